@@ -1,0 +1,89 @@
+"""Every error that a user of progresswidget can meet, each with a code and a way out."""
+
+from __future__ import annotations
+
+
+class ProgressWidgetError(Exception):
+    """Base of all errors of this package.
+
+    Parameters
+    ----------
+    message
+        What went wrong, in one sentence.
+    hint
+        What the user can do about it; shown on a line of its own.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message}\n{hint}" if hint else message)
+        self.message = message
+        self.hint = hint
+
+
+class UnsupportedSourceError(ProgressWidgetError, TypeError):
+    """The object given to `export` is no frame that can be read as Arrow batches."""
+
+    code = "unsupported-source"
+
+
+class UnsupportedFormatError(ProgressWidgetError, ValueError):
+    """No writer is registered for the suffix or the `format` given."""
+
+    code = "unsupported-format"
+
+
+class OptionError(ProgressWidgetError, TypeError):
+    """A writer option is unknown or has a value that the writer does not take."""
+
+    code = "bad-option"
+
+
+class ColumnError(ProgressWidgetError, ValueError):
+    """A column has a type, a name or a value that the format cannot hold."""
+
+    code = "bad-column"
+
+
+class DestinationError(ProgressWidgetError, OSError):
+    """The file cannot be written where the user wants it."""
+
+    code = "bad-destination"
+
+
+class DestinationExistsError(DestinationError, FileExistsError):
+    """The file is there already and `overwrite=False` was asked for."""
+
+    code = "destination-exists"
+
+
+class SourceError(ProgressWidgetError):
+    """The frame raised while it was being read."""
+
+    code = "source-failed"
+
+
+class MissingExtraError(ProgressWidgetError, ImportError):
+    """An optional library is needed that is not installed."""
+
+    code = "missing-extra"
+
+
+class ExportCancelledError(ProgressWidgetError):
+    """The export was cancelled: by its button, by `cancel()`, or from the server."""
+
+    code = "cancelled"
+
+
+class JobStateError(ProgressWidgetError, RuntimeError):
+    """The job is in a state in which it has no such answer yet, or any more."""
+
+    code = "bad-state"
+
+
+class ExportInterrupted(KeyboardInterrupt):  # noqa: N818 - it is an interrupt, not an error
+    """Ctrl-C, or the notebook's stop button, ended a blocking export cleanly.
+
+    It stays a `KeyboardInterrupt`, so that *Run All* stops as it does for any interrupted cell.
+    """
