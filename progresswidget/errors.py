@@ -76,6 +76,12 @@ class ExportCancelledError(ProgressWidgetError):
     code = "cancelled"
 
 
+class KernelStoppedError(ExportCancelledError):
+    """The export was ended because its kernel is being shut down."""
+
+    code = "kernel-stopped"
+
+
 class JobStateError(ProgressWidgetError, RuntimeError):
     """The job is in a state in which it has no such answer yet, or any more."""
 

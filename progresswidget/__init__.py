@@ -1,0 +1,104 @@
+"""Data out of a notebook: exports with a live bar that survives a reload, and their downloads.
+
+>>> import progresswidget as pw
+>>> job = pw.export(frame, "sales.parquet")  # doctest: +SKIP
+
+Public names load on first use, so that importing the package costs a notebook nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from progresswidget.errors import (
+        ColumnError,
+        DestinationError,
+        DestinationExistsError,
+        ExportCancelledError,
+        ExportInterrupted,
+        JobStateError,
+        MissingExtraError,
+        OptionError,
+        ProgressWidgetError,
+        SourceError,
+        UnsupportedFormatError,
+        UnsupportedSourceError,
+    )
+    from progresswidget.export.pipeline import Result
+    from progresswidget.job import Job, export
+    from progresswidget.widget import ExportWidget
+
+__version__ = "0.1.0"
+
+_HOMES: Final = {
+    "ColumnError": "errors",
+    "DestinationError": "errors",
+    "DestinationExistsError": "errors",
+    "ExportCancelledError": "errors",
+    "ExportInterrupted": "errors",
+    "ExportWidget": "widget",
+    "Job": "job",
+    "JobStateError": "errors",
+    "MissingExtraError": "errors",
+    "OptionError": "errors",
+    "ProgressWidgetError": "errors",
+    "Result": "export.pipeline",
+    "SourceError": "errors",
+    "UnsupportedFormatError": "errors",
+    "UnsupportedSourceError": "errors",
+}
+
+__all__ = [
+    "ColumnError",
+    "DestinationError",
+    "DestinationExistsError",
+    "ExportCancelledError",
+    "ExportInterrupted",
+    "ExportWidget",
+    "Job",
+    "JobStateError",
+    "MissingExtraError",
+    "OptionError",
+    "ProgressWidgetError",
+    "Result",
+    "SourceError",
+    "UnsupportedFormatError",
+    "UnsupportedSourceError",
+    "__version__",
+    "export",
+]
+
+
+class _Package(ModuleType):
+    """The type of this package: it keeps `pw.export` a function.
+
+    The engine lives in the subpackage of the same name, and the import system would bind that
+    name to the module as soon as anything imports the engine.
+    """
+
+    @property
+    def export(self) -> Any:
+        return import_module(f"{__name__}.job").export
+
+    @export.setter
+    def export(self, module: ModuleType) -> None:
+        """Ignore the binding; `sys.modules` still finds the subpackage."""
+
+
+sys.modules[__name__].__class__ = _Package
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # the next access does not come here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

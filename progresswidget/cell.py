@@ -1,0 +1,44 @@
+"""Where the code runs: in which kernel, in which cell, or in no notebook at all."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def running_kernel() -> Any | None:
+    """Return the ipykernel of this process, or None in a script, a terminal or a worker."""
+    # Looking only where IPython is loaded already keeps a plain script free of its import.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None)
+
+
+def kernel_id() -> str | None:
+    """Return the id under which the notebook server knows this kernel, if it has one."""
+    if running_kernel() is None:
+        return None
+    from ipykernel.connect import get_connection_file
+
+    try:
+        stem = Path(get_connection_file()).stem
+    except (RuntimeError, OSError):
+        return None  # an embedded kernel has no connection file of its own
+    found = re.fullmatch(r"kernel-(.{1,64})", stem)
+    return found[1] if found else None
+
+
+def cell_id() -> str | None:
+    """Return the id of the cell that is executing now, where the front end sends one.
+
+    JupyterLab and Notebook 7 put it into the metadata of the execute request. It is right only
+    while the cell runs: ask at display time, not later.
+    """
+    kernel = running_kernel()
+    if kernel is None:
+        return None
+    metadata = kernel.get_parent("shell").get("metadata", {})
+    found = metadata.get("cellId")
+    return found if isinstance(found, str) and len(found) <= 64 else None  # noqa: PLR2004

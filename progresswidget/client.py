@@ -1,0 +1,317 @@
+"""The kernel's side of the conversation with its notebook server.
+
+One background thread tells the server the newest state of every running job and brings back what
+the user asked for, so that a cell which blocks is obeyed all the same. A report is the whole
+state, so a lost one costs nothing: the next one says the same and more.
+
+`http.client` and not httpx: it is loaded in a few milliseconds and needs half the time for a
+request, and this runs inside the user's kernel.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import urlsplit
+
+from progresswidget import protocol
+
+_log = logging.getLogger("progresswidget")
+
+REPORT_INTERVAL: Final = 0.2
+"""Seconds between two reports of a job that moves: five a second, since a hub logs each one."""
+IDLE_INTERVAL: Final = 0.4
+"""Seconds between two reports of a job that stands still: so long may a button take."""
+REQUEST_TIMEOUT: Final = 3.0
+"""Seconds until a server that does not answer counts as away for now."""
+RETRY_CAP: Final = 4.0
+"""Seconds between two tries while the server is away, at most."""
+LAST_WORD: Final = 600.0
+"""Seconds for which the end of a job is told to a server that is away."""
+
+
+class ServerUnreachableError(ConnectionError):
+    """There is no server extension that takes reports from this process (for now)."""
+
+
+class ReportRefusedError(Exception):
+    """The server answered that it will never take this report."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where and with which secret this process reports.
+
+    Parameters
+    ----------
+    url
+        Address of the extension, ending in ``progresswidget/``.
+    secret
+        Authorises reports and nothing else.
+    certfile
+        The server's own certificate where it serves TLS; it is trusted for this host alone.
+    """
+
+    url: str
+    secret: str
+    certfile: str | None = None
+
+    @classmethod
+    def find(cls) -> Endpoint | None:
+        """Read the endpoint file that the server extension left for its kernels, if there is one.
+
+        The file is read anew on each call: a server that restarted has another port and secret.
+        """
+        path = os.environ.get(protocol.ENDPOINT_VARIABLE)
+        if not path:
+            return None
+        try:
+            found = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls(found["url"], found["secret"], found.get("certfile"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+class Connection:
+    """A kept-alive HTTP connection to the extension; not to be shared between threads."""
+
+    def __init__(self, endpoint: Endpoint, timeout: float = REQUEST_TIMEOUT) -> None:
+        parts = urlsplit(endpoint.url)
+        self._endpoint = endpoint
+        self._path = parts.path
+        host = parts.hostname or "127.0.0.1"
+        if parts.scheme == "https":
+            context = ssl.create_default_context(cafile=endpoint.certfile)
+            # The certificate names the server's public host, and this is its loopback address;
+            # what is trusted is the very certificate that the endpoint file points to.
+            context.check_hostname = endpoint.certfile is None
+            self._http: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, parts.port, timeout=timeout, context=context
+            )
+        else:
+            self._http = http.client.HTTPConnection(host, parts.port, timeout=timeout)
+
+    def report(self, report: protocol.Json) -> protocol.Json:
+        """Send the state of one job and return the server's reply.
+
+        Raises
+        ------
+        ServerUnreachableError
+            If there is no answer, or one that may be different the next time.
+        ReportRefusedError
+            If the server refused this report for good.
+        """
+        headers = {
+            "Authorization": f"{protocol.AUTHORIZATION_SCHEME} {self._endpoint.secret}",
+            "Content-Type": "application/json",
+        }
+        address = f"{self._path}api/jobs/{report['taskId']}"
+        body = protocol.encode(report).encode()
+        try:
+            self._http.request("PUT", address, body, headers)
+            response = self._http.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise ServerUnreachableError(str(error)) from error
+        if response.status == http.HTTPStatus.OK:
+            reply: protocol.Json = json.loads(answer)
+            return reply
+        self.close()
+        message = f"{response.status} {response.reason}"
+        # 400 and 413 speak of the report itself; any other answer may come from a server that
+        # restarted (another secret), is overloaded, or does not have the extension (yet).
+        if response.status in {http.HTTPStatus.BAD_REQUEST, 413}:
+            raise ReportRefusedError(f"{message}: {answer.decode(errors='replace')[:500]}")
+        raise ServerUnreachableError(message)
+
+    def close(self) -> None:
+        """Drop the connection; the next report opens a new one."""
+        self._http.close()
+
+
+class Reportable(Protocol):
+    """What the reporter needs of a job."""
+
+    @property
+    def id(self) -> str:
+        """The task id."""
+
+    def report(self) -> protocol.Json:
+        """Return the whole state now; ``revision`` grows when it has changed."""
+
+    def answered(self, reply: protocol.Json) -> None:
+        """Take the server's reply to a report: its wish, and the address of the file."""
+
+    def mirror(self, report: protocol.Json) -> None:
+        """Show a changed state where the kernel itself keeps a view of it."""
+
+
+@dataclass(slots=True)
+class _Tracked:
+    job: Reportable
+    mirrored: int = -1
+    next_report: float = 0.0
+    finished_at: float | None = None
+    refused: bool = False
+
+
+class Reporter:
+    """The one thread of a process that speaks for all of its jobs."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, _Tracked] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._connection: Connection | None = None
+        self._away_until = 0.0
+        self._away_for = 0.0
+        self._pid = os.getpid()
+
+    def announce(self, job: Reportable) -> bool:
+        """Make a job known before it is displayed, and follow it from then on.
+
+        Returns
+        -------
+        Whether the server knows the job, so that a view of it finds it there.
+        """
+        endpoint = Endpoint.find()
+        known = False
+        if endpoint is not None:
+            connection = Connection(endpoint, timeout=1.0)
+            try:
+                job.answered(connection.report(job.report()))
+                known = True
+            except ReportRefusedError as error:
+                _log.warning("the notebook server refused to follow an export: %s", error)
+            except ServerUnreachableError as error:
+                # A server that is merely slow is there all the same, and will hear of the job.
+                known = isinstance(error.__cause__, TimeoutError)
+            finally:
+                connection.close()
+        with self._changed:
+            self._jobs[job.id] = _Tracked(job)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="progresswidget-reporter", daemon=True
+                )
+                self._thread.start()
+        return known
+
+    def wake(self) -> None:
+        """Send what has changed now rather than at the next tick."""
+        with self._changed:
+            for tracked in self._jobs.values():
+                tracked.next_report = 0.0
+            self._changed.notify_all()
+
+    def settle(self, job: Reportable, timeout: float) -> bool:
+        """Wait until the server has heard the final state of a job, for `timeout` seconds at most.
+
+        Returns
+        -------
+        Whether it has; False also where there is no server.
+        """
+        if Endpoint.find() is None:
+            return False
+        self.wake()
+        with self._changed:
+            return self._changed.wait_for(lambda: job.id not in self._jobs, timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._jobs:
+                    self._changed.wait_for(lambda: bool(self._jobs), timeout=30)
+                if not self._jobs:
+                    self._thread = None
+                    break
+                due = min(tracked.next_report for tracked in self._jobs.values())
+                self._changed.wait(max(0.0, min(due - time.monotonic(), IDLE_INTERVAL)))
+                tracked_jobs = list(self._jobs.values())
+            now = time.monotonic()
+            for tracked in tracked_jobs:
+                if tracked.next_report <= now:
+                    self._serve(tracked)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _serve(self, tracked: _Tracked) -> None:
+        report = tracked.job.report()
+        changed = report["revision"] != tracked.mirrored
+        tracked.next_report = time.monotonic() + (REPORT_INTERVAL if changed else IDLE_INTERVAL)
+        if report["status"] in protocol.TERMINAL and tracked.finished_at is None:
+            tracked.finished_at = time.monotonic()
+        if changed:
+            tracked.mirrored = report["revision"]
+            tracked.job.mirror(report)
+        heard = self._send(tracked, report)
+        if tracked.finished_at is None:
+            return
+        # Without a server there is nobody to tell; for one that is away, the last word waits.
+        late = time.monotonic() > tracked.finished_at + LAST_WORD
+        if heard or late or Endpoint.find() is None:
+            with self._changed:
+                self._jobs.pop(tracked.job.id, None)
+                self._changed.notify_all()
+
+    def _send(self, tracked: _Tracked, report: protocol.Json) -> bool:
+        """Deliver one report; returns True when there is nothing left to say about it."""
+        if tracked.refused:
+            return True
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            if self._connection is None:
+                endpoint = Endpoint.find()
+                if endpoint is None:
+                    return False
+                self._connection = Connection(endpoint)
+            reply = self._connection.report(report)
+        except ReportRefusedError as error:
+            _log.warning("the notebook server refused to follow an export: %s", error)
+            tracked.refused = True
+            return True
+        except ServerUnreachableError as error:
+            _log.debug("the notebook server is away: %s", error)
+            self._connection = None  # the next try reads the endpoint file again
+            self._away_for = min(max(2 * self._away_for, REPORT_INTERVAL), RETRY_CAP)
+            self._away_until = time.monotonic() + self._away_for
+            return False
+        self._away_for = 0.0
+        tracked.job.answered(reply)
+        return True
+
+
+_reporter: Reporter | None = None
+_reporter_lock = threading.Lock()
+
+
+def reporter() -> Reporter:
+    """Return the reporter of this process.
+
+    A forked child has none of its parent's threads and must not share its socket, so it gets a
+    reporter of its own.
+    """
+    global _reporter  # noqa: PLW0603 - one per process is the point
+    with _reporter_lock:
+        if _reporter is None or _reporter._pid != os.getpid():  # noqa: SLF001
+            _reporter = Reporter()
+        return _reporter
+
+
+def _forget_lock() -> None:
+    global _reporter_lock  # noqa: PLW0603
+    _reporter_lock = threading.Lock()  # a fork may have copied it while it was held
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)

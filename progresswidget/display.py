@@ -1,0 +1,149 @@
+"""What an export shows in a notebook: one output with several views of it, and a receipt.
+
+The bundle carries the labextension's own type, the widget, and two plain fallbacks; the front end
+takes the best that it knows. What differs from run to run is in the metadata, because nbval
+compares data and not metadata: a notebook executed twice stays the same notebook.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+from typing import TYPE_CHECKING
+
+from progresswidget import protocol, texts
+from progresswidget.cell import running_kernel
+
+if TYPE_CHECKING:
+    from progresswidget.job import Job
+    from progresswidget.protocol import Json
+    from progresswidget.widget import ExportWidget
+
+_log = logging.getLogger("progresswidget")
+
+WIDGET_MIMETYPE = "application/vnd.jupyter.widget-view+json"
+VERSION = 1
+
+
+def receipt_text(job: Job) -> str:
+    """Return the one line that says what was exported; the same for the same data."""
+    return texts.saved_table()["receipt"].format(
+        name=job.path.name,
+        rows=texts.count(job.rows),
+        columns=texts.count(job.columns),
+        format=job.format.upper(),
+    )
+
+
+class Display:
+    """The output of one job in the cell that started it.
+
+    Parameters
+    ----------
+    job
+        The job to show. Nothing is shown outside of a kernel.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._widget: ExportWidget | None = None
+        self._shown_in: object = None
+        self._text = ""
+
+    def show(self) -> None:
+        """Put the bar into the cell that is running now, once."""
+        kernel = running_kernel()
+        if kernel is None:
+            return
+        request = kernel.get_parent("shell").get("header", {}).get("msg_id")
+        if request is not None and request == self._shown_in:
+            return
+        self._shown_in = request
+        self._text = self._describe()
+        from IPython.display import display
+
+        display(
+            self._data(),
+            metadata=self._metadata(),
+            raw=True,
+            display_id=self._display_id,
+        )
+
+    def refresh(self) -> None:
+        """Write the state into the output's metadata, from the thread that runs the cell."""
+        if self._shown_in is None:
+            return
+        from IPython.display import update_display
+
+        update_display(
+            self._data(), metadata=self._metadata(), raw=True, display_id=self._display_id
+        )
+
+    def receipt(self) -> None:
+        """Add the line that stays readable wherever the notebook is opened."""
+        if self._shown_in is None:
+            return
+        from IPython.display import display
+
+        job, text = self._job, receipt_text(self._job)
+        name, rest = html.escape(job.path.name), html.escape(text[len(job.path.name) :])
+        data: Json = {
+            protocol.RECEIPT_MIMETYPE: {"version": VERSION, "name": job.path.name},
+            "text/html": f"<p>✓ <b>{name}</b>{rest}</p>",
+            "text/plain": f"✓ {text}",
+        }
+        display(data, metadata={protocol.RECEIPT_MIMETYPE: {"taskId": job.id}}, raw=True)
+
+    def mirror(self, snapshot: Json) -> None:
+        """Send a state to the widget, if there is one; safe from any thread."""
+        if self._widget is not None:
+            self._widget.snapshot = snapshot
+
+    @property
+    def _display_id(self) -> str:
+        return f"progresswidget-{self._job.id}"
+
+    def _metadata(self) -> Json:
+        known = {
+            "taskId": self._job.id,
+            "server": self._job.on_server,
+            "snapshot": self._job.snapshot(),
+        }
+        return {protocol.JOB_MIMETYPE: known}
+
+    def _data(self) -> Json:
+        job = self._job
+        kind = {"version": VERSION, "kind": "export", "name": job.path.name}
+        data: Json = {
+            protocol.JOB_MIMETYPE: kind,
+            "text/html": f"<p>{html.escape(self._text)}</p>",
+            "text/plain": self._text,
+        }
+        widget = self._ensure_widget()
+        if widget is not None:
+            view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
+            data[WIDGET_MIMETYPE] = view
+        return data
+
+    def _describe(self) -> str:
+        # Fixed when it is shown: an update must not change what nbval compares.
+        if self._job.state == "done":
+            return receipt_text(self._job)
+        return texts.saved_table()["exporting"].format(name=self._job.path.name)
+
+    def _ensure_widget(self) -> ExportWidget | None:
+        if self._widget is None:
+            self._widget = _new_widget(self._job)
+        return self._widget
+
+
+def _new_widget(job: Job) -> ExportWidget | None:
+    try:
+        from progresswidget.widget import ESM, ExportWidget
+    except ImportError as error:  # a kernel without ipywidgets still has the other views
+        _log.debug("no widget: %s", error)
+        return None
+    if not ESM.exists():
+        _log.warning("the widget is not built: run `make build` in the source tree")
+        return None
+    return ExportWidget(job)

@@ -1,0 +1,485 @@
+"""A running export: its thread, its state, and what a person may ask of it.
+
+`export` starts one. The worker thread bumps counters and looks at two flags between batches;
+everything that speaks (to the server, the widget, the terminal) does so from other threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import os
+import secrets
+import threading
+import time
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget import protocol, texts
+from progresswidget.cell import cell_id, kernel_id, running_kernel
+from progresswidget.client import reporter
+from progresswidget.display import Display
+from progresswidget.errors import (
+    ExportCancelledError,
+    ExportInterrupted,
+    JobStateError,
+    KernelStoppedError,
+    ProgressWidgetError,
+)
+from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.meter import Meter
+from progresswidget.textbar import TextBar
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from progresswidget.protocol import Action, Json, Status
+
+DRAW_INTERVAL: Final = 0.1
+"""Seconds between two looks of a blocking cell at its job."""
+SETTLE: Final = 2.0
+"""Seconds that a finished job waits for the server to hear of it."""
+GENERATION: Final = 1
+"""Each run is a job of its own so far, so its file is the first of its job."""
+
+
+def export(
+    frame: object,
+    path: str | os.PathLike[str],
+    *,
+    background: bool = False,
+    overwrite: bool = True,
+    format: str | None = None,
+    **options: Any,
+) -> Job:
+    """Write a frame to a file, with a live bar where there is someone to see it.
+
+    The file appears under its name only when it is complete: it is written beside it, flushed to
+    the disk, and renamed. Memory stays constant however many rows there are.
+
+    Parameters
+    ----------
+    frame
+        A pandas or polars `DataFrame`, a polars `LazyFrame` (streamed, not collected), a pyarrow
+        `Table`, `RecordBatch` or `RecordBatchReader`, or whatever has ``__arrow_c_stream__``.
+
+        The index of a pandas frame follows pandas: in CSV it is the first column, as with
+        `DataFrame.to_csv`; in Parquet a `RangeIndex` is kept as metadata and any other becomes a
+        column, as with `DataFrame.to_parquet`, so that `pandas.read_parquet` gives the frame
+        back. ``index=True`` or ``index=False`` says otherwise.
+    path
+        Where to write. The suffix chooses the format: ``.csv`` or ``.parquet``.
+    background
+        Return at once, and let the export go on while other cells run.
+    overwrite
+        Replace a file that is there already, once the new one is complete.
+    format
+        ``"csv"`` or ``"parquet"``, whatever the suffix is.
+    **options
+        Of the writer. CSV: `delimiter`, `header`, `null`, `quote`, `bom`. Parquet: `compression`,
+        `compression_level`, `row_group_size`. For pandas also `index`.
+
+    Returns
+    -------
+    The job. Without `background` it is done.
+
+    Raises
+    ------
+    UnsupportedSourceError, UnsupportedFormatError, OptionError, ColumnError, DestinationError
+        Before anything is written, if it can be seen that the export cannot succeed.
+    ExportCancelledError
+        If it was cancelled. No file is left behind.
+    ExportInterrupted
+        If the cell was interrupted. No file is left behind; a file that was there before stays.
+    """
+    work = Export(frame, path, format=format, overwrite=overwrite, options=options)
+    job = Job(work, background=background)
+    job._start()  # noqa: SLF001 - a job is started by `export` alone
+    if not background:
+        job._block()  # noqa: SLF001
+    return job
+
+
+class Job:
+    """An export that runs or ran; `export` makes it.
+
+    Parameters
+    ----------
+    work
+        What is to be written where.
+    background
+        Whether the cell goes on meanwhile.
+    """
+
+    def __init__(self, work: Export, *, background: bool) -> None:
+        self._work: Export | None = work
+        self._progress = Progress(total=work.total, checkpoint=self._checkpoint)
+        self._name, self._format, self._columns = work.path.name, work.format, work.columns
+        self._path = work.path
+        self._id = secrets.token_hex(16)
+        self._background = background
+        self._state: Status = "queued"
+        self._wanted: Action = "resume"
+        self._kernel_stops = False
+        self._outcome: Result | None = None
+        self._error: BaseException | None = None
+        self._created = time.time()
+        self._ended: float | None = None
+        self._meter = Meter(time.monotonic(), work.total)
+        self._meter.pause(time.monotonic())  # until the worker begins
+        self._changed = threading.Condition()
+        self._finished = threading.Event()
+        self._thread = threading.Thread(
+            target=self._run, name=f"progresswidget-export-{self._name}", daemon=True
+        )
+        self._kernel_id, self._cell_id = kernel_id(), cell_id()
+        self._revision = 0
+        self._reported: Json = {}
+        self._control: str | None = None
+        self._url: str | None = None
+        self._notebook: str | None = None
+        self._on_server = False
+        self._display = Display(self)
+
+    # --- what a person asks -------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The task id: 32 hexadecimal digits."""
+        return self._id
+
+    @property
+    def path(self) -> Path:
+        """Where the file is, or will be."""
+        return self._path
+
+    @property
+    def format(self) -> str:
+        """The name of the format, for instance ``"csv"``."""
+        return self._format.name
+
+    @property
+    def rows(self) -> int:
+        """The rows written so far."""
+        return self._progress.rows if self._outcome is None else self._outcome.rows
+
+    @property
+    def total(self) -> int | None:
+        """The rows that there are in all, or None where nobody can know yet."""
+        return self._progress.total
+
+    @property
+    def columns(self) -> int:
+        """The columns of the file."""
+        return self._columns if self._outcome is None else self._outcome.columns
+
+    @property
+    def bytes(self) -> int:
+        """The bytes written so far."""
+        return self._progress.bytes if self._outcome is None else self._outcome.bytes
+
+    @property
+    def sha256(self) -> str | None:
+        """The SHA-256 of the file in hexadecimal digits, or None before it is complete."""
+        return None if self._outcome is None else self._outcome.sha256
+
+    @property
+    def state(self) -> Status:
+        """``queued``, ``running``, ``paused``, ``done``, ``failed``, ``cancelled`` or ``interrupted``."""
+        return self._state
+
+    @property
+    def background(self) -> bool:
+        """Whether the cell that started the job went on meanwhile."""
+        return self._background
+
+    @property
+    def url(self) -> str | None:
+        """The address of the file below the notebook server's origin, or None without a server.
+
+        It answers 503 with ``Retry-After`` until the file is complete, and 410 after a cancel or
+        a failure. It has no host in it, for only the browser knows under which the server is seen.
+        """
+        return self._url
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the notebook server follows the job."""
+        return self._on_server
+
+    @property
+    def error(self) -> BaseException | None:
+        """What ended the job, or None while it runs and when it is done."""
+        return self._error
+
+    def pause(self) -> None:
+        """Stop after the batch that is being written, until `resume`."""
+        self._wish("pause")
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._wish("resume")
+
+    def cancel(self) -> None:
+        """Stop, and leave neither the file nor a part of it; a file from before stays."""
+        self._wish("cancel")
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait for the end and return what was written.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait at most; None waits for ever.
+
+        Raises
+        ------
+        TimeoutError
+            If the job runs on after `timeout`.
+        ExportCancelledError
+            If it was cancelled.
+        ProgressWidgetError
+            Or whatever else the source or the disk raised.
+        """
+        if not self._finished.wait(timeout):
+            raise TimeoutError(f"{self._name} is not complete after {timeout} s")
+        if self._outcome is None:
+            raise self._error or JobStateError(f"{self._name} was not written")
+        return self._outcome
+
+    def __await__(self) -> Generator[Any, None, Result]:
+        return self._wait_async().__await__()
+
+    async def _wait_async(self) -> Result:
+        await asyncio.to_thread(self._finished.wait)
+        return self.result(0)
+
+    def __repr__(self) -> str:
+        return f"Job(path={str(self._path)!r}, state={self._state!r}, rows={self.rows})"
+
+    def _ipython_display_(self) -> None:
+        if running_kernel() is None:
+            print(repr(self))  # noqa: T201 - IPython in a terminal asks for the output itself
+        else:
+            self._display.show()
+
+    # --- the worker ---------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        _active.add(self)
+        self._on_server = reporter().announce(self)
+        self._display.show()
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._become("running")
+            assert self._work is not None
+            outcome = self._work.run(self._progress)
+        except KernelStoppedError as error:
+            self._finish("interrupted", error=error)
+        except ExportCancelledError as error:
+            self._finish("cancelled", error=error)
+        except BaseException as error:  # noqa: BLE001 - it is kept and raised where it is waited for
+            self._finish("failed", error=error)
+        else:
+            self._finish("done", outcome=outcome)
+
+    def _checkpoint(self) -> None:
+        """Obey: called by the worker between two batches."""
+        if self._wanted == "resume":
+            return
+        with self._changed:
+            if self._wanted == "pause":
+                self._state = "paused"
+                self._meter.pause(time.monotonic())
+                reporter().wake()
+                self._changed.wait_for(lambda: self._wanted != "pause")
+                self._meter.resume(time.monotonic())
+            if self._wanted == "cancel":
+                kind = KernelStoppedError if self._kernel_stops else ExportCancelledError
+                hint = texts.ENGLISH["cancelled_hint"]
+                raise kind(f"the export to {self._name} was cancelled", hint)
+            self._state = "running"
+        reporter().wake()
+
+    def _become(self, state: Status) -> None:
+        with self._changed:
+            self._state = state
+            if state == "running":
+                self._meter.resume(time.monotonic())
+        reporter().wake()
+
+    def _finish(
+        self, state: Status, *, outcome: Result | None = None, error: BaseException | None = None
+    ) -> None:
+        with self._changed:
+            # The frame must not live on in a job that somebody keeps, nor in its error's frames.
+            self._work = None
+            self._outcome, self._error = outcome, error
+            self._ended = time.time()
+            self._meter.feed(time.monotonic(), self.rows)
+            self._meter.pause(time.monotonic())
+            self._state = state
+        # Whoever waited may use `url` the next moment, so the server hears of the end first.
+        reporter().settle(self, SETTLE)
+        _active.discard(self)
+        self._finished.set()
+
+    def _wish(self, action: Action) -> None:
+        with self._changed:
+            # A cancel stands: nothing that is wished later brings the export back.
+            if self._wanted != "cancel":
+                self._wanted = action
+            self._changed.notify_all()
+
+    # --- the cell -----------------------------------------------------------------------------
+
+    def _block(self) -> None:
+        bar = TextBar() if running_kernel() is None else None
+        try:
+            while not self._finished.wait(DRAW_INTERVAL):
+                if bar is not None:
+                    bar.draw(self.report())
+        except KeyboardInterrupt:
+            self.cancel()
+            self._finished.wait()
+            raise self._interrupted() from None
+        finally:
+            if bar is not None:
+                bar.draw(self.report())
+                bar.close()
+            self._display.refresh()
+        if self._outcome is None:
+            assert self._error is not None
+            raise self._error
+        self._display.receipt()
+
+    def _interrupted(self) -> ExportInterrupted:
+        key = "stopped" if self._outcome is None else "stopped_late"
+        text = texts.terminal_table()[key]
+        return ExportInterrupted(text.format(rows=texts.count(self.rows), name=self._name))
+
+    # --- what is told of it -------------------------------------------------------------------
+
+    def report(self) -> Json:
+        """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""
+        with self._changed:
+            self._meter.feed(time.monotonic(), self.rows)
+            fields = self._fields()
+            if _apart_from_clock(fields) != _apart_from_clock(self._reported):
+                self._revision += 1
+                self._reported = fields
+            return {**fields, "revision": self._revision}
+
+    def snapshot(self) -> Json:
+        """Return the state as views have it: the server's public record, as far as it is known."""
+        known = self.report()
+        for private in ("pid", "fingerprint", "control"):
+            del known[private]
+        updated = round(time.time() * 1000)
+        shared = {"url": self._url, "notebook": self._notebook, "pending": None}
+        return {**known, **shared, "updated": updated}
+
+    def answered(self, reply: Json) -> None:
+        """Take the server's reply to a report."""
+        self._url = reply.get("url", self._url)
+        self._notebook = reply.get("notebook", self._notebook)
+        control = reply.get("control")
+        if isinstance(control, dict) and control.get("action") in protocol.ACTIONS:
+            if control.get("id") != self._control:
+                self._wish(control["action"])
+            self._control = control.get("id")
+
+    def mirror(self, report: Json) -> None:  # noqa: ARG002 - views get the public form of it
+        """Show a changed state in the widget."""
+        self._display.mirror(self.snapshot())
+
+    def _fields(self) -> Json:
+        ended = self._state in protocol.TERMINAL
+        return {
+            "taskId": self._id,
+            "kind": "export",
+            "status": self._state,
+            "phase": self._progress.phase,
+            "name": self._name,
+            "path": str(self._path),
+            "format": self._format.name,
+            "mediaType": self._format.media_type,
+            "generation": GENERATION,
+            "progress": self._percent(),
+            "rows": self.rows,
+            "total": self.total,
+            "columns": self.columns,
+            "bytes": self.bytes,
+            "rate": self._meter.rate,
+            "eta": None if ended else self._meter.eta,
+            "elapsed": round(self._meter.elapsed, 3),
+            "created": round(self._created * 1000),
+            "ended": None if self._ended is None else round(self._ended * 1000),
+            "background": self._background,
+            "sha256": self.sha256,
+            "kernelId": self._kernel_id,
+            "cellId": self._cell_id,
+            "pid": os.getpid(),
+            "control": self._control,
+            "error": _describe(self._error),
+            "fingerprint": _fingerprint(self._outcome),
+        }
+
+    def _percent(self) -> float | None:
+        if self._state == "done":
+            return 100.0
+        if not self.total:
+            return None
+        # A hundred is kept for a file that is there under its name.
+        return min(round(100 * self.rows / self.total, 2), 99.9)
+
+
+def _apart_from_clock(fields: Json) -> Json:
+    return {name: value for name, value in fields.items() if name not in {"elapsed", "eta", "rate"}}
+
+
+def _describe(error: BaseException | None) -> Json | None:
+    if error is None:
+        return None
+    if isinstance(error, ProgressWidgetError):
+        code, message, hint = error.code, error.message, error.hint
+    else:
+        code, message, hint = "failed", f"{type(error).__name__}: {error}", ""
+    texts_ = {"code": code, "message": message, "hint": hint}
+    limit = protocol.MAX_TEXT
+    # A message may quote the user's data, and that may hold what is no Unicode text.
+    return {name: text.encode(errors="replace").decode()[:limit] for name, text in texts_.items()}
+
+
+def _fingerprint(outcome: Result | None) -> Json | None:
+    if outcome is None:
+        return None
+    stat = outcome.stat
+    return protocol.Fingerprint(
+        device=stat.st_dev,
+        inode=stat.st_ino,
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        ctime_ns=stat.st_ctime_ns,
+    ).to_json()
+
+
+_active: weakref.WeakSet[Job] = weakref.WeakSet()
+
+
+def _at_exit() -> None:
+    """Let exports finish with a script; end them with a kernel, whose shutdown must not wait."""
+    stopping = running_kernel() is not None
+    for job in list(_active):
+        if stopping:
+            job._kernel_stops = True  # noqa: SLF001
+            job.cancel()
+        with contextlib.suppress(KeyboardInterrupt):
+            job._finished.wait(SETTLE if stopping else None)  # noqa: SLF001
+
+
+atexit.register(_at_exit)

@@ -1,0 +1,109 @@
+"""The bar of a terminal: one line on stderr, and nothing where stderr is no terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Final, TextIO
+
+from progresswidget import protocol, texts
+
+if TYPE_CHECKING:
+    from progresswidget.protocol import Json
+
+BAR_WIDTH: Final = 24
+LEAST_BAR_WIDTH: Final = 6
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+
+
+def draw_bar(progress: float | None, width: int = BAR_WIDTH, *, unicode: bool = True) -> str:
+    """Return a bar of `width` characters for a progress from 0 to 100, or None for unknown."""
+    if progress is None:
+        return "·" * width if unicode else "." * width
+    filled = min(max(progress, 0.0), 100.0) / 100 * width
+    whole = int(filled)
+    if not unicode:
+        return "#" * whole + "-" * (width - whole)
+    partial = _EIGHTHS[int((filled - whole) * 8)] if whole < width else ""
+    return ("█" * whole + partial).ljust(width)
+
+
+def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
+    """Return the line that says how far a job is.
+
+    Parameters
+    ----------
+    report
+        The state of the job, as `progresswidget.protocol` has it.
+    width
+        Columns of the terminal; where they are few, the bar shrinks and then some figures go.
+    unicode
+        Whether the terminal can show block characters.
+    """
+    table = texts.terminal_table()
+    ended = report["status"] in protocol.TERMINAL
+    shown = 100.0 if report["status"] == "done" else report["progress"]
+    percent = "  – %" if shown is None else f"{shown:3.0f} %"
+    state = report["status"] if report["status"] != "running" else report["phase"]
+    if report["total"] is None or report["rows"] == report["total"]:
+        rows = table["rows"].format(rows=texts.count(report["rows"]))
+    else:
+        rows = table["rows_of"].format(
+            rows=texts.count(report["rows"]), total=texts.count(report["total"])
+        )
+    parts = [rows, texts.size(report["bytes"])]
+    if report["rate"] is not None and not ended:
+        parts.append(table["rate"].format(rate=texts.count(report["rate"])))
+    if report["eta"] is not None and not ended:
+        parts.append(table["left"].format(time=texts.duration(report["eta"])))
+    if ended:
+        parts.append(table["took"].format(time=texts.duration(report["elapsed"])))
+    separator = " · " if unicode else ", "
+    while True:
+        words = f"{table[state]}: {separator.join(parts)}"
+        room = width - len(f"{report['name']} {percent} || {words}")
+        if room >= LEAST_BAR_WIDTH or len(parts) == 1:
+            break
+        del parts[1]  # the size goes first, then the rate: rows and the time left matter most
+    bar = draw_bar(shown, min(max(room, LEAST_BAR_WIDTH), BAR_WIDTH), unicode=unicode)
+    return f"{report['name']} {percent} |{bar}| {words}"[:width]
+
+
+class TextBar:
+    """A line on a terminal that is drawn over itself until it is closed.
+
+    Parameters
+    ----------
+    stream
+        Where to draw; stderr by default. Nothing is drawn where it is no terminal.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._live = bool(self._stream is not None and self._stream.isatty())
+        encoding = (getattr(self._stream, "encoding", None) or "ascii").lower()
+        self._unicode = encoding.startswith("utf")
+        self._drawn = ""
+
+    def draw(self, report: Json) -> None:
+        """Draw the state of a job, cut to the width of the terminal."""
+        if not self._live:
+            return
+        width = max(shutil.get_terminal_size().columns - 1, 20)
+        line = draw_line(report, width, unicode=self._unicode)
+        if line != self._drawn:
+            self._write(f"\r{line}{' ' * (len(self._drawn) - len(line))}")
+            self._drawn = line
+
+    def close(self) -> None:
+        """Leave the line as it is and go on below it."""
+        if self._drawn:
+            self._write("\n")
+            self._drawn = ""
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except (OSError, UnicodeError):
+            self._live = False  # the terminal went away; the export goes on without it

@@ -1,0 +1,187 @@
+"""A real JupyterLab or Notebook 7 in a process of its own, as a user would start it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+START_LIMIT = 120.0
+STOP_LIMIT = 30.0
+
+
+def free_port() -> int:
+    """Return a port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class JupyterProcess:
+    """One server; `start` and `stop` may alternate, the folder and what is in it stay."""
+
+    folder: Path
+    application: str = "lab"
+    base_url: str = "/"
+    password: str | None = None
+    options: Sequence[str] = ()
+    labextension: bool = True
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def root(self) -> Path:
+        """Where the notebooks are."""
+        return self.folder / "root"
+
+    @property
+    def url(self) -> str:
+        """The address of the server, with its base URL."""
+        return f"http://127.0.0.1:{self.port}{self.base_url}"
+
+    @property
+    def log(self) -> str:
+        """What the server has said."""
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def environment(self) -> dict[str, str]:
+        """Return variables that keep the developer's own Jupyter out of the test."""
+        variables = {
+            name: str(self.folder / name.split("_")[1].lower())
+            for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
+        }
+        variables["IPYTHONDIR"] = str(self.folder / "ipython")
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("JUPYTER", "JPY_", "PROGRESSWIDGET", "PYTEST"))
+        }
+        return {**inherited, **variables}
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self._configure()
+        self.port = self.port or free_port()
+        class_ = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}[self.application]
+        command = [sys.executable, "-m", f"jupyter{'lab' if self.application == 'lab' else ''}"]
+        if self.application == "notebook":
+            command = [sys.executable, "-m", "notebook"]
+        command += [
+            "--ServerApp.open_browser=False",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={self.root}",
+            f"--ServerApp.base_url={self.base_url}",
+            "--ServerApp.allow_root=True",
+            f"--{class_}.expose_app_in_browser=True",
+            *self.options,
+        ]
+        environment = self.environment()
+        if self.password is None:
+            environment["JUPYTER_TOKEN"] = self.token
+        with (self.folder / "server.log").open("ab") as output:
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, env=environment, start_new_session=True
+            )
+        deadline = time.monotonic() + START_LIMIT
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the server did not start:\n{self.log}")
+            time.sleep(0.05)
+
+    def _configure(self) -> None:
+        settings = self.folder / "config" / "lab" / "user-settings"
+        notices = settings / "@jupyterlab" / "apputils-extension"
+        notices.mkdir(parents=True, exist_ok=True)
+        # Nothing is asked of the outside world, and no dialog about news covers the page.
+        text = json.dumps({"fetchNews": "false", "checkForUpdates": False})
+        (notices / "notification.jupyterlab-settings").write_text(text)
+        if not self.labextension:
+            # What `jupyter labextension disable progresswidget --level=user` writes.
+            page_config = self.folder / "config" / "labconfig" / "page_config.json"
+            page_config.parent.mkdir(parents=True, exist_ok=True)
+            page_config.write_text(json.dumps({"disabledExtensions": {"progresswidget": True}}))
+        if self.password is not None:
+            from jupyter_server.auth import passwd
+
+            hashed = passwd(self.password, algorithm="sha1")
+            config = {"IdentityProvider": {"token": ""}}
+            config["PasswordIdentityProvider"] = {"hashed_password": hashed}
+            path = self.folder / "config" / "jupyter_server_config.json"
+            path.write_text(json.dumps(config))
+
+    def _answers(self) -> bool:
+        try:
+            with urlopen(f"{self.url}login", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError as error:
+            return getattr(error, "code", None) is not None
+
+    def api(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        """Call the server's REST API with the token and return the JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data=data, method=method)
+        request.add_header("Authorization", f"token {self.token}")
+        with urlopen(request, timeout=30) as answer:
+            content = answer.read()
+        return json.loads(content) if content else None
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return the public records of all jobs."""
+        found: list[dict[str, Any]] = self.api("progresswidget/api/jobs")
+        return found
+
+    def kernel_pid(self) -> int:
+        """Return the process id of the one kernel that runs."""
+        (kernel,) = self.api("api/kernels")
+        return kernel_process(kernel["id"])
+
+    def stop(self, signal_: int = signal.SIGTERM) -> None:
+        """Stop the server and its kernels."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal_)
+        try:
+            self.process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def clear(self) -> None:
+        """Shut all kernels down and empty the root folder, for the next test."""
+        for session in self.api("api/sessions"):
+            self.api(f"api/sessions/{session['id']}", "DELETE")
+        for item in self.root.iterdir():
+            if item.is_dir():
+                shutil.rmtree(item)
+            else:
+                item.unlink()
+
+
+def kernel_process(kernel_id: str) -> int:
+    """Return the process that was started with the connection file of a kernel."""
+    import psutil
+
+    for process in psutil.process_iter(["cmdline"]):
+        if any(f"kernel-{kernel_id}" in part for part in process.info["cmdline"] or ()):
+            return int(process.pid)
+    raise AssertionError(f"kernel {kernel_id} has no process")

@@ -1,0 +1,149 @@
+"""What a person does in a notebook page, in a few words: open, run, look at the bar."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_process import JupyterProcess
+    from playwright.sync_api import Locator, Page
+
+LIMIT = 60_000
+"""Milliseconds for a state to come; far more than it takes, so that a slow machine passes too."""
+
+WHERE = {"lab": "lab/tree/", "notebook": "notebooks/"}
+
+
+def write_notebook(path: Path, *cells: str) -> None:
+    """Save a notebook of code cells, with ids but without outputs."""
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    for number, source in enumerate(cells):
+        cell = nbformat.v4.new_code_cell(source)
+        cell["id"] = f"cell-{number}"
+        notebook.cells.append(cell)
+    nbformat.write(notebook, path)
+
+
+class NotebookPage:
+    """A notebook that is open in a browser."""
+
+    def __init__(self, page: Page, server: JupyterProcess, name: str) -> None:
+        self.page, self.server, self.name = page, server, name
+
+    def open(self) -> NotebookPage:
+        """Go to the notebook; the token is in the address once, as when a user clicks the link."""
+        address = f"{self.server.url}{WHERE[self.server.application]}{self.name}"
+        if self.server.password is None:
+            address += f"?token={self.server.token}"
+        self.page.goto(address)
+        if self.server.password is not None:
+            field = self.page.locator("#password_input")
+            if field.count():
+                field.fill(self.server.password)
+                field.press("Enter")
+        return self.ready()
+
+    def ready(self) -> NotebookPage:
+        """Wait until the notebook is drawn and its session runs."""
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=LIMIT)
+        self.page.wait_for_function(
+            """() => {
+              const panel = window.jupyterapp?.shell.currentWidget;
+              return panel?.sessionContext?.isReady && panel.sessionContext.session?.kernel;
+            }""",
+            timeout=LIMIT,
+        )
+        return self
+
+    def reload(self) -> NotebookPage:
+        """Reload the page as a user does, unsaved work or not."""
+        self.page.once("dialog", lambda dialog: dialog.accept())
+        self.page.reload()
+        return self.ready()
+
+    def run(self, cell: int) -> None:
+        """Run one cell, and do not wait for it."""
+        self.page.evaluate(
+            """index => {
+              const app = window.jupyterapp;
+              app.shell.currentWidget.content.activeCellIndex = index;
+              void app.commands.execute('notebook:run-cell');
+            }""",
+            cell,
+        )
+
+    def run_and_wait(self, cell: int) -> None:
+        """Run one cell to its end."""
+        self.run(cell)
+        self.wait_for_cell(cell)
+
+    def wait_for_cell(self, cell: int) -> None:
+        """Wait until a cell has run: it has a number, not a star."""
+        self.page.wait_for_function(
+            """index => {
+              const cell = window.jupyterapp.shell.currentWidget.content.widgets[index];
+              return /\\[\\d+\\]/.test(cell.node.querySelector('.jp-InputPrompt').textContent);
+            }""",
+            arg=cell,
+            timeout=2 * LIMIT,
+        )
+
+    def save(self) -> None:
+        """Save the notebook and wait until it is saved."""
+        self.command("docmanager:save")
+
+    def command(self, name: str, **arguments: Any) -> None:
+        """Execute a command of the application to its end."""
+        self.page.evaluate(
+            "([name, args]) => window.jupyterapp.commands.execute(name, args).then(() => null)",
+            [name, arguments],
+        )
+
+    @property
+    def bars(self) -> Locator:
+        """Every job view on the page."""
+        return self.page.locator("[data-task-id][data-state]")
+
+    @property
+    def bar(self) -> Locator:
+        """The one job view; more than one is an error."""
+        return self.bars
+
+    def wait_for_state(self, *states: str, limit: float = 2 * LIMIT) -> Locator:
+        """Wait until there is one bar and it is in one of the states."""
+        wanted = ",".join(f"[data-task-id][data-state={state}]" for state in states)
+        self.page.locator(wanted).wait_for(timeout=limit)
+        return self.bar
+
+    def value(self) -> float | None:
+        """Return the progress that the bar states, in percent."""
+        text = self.bar.get_by_role("progressbar").get_attribute("aria-valuenow")
+        return None if text is None else float(text)
+
+    def wait_for_motion(self, above: float = 0.0) -> float:
+        """Wait until the bar states more than `above`, and return what it states then."""
+        self.page.wait_for_function(
+            """above => {
+              const bars = document.querySelectorAll('[data-task-id] [role=progressbar]');
+              return bars.length === 1 && Number(bars[0].getAttribute('aria-valuenow')) > above;
+            }""",
+            arg=above,
+            timeout=LIMIT,
+        )
+        value = self.value()
+        assert value is not None
+        return value
+
+    def button(self, action: str) -> Locator:
+        """Return a button of the bar."""
+        return self.bar.locator(f"button[data-action={action}]")
+
+    def saved(self) -> dict[str, Any]:
+        """Return the notebook as it is on the disk."""
+        found: dict[str, Any] = nbformat.read(self.server.root / self.name, as_version=4)
+        return found

@@ -1,0 +1,116 @@
+"""The bar of a terminal."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from progresswidget.protocol import Json
+from progresswidget.textbar import TextBar, draw_bar, draw_line
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def english(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "en")
+
+
+def report(**changes: object) -> Json:
+    state: Json = {
+        "name": "flights.csv",
+        "status": "running",
+        "phase": "writing",
+        "progress": 50.0,
+        "rows": 500,
+        "total": 1000,
+        "bytes": 2048,
+        "rate": 100.4,
+        "eta": 5.0,
+        "elapsed": 5.0,
+    }
+    return {**state, **changes}
+
+
+def test_a_bar_fills_from_the_left() -> None:
+    assert draw_bar(0, 4) == "    "
+    assert draw_bar(50, 4) == "██  "
+    assert draw_bar(62.5, 4) == "██▌ "
+    assert draw_bar(100, 4) == "████"
+    assert draw_bar(50, 4, unicode=False) == "##--"
+    assert draw_bar(None, 4) == "····"
+    for progress in range(101):
+        assert len(draw_bar(progress, 24)) == 24
+
+
+def test_a_line_says_how_far_it_is() -> None:
+    line = draw_line(report())
+    assert "flights.csv" in line
+    assert " 50 %" in line
+    assert "writing: 500 of 1,000 rows · 2.0 kB · 100 rows/s · 5.0 s left" in line
+
+
+def test_an_unknown_total_claims_no_percentage() -> None:
+    line = draw_line(report(progress=None, total=None, eta=None))
+    assert "– %" in line
+    assert "500 rows" in line
+    assert "left" not in line
+
+
+def test_the_end_says_how_long_it_took() -> None:
+    line = draw_line(report(status="done", progress=100.0, rows=1000))
+    assert "100 %" in line
+    assert line.endswith("done: 1,000 rows · 2.0 kB · 5.0 s")
+
+
+@pytest.mark.parametrize("width", [60, 79, 100])
+def test_a_narrow_terminal_keeps_what_matters(width: int) -> None:
+    line = draw_line(report(), width)
+    assert len(line) <= width
+    assert "500 of 1,000 rows" in line
+    assert "5.0 s left" in line
+
+
+def test_a_shorter_line_leaves_nothing_of_a_longer_one() -> None:
+    terminal = Terminal()
+    bar = TextBar(terminal)
+    bar.draw(report())
+    bar.draw(report(rate=None, eta=None))
+    first, second = terminal.getvalue().split("\r")[1:]
+    assert len(second) == len(first)
+    bar.close()
+    assert terminal.getvalue().endswith("\n")
+
+
+def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
+    pipe = io.StringIO()
+    bar = TextBar(pipe)
+    bar.draw(report())
+    bar.close()
+    assert pipe.getvalue() == ""
+
+
+def test_a_terminal_that_goes_away_stops_nothing() -> None:
+    class Gone(Terminal):
+        def write(self, text: str) -> int:
+            raise OSError("gone")
+
+    bar = TextBar(Gone())
+    bar.draw(report())
+    bar.draw(report(rows=600))
+    bar.close()
+
+
+def test_a_terminal_of_another_encoding_gets_ascii() -> None:
+    class Old(Terminal):
+        encoding = "latin-1"
+
+    terminal = Old()
+    TextBar(terminal).draw(report())
+    terminal.getvalue().encode("ascii")

@@ -1,0 +1,67 @@
+"""Texts: both languages say the same things, and numbers read as people write them."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from progresswidget import texts
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_text_is_there_in_both_languages_with_the_same_fields() -> None:
+    assert texts.ENGLISH.keys() == texts.CHINESE.keys()
+    for key, text in texts.ENGLISH.items():
+        assert fields(text) == fields(texts.CHINESE[key]), key
+
+
+@pytest.mark.parametrize(
+    ("variables", "table"),
+    [
+        ({}, texts.ENGLISH),
+        ({"LANG": "zh_CN.UTF-8"}, texts.CHINESE),
+        ({"LANG": "zh_CN.UTF-8", "LC_ALL": "C"}, texts.ENGLISH),
+        ({"LANG": "de_DE.UTF-8"}, texts.ENGLISH),
+        ({"LC_ALL": "C", "PROGRESSWIDGET_LANGUAGE": "zh"}, texts.CHINESE),
+    ],
+)
+def test_a_terminal_speaks_the_language_of_the_locale(
+    variables: dict[str, str], table: texts.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG", "PROGRESSWIDGET_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert texts.terminal_table() is table
+
+
+def test_what_is_saved_does_not_follow_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    monkeypatch.delenv("PROGRESSWIDGET_LANGUAGE", raising=False)
+    assert texts.saved_table() is texts.ENGLISH
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "zh")
+    assert texts.saved_table() is texts.CHINESE
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (33_100_000, "33.1 MB"), (10**15, "1000.0 TB")],
+)
+def test_sizes(number: int, text: str) -> None:
+    assert texts.size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (12.3, "12 s"), (59.6, "1:00"), (185, "3:05"), (3765, "1:02:45")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert texts.duration(seconds) == text
+
+
+def test_counts() -> None:
+    assert texts.count(336776) == "336,776"

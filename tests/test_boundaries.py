@@ -1,0 +1,148 @@
+"""The houses' import order: who may know whom, read from the sources and seen in a clean process."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("progresswidget", "jupyter_server_ext")
+
+# module -> the modules of the project that it may import, at any depth of nesting in its code.
+# A package stands for everything below it. Lower rows know nothing of higher ones.
+ORDER = {
+    "progresswidget.errors": set(),
+    "progresswidget.protocol": set(),
+    "progresswidget.meter": set(),
+    "progresswidget.texts": set(),
+    "progresswidget.cell": set(),
+    "progresswidget.export": {"progresswidget.errors", "progresswidget.export"},
+    "progresswidget.client": {"progresswidget.protocol"},
+    "progresswidget.textbar": {"progresswidget.protocol", "progresswidget.texts"},
+    "progresswidget.widget": {"progresswidget.protocol", "progresswidget.job"},
+    "progresswidget.display": {
+        "progresswidget.cell",
+        "progresswidget.job",
+        "progresswidget.protocol",
+        "progresswidget.texts",
+        "progresswidget.widget",
+    },
+    "progresswidget.job": {
+        "progresswidget.cell",
+        "progresswidget.client",
+        "progresswidget.display",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.meter",
+        "progresswidget.protocol",
+        "progresswidget.textbar",
+        "progresswidget.texts",
+    },
+    "progresswidget": {"progresswidget.errors", "progresswidget.export", "progresswidget.job"}
+    | {"progresswidget.widget"},
+    "jupyter_server_ext": {"progresswidget.protocol", "jupyter_server_ext"},
+}
+
+
+def modules() -> list[str]:
+    found = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if "node_modules" in path.parts:
+                continue
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return found
+
+
+def path_of(module: str) -> Path:
+    path = ROOT.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def imports_of(module: str) -> set[str]:
+    """Return the project's own modules that a module imports, wherever in its code."""
+    names = set()
+    for node in ast.walk(ast.parse(path_of(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}: imports are absolute"
+            base = node.module or ""
+            below = {f"{base}.{alias.name}" for alias in node.names}
+            names |= {name if path_of(name).exists() else base for name in below}
+    return {name for name in names if name.split(".")[0] in PACKAGES and name != module}
+
+
+def rule_for(module: str) -> set[str]:
+    best = max((row for row in ORDER if is_below(module, row)), key=len)
+    return ORDER[best]
+
+
+def is_below(module: str, row: str) -> bool:
+    if row == "progresswidget":
+        return module == row
+    return module == row or module.startswith(f"{row}.")
+
+
+@pytest.mark.parametrize("module", modules())
+def test_imports_run_one_way(module: str) -> None:
+    allowed = rule_for(module)
+    forbidden = {
+        name for name in imports_of(module) if not any(is_below(name, row) for row in allowed)
+    }
+    assert not forbidden
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys, json; before = set(sys.modules); {statement}; "
+    code += "print(json.dumps(sorted(set(sys.modules) - before)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_a_bare_import_loads_nothing_of_the_field() -> None:
+    loaded = loaded_by("import progresswidget")
+    heavy = {"pandas", "polars", "pyarrow", "httpx", "tornado", "ipywidgets", "anywidget", "IPython"}
+    assert not loaded & heavy
+    assert {name for name in loaded if name.startswith("progresswidget")} == {"progresswidget"}
+
+
+def test_the_export_function_loads_no_frame_library_that_the_user_has_not() -> None:
+    loaded = loaded_by("import progresswidget as pw; pw.export")
+    assert not loaded & {"pandas", "polars", "pyarrow", "duckdb", "httpx", "tornado", "IPython"}
+
+
+def test_the_server_extension_loads_only_the_protocol() -> None:
+    loaded = loaded_by("import jupyter_server_ext.extension")
+    ours = {name for name in loaded if name.startswith("progresswidget.")}
+    assert ours == {"progresswidget.protocol"}
+    assert not loaded & {"pandas", "polars", "pyarrow"}
+
+
+def test_the_engine_is_a_module_and_the_function_stays_a_function() -> None:
+    code = (
+        "import progresswidget.export.pipeline as engine, progresswidget as pw;"
+        "assert callable(pw.export) and pw.export.__name__ == 'export', pw.export;"
+        "assert engine.__name__ == 'progresswidget.export.pipeline'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_an_import_costs_less_than_50_ms_of_processor_time() -> None:
+    # Processor time, the least of ten processes: what a noisy machine adds is not the import's.
+    code = (
+        "import time; start = time.process_time(); import progresswidget; "
+        "print(time.process_time() - start)"
+    )
+    seconds = min(
+        float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) for _ in range(10)
+    )
+    assert seconds < 0.050
