@@ -11,6 +11,9 @@ export JUPYTER_PLATFORM_DIRS := 0
 
 BUILD_INPUT := $(shell find $(JS)/src $(JS)/style $(JS)/schema -type f 2>/dev/null | sed 's/ /\\ /g') \
 	$(JS)/package.json $(JS)/package-lock.json $(JS)/tsconfig.json
+# Jupyter asks to be told that root is meant, which in a container it is.
+ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
@@ -53,7 +56,7 @@ build: $(BUILD_STAMP)
 	@touch $@ .venv/.demo
 
 lab: .venv/.demo
-	$(BIN)/jupyter lab --notebook-dir=notebooks 01_first_export.ipynb
+	$(BIN)/jupyter lab $(ALLOW_ROOT) --ServerApp.root_dir=notebooks notebooks/01_first_export.ipynb
 
 demo: .venv/.demo
 	$(BIN)/python notebooks/demo.py

@@ -69,7 +69,7 @@ def test_the_end_says_how_long_it_took() -> None:
     assert line.endswith("done: 1,000 rows · 2.0 kB · 5.0 s")
 
 
-@pytest.mark.parametrize("width", [60, 79, 100])
+@pytest.mark.parametrize("width", [70, 79, 100])
 def test_a_narrow_terminal_keeps_what_matters(width: int) -> None:
     line = draw_line(report(), width)
     assert len(line) <= width

@@ -1,0 +1,206 @@
+"""Every state of the bar in a real JupyterLab, light and dark, wide and narrow.
+
+The pictures are left in `.screenshots` beside this file, to be looked at. What a test can judge of
+them is judged here: contrast (WCAG 2.2, 1.4.3), nothing cut off or beside the page, one bar.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from conftest import SCREENSHOTS
+from jupyter_process import JupyterProcess
+from page_objects import LIMIT, NotebookPage
+from playwright.sync_api import expect
+from test_export_bar import EXPORT, FINISH, LOAD
+
+pytestmark = pytest.mark.e2e
+
+Opener = Callable[..., NotebookPage]
+
+UNKNOWN_TOTAL = """
+import time
+
+def batches():
+    for batch in many.to_batches(max_chunksize=10_000):
+        time.sleep(0.02)
+        yield batch
+
+pw.export(pa.RecordBatchReader.from_batches(many.schema, batches()), "from a query.csv")
+"""
+FAILING = """
+def batches():
+    yield from many.to_batches(max_chunksize=10_000)[:3]
+    raise RuntimeError("the database closed the connection")
+
+pw.export(pa.RecordBatchReader.from_batches(many.schema, batches()), "from a query.csv")
+"""
+
+CONTRAST = """
+() => {
+  const channel = value => {
+    const share = value / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  };
+  const canvas = document.createElement('canvas');
+  canvas.width = canvas.height = 1;
+  const brush = canvas.getContext('2d', {willReadFrequently: true});
+  const rgba = colour => {
+    brush.clearRect(0, 0, 1, 1);
+    brush.fillStyle = colour;
+    brush.fillRect(0, 0, 1, 1);
+    return [...brush.getImageData(0, 0, 1, 1).data];
+  };
+  const over = ([r, g, b, a], below) =>
+    [r, g, b].map((value, n) => value * a / 255 + below[n] * (1 - a / 255));
+  const luminance = rgb =>
+    0.2126 * channel(rgb[0]) + 0.7152 * channel(rgb[1]) + 0.0722 * channel(rgb[2]);
+  const background = element => {
+    const layers = [];
+    for (let at = element; at; at = at.parentElement) {
+      layers.push(rgba(getComputedStyle(at).backgroundColor));
+    }
+    return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
+  };
+  const poor = [];
+  const card = document.querySelector('[data-task-id][data-state]');
+  for (const element of card.querySelectorAll('*')) {
+    const own = [...element.childNodes].some(
+      node => node.nodeType === Node.TEXT_NODE && node.textContent.trim() !== '');
+    if (!own || !element.checkVisibility()) continue;
+    const below = background(element);
+    let colour = over(rgba(getComputedStyle(element).color), below);
+    let opacity = 1;
+    for (let at = element; at; at = at.parentElement) opacity *= getComputedStyle(at).opacity;
+    colour = colour.map((value, n) => value * opacity + below[n] * (1 - opacity));
+    const [light, dark] = [luminance(colour), luminance(below)].sort((a, b) => b - a);
+    const ratio = (light + 0.05) / (dark + 0.05);
+    if (ratio < 4.5) poor.push([element.textContent, ratio.toFixed(2)]);
+  }
+  return poor;
+}
+"""
+
+OUTSIDE = """
+() => {
+  const card = document.querySelector('[data-task-id][data-state]');
+  const frame = card.getBoundingClientRect();
+  return [...card.querySelectorAll('button, [role=progressbar], span')]
+    .filter(element => element.checkVisibility())
+    .filter(element => {
+      const box = element.getBoundingClientRect();
+      return box.width > 1 && (box.right > frame.right + 1 || box.left < frame.left - 1);
+    })
+    .map(element => element.className);
+}
+"""
+
+
+def look(shown: NotebookPage, name: str) -> None:
+    """Take the pictures of a state, and judge what can be judged."""
+    SCREENSHOTS.mkdir(exist_ok=True)
+    expect(shown.bars).to_have_count(1)
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        shown.command("apputils:change-theme", theme=theme)
+        light = str(theme.endswith("Light")).lower()
+        shown.page.wait_for_selector(f"body[data-jp-theme-light={light}]", timeout=LIMIT)
+        for width in (1280, 420):
+            shown.page.set_viewport_size({"width": width, "height": 800})
+            shown.bar.scroll_into_view_if_needed()
+            # Let the eased changes of colour and width arrive before they are judged.
+            shown.page.evaluate(
+                """() => Promise.all(document.getAnimations()
+                     .filter(one => one instanceof CSSTransition)
+                     .map(one => one.finished.catch(() => null))).then(() => null)"""
+            )
+            kind = theme.split()[1].lower()
+            path = SCREENSHOTS / f"{name}-{kind}-{width}.png"
+            shown.page.locator(".jp-Cell", has=shown.bar).screenshot(path=path)
+            assert shown.page.evaluate(CONTRAST) == []
+            assert shown.page.evaluate(OUTSIDE) == []
+    shown.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def open_and_run(open_notebook: Opener, server: JupyterProcess, cell: str) -> NotebookPage:
+    shown = open_notebook(server, LOAD, cell)
+    shown.command("application:toggle-left-area")
+    shown.run_and_wait(0)
+    shown.run(1)
+    return shown
+
+
+def test_a_running_a_paused_and_a_cancelled_export(
+    lab: JupyterProcess, open_notebook: Opener
+) -> None:
+    shown = open_and_run(open_notebook, lab, EXPORT)
+    shown.wait_for_motion(above=2)
+    look(shown, "running")
+    shown.button("pause").click()
+    shown.wait_for_state("paused")
+    look(shown, "paused")
+    shown.button("cancel").click()
+    shown.wait_for_state("cancelled")
+    look(shown, "cancelled")
+
+
+def test_an_export_of_unknown_length(lab: JupyterProcess, open_notebook: Opener) -> None:
+    shown = open_and_run(open_notebook, lab, UNKNOWN_TOTAL)
+    shown.wait_for_state("running")
+    expect(shown.bar).to_contain_text("MB", timeout=LIMIT)
+    assert shown.value() is None
+    look(shown, "unknown-total")
+    shown.button("cancel").click()
+    shown.wait_for_state("cancelled")
+
+
+def test_a_finished_export(lab: JupyterProcess, open_notebook: Opener) -> None:
+    shown = open_and_run(open_notebook, lab, FINISH)
+    shown.wait_for_state("done")
+    look(shown, "done")
+
+
+def test_a_failed_export(lab: JupyterProcess, open_notebook: Opener) -> None:
+    shown = open_and_run(open_notebook, lab, FAILING)
+    shown.wait_for_state("failed")
+    expect(shown.bar).to_contain_text("the database closed the connection")
+    look(shown, "failed")
+
+
+def test_an_export_whose_kernel_died(lab: JupyterProcess, open_notebook: Opener) -> None:
+    shown = open_and_run(open_notebook, lab, EXPORT)
+    shown.wait_for_motion()
+    os.kill(lab.kernel_pid(), signal.SIGKILL)
+    shown.wait_for_state("interrupted")
+    dismiss_dialogs(shown)
+    look(shown, "interrupted")
+
+
+def test_a_server_that_went_away_and_came_back(
+    servers: Callable[..., JupyterProcess], open_notebook: Opener
+) -> None:
+    server = servers("going")
+    shown = open_and_run(open_notebook, server, EXPORT)
+    shown.wait_for_motion()
+    server.stop(signal.SIGKILL)
+    reconnecting = shown.page.locator("[data-task-id][data-connection=reconnecting]")
+    reconnecting.wait_for(timeout=LIMIT)
+    shown.page.locator("[data-task-id][data-connection=offline]").wait_for(timeout=2 * LIMIT)
+    dismiss_dialogs(shown)
+    look(shown, "offline")
+    server.start()
+    shown.button("reconnect").click()
+    shown.page.locator("[data-task-id][data-connection=live]").wait_for(timeout=LIMIT)
+    # The kernel went with its server, and the restarted one knows what it had been doing.
+    shown.wait_for_state("interrupted", "cancelled")
+    expect(shown.bars).to_have_count(1)
+
+
+def dismiss_dialogs(shown: NotebookPage) -> None:
+    """Close what JupyterLab itself says of a lost kernel or server, which covers the bar."""
+    buttons = shown.page.locator(".jp-Dialog button.jp-mod-accept, .jp-Dialog button.jp-mod-reject")
+    while buttons.count():
+        buttons.first.click()
+        shown.page.wait_for_timeout(200)

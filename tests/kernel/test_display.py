@@ -1,0 +1,133 @@
+"""What a cell shows, in a real kernel: the bundle, the receipt, and nothing that varies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import start_new_kernel
+
+from progresswidget import protocol
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+class Kernel:
+    """A kernel that runs cells and returns what they show."""
+
+    def __init__(self, client: BlockingKernelClient) -> None:
+        self.client = client
+
+    def run(self, code: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+        reply = self.client.execute_interactive(code, output_hook=messages.append, timeout=120)
+        assert reply["content"]["status"] == "ok", reply["content"]
+        return [message for message in messages if message["msg_type"] != "status"]
+
+    def shown(self, code: str) -> list[dict[str, Any]]:
+        kinds = {"display_data", "execute_result", "update_display_data", "stream"}
+        return [message for message in self.run(code) if message["msg_type"] in kinds]
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, no_server: None) -> Iterator[Kernel]:
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    yield Kernel(client)
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    manager.context.destroy()
+
+
+SETUP = "import pandas as pd, progresswidget as pw; frame = pd.DataFrame({'a': range(1000)})"
+
+
+def test_a_blocking_export_shows_a_bar_and_a_receipt(kernel: Kernel) -> None:
+    kernel.run(SETUP)
+    shown = kernel.shown("pw.export(frame, 'a <b>.csv', index=False)")
+    bar, update, receipt = shown  # and no fourth output for the returned job
+    assert bar["msg_type"] == "display_data"
+    data = bar["content"]["data"]
+    assert data[protocol.JOB_MIMETYPE] == {"version": 1, "kind": "export", "name": "a <b>.csv"}
+    assert data[WIDGET]["model_id"]
+    assert data["text/plain"] == "Exporting to a <b>.csv"
+    assert data["text/html"] == "<p>Exporting to a &lt;b&gt;.csv</p>"
+    metadata = bar["content"]["metadata"][protocol.JOB_MIMETYPE]
+    assert metadata["server"] is False
+    assert metadata["snapshot"]["taskId"] == metadata["taskId"]
+
+    # The update brings the end into the metadata and leaves the data alone, as nbval needs it.
+    assert update["msg_type"] == "update_display_data"
+    assert update["content"]["data"] == data
+    final = update["content"]["metadata"][protocol.JOB_MIMETYPE]["snapshot"]
+    assert final["status"] == "done"
+    assert final["rows"] == 1000
+
+    assert receipt["content"]["data"]["text/plain"] == "✓ a <b>.csv: 1,000 rows × 1 columns, CSV"
+    html = "<p>✓ <b>a &lt;b&gt;.csv</b>: 1,000 rows × 1 columns, CSV</p>"
+    assert receipt["content"]["data"]["text/html"] == html
+
+
+def test_two_runs_show_the_same_data(kernel: Kernel) -> None:
+    kernel.run(SETUP)
+
+    def data() -> list[dict[str, Any]]:
+        shown = kernel.shown("pw.export(frame, 'a.csv')")
+        kept = [message["content"]["data"] for message in shown]
+        for bundle in kept:
+            bundle.pop(WIDGET, None)
+        return kept
+
+    assert data() == data()
+
+
+def test_a_job_is_shown_again_where_it_is_asked_for(kernel: Kernel) -> None:
+    kernel.run(SETUP)
+    assert len(kernel.shown("job = pw.export(frame, 'a.csv')")) == 3
+    (again,) = kernel.shown("job")
+    assert again["msg_type"] == "display_data"
+    assert again["content"]["data"]["text/plain"] == "✓ a.csv: 1,000 rows × 2 columns, CSV"
+
+
+def test_the_widget_follows_the_job(kernel: Kernel) -> None:
+    kernel.run(SETUP)
+    messages = kernel.run("pw.export(frame, 'a.csv')")
+    opened = [m for m in messages if m["msg_type"] == "comm_open"]
+    models = [m["content"]["data"]["state"] for m in opened]
+    (state,) = [model for model in models if "snapshot" in model]
+    assert state["server"] is False
+    assert state["background"] is False
+    updates = [
+        m["content"]["data"]["state"]["snapshot"]
+        for m in messages
+        if m["msg_type"] == "comm_msg" and "snapshot" in m["content"]["data"].get("state", {})
+    ]
+    assert updates[-1]["status"] == "done"
+
+
+def test_a_cancelled_export_ends_the_cell_with_the_reason(kernel: Kernel, tmp_path: Path) -> None:
+    kernel.run(SETUP)
+    kernel.run(
+        "import threading, time, pyarrow as pa\n"
+        "schema = pa.schema([('n', pa.int64())])\n"
+        "def batches():\n"
+        "    for n in range(100_000):\n"
+        "        time.sleep(0.01)\n"
+        "        yield pa.record_batch([pa.array([n])], schema=schema)\n"
+    )
+    messages: list[dict[str, Any]] = []
+    code = (
+        "reader = pa.RecordBatchReader.from_batches(schema, batches())\n"
+        "import progresswidget.job\n"
+        "threading.Timer(0.5, lambda: [j.cancel() for j in progresswidget.job._active]).start()\n"
+        "pw.export(reader, 'slow.csv')"
+    )
+    reply = kernel.client.execute_interactive(code, output_hook=messages.append, timeout=60)
+    assert reply["content"]["ename"] == "ExportCancelledError"
+    assert "Run the cell again" in reply["content"]["evalue"]
+    updates = [m for m in messages if m["msg_type"] == "update_display_data"]
+    final = updates[-1]["content"]["metadata"][protocol.JOB_MIMETYPE]["snapshot"]
+    assert final["status"] == "cancelled"
+    assert list(tmp_path.iterdir()) == []
