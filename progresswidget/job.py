@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 - see the end of the module
 import contextlib
 import os
 import secrets
@@ -32,7 +33,7 @@ from progresswidget.meter import Meter
 from progresswidget.textbar import TextBar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from progresswidget.protocol import Action, Json, Status
@@ -131,6 +132,7 @@ class Job:
         self._meter.pause(time.monotonic())  # until the worker begins
         self._changed = threading.Condition()
         self._finished = threading.Event()
+        self._callbacks: list[Callable[[], None]] = []
         self._thread = threading.Thread(
             target=self._run, name=f"progresswidget-export-{self._name}", daemon=True
         )
@@ -253,7 +255,17 @@ class Job:
         return self._wait_async().__await__()
 
     async def _wait_async(self) -> Result:
-        await asyncio.to_thread(self._finished.wait)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed by then
+                loop.call_soon_threadsafe(ended.set)
+
+        with self._changed:
+            self._callbacks.append(wake)
+        # Looked at after the callback is in place: an end in between is not missed.
+        if not self._finished.is_set():
+            await ended.wait()
         return self.result(0)
 
     def __repr__(self) -> str:
@@ -327,6 +339,10 @@ class Job:
         reporter().settle(self, SETTLE)
         _active.discard(self)
         self._finished.set()
+        with self._changed:
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
 
     def _wish(self, action: Action) -> None:
         with self._changed:
@@ -482,4 +498,7 @@ def _at_exit() -> None:
             job._finished.wait(SETTLE if stopping else None)  # noqa: SLF001
 
 
-atexit.register(_at_exit)
+# concurrent.futures refuses work from the moment the interpreter begins to end, which is before
+# `atexit` calls anyone; encoders and the user's own source may both depend on it. Callbacks of
+# this list run last-in first-out, so being registered after it means being called before it.
+getattr(threading, "_register_atexit", atexit.register)(_at_exit)

@@ -13,7 +13,7 @@ WARM_UP: Final = 1.0
 SHORTEST_MEMORY: Final = 3.0
 LONGEST_MEMORY: Final = 30.0
 """Bounds, in seconds, of the time constant with which old observations fade."""
-MEMORY_SHARE: Final = 0.3
+MEMORY_SHARE: Final = 0.2
 """The time constant as a share of the time worked: a long job is judged over a longer time."""
 SETTLING: Final = 0.5
 """The time constant of the shown remaining time, as a share of that of the rate."""

@@ -338,7 +338,7 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
     kind = message.get("type")
     if kind == "ping":
         return Ping(identity)
-    if kind not in {"subscribe", "unsubscribe"}:
+    if kind not in ("subscribe", "unsubscribe"):  # no set: `kind` may be a list
         known = "type must be subscribe, unsubscribe or ping"
         raise MalformedError("unknown-type", known, identity)
     if identity is None:

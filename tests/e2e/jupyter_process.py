@@ -167,9 +167,15 @@ class JupyterProcess:
         self.process = None
 
     def clear(self) -> None:
-        """Shut all kernels down and empty the root folder, for the next test."""
+        """Shut all kernels down, forget all jobs and empty the root folder, for the next test."""
         for session in self.api("api/sessions"):
             self.api(f"api/sessions/{session['id']}", "DELETE")
+        deadline = time.monotonic() + STOP_LIMIT
+        while self.api("progresswidget/api/jobs?status=queued,running,paused"):
+            assert time.monotonic() < deadline, "a job outlives its kernel"
+            time.sleep(0.1)
+        for job in self.jobs():
+            self.api(f"progresswidget/api/jobs/{job['taskId']}", "DELETE")
         for item in self.root.iterdir():
             if item.is_dir():
                 shutil.rmtree(item)

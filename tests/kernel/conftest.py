@@ -41,6 +41,9 @@ class ReportingServer:
 
             def do_PUT(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.server is not server._http:  # a stopped server answers nobody
+                    self.close_connection = True
+                    return
                 right = self.headers["Authorization"] == f"Kernel {server.secret}"
                 status = server.status if right else 403
                 with server.arrived:

@@ -88,7 +88,7 @@ def test_a_job_is_shown_again_where_it_is_asked_for(kernel: Kernel) -> None:
     assert len(kernel.shown("job = pw.export(frame, 'a.csv')")) == 3
     (again,) = kernel.shown("job")
     assert again["msg_type"] == "display_data"
-    assert again["content"]["data"]["text/plain"] == "✓ a.csv: 1,000 rows × 2 columns, CSV"
+    assert again["content"]["data"]["text/plain"] == "a.csv: 1,000 rows × 2 columns, CSV"
 
 
 def test_the_widget_follows_the_job(kernel: Kernel) -> None:

@@ -1,0 +1,96 @@
+"""Every setting, in one place: ``c.ProgressExtension.<name>`` in the Jupyter configuration."""
+
+from __future__ import annotations
+
+from traitlets import Enum, Float, HasTraits, Integer, List, Unicode
+
+
+class Settings(HasTraits):
+    """What an administrator or user can set; mixed into `ProgressExtension`."""
+
+    push_interval = Float(
+        0.5,
+        min=0.01,
+        help="""Seconds between two pushes of one job's progress to a page, and between two
+        batches written to the database. Changes of state are pushed at once.""",
+    ).tag(config=True)
+
+    heartbeat = Float(
+        30.0,
+        min=0.1,
+        help="""Seconds between two signs of life on a WebSocket. A peer that is silent for twice
+        as long is disconnected.""",
+    ).tag(config=True)
+
+    roots = List(
+        Unicode(),
+        help="""Folders below which exported files may be downloaded, besides the server's root
+        folder.""",
+    ).tag(config=True)
+
+    store = Enum(
+        ["sqlite", "memory"],
+        default_value="sqlite",
+        help="""Where jobs are kept: "sqlite" in a file below the Jupyter runtime directory, or
+        "memory", which forgets them when the server ends.""",
+    ).tag(config=True)
+
+    kernel_poll_interval = Float(
+        0.5,
+        min=0.05,
+        help="""Seconds between two looks at the kernels of running jobs. A dead kernel's jobs
+        become "interrupted" at the next look.""",
+    ).tag(config=True)
+
+    kernel_lease = Float(
+        15.0,
+        min=0.1,
+        help="""Seconds without a report after which a job becomes "interrupted" whose process
+        this server cannot look at: a plain Python process, a kernel of another server, or any
+        job after a restart of this server.""",
+    ).tag(config=True)
+
+    max_jobs = Integer(
+        10_000,
+        min=1,
+        help="""Jobs that are remembered at most. Where there is no room the oldest finished ones
+        are forgotten; if all are running, new ones are refused.""",
+    ).tag(config=True)
+
+    keep_finished = Integer(
+        1_000,
+        min=0,
+        help="""Finished jobs that are remembered; older ones are forgotten. Their files are
+        never touched.""",
+    ).tag(config=True)
+
+    keep_finished_days = Float(
+        30.0,
+        min=0.0,
+        help="""Days after which a finished job is forgotten. Its file is never touched.""",
+    ).tag(config=True)
+
+    reap_interval = Float(
+        60.0,
+        min=0.05,
+        help="""Seconds between two looks for finished jobs to forget.""",
+    ).tag(config=True)
+
+    max_connections_per_user = Integer(
+        64,
+        min=1,
+        help="""WebSockets that one user may have open. A page needs one.""",
+    ).tag(config=True)
+
+    stall_timeout = Float(
+        60.0,
+        min=0.1,
+        help="""Seconds after which a download is cut whose client takes no bytes.""",
+    ).tag(config=True)
+
+    read_threads = Integer(
+        8,
+        min=1,
+        help="""Threads that read files for downloads; each reads one block at a time for whichever
+        download waits.""",
+    ).tag(config=True)

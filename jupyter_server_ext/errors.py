@@ -1,0 +1,131 @@
+"""Every error that a client of the server can meet: one table, one converter."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from tornado.web import HTTPError
+
+from progresswidget.protocol import Json, MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# code -> (status, what the client can do about it). A code that is not here cannot be raised.
+TABLE: Final[dict[str, tuple[int, str]]] = {
+    "malformed": (400, "Correct the request; the message says where it is wrong."),
+    "unknown-type": (400, "Send a message type that this version of the protocol knows."),
+    "too-many": (400, "Split the message into smaller ones."),
+    "subprotocol-required": (400, "Offer the WebSocket subprotocol v1.progress."),
+    "upgrade-required": (426, "This address is a WebSocket."),
+    "kernel-secret-required": (
+        401,
+        "Send `Authorization: Kernel <secret>` with the secret of the endpoint file.",
+    ),
+    "forbidden": (403, "Sign in, or ask for permission for the resource `progresswidget`."),
+    "kernel-secret-wrong": (403, "Read the endpoint file again: the server may have restarted."),
+    "origin-forbidden": (403, "Open the page from the server itself, or set allow_origin."),
+    "outside-roots": (
+        403,
+        "Export below the server's root folder, or add a folder to c.ProgressExtension.roots.",
+    ),
+    "hidden": (403, "Export to a visible folder, or set c.ContentsManager.allow_hidden."),
+    "not-a-file": (403, "Only regular files can be downloaded."),
+    "not-readable": (403, "The server needs permission to read the file."),
+    "not-found": (404, "Check the address."),
+    "task-not-found": (404, "The record may have been removed. Run the export again."),
+    "method-not-allowed": (405, "Use another method."),
+    "task-active": (409, "Cancel the job first, or wait for its end."),
+    "task-ended": (409, "The job has ended; there is nothing to steer."),
+    "illegal-transition": (409, "Report a new generation for a new run."),
+    "file-changed": (410, "The file is no longer the one that was exported. Run the export again."),
+    "file-damaged": (410, "The file no longer has its digest. Run the export again."),
+    "file-missing": (410, "The file was deleted or moved. Run the export again."),
+    "export-ended": (410, "The export did not finish. Run it again."),
+    "generation-replaced": (410, "A newer export replaced this one; use its address."),
+    "precondition-failed": (412, "The file differs from the one you expect."),
+    "too-large": (413, "Send less."),
+    "range-not-satisfiable": (416, "Ask for bytes within the file."),
+    "too-many-connections": (429, "Close other pages of this server."),
+    "internal": (500, "The server's log says more."),
+    "not-ready": (503, "The file is still being written. Try again."),
+    "too-many-jobs": (503, "Wait for jobs to end, or raise c.ProgressExtension.max_jobs."),
+    "starting": (503, "The server is starting or stopping. Try again."),
+}
+
+
+class ApiError(Exception):
+    """A request that cannot be done, and why.
+
+    Parameters
+    ----------
+    code
+        A key of `TABLE`.
+    message
+        What is wrong, in one sentence; it goes to the client.
+    retry_after
+        Seconds after which the same request may succeed (RFC 9110 section 10.2.3).
+    headers
+        More fields of the answer.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status, self.hint = TABLE[code]
+        self.headers = dict(headers or {})
+        if retry_after is not None:
+            self.headers["Retry-After"] = str(retry_after)
+
+    def to_json(self) -> Json:
+        """Return the body of the answer."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+# What tornado and jupyter_server refuse before our code runs.
+_BY_STATUS: Final = {
+    401: "forbidden",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+}
+
+
+def convert(error: BaseException | None, status: int) -> tuple[int, Json]:
+    """Return the status and the JSON body for any exception.
+
+    Parameters
+    ----------
+    error
+        What was raised, if anything was.
+    status
+        The status that tornado chose for it.
+    """
+    if isinstance(error, ApiError):
+        return error.status, error.to_json()
+    if isinstance(error, MalformedError):
+        return 400, ApiError(error.code, error.message).to_json()
+    if isinstance(error, HTTPError) or error is None:
+        # Their messages may quote the query, token and all: the client gets the phrase only.
+        if status not in _BY_STATUS and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return status, ApiError("internal", _phrase(status)).to_json()
+        code = _BY_STATUS.get(status, "malformed")
+        return status, ApiError(code, _phrase(status)).to_json()
+    return 500, ApiError("internal", "The server failed unexpectedly.").to_json()
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown error"

@@ -1,0 +1,214 @@
+"""The composition root: reads the settings, makes the parts, and joins them to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sqlite3
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jupyter_core.paths import jupyter_runtime_dir
+from jupyter_server.extension.application import ExtensionApp
+
+from progresswidget.protocol import ENDPOINT_VARIABLE
+
+from . import endpoint, statedir
+from .config import Settings
+from .handlers import routes
+from .hub import Hub
+from .kernels import KernelWatcher
+from .notebooks import Notebooks
+from .registry import JobRegistry, Limits
+from .services import Services
+from .stores.memory import MemoryJobStore
+from .stores.sqlite import SqliteJobStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_server.serverapp import ServerApp
+
+    from .stores import JobStore
+
+_FAREWELL: Final = 1.0
+"""Seconds that pages get to answer the closing of their connection."""
+
+
+class ProgressExtension(Settings, ExtensionApp):
+    """Keeps exports on the server: their progress, their control and their files."""
+
+    name = "progresswidget"
+    load_other_extensions = True
+
+    def initialize_handlers(self) -> None:
+        """Make every part, and the routes."""
+        app = self._app()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._directory = statedir.acquire(
+            Path(jupyter_runtime_dir()), os.path.realpath(app.root_dir), app.base_url, self.log
+        )
+        self._store = self._make_store()
+        self.services = self._make_services(app)
+        self.handlers.extend(routes(self.services))
+        # Before any kernel can start; the file itself follows when the port is certain.
+        os.environ[ENDPOINT_VARIABLE] = str(self._endpoint)
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        """Take up the state, and let kernels find us: the true port is known only now."""
+        services = self.services
+        await self._load()
+        services.watcher.restored(services.registry.active())
+        self._write_endpoint(serverapp)
+        self._spawn(services.watcher.run(services.registry.active, self.kernel_poll_interval))
+        self._spawn(self._reap())
+        services.started.set()
+
+    async def stop_extension(self) -> None:
+        """Say goodbye to pages and kernels, and write what is still to be written."""
+        services = self.services
+        if services.stopping:
+            return
+        services.stopping = True
+        services.started.set()
+        endpoint.remove(self._endpoint)
+        if os.environ.get(ENDPOINT_VARIABLE) == str(self._endpoint):
+            del os.environ[ENDPOINT_VARIABLE]
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        pages = tuple(services.connections)
+        for page in pages:
+            page.restart()
+        if pages:
+            waits = [asyncio.create_task(page.gone.wait()) for page in pages]
+            _, late = await asyncio.wait(waits, timeout=_FAREWELL)
+            for wait in late:
+                wait.cancel()
+        await self._store.close()
+        services.readers.shutdown(wait=False)
+        self._directory.release()
+
+    def _write_endpoint(self, app: ServerApp) -> None:
+        endpoint.write(
+            self._endpoint,
+            url=endpoint.server_url(
+                ip=app.ip,
+                port=app.port,
+                sock=app.sock,
+                base_url=app.base_url,
+                secure=bool(app.certfile),
+            ),
+            secret=self.services.secret,
+            certfile=str(Path(app.certfile).resolve()) if app.certfile else None,
+        )
+
+    @property
+    def _endpoint(self) -> Path:
+        return self._directory.path / "endpoint.json"
+
+    def _app(self) -> ServerApp:
+        if self.serverapp is None:
+            raise RuntimeError("the extension is not linked to a server")
+        return self.serverapp
+
+    def _make_store(self) -> JobStore:
+        if self.store == "memory":
+            return MemoryJobStore()
+        path = self._directory.path / "state.sqlite"
+        return SqliteJobStore(path, interval=self.push_interval, log=self.log)
+
+    def _make_services(self, app: ServerApp) -> Services:
+        loop = _LoopClock()
+        hub = Hub(
+            epoch=uuid.uuid4().hex, interval=self.push_interval, clock=loop, timestamp=_milliseconds
+        )
+        registry = self._make_registry(app, hub)
+        settings = app.web_app.settings
+
+        def note_activity() -> None:
+            # jupyter_server takes every setting that ends so for a sign of use.
+            settings["progresswidget_last_activity"] = datetime.now(UTC)
+
+        return Services(
+            hub=hub,
+            registry=registry,
+            watcher=KernelWatcher(
+                kernels=app.kernel_manager,
+                interrupt=registry.interrupt,
+                lease=self.kernel_lease,
+                time=time.monotonic,
+                log=self.log,
+            ),
+            notebooks=Notebooks(app.session_manager, time=time.monotonic, log=self.log),
+            readers=ThreadPoolExecutor(self.read_threads, thread_name_prefix="progresswidget-read"),
+            secret=secrets.token_urlsafe(32),
+            roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
+            allow_hidden=bool(app.contents_manager.allow_hidden),
+            heartbeat=self.heartbeat,
+            stall_timeout=self.stall_timeout,
+            max_connections_per_user=self.max_connections_per_user,
+            note_activity=note_activity,
+        )
+
+    def _make_registry(self, app: ServerApp, hub: Hub) -> JobRegistry:
+        return JobRegistry(
+            store=self._store,
+            hub=hub,
+            files_url=f"{app.base_url}progresswidget/files/",
+            now=_milliseconds,
+            limits=Limits(self.max_jobs, self.keep_finished, self.keep_finished_days),
+        )
+
+    async def _load(self) -> None:
+        services = self.services
+        try:
+            await services.registry.load()
+        except (OSError, sqlite3.Error) as error:
+            self.log.error(  # noqa: TRY400 - the cause is the disk, not the code
+                "No job database at %s (%s): jobs are forgotten when the server ends.",
+                self._directory.path,
+                error,
+            )
+            await self._store.close()
+            self._store = MemoryJobStore()
+            services.registry.use(self._store)
+
+    async def _reap(self) -> None:
+        services = self.services
+        while True:
+            known = {job.task_id for job in services.registry.find()}
+            services.watcher.forget(known.__contains__)
+            count = await services.registry.reap()
+            if count:
+                self.log.debug("Forgot %d finished jobs", count)
+            await asyncio.sleep(self.reap_interval)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.log.error("A background task failed", exc_info=task.exception())
+
+
+class _LoopClock:
+    """The running event loop's clock; there is none yet when the parts are made."""
+
+    def time(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> object:
+        return asyncio.get_running_loop().call_later(delay, callback)
+
+
+def _milliseconds() -> int:
+    return time.time_ns() // 1_000_000

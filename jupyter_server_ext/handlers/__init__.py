@@ -1,0 +1,27 @@
+"""HTTP and WebSocket: glue between tornado and the rest. `routes` lists every address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jupyter_server_ext.services import Services
+
+from .base import NotFoundHandler
+from .downloads import DownloadHandler
+from .events import EventsHandler
+from .jobs import JobHandler, JobsHandler
+
+Route = tuple[str, type[Any], dict[str, Services]]
+
+
+def routes(services: Services) -> list[Route]:
+    """Return every route: pattern below the base URL, handler, and its arguments."""
+    table: list[tuple[str, type[Any]]] = [
+        (r"progresswidget/api/jobs", JobsHandler),
+        (r"progresswidget/api/jobs/([^/]+)", JobHandler),
+        (r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)", DownloadHandler),
+        (r"progresswidget/ws", EventsHandler),
+        # The last: without it an unknown address would get jupyter_server's page in HTML.
+        (r"progresswidget(?:/.*)?", NotFoundHandler),
+    ]
+    return [(pattern, handler, {"services": services}) for pattern, handler in table]

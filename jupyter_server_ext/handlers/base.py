@@ -1,0 +1,140 @@
+"""What all handlers share: errors in JSON, logs without secrets, no redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from tornado import web
+
+from jupyter_server_ext.errors import ApiError, convert
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from jupyter_server_ext.services import Services
+
+AUTH_RESOURCE: Final = "progresswidget"
+_START: Final = 10.0
+"""Seconds that a request waits for the server to come up."""
+
+
+class ErrorsMixin(JupyterHandler):
+    """Errors as ``{code, message, hint}``, and a log that quotes neither query nor header."""
+
+    services: Services
+
+    def initialize(self, services: Services) -> None:
+        """Take what `routes` gives."""
+        self.services = services
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with the error as JSON."""
+        error = kwargs.get("exc_info", (None, None, None))[1]
+        status, body = convert(error, status_code)
+        # RFC 9110 section 15.5.2: a 401 names the way in.
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.set_header("WWW-Authenticate", "Kernel")
+        if isinstance(error, ApiError):
+            for name, value in error.headers.items():
+                self.set_header(name, value)
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps(body))
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log an unexpected failure whole and a refusal in a line, both without the query.
+
+        tornado would write the request's address, and with it ``?token=``.
+        """
+        where = f"{self.request.method} {self.request.path}"
+        if isinstance(value, ApiError):
+            self.log.debug("%s: %s (%s)", where, value.message, value.code)
+        elif isinstance(value, web.HTTPError):
+            self.log.warning("%s: refused with %d", where, value.status_code)
+        elif typ is not None and value is not None:
+            self.log.error("%s: unexpected failure", where, exc_info=(typ, value, tb))
+
+    async def wait_until_started(self) -> None:
+        """Wait for the jobs to be loaded.
+
+        Raises
+        ------
+        ApiError
+            ``starting``, if that takes too long or the server is about to end.
+        """
+        if not self.services.started.is_set():
+            try:
+                await asyncio.wait_for(self.services.started.wait(), _START)
+            except TimeoutError:
+                raise ApiError("starting", "Not up yet.", retry_after=1) from None
+        if self.services.stopping:
+            raise ApiError("starting", "The server is stopping.", retry_after=1)
+
+
+@web.stream_request_body
+class Handler(ErrorsMixin, APIHandler):
+    """A handler for a signed-in user.
+
+    Bodies are taken as a stream, so that a request is refused before its body is read, and no more
+    than `max_body` bytes of it are ever held.
+    """
+
+    auth_resource: ClassVar[str] = AUTH_RESOURCE
+    max_body: ClassVar[int] = 0
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate as jupyter_server does, and refuse what is too large."""
+        self._body = bytearray()
+        self._limit_body()
+        await super().prepare()
+        await self.wait_until_started()
+
+    def _limit_body(self) -> None:
+        connection: Any = self.request.connection
+        # One byte more than is allowed: the refusal is ours, in JSON, and not a cut connection.
+        connection.set_max_body_size(self.max_body + 1)
+        length = self.request.headers.get("Content-Length", "0")
+        if length.isdigit() and int(length) > self.max_body:
+            raise ApiError("too-large", f"A body of at most {self.max_body} bytes is taken.")
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect the body."""
+        self._body += chunk
+
+    @property
+    def body(self) -> bytes:
+        """The body of the request.
+
+        Raises
+        ------
+        ApiError
+            ``too-large``, for a body that did not tell its length beforehand.
+        """
+        if len(self._body) > self.max_body:
+            raise ApiError("too-large", f"A body of at most {self.max_body} bytes is taken.")
+        return bytes(self._body)
+
+
+class NotFoundHandler(Handler):
+    """Any other address below ours."""
+
+    # `authorized` without an action remembers the first method it sees, and would be wrong for the
+    # others: looking for what is not there is reading, whatever the verb.
+    @web.authenticated
+    @authorized(action="read")
+    async def get(self) -> None:
+        """Say that there is nothing here."""
+        raise ApiError("not-found", "There is nothing at this address.")
+
+    head = post = put = patch = delete = get

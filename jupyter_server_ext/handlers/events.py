@@ -1,0 +1,169 @@
+"""``ws``: the live channel, one connection a page, as `progresswidget.protocol` describes it."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import ClassVar, Final
+
+from jupyter_server.auth.decorator import authorized, ws_authenticated
+from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.hub import MAX_TASKS, Subscriber
+from progresswidget import protocol
+from progresswidget.protocol import (
+    CLOSE_MALFORMED,
+    CLOSE_RESTART,
+    CLOSE_SILENT,
+    CLOSE_SLOW,
+    MAX_FRAME,
+    SUBPROTOCOL,
+    MalformedError,
+    Ping,
+    Subscribe,
+)
+
+from .base import AUTH_RESOURCE, ErrorsMixin
+
+_LENIENT: Final = frozenset({"unknown-type", "too-many"})
+"""Mistakes that a newer or greedy client makes; any other one is a broken client."""
+
+
+class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandler):
+    """One page's connection."""
+
+    auth_resource: ClassVar[str] = AUTH_RESOURCE
+    # The mixin counts this in milliseconds and tornado in seconds. Neither starts its own pings;
+    # ours are below.
+    ping_interval = 0
+    max_message_size = MAX_FRAME
+
+    @ws_authenticated
+    @authorized
+    async def get(self) -> None:
+        """Check everything before the upgrade: what is refused gets an answer in JSON."""
+        await self.wait_until_started()
+        if self.request.headers.get("Upgrade", "").lower() != "websocket":
+            fields = {"Upgrade": "websocket"}
+            raise ApiError("upgrade-required", "This is a WebSocket.", headers=fields)
+        if not self.check_origin():
+            raise ApiError("origin-forbidden", "Pages of other origins are not served.")
+        offered = self.request.headers.get("Sec-WebSocket-Protocol", "")
+        if SUBPROTOCOL not in [name.strip() for name in offered.split(",")]:
+            raise ApiError("subprotocol-required", f"Only {SUBPROTOCOL} is spoken here.")
+        # A token is no person: all its connections count together.
+        self._owner = "token" if self.token_authenticated else str(self.current_user.username)
+        if self.services.connected[self._owner] >= self.services.max_connections_per_user:
+            raise ApiError("too-many-connections", "Too many pages are connected.")
+        await super().get()
+
+    def skip_check_origin(self) -> bool:
+        """Never: a page of another origin may hold a token too."""
+        return False
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Return the one there is."""
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def open(self) -> None:
+        """Say hello, and start to write and to listen for silence."""
+        services, loop = self.services, asyncio.get_running_loop()
+        services.connections.add(self)
+        services.connected[self._owner] += 1
+        self.gone = asyncio.Event()
+        self._news = asyncio.Event()
+        self._subscriber = Subscriber(services.hub, self._wake)
+        self._subscriber.send(
+            protocol.hello(
+                session=uuid.uuid4().hex,
+                heartbeat=services.heartbeat,
+                timestamp=services.hub.timestamp(),
+            )
+        )
+        self._writer = loop.create_task(self._write())
+        self._heard = loop.time()
+        self._timer = loop.call_later(services.heartbeat, self._listen)
+
+    def on_message(self, message: str | bytes) -> None:
+        """Do what the page asks for."""
+        self._heard = asyncio.get_running_loop().time()
+        try:
+            self._obey(message)
+        except MalformedError as error:
+            text = protocol.error(
+                code=error.code,
+                message=error.message,
+                timestamp=self.services.hub.timestamp(),
+                re=error.re,
+            )
+            if error.code in _LENIENT:
+                self._subscriber.send(text)
+            else:
+                self.write_message(protocol.encode(text))
+                self.close(CLOSE_MALFORMED, error.code)
+
+    def on_pong(self, data: bytes) -> None:  # noqa: ARG002 - tornado's signature
+        """Note a sign of life."""
+        self._heard = asyncio.get_running_loop().time()
+
+    def on_close(self) -> None:
+        """Leave every topic, and give the place to another page."""
+        self._timer.cancel()
+        self._writer.cancel()
+        self._subscriber.close()
+        self.services.connections.discard(self)
+        self.services.connected[self._owner] -= 1
+        if self.services.connected[self._owner] <= 0:
+            del self.services.connected[self._owner]
+        self.gone.set()
+
+    def restart(self) -> None:
+        """Tell the page that the server is ending, and that another one may follow."""
+        self.close(CLOSE_RESTART, "restart")
+
+    def _obey(self, frame: str | bytes) -> None:
+        message = protocol.decode_client_message(frame)
+        if isinstance(message, Subscribe):
+            if self._subscriber.tasks + len(message.positions) > MAX_TASKS:
+                text = f"at most {MAX_TASKS} tasks on one connection"
+                raise MalformedError("too-many", text, message.id)
+            self._subscriber.answer(message.id, message.positions)
+        elif isinstance(message, Ping):
+            pong = protocol.pong(re=message.id, timestamp=self.services.hub.timestamp())
+            self._subscriber.send(pong)
+        else:
+            self._subscriber.forget(message.task_ids)
+
+    def _wake(self) -> None:
+        if self._subscriber.overflowed:
+            self.close(CLOSE_SLOW, "slow")
+        self._news.set()
+
+    async def _write(self) -> None:
+        # Each frame waits for the one before to be taken: what is behind stays in the subscriber,
+        # where it is a mark, and does not pile up in the socket's buffer.
+        try:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                while (frame := self._subscriber.take()) is not None:
+                    await self.write_message(frame)
+        except WebSocketClosedError:
+            self.log.debug("A page left while it was being told something")
+
+    def _listen(self) -> None:
+        loop, heartbeat = asyncio.get_running_loop(), self.services.heartbeat
+        silent = loop.time() - self._heard
+        if silent >= 2 * heartbeat:
+            self.close(CLOSE_SILENT, "silent")
+            return
+        if silent >= heartbeat and self.ws_connection is not None:
+            try:
+                self.ping()
+            except WebSocketClosedError:
+                return
+        wait = (heartbeat if silent < heartbeat else 2 * heartbeat) - silent
+        self._timer = loop.call_later(max(wait, 0.01), self._listen)

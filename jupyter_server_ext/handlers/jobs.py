@@ -1,0 +1,142 @@
+"""``api/jobs``: what kernels report, and what users see and want."""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
+from tornado import web
+
+from jupyter_server_ext.errors import ApiError
+from progresswidget.protocol import (
+    ACTIONS,
+    AUTHORIZATION_SCHEME,
+    MAX_REPORT,
+    STATUSES,
+    Action,
+    decode_report,
+)
+
+from .base import Handler
+
+if TYPE_CHECKING:
+    from jupyter_server_ext.model import Job
+
+
+class JobsHandler(Handler):
+    """All jobs."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Return the public records, newest first, as a JSON array."""
+        services = self.services
+        paths = await services.notebooks.refresh()
+        for job in services.registry.find():
+            # A notebook may have been renamed since its kernel last reported.
+            if job.kernel_id in paths:
+                await services.registry.locate(job.task_id, paths[job.kernel_id])
+        found = services.registry.find(
+            notebook=self.get_query_argument("notebook", None),
+            kernel=self.get_query_argument("kernel", None),
+            statuses=self._statuses(),
+        )
+        self.finish(json.dumps([services.registry.public(job) for job in found]))
+
+    def _statuses(self) -> set[str] | None:
+        text = self.get_query_argument("status", None)
+        if text is None:
+            return None
+        statuses = {status.strip() for status in text.split(",")}
+        if not statuses <= STATUSES:
+            raise ApiError("malformed", f"status must be of {', '.join(sorted(STATUSES))}.")
+        return statuses
+
+
+class JobHandler(Handler):
+    """One job."""
+
+    max_body: ClassVar[int] = MAX_REPORT
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate: a report by the kernels' secret alone, everything else as a user."""
+        if self.request.method != "PUT":
+            await super().prepare()
+            return
+        self._body = bytearray()
+        # No user: neither cookie nor token counts here, and so there is no XSRF to guard against.
+        self.current_user = self._jupyter_current_user = None
+        if not self.check_host():
+            raise ApiError("forbidden", "This host name is not served.")
+        self._check_secret()
+        self._limit_body()
+        await self.wait_until_started()
+
+    def _check_secret(self) -> None:
+        scheme, _, secret = self.request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != AUTHORIZATION_SCHEME.lower() or not secret:
+            raise ApiError("kernel-secret-required", "Reports come from kernels only.")
+        if not self.services.is_secret(secret.strip()):
+            raise ApiError("kernel-secret-wrong", "This is not the secret of this server.")
+
+    def check_xsrf_cookie(self) -> None:
+        """Check as jupyter_server does, but for reports: what no cookie opens none can forge."""
+        if self.request.method != "PUT":
+            super().check_xsrf_cookie()
+
+    @web.authenticated
+    @authorized
+    async def get(self, task_id: str) -> None:
+        """Return the public record."""
+        self._finish_with(self.services.registry.get(task_id))
+
+    @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
+    async def put(self, task_id: str) -> None:
+        """Take a report, and tell the kernel what its user wants."""
+        services = self.services
+        report = decode_report(task_id, self.body)
+        before = services.registry.bytes_of(task_id)
+        job = await services.registry.report(report)
+        if job.report["bytes"] != before:
+            services.note_activity()
+        services.watcher.heard(job)
+        notebook = await services.notebooks.of(job.kernel_id)
+        await services.registry.locate(task_id, notebook)
+        pending = None if job.pending is None else job.pending.to_json()
+        reply = {
+            "control": pending,
+            "url": services.registry.url(job),
+            "notebook": notebook or job.notebook,
+        }
+        self.finish(json.dumps(reply))
+
+    @web.authenticated
+    @authorized
+    async def post(self, task_id: str) -> None:
+        """Take the user's wish to pause, resume or cancel."""
+        job = await self.services.registry.ask(task_id, self._action())
+        self.set_status(HTTPStatus.ACCEPTED)
+        self._finish_with(job)
+
+    @web.authenticated
+    @authorized
+    async def delete(self, task_id: str) -> None:
+        """Forget an ended job; its file stays."""
+        await self.services.registry.remove(task_id)
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+    def _finish_with(self, job: Job) -> None:
+        self.finish(json.dumps(self.services.registry.public(job)))
+
+    def _action(self) -> Action:
+        try:
+            value: Any = json.loads(self.body)
+        except (ValueError, RecursionError):
+            value = None
+        action = value.get("action") if isinstance(value, dict) else None
+        if not isinstance(action, str) or action not in ACTIONS:
+            raise ApiError("malformed", 'The body must be {"action": "pause|resume|cancel"}.')
+        return cast("Action", action)

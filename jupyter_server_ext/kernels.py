@@ -1,0 +1,179 @@
+"""Which jobs have lost their process: the server knows its kernels and looks at them.
+
+A kernel that this server runs is asked every half second, while it has active jobs, whether it
+lives and whether it is still the process that it was. Everything else has a lease: plain Python
+processes, kernels of another server, and the jobs of the server before. Polling is all there is:
+the restart callbacks of jupyter_client come up to three seconds late, and never for a shutdown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from logging import Logger
+
+    from .model import Job
+
+_SETTLE: Final = 1.5
+"""Seconds to wait for what a kernel that was asked to end does next: restart, or stay away."""
+_ANSWER: Final = 1.0
+"""Seconds that a kernel manager may take to say whether its kernel lives."""
+
+
+class KernelManagers(Protocol):
+    """What is used of jupyter_server's mapping kernel manager."""
+
+    def __contains__(self, kernel_id: str) -> bool: ...
+
+    def get_kernel(self, kernel_id: str) -> Any:
+        """Return the manager of one kernel."""
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of the process of one job."""
+
+    heard: float
+    """Monotonic seconds of the last report, or of the server's start."""
+    run: tuple[int, int] | None = None
+    """Generation and process id of the last report."""
+    process: object | None = None
+    """The process at the first report; None where this server does not run it."""
+    dying: float | None = None
+    """Since when the kernel is dead and its manager busy with it."""
+
+
+class KernelWatcher:
+    """Finds the active jobs whose process is gone.
+
+    Parameters
+    ----------
+    kernels
+        The server's kernels.
+    interrupt
+        Called with a task id and a code for each job found.
+    lease
+        Seconds without a report for a process that cannot be looked at.
+    time
+        Monotonic seconds.
+    log
+        Where a kernel manager that fails is told.
+    """
+
+    def __init__(
+        self,
+        *,
+        kernels: KernelManagers,
+        interrupt: Callable[[str, str], Any],
+        lease: float,
+        time: Callable[[], float],
+        log: Logger,
+    ) -> None:
+        self._kernels = kernels
+        self._interrupt = interrupt
+        self._lease = lease
+        self._time = time
+        self._log = log
+        self._watches: dict[str, _Watch] = {}
+        self._busy = asyncio.Event()
+
+    def restored(self, jobs: Iterable[Job]) -> None:
+        """Give the active jobs of the server before a lease from now on."""
+        for job in jobs:
+            self._watches[job.task_id] = _Watch(heard=self._time())
+            self._busy.set()
+
+    def heard(self, job: Job) -> None:
+        """Note a report; the first one binds the job to the process its kernel is now."""
+        watch = self._watches.get(job.task_id)
+        if not job.active:
+            # The watch stays with an interrupted job: its old process must not bring it back.
+            if watch is not None and job.status != "interrupted":
+                del self._watches[job.task_id]
+            return
+        run = (job.report["generation"], job.report["pid"])
+        if watch is None or watch.run != run:
+            process = self._process(job.kernel_id)
+            watch = self._watches[job.task_id] = _Watch(heard=0.0, run=run, process=process)
+        watch.heard = self._time()
+        self._busy.set()
+
+    def forget(self, known: Callable[[str], bool]) -> None:
+        """Drop the watches of jobs that are no longer known."""
+        for task_id in [task_id for task_id in self._watches if not known(task_id)]:
+            del self._watches[task_id]
+
+    async def run(self, active: Callable[[], list[Job]], interval: float) -> None:
+        """Look at the active jobs every `interval` seconds; sleep while there are none."""
+        while True:
+            await self._busy.wait()
+            jobs = active()
+            if not jobs:
+                self._busy.clear()
+                continue
+            await self.look(jobs)
+            await asyncio.sleep(interval)
+
+    async def look(self, jobs: Iterable[Job]) -> None:
+        """Interrupt those of `jobs` whose process is gone."""
+        for job in jobs:
+            code = await self._verdict(job)
+            if code is not None:
+                await self._interrupt(job.task_id, code)
+
+    async def _verdict(self, job: Job) -> str | None:
+        watch = self._watches.setdefault(job.task_id, _Watch(heard=self._time()))
+        if watch.process is None or job.kernel_id is None:
+            silent = self._time() - watch.heard
+            return "kernel-silent" if silent >= self._lease else None
+        if job.kernel_id not in self._kernels:
+            return "kernel-stopped"
+        manager = self._kernels.get_kernel(job.kernel_id)
+        process = _identity(manager)
+        if process is not None and process is not watch.process:
+            return "kernel-restarted"
+        if process is not None and await self._is_alive(manager):
+            watch.dying = None
+            return None
+        return self._death(manager, watch)
+
+    def _death(self, manager: Any, watch: _Watch) -> str | None:
+        # A kernel that ends because it was told to is either restarted or removed in a moment, and
+        # the words differ; one that ends by itself has died.
+        if not getattr(manager, "shutting_down", False) and watch.dying is None:
+            return "kernel-died"
+        watch.dying = self._time() if watch.dying is None else watch.dying
+        return "kernel-stopped" if self._time() - watch.dying >= _SETTLE else None
+
+    async def _is_alive(self, manager: Any) -> bool:
+        try:
+            alive = manager.is_alive()
+            if asyncio.iscoroutine(alive) or asyncio.isfuture(alive):
+                alive = await asyncio.wait_for(alive, _ANSWER)
+        except Exception as error:  # noqa: BLE001 - a gateway may raise whatever it likes
+            # Not knowing is not death: the next look asks again.
+            self._log.warning("Cannot tell whether a kernel is alive: %r", error)
+            return True
+        return bool(alive)
+
+    def _process(self, kernel_id: str | None) -> object | None:
+        if kernel_id is None or kernel_id not in self._kernels:
+            return None
+        return _identity(self._kernels.get_kernel(kernel_id))
+
+
+def _identity(manager: Any) -> object | None:
+    """Return an object that is another one after a restart, or None while there is no process.
+
+    The object is compared by identity and kept, so that its id cannot be given away again.
+    """
+    if not manager.has_kernel:
+        return None
+    provisioner = manager.provisioner
+    process: object | None = getattr(provisioner, "process", None)
+    # A provisioner without a process of its own, or a gateway's kernel: at least its owner.
+    return process or provisioner or manager

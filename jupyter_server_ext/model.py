@@ -1,0 +1,241 @@
+"""What the server knows of a job, and how it may change. Pure: no clock, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from progresswidget.protocol import ACTIVE, TERMINAL, Action, Control, Fingerprint, Json
+
+_RUNS: Final[frozenset[str]] = ACTIVE | TERMINAL
+
+# from -> to, within one generation. Reports are whole states and any of them may be lost, so every
+# later state can follow; `interrupted` is the server's guess and the job's own word revokes it.
+TRANSITIONS: Final[dict[str, frozenset[str]]] = {
+    "queued": _RUNS,
+    "running": _RUNS - {"queued"},
+    "paused": _RUNS - {"queued"},
+    "interrupted": _RUNS,
+    "done": frozenset({"done"}),
+    "failed": frozenset({"failed"}),
+    "cancelled": frozenset({"cancelled"}),
+}
+
+PRIVATE: Final = frozenset({"pid", "fingerprint", "control"})
+"""Fields of a report that browsers have no business with."""
+
+# code -> message. The codes of an interruption, with the words of a notebook user.
+INTERRUPTIONS: Final = {
+    "kernel-died": "The kernel died while it was exporting.",
+    "kernel-restarted": "The kernel was restarted while it was exporting.",
+    "kernel-stopped": "The kernel was shut down while it was exporting.",
+    "kernel-silent": "Nothing has been heard from the exporting process for a while.",
+}
+INTERRUPTION_HINT: Final = "Run the cell again to export the file."
+
+
+class IllegalTransitionError(Exception):
+    """A report that contradicts what the same job said before."""
+
+
+class EndedError(Exception):
+    """The job has ended and takes no wishes any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One export: its last report and what the server adds to it.
+
+    Parameters
+    ----------
+    report
+        As `progresswidget.protocol.decode_report` returns it.
+    notebook
+        Path of the notebook below the server's root, if the kernel belongs to one.
+    pending
+        What the user asked for and the kernel has not taken up yet.
+    updated
+        When the record last changed, in milliseconds since 1970.
+    """
+
+    report: Json
+    updated: int
+    notebook: str | None = None
+    pending: Control | None = None
+
+    @property
+    def task_id(self) -> str:
+        """The id of the job: 32 hexadecimal digits."""
+        return str(self.report["taskId"])
+
+    @property
+    def status(self) -> str:
+        """One of `progresswidget.protocol.STATUSES`."""
+        return str(self.report["status"])
+
+    @property
+    def active(self) -> bool:
+        """Whether the job may still change by itself."""
+        return self.status in ACTIVE
+
+    @property
+    def kernel_id(self) -> str | None:
+        """The kernel that runs the job, or None for a plain Python process."""
+        kernel: str | None = self.report["kernelId"]
+        return kernel
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """What `os.stat` said of the file when it was published."""
+        value = self.report["fingerprint"]
+        return None if value is None else Fingerprint.from_json(value)
+
+    def public(self, url: str) -> Json:
+        """Return the record that browsers see.
+
+        Parameters
+        ----------
+        url
+            Absolute path of the file on the server.
+        """
+        record = {name: value for name, value in self.report.items() if name not in PRIVATE}
+        record["url"] = url
+        record["notebook"] = self.notebook
+        record["pending"] = None if self.pending is None else self.pending.action
+        record["updated"] = self.updated
+        return record
+
+    def to_json(self) -> Json:
+        """Return the form that stores keep."""
+        return {
+            "report": self.report,
+            "updated": self.updated,
+            "notebook": self.notebook,
+            "pending": None if self.pending is None else self.pending.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Job:
+        """Read what `to_json` wrote."""
+        pending = value["pending"]
+        return cls(
+            report=value["report"],
+            updated=value["updated"],
+            notebook=value["notebook"],
+            pending=None if pending is None else Control(pending["id"], pending["action"]),
+        )
+
+
+def reported(job: Job | None, report: Json, now: int) -> Job:
+    """Return the job after a report; the same object where the report says nothing new.
+
+    Parameters
+    ----------
+    job
+        The job as known, or None for the first report.
+    report
+        The decoded report.
+    now
+        Milliseconds since 1970.
+
+    Raises
+    ------
+    IllegalTransitionError
+        If the report is newer and contradicts the state that was reached.
+    """
+    if job is None:
+        return Job(report=report, updated=now)
+    known = job.report
+    order = (report["generation"], report["revision"])
+    if order <= (known["generation"], known["revision"]) and not _revives(job, report):
+        return _taken_up(job, report, now)
+    same_run = report["generation"] == known["generation"]
+    if same_run and report["status"] not in TRANSITIONS[job.status]:
+        raise IllegalTransitionError(f"{report['status']} cannot follow {job.status}")
+    pending = job.pending if report["status"] in ACTIVE else None
+    return _taken_up(replace(job, report=report, updated=now, pending=pending), report, now)
+
+
+def _revives(job: Job, report: Json) -> bool:
+    # A paused job has nothing new to say. If its silence made the server give it up (a laptop lid),
+    # the very report that the server knows already is proof of life.
+    error = job.report["error"] or {}
+    return (
+        job.status == "interrupted"
+        and error.get("code") == "kernel-silent"
+        and report["status"] in ACTIVE
+        and (report["generation"], report["revision"])
+        == (job.report["generation"], job.report["revision"])
+    )
+
+
+def _taken_up(job: Job, report: Json, now: int) -> Job:
+    if job.pending is not None and report["control"] == job.pending.id:
+        return replace(job, pending=None, updated=now)
+    return job
+
+
+def asked(job: Job, action: Action, identity: str, now: int) -> Job:
+    """Return the job with a new wish of the user.
+
+    Parameters
+    ----------
+    identity
+        A fresh id for the wish, 32 hexadecimal digits.
+
+    Raises
+    ------
+    EndedError
+        If the job is terminal.
+    """
+    if not job.active:
+        raise EndedError(f"the job is {job.status}")
+    if job.pending is not None and job.pending.action in {"cancel", action}:
+        # Nothing replaces a pending cancel, and the same wish twice is one wish.
+        return job
+    return replace(job, pending=Control(identity, action), updated=now)
+
+
+def interrupted(job: Job, code: str, now: int) -> Job:
+    """Return an active job as one whose process is gone; an ended job is returned as it is.
+
+    Parameters
+    ----------
+    code
+        A key of `INTERRUPTIONS`.
+    """
+    if not job.active:
+        return job
+    error = {"code": code, "message": INTERRUPTIONS[code], "hint": INTERRUPTION_HINT}
+    report = {
+        **job.report,
+        "status": "interrupted",
+        "error": error,
+        "rate": None,
+        "eta": None,
+        "ended": now,
+    }
+    return replace(job, report=report, pending=None, updated=now)
+
+
+def located(job: Job, notebook: str | None, now: int) -> Job:
+    """Return the job with the notebook it belongs to; an unknown one leaves the last known."""
+    if notebook is None or notebook == job.notebook:
+        return job
+    return replace(job, notebook=notebook, updated=now)
+
+
+def refingerprinted(job: Job, fingerprint: Fingerprint) -> Job:
+    """Return the job with a new fingerprint for the same bytes (after a `chmod`, for instance)."""
+    return replace(job, report={**job.report, "fingerprint": fingerprint.to_json()})
+
+
+def is_urgent(old: Job | None, new: Job) -> bool:
+    """Say whether a change must be told at once, and not only at the next push."""
+    return (
+        old is None
+        or old.status != new.status
+        or old.pending != new.pending
+        or old.report["phase"] != new.report["phase"]
+        or old.report["generation"] != new.report["generation"]
+    )

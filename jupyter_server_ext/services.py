@@ -1,0 +1,57 @@
+"""What the handlers need, made once by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import ThreadPoolExecutor
+
+    from .handlers.events import EventsHandler
+    from .hub import Hub
+    from .kernels import KernelWatcher
+    from .notebooks import Notebooks
+    from .registry import JobRegistry
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of a running server.
+
+    Parameters
+    ----------
+    secret
+        What kernels authorise their reports with.
+    roots
+        Folders below which files may be served.
+    note_activity
+        Called when bytes move, so that a hub does not take the server for idle.
+    """
+
+    hub: Hub
+    registry: JobRegistry
+    watcher: KernelWatcher
+    notebooks: Notebooks
+    readers: ThreadPoolExecutor
+    secret: str
+    roots: tuple[str, ...]
+    allow_hidden: bool
+    heartbeat: float
+    stall_timeout: float
+    max_connections_per_user: int
+    note_activity: Callable[[], None]
+    verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    connections: set[EventsHandler] = field(default_factory=set)
+    connected: Counter[str] = field(default_factory=Counter)
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    stopping: bool = False
+
+    def is_secret(self, text: str) -> bool:
+        """Say whether `text` is the kernels' secret, in a time that does not tell how near."""
+        return hmac.compare_digest(text.encode(errors="replace"), self.secret.encode())

@@ -1,0 +1,207 @@
+"""Published files: opened without following a symlink, checked, and read in blocks."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from jupyter_server_ext.errors import ApiError
+from progresswidget.protocol import Fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BLOCK: Final = 1024 * 1024
+"""Bytes read at once: enough for the disk, little enough to hold for every reader."""
+
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+# O_NONBLOCK: opening a FIFO must not wait for its writer; a regular file is not affected.
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class FileChangedError(Exception):
+    """The file was written to, or cut, while it was being read."""
+
+
+class PublishedFile:
+    """An open file that is known to be the one that was exported. Close it after use.
+
+    Parameters
+    ----------
+    descriptor
+        Owned by this object.
+    expected
+        The fingerprint under which it was published.
+    """
+
+    def __init__(self, descriptor: int, expected: Fingerprint) -> None:
+        self._descriptor = descriptor
+        self._expected = expected
+        self.fingerprint = _fingerprint(os.fstat(descriptor))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the descriptor, once."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    @property
+    def touched(self) -> bool:
+        """Whether only the change time differs, as after `chmod`, or after forged mtimes."""
+        return self.fingerprint != self._expected and self._same_content(self.fingerprint)
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is another file, or one that was written to."""
+        return not self._same_content(self.fingerprint)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Read one block; to be called in a thread.
+
+        Raises
+        ------
+        FileChangedError
+            If the file is no longer what it was: the bytes then belong to no version of it.
+        """
+        data = os.pread(self._descriptor, min(length, BLOCK), offset)
+        # Looked at after the read: what was read before the first change is still good. The change
+        # time is left out, for deleting or renaming the file moves it and harms no open reader.
+        now = _fingerprint(os.fstat(self._descriptor))
+        if not data or not self._same_content(now):
+            raise FileChangedError
+        return data
+
+    def sha256(self) -> str:
+        """Return the digest of the whole file; to be called in a thread."""
+        digest = hashlib.sha256()
+        offset = 0
+        while offset < self.fingerprint.size:
+            block = self.read(offset, BLOCK)
+            digest.update(block)
+            offset += len(block)
+        return digest.hexdigest()
+
+    def _same_content(self, found: Fingerprint) -> bool:
+        wanted = self._expected
+        return (found.device, found.inode, found.size, found.mtime_ns) == (
+            wanted.device,
+            wanted.inode,
+            wanted.size,
+            wanted.mtime_ns,
+        )
+
+
+def open_published(
+    path: str, expected: Fingerprint, roots: Sequence[str], *, allow_hidden: bool
+) -> PublishedFile:
+    """Open an exported file for reading; to be called in a thread.
+
+    Parameters
+    ----------
+    path
+        Absolute path, as the kernel reported it: not to be trusted.
+    expected
+        The fingerprint that the kernel reported with it.
+    roots
+        Folders below which files may be served.
+    allow_hidden
+        Whether a component below the root may begin with a dot.
+
+    Raises
+    ------
+    ApiError
+        ``outside-roots``, ``hidden``, ``not-a-file``, ``not-readable`` or ``file-missing``.
+    """
+    root, parts = _below(path, roots)
+    if not allow_hidden and any(part.startswith(".") for part in parts):
+        raise ApiError("hidden", "The file or a folder above it is hidden.")
+    try:
+        descriptor = _open_below(root, parts)
+    except OSError as error:
+        raise _refusal(error, path) from None
+    try:
+        _require_regular(descriptor)
+        return PublishedFile(descriptor, expected)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _require_regular(descriptor: int) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise ApiError("not-a-file", "This is not a regular file.")
+
+
+def _below(path: str, roots: Sequence[str]) -> tuple[str, list[str]]:
+    for root in roots:
+        # Kernels see their working directory with the symlinks above it resolved, or not.
+        for name in dict.fromkeys((str(Path(root).absolute()), os.path.realpath(root))):
+            prefix = name.rstrip("/") + "/"
+            if path.startswith(prefix):
+                parts = path.removeprefix(prefix).split("/")
+                if all(part not in {"", ".", ".."} for part in parts):
+                    return name, parts
+    raise ApiError("outside-roots", "The file is not below a folder that this server may serve.")
+
+
+def _open_below(root: str, parts: list[str]) -> int:
+    # One component at a time, each relative to the one before: whoever swaps a folder for a symlink
+    # meanwhile gets ELOOP or ENOTDIR, and never leads us outside.
+    with _opened(root, _FOLDER, None) as top:
+        return _descend(top, parts)
+
+
+def _descend(folder: int, parts: list[str]) -> int:
+    if len(parts) == 1:
+        return os.open(parts[0], _FILE, dir_fd=folder)
+    with _opened(parts[0], _FOLDER | os.O_NOFOLLOW, folder) as inner:
+        return _descend(inner, parts[1:])
+
+
+@contextmanager
+def _opened(name: str, flags: int, folder: int | None) -> Iterator[int]:
+    descriptor = os.open(name, flags, dir_fd=folder)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _refusal(error: OSError, path: str) -> ApiError:
+    if error.errno == errno.ENOENT:
+        return ApiError("file-missing", "The exported file is no longer there.")
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return ApiError("not-readable", "The server may not read the file.")
+    if error.errno == errno.ENXIO:  # a socket, or a device without a driver
+        return ApiError("not-a-file", "This is not a regular file.")
+    # O_DIRECTORY on a symlink says ENOTDIR, and so does a file in the place of a folder.
+    if error.errno == errno.ELOOP or (error.errno == errno.ENOTDIR and _has_link(path)):
+        return ApiError("outside-roots", "A symbolic link leads to the file.")
+    return ApiError("file-missing", f"The exported file cannot be opened ({error.strerror}).")
+
+
+def _has_link(path: str) -> bool:
+    # Only for the words of the refusal; nothing is opened by this answer.
+    place = Path(path)
+    return any(folder.is_symlink() for folder in (place, *place.parents))
+
+
+def _fingerprint(status: os.stat_result) -> Fingerprint:
+    return Fingerprint(
+        device=status.st_dev,
+        inode=status.st_ino,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        ctime_ns=status.st_ctime_ns,
+    )

@@ -1,0 +1,290 @@
+"""Jobs in SQLite, owned by one thread. The event loop never waits for SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from jupyter_server_ext.model import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from logging import Logger
+    from pathlib import Path
+
+T = TypeVar("T")
+
+SCHEMA_VERSION: Final = 1
+_APPLICATION_ID: Final = 0x70777331
+_SCHEMA: Final = """
+CREATE TABLE jobs (
+    task_id TEXT PRIMARY KEY,
+    updated INTEGER NOT NULL,
+    record TEXT NOT NULL
+) WITHOUT ROWID
+"""
+_UPSERT: Final = """
+INSERT INTO jobs (task_id, updated, record) VALUES (?, ?, ?)
+ON CONFLICT (task_id) DO UPDATE SET updated = excluded.updated, record = excluded.record
+"""
+_Row = tuple[str, int, str]
+
+
+class SqliteJobStore:
+    """A `JobStore` in one file.
+
+    Progress is written in batches with ``synchronous=NORMAL``; `save_now` commits with ``FULL``.
+    In WAL mode NORMAL may lose the last batch with the power, and never damages the file
+    (https://www.sqlite.org/pragma.html#pragma_synchronous).
+
+    Parameters
+    ----------
+    path
+        The database; it is made where it does not exist.
+    interval
+        Seconds between two batches.
+    log
+        Where damage and fallbacks are told.
+    vfs
+        Name of the SQLite VFS, None for the platform's own.
+    """
+
+    def __init__(self, path: Path, *, interval: float, log: Logger, vfs: str | None = None) -> None:
+        self._path = path
+        self._interval = interval
+        self._log = log
+        self._vfs = vfs
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-sqlite")
+        self._connection: sqlite3.Connection | None = None
+        self._waiting: dict[str, _Row] = {}
+        self._newest: dict[str, _Row] = {}  # what a write that failed may still be tried with
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._writes: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
+        self._failing = False
+        self.journal_mode = ""
+
+    # --- On the event loop -------------------------------------------------------------------
+
+    async def load(self) -> list[Job]:
+        """Return every job; the first call opens the database.
+
+        Raises
+        ------
+        OSError, sqlite3.Error
+            If no database can be made at this path.
+        """
+        return await self._run(self._load)
+
+    def save(self, job: Job) -> None:
+        """Write a job with the next batch."""
+        self._waiting[job.task_id] = self._newest[job.task_id] = _row(job)
+        self._flush_later()
+
+    async def save_now(self, job: Job) -> None:
+        """Commit a job, synced to the disk.
+
+        A failing disk is logged and the job is tried again with the next batch: the server goes on
+        from memory.
+        """
+        self._waiting.pop(job.task_id, None)
+        row = self._newest[job.task_id] = _row(job)
+        await self._write([row], durable=True)
+
+    async def delete(self, task_ids: list[str]) -> None:
+        """Forget jobs."""
+        for task_id in task_ids:
+            self._waiting.pop(task_id, None)
+            self._newest.pop(task_id, None)
+        await self._run(partial(self._delete, task_ids))
+
+    async def close(self) -> None:
+        """Write the last batch and close the database."""
+        self._closing = True
+        if self._timer is not None:
+            self._timer.cancel()
+        await asyncio.gather(*self._writes)
+        rows, self._waiting = list(self._waiting.values()), {}
+        if rows:
+            await self._write(rows, durable=True)
+        await self._run(self._close)
+        self._thread.shutdown(wait=False)
+
+    def _flush_later(self) -> None:
+        if self._timer is None and not self._closing:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._interval, self._flush)
+
+    def _flush(self) -> None:
+        self._timer = None
+        rows, self._waiting = list(self._waiting.values()), {}
+        if rows:
+            task = asyncio.get_running_loop().create_task(self._write(rows, durable=False))
+            self._writes.add(task)
+            task.add_done_callback(self._writes.discard)
+
+    async def _write(self, rows: list[_Row], *, durable: bool) -> None:
+        try:
+            await self._run(partial(self._upsert, rows, durable=durable))
+        except sqlite3.Error as error:
+            if not self._failing:
+                self._log.error(
+                    "Cannot write %s (%s): jobs are kept in memory meanwhile", self._path, error
+                )
+            self._failing = True
+            for row in rows:
+                if self._newest.get(row[0]) is row:
+                    self._waiting[row[0]] = row
+            self._flush_later()
+        else:
+            if self._failing:
+                self._log.info("Writing %s works again", self._path)
+            self._failing = False
+            for row in rows:
+                if self._newest.get(row[0]) is row:
+                    del self._newest[row[0]]
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    # --- In the one thread that owns the connection ------------------------------------------
+
+    def _load(self) -> list[Job]:
+        if self._connection is None:
+            self._connection = self._open()
+        jobs = []
+        for task_id, record in self._connection.execute("SELECT task_id, record FROM jobs"):
+            try:
+                jobs.append(Job.from_json(json.loads(record)))
+            except (ValueError, KeyError, TypeError) as error:
+                self._log.warning("Skipping the unreadable record of job %s: %s", task_id, error)
+        return jobs
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.OperationalError:
+            raise  # the disk, a lock, a permission: the file itself may be in order
+        except sqlite3.DatabaseError as error:
+            self._move_aside(error)
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        address = f"{self._path.absolute().as_uri()}?mode=rwc"
+        if self._vfs is not None:
+            address += f"&vfs={self._vfs}"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
+        try:
+            _check(connection)
+            _migrate(connection)
+            self.journal_mode = self._set_journal_mode(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_journal_mode(self, connection: sqlite3.Connection) -> str:
+        # WAL needs shared memory, which network file systems lack. Some refuse the pragma, others
+        # take it and fail at the first write: so try one (https://www.sqlite.org/wal.html).
+        mode = ""
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            _probe(connection)
+        except sqlite3.OperationalError as error:
+            self._log.debug("WAL failed at %s: %s", self._path, error)
+            mode = ""
+        if mode == "wal":
+            return "wal"
+        (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        _probe(connection)
+        self._log.warning(
+            "The file system of %s cannot do write-ahead logging; using journal mode %s, which "
+            "is slower. A runtime directory on a local disk (JUPYTER_RUNTIME_DIR) avoids it.",
+            self._path,
+            str(mode).upper(),
+        )
+        return str(mode)
+
+    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
+        stamp = time.strftime("%Y%m%dT%H%M%S")
+        aside = self._path.with_name(f"{self._path.name}.damaged-{stamp}-{time.time_ns() % 10**9}")
+        self._path.rename(aside)
+        for suffix in ("-wal", "-shm", "-journal"):
+            with suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + suffix).rename(f"{aside}{suffix}")
+        self._log.error(
+            "The job database %s cannot be used (%s). It was moved to %s and a new one is made: "
+            "the list of past jobs starts empty, exported files are not affected.",
+            self._path,
+            error,
+            aside,
+        )
+
+    def _upsert(self, rows: list[_Row], *, durable: bool) -> None:
+        connection = self._owned()
+        # The pragma does nothing inside a transaction, so it comes first.
+        connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+        _transact(connection, lambda: connection.executemany(_UPSERT, rows))
+
+    def _delete(self, task_ids: list[str]) -> None:
+        connection = self._owned()
+        keys = [(task_id,) for task_id in task_ids]
+        statement = "DELETE FROM jobs WHERE task_id = ?"
+        _transact(connection, lambda: connection.executemany(statement, keys))
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _owned(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise sqlite3.ProgrammingError("the store is not open")
+        return self._connection
+
+
+def _check(connection: sqlite3.Connection) -> None:
+    # Every page is read: damage shows here, and not in the middle of an export.
+    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
+        raise sqlite3.DatabaseError("the integrity check found damage")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SCHEMA_VERSION:
+        raise sqlite3.DatabaseError(f"schema {version} is newer than this server's")
+    if version == SCHEMA_VERSION:
+        return
+
+    def make() -> None:
+        connection.execute(_SCHEMA)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    _transact(connection, make)
+
+
+def _transact(connection: sqlite3.Connection, work: Callable[[], object]) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        work()
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _probe(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute("COMMIT")
+
+
+def _row(job: Job) -> _Row:
+    return job.task_id, job.updated, json.dumps(job.to_json(), separators=(",", ":"))

@@ -1,0 +1,11 @@
+"""From a frame to a file: sources give Arrow batches, writers turn them into bytes.
+
+This package knows nothing of Jupyter. It runs through once, in the calling thread::
+
+    export = Export(frame, "flights.csv")  # refuses here whatever can be refused
+    result = export.run(Progress())
+
+The modules: `sources` and `writers` with one file per kind, `formats` as the table of what can be
+written, `options` for their checks, `units` for encoding side by side, `sink` for bytes on their
+way to the disk, `destination` for the file itself, and `pipeline`, which joins them.
+"""

@@ -1,0 +1,304 @@
+"""The file: where it may go, how it appears all at once, and what dead exports left behind.
+
+Bytes go to ``.<name>.<random>.part`` in the folder of the file, so that the final rename stays on
+one file system and is atomic (POSIX, `rename`). Whoever writes a part holds a lock on it (`flock`),
+which the system drops when the process ends, however it ends: a part that can be locked belongs
+to nobody and is removed by the next export to the same name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import secrets
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from progresswidget.errors import DestinationError, DestinationExistsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RANDOM: Final = 8
+"""Random hexadecimal digits in the name of a part."""
+DEFAULT_NAME_MAX: Final = 255
+
+_HINTS: Final = {
+    errno.ENOSPC: "The disk is full: free some space, or choose another folder.",
+    errno.EDQUOT: "Your quota is used up: free some space, or choose another folder.",
+    errno.EFBIG: "The file would exceed the largest size that is allowed here.",
+    errno.EACCES: "You may not write here: choose another folder.",
+    errno.EPERM: "You may not write here: choose another folder.",
+    errno.EROFS: "This file system is read-only: choose another folder.",
+    errno.ENOENT: "Create the folder first.",
+    errno.ENOTDIR: "A part of the path is a file and no folder.",
+    errno.ENAMETOOLONG: "Choose a shorter name.",
+    errno.ELOOP: "The path leads through symbolic links in a circle.",
+}
+
+
+def explain(error: OSError, path: Path) -> DestinationError:
+    """Return the error that tells a user why `path` cannot be written."""
+    reason = error.strerror or str(error)
+    hint = _HINTS.get(error.errno or 0, "")
+    return DestinationError(f"{path} cannot be written: {reason}.", hint)
+
+
+def locate(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path of the file that will be written.
+
+    ``~`` is expanded. A symbolic link is followed, as `open` does: the file it points to will be
+    replaced, and the link stays.
+
+    Raises
+    ------
+    DestinationError
+        If it is no path of a file.
+    """
+    given = os.fspath(path)
+    if not isinstance(given, str):
+        raise DestinationError(f"The path must be text, not {type(given).__name__}.")
+    try:
+        given.encode()
+        os.fsencode(given)
+    except UnicodeEncodeError:
+        raise DestinationError(
+            f"The path {given!r} cannot be encoded.", "Use characters that file names may have."
+        ) from None
+    if "\0" in given or not given:
+        raise DestinationError("The path must not be empty or hold a NUL character.")
+    if given.endswith(("/", os.sep)) or os.path.basename(given) in {".", ".."}:  # noqa: PTH119
+        raise DestinationError(f"{given} is a folder.", "Add the name of the file.")
+    try:
+        expanded = Path(given).expanduser()
+    except RuntimeError as error:
+        raise DestinationError(f"{given} cannot be expanded: {error}") from error
+    absolute = expanded.absolute()
+    if ".." in absolute.parts:
+        absolute = Path(os.path.realpath(absolute.parent)) / absolute.name
+    return Path(os.path.realpath(absolute)) if absolute.is_symlink() else absolute
+
+
+def check(path: Path, *, overwrite: bool) -> None:
+    """Refuse a destination that could not be written in the end.
+
+    Raises
+    ------
+    DestinationExistsError
+        If the file is there and may not be replaced.
+    DestinationError
+        If there is another reason.
+    """
+    try:
+        number = _folder_problem(path)
+        old = None if number else _stat(path)
+    except OSError as error:
+        raise explain(error, path) from error
+    if number:
+        raise explain(OSError(number, os.strerror(number)), path)
+    if old is None:
+        return
+    if stat.S_ISDIR(old.st_mode):
+        raise DestinationError(f"{path} is a folder.", "Add the name of the file.")
+    if not stat.S_ISREG(old.st_mode):
+        raise DestinationError(f"{path} is no ordinary file, so it cannot be replaced.")
+    if not overwrite:
+        raise _exists(path)
+
+
+def _folder_problem(path: Path) -> int:
+    """Return the system's number for what is wrong with the folder of `path`, or 0."""
+    if not stat.S_ISDIR(path.parent.stat().st_mode):
+        return errno.ENOTDIR
+    if len(os.fsencode(path.name)) > _name_max(path.parent):
+        return errno.ENAMETOOLONG
+    return 0 if os.access(path.parent, os.W_OK | os.X_OK) else errno.EACCES
+
+
+def _name_max(folder: Path) -> int:
+    try:
+        return os.pathconf(folder, "PC_NAME_MAX")
+    except (OSError, ValueError, AttributeError):  # not known here, or not POSIX
+        return DEFAULT_NAME_MAX
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except FileNotFoundError:
+        return None
+
+
+def _exists(path: Path) -> DestinationExistsError:
+    return DestinationExistsError(f"{path} is there already.", "overwrite=True would replace it.")
+
+
+@dataclass(slots=True)
+class Part:
+    """A file that is being written: its open descriptor, its own path and its final one."""
+
+    descriptor: int
+    path: Path
+    destination: Path
+
+    def close(self) -> None:
+        """Close the file, which gives up its lock; a second call changes nothing."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def publish(self, *, overwrite: bool) -> os.stat_result:
+        """Make the file durable and give it its final name, in one step.
+
+        Returns
+        -------
+        What the system says of the published file.
+
+        Raises
+        ------
+        DestinationExistsError
+            If the name was taken meanwhile and may not be replaced.
+        OSError
+            If the system refuses.
+        """
+        os.fsync(self.descriptor)
+        if sys.platform == "win32":
+            self.close()  # Windows renames no open file
+        if overwrite:
+            self.path.replace(self.destination)
+        else:
+            self._link()
+        _sync_folder(self.destination.parent)
+        if self.descriptor >= 0:
+            return os.fstat(self.descriptor)  # of this very file, whoever replaces it now
+        return self.destination.stat()
+
+    def _link(self) -> None:
+        # A rename replaces silently; a link fails if the name is taken.
+        try:
+            self.destination.hardlink_to(self.path)
+        except FileExistsError:
+            raise _exists(self.destination) from None
+        except OSError as error:
+            if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
+                raise
+            self._claim()  # a file system without hard links, such as exFAT
+        else:
+            self.path.unlink()
+
+    def _claim(self) -> None:
+        # Taking the name with an empty file is exclusive, and then it is ours to replace.
+        try:
+            os.close(os.open(self.destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            raise _exists(self.destination) from None
+        self.path.replace(self.destination)
+
+
+@contextlib.contextmanager
+def open_part(destination: Path) -> Iterator[Part]:
+    """Create and lock a part beside `destination`; what is not published is removed.
+
+    Its mode is that of the file it will replace, or else what the umask leaves.
+
+    Raises
+    ------
+    OSError
+        If it cannot be created.
+    """
+    remove_stale(destination)
+    descriptor, path = _create(destination)
+    part = Part(descriptor, path, destination)
+    try:
+        old = _stat(destination)
+        if old is not None:
+            with contextlib.suppress(OSError):  # file systems without modes refuse
+                path.chmod(stat.S_IMODE(old.st_mode))
+        yield part
+    finally:
+        if sys.platform == "win32":
+            part.close()  # Windows removes no open file
+        with contextlib.suppress(FileNotFoundError):  # published
+            path.unlink()
+        part.close()
+
+
+def remove_stale(destination: Path) -> None:
+    """Remove the parts that dead exports to `destination` have left.
+
+    A part that someone holds, or that cannot be judged or removed, stays.
+    """
+    name = re.compile(re.escape(_stem(destination)) + rf"\.[0-9a-f]{{{RANDOM}}}\.part")
+    for path in destination.parent.iterdir():
+        if name.fullmatch(path.name):
+            with contextlib.suppress(OSError):
+                _remove_if_free(path)
+
+
+def _remove_if_free(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    try:
+        if _lock(descriptor):
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _create(destination: Path) -> tuple[int, Path]:
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        name = f"{_stem(destination)}.{secrets.token_hex(RANDOM // 2)}.part"
+        path = destination.with_name(name)
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileExistsError:
+            continue
+        _lock(descriptor)
+        # Another export may have locked and removed the part before we had our lock.
+        now = _stat(path)
+        if now is not None and os.path.samestat(now, os.fstat(descriptor)):
+            return descriptor, path
+        os.close(descriptor)
+
+
+def _stem(destination: Path) -> str:
+    """Return the beginning of the names of the parts of `destination`."""
+    longest = _name_max(destination.parent) - len(".") - RANDOM - len(".part")
+    stem = f".{destination.name}"
+    if len(os.fsencode(stem)) <= longest:
+        return stem
+    return f".{hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:32]}"
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> bool:  # noqa: ARG001
+        # Windows refuses to remove a file that is open: no lock is needed to tell.
+        return True
+
+    def _sync_folder(folder: Path) -> None:
+        """Do nothing: Windows cannot open a folder."""
+
+else:
+    import fcntl
+
+    def _lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held by someone, or a file system without locks
+            return False
+        return True
+
+    def _sync_folder(folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with contextlib.suppress(OSError):  # some network file systems cannot
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,84 @@
+"""What a caller may set for a format or a source, and the check of what was set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from progresswidget.errors import OptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+def _anything(value: object) -> str | None:  # noqa: ARG001 - the signature of every check
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting.
+
+    Parameters
+    ----------
+    name
+        The keyword under which callers give it.
+    kinds
+        The types its value may have; `bool` is not taken for an `int`.
+    default
+        The value if the caller gives none.
+    summary
+        One sentence for the documentation.
+    choices
+        The values it may have, where these are few.
+    check
+        Returns what is wrong with a value of the right type, or None.
+    """
+
+    name: str
+    kinds: tuple[type, ...]
+    default: Any
+    summary: str
+    choices: tuple[str, ...] = ()
+    check: Callable[[Any], str | None] = _anything
+
+    def refuse(self, value: object) -> str | None:
+        """Return what is wrong with `value`, or None if it can be used."""
+        if type(value) not in self.kinds:
+            expected = " or ".join(
+                "None" if kind is type(None) else kind.__name__ for kind in self.kinds
+            )
+            return f"must be {expected}, not {type(value).__name__}"
+        if self.choices and value is not None and value not in self.choices:
+            return f"must be one of {', '.join(self.choices)}, not {value!r}"
+        return self.check(value)
+
+
+def resolve(known: Iterable[Option], given: Mapping[str, Any], *, owner: str) -> dict[str, Any]:
+    """Return the value of every known option, checked.
+
+    Parameters
+    ----------
+    known
+        The options that exist here.
+    given
+        What the caller set.
+    owner
+        What the options belong to, for the message.
+
+    Raises
+    ------
+    OptionError
+        If an option is unknown or its value cannot be used.
+    """
+    table = {option.name: option for option in known}
+    for name, value in given.items():
+        if name not in table:
+            near = get_close_matches(str(name), table, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(sorted(table))}."
+            raise OptionError(f"{owner} has no option {name!r}.", hint)
+        problem = table[name].refuse(value)
+        if problem is not None:
+            raise OptionError(f"The option {name} {problem}.", table[name].summary)
+    return {name: given.get(name, option.default) for name, option in table.items()}

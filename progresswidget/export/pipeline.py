@@ -1,0 +1,245 @@
+"""One export: source, writer, sink and destination joined, with progress, pause and cancel."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.errors import ProgressWidgetError, SourceError
+from progresswidget.export.destination import check, explain, locate, open_part
+from progresswidget.export.formats import Format, find_format
+from progresswidget.export.options import resolve
+from progresswidget.export.sink import Sink
+from progresswidget.export.sources import find_kind
+from progresswidget.export.units import encode, group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from progresswidget.export.destination import Part
+
+_NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+def _go_on() -> None:
+    """Neither pause nor cancel."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an export is: plain counters that its thread raises and any thread may read.
+
+    Parameters
+    ----------
+    phase
+        One of ``starting``, ``reading``, ``writing`` and ``finishing``.
+    rows
+        Rows encoded and handed on to the file.
+    bytes
+        Bytes in the file.
+    total
+        Rows expected, or None if that is unknown.
+    checkpoint
+        Called by the export's thread every tenth of a second or more often. It may block, and
+        the export pauses; it may raise `ExportCancelledError`, and the export is undone.
+    """
+
+    phase: str = "starting"
+    rows: int = 0
+    bytes: int = 0
+    total: int | None = None
+    checkpoint: Callable[[], None] = _go_on
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished file.
+
+    Parameters
+    ----------
+    path
+        Where it is.
+    rows, columns
+        What was written, without the heading.
+    bytes
+        Its size.
+    sha256
+        Its digest, 64 hexadecimal digits.
+    seconds
+        How long it took, pauses included.
+    stat
+        What the system said of the file right after it got its name.
+    """
+
+    path: Path
+    rows: int
+    columns: int
+    bytes: int
+    sha256: str
+    seconds: float
+    stat: os.stat_result
+
+
+@contextmanager
+def _blaming_the_source() -> Iterator[None]:
+    """Turn what the user's frame raises into a `SourceError`."""
+    try:
+        yield
+    except (ProgressWidgetError, MemoryError):
+        raise
+    except Exception as error:
+        raise SourceError(f"The frame failed while it was read: {error}") from error
+    except BaseException as error:
+        # A bug in polars surfaces as a PanicException, which is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise SourceError(f"The frame failed while it was read: {error}") from error
+
+
+class Export:
+    """A frame that can be written to a file, checked as far as that goes without writing.
+
+    Parameters
+    ----------
+    frame
+        A pandas, polars or pyarrow frame, or any object with ``__arrow_c_stream__``.
+    path
+        The file. ``~`` is expanded; of a symbolic link the target is written.
+    format
+        The name of a format; by default the ending of `path` tells.
+    overwrite
+        Whether a file that is there may be replaced.
+    options
+        Settings of the format and of the source.
+
+    Attributes
+    ----------
+    path
+        The absolute path of the file that will be written.
+    format
+        The row of the table of formats.
+    total
+        Rows in all, or None if that is unknown.
+    columns
+        Columns in the file, those of an index included.
+
+    Raises
+    ------
+    UnsupportedSourceError, UnsupportedFormatError, OptionError, ColumnError, DestinationError
+        If one of these stands in the way; nothing has been written then.
+    SourceError
+        If the frame cannot tell its columns.
+    """
+
+    def __init__(
+        self,
+        frame: object,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        overwrite: bool = True,
+        options: Mapping[str, Any] = _NO_OPTIONS,
+    ) -> None:
+        kind = find_kind(frame)
+        self.path = locate(path)
+        # The name as given tells the format, also where it is a link to a file of another name.
+        self.format: Format = find_format(os.path.basename(os.fspath(path)), format)  # noqa: PTH119
+        known = (*self.format.options, *kind.options)
+        values = resolve(known, options, owner=f"A {kind.name} as {self.format.name}")
+        check(self.path, overwrite=overwrite)
+        own = {option.name: values.pop(option.name) for option in kind.options}
+        self._source = kind.read(frame, self.format.flavour, own)
+        self._options = values
+        self._overwrite = overwrite
+        self._ran = False
+        self.format.writer(self._source.schema, values)  # refuses what it cannot hold
+        self.total = self._source.total
+        self.columns = len(self._source.schema)
+
+    def run(self, progress: Progress) -> Result:
+        """Write the file; the calling thread does the reading.
+
+        Parameters
+        ----------
+        progress
+            Raised while it runs, and asked for pause and cancel.
+
+        Raises
+        ------
+        ExportCancelledError
+            If `progress.checkpoint` says so.
+        SourceError
+            If the frame raises while it is read; the original error is the cause.
+        ColumnError
+            If a value cannot be written.
+        DestinationError
+            If the file cannot be written, for instance because the disk is full.
+        """
+        if self._ran and self._source.once:
+            raise SourceError("This stream has been read.", "Open it anew and export that.")
+        self._ran = True
+        started = time.monotonic()
+        progress.total = self.total
+        try:
+            with open_part(self.path) as part:
+                size, digest = self._fill(part, progress)
+                progress.checkpoint()
+                progress.phase = "finishing"
+                published = part.publish(overwrite=self._overwrite)
+        except ProgressWidgetError:
+            raise
+        except OSError as error:
+            raise explain(error, self.path) from error
+        return Result(
+            path=self.path,
+            rows=progress.rows,
+            columns=self.columns,
+            bytes=size,
+            sha256=digest,
+            seconds=time.monotonic() - started,
+            stat=published,
+        )
+
+    def _fill(self, part: Part, progress: Progress) -> tuple[int, str]:
+        def counted(size: int) -> None:
+            progress.bytes = size
+
+        writer = self.format.writer(self._source.schema, self._options)
+        sink = Sink(part.descriptor, counted)
+        try:
+            progress.phase = "reading"
+            for piece in writer.head():
+                sink.write(piece)
+            batches = group(self._read(progress), writer.unit_rows, writer.unit_bytes)
+            with closing(encode(batches, writer)) as units:
+                for unit in units:
+                    progress.phase = "writing"
+                    for piece in unit.pieces:
+                        sink.write(piece)
+                    progress.rows += unit.rows
+                    progress.checkpoint()
+            progress.phase = "finishing"
+            for piece in writer.tail():
+                sink.write(piece)
+            return sink.finish()
+        finally:
+            sink.close()
+
+    def _read(self, progress: Progress) -> Iterator[pa.RecordBatch]:
+        with _blaming_the_source():
+            batches = self._source.batches()
+        with closing(batches):
+            while True:
+                progress.checkpoint()
+                with _blaming_the_source():
+                    batch = next(batches, None)
+                if batch is None:
+                    return
+                yield batch

@@ -1,0 +1,61 @@
+"""How many bytes the values of a slice take, which Arrow's own count does not tell.
+
+``nbytes`` of a slice of a view array counts all the buffers that its whole parent points into,
+and that of a dictionary array counts the dictionary and not how often it is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pyarrow as pa
+
+
+def batch_bytes(batch: pa.RecordBatch) -> int:
+    """Return about how many bytes the values of `batch` take when they are written out."""
+    return sum(array_bytes(column) for column in batch.columns)
+
+
+def array_bytes(array: pa.Array) -> int:
+    """Return about how many bytes the values of `array` take when they are written out."""
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        values = array.dictionary if pa.types.is_dictionary(kind) else array.values
+        return len(array) * (4 + array_bytes(values) // max(len(values), 1))
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        return _view_bytes(array)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        return 4 * len(array) + array_bytes(array.values.slice(first, last - first))
+    if pa.types.is_struct(kind):
+        return sum(array_bytes(child) for child in array.flatten())
+    return int(array.nbytes)
+
+
+def _view_bytes(array: pa.Array) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # Arrow columnar format, "Variable-size Binary View Layout": 16 bytes a value, of which the
+    # first four are the length.
+    words = pa.Array.from_buffers(
+        pa.int32(), 4 * (array.offset + len(array)), [None, array.buffers()[1]]
+    )
+    views = pa.FixedSizeListArray.from_arrays(words, 4).slice(array.offset)
+    lengths = pc.if_else(array.is_valid(), pc.list_element(views, 0), 0)
+    return 16 * len(array) + (pc.sum(lengths).as_py() or 0)
+
+
+def split(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
+    """Halve `batch` until no part has more than `size` bytes or only one row is left."""
+    if batch.num_rows <= 1 or batch_bytes(batch) <= size:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from split(batch.slice(0, half), size)
+    yield from split(batch.slice(half), size)

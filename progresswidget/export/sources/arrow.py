@@ -1,0 +1,41 @@
+"""pyarrow's own tables, batches and readers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from progresswidget.export.sources import Source
+from progresswidget.export.sources.stream import cut, read_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pyarrow as pa
+
+    from progresswidget.export.formats import Flavour
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` is a Table, a RecordBatch or a RecordBatchReader."""
+    import pyarrow as pa
+
+    return isinstance(frame, (pa.Table, pa.RecordBatch, pa.RecordBatchReader))
+
+
+def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+    """Return the source of a pyarrow frame; a reader can be read once only."""
+    import pyarrow as pa
+
+    if isinstance(frame, pa.RecordBatchReader):
+        reader = cast("pa.RecordBatchReader", frame)
+        return Source(reader.schema, None, lambda: read_batches(reader), once=True)
+    if isinstance(frame, pa.RecordBatch):
+        batch = cast("pa.RecordBatch", frame)
+        return Source(batch.schema, batch.num_rows, lambda: cut(batch))
+    table = cast("pa.Table", frame)
+    return Source(table.schema, table.num_rows, lambda: _slices(table))
+
+
+def _slices(table: pa.Table) -> Generator[pa.RecordBatch, None, None]:
+    for batch in table.to_reader():
+        yield from cut(batch)

@@ -1,0 +1,61 @@
+"""polars LazyFrames: the query runs in polars' streaming engine while the file is written."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, cast
+
+from progresswidget.errors import SourceError
+from progresswidget.export.sources import BATCH_ROWS, Source
+from progresswidget.export.sources.polars import check
+from progresswidget.export.sources.stream import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import polars as pl
+    import pyarrow as pa
+
+    from progresswidget.export.formats import Flavour
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` is a LazyFrame."""
+    return isinstance(frame, sys.modules["polars"].LazyFrame)
+
+
+def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+    """Return the source of a LazyFrame; its length is unknown until it ends.
+
+    Raises
+    ------
+    ColumnError
+        If a column has a type that only polars knows.
+    SourceError
+        If the query is wrong, or reads what is not there.
+    """
+    import pyarrow as pa
+
+    query = cast("pl.LazyFrame", frame)
+    try:
+        columns = query.collect_schema()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SourceError(f"The query cannot run: {error}") from error
+    check(columns)
+    polars = sys.modules["polars"]
+    schema = pa.RecordBatchReader.from_stream(polars.DataFrame(schema=columns)).schema
+    return Source(schema, None, lambda: _stream(query))
+
+
+def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
+    import pyarrow as pa
+
+    # The engine waits when nobody takes its batches, and ends when the iterator is dropped:
+    # a paused or cancelled export stops the query too. The affinity to the in-memory engine that
+    # a user may have set would collect the whole result, so the streaming engine is named.
+    batches = query.collect_batches(chunk_size=BATCH_ROWS, lazy=True, engine="streaming")
+    for frame in batches:
+        for batch in pa.RecordBatchReader.from_stream(frame):
+            yield from cut(batch)

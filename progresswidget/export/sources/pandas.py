@@ -1,0 +1,288 @@
+"""pandas DataFrames, converted slice by slice, with the types fixed before the first row.
+
+The index follows pandas' own writers. As text (`to_csv`) it comes first, under its names, where an
+index without a name has an empty heading. With types (`to_parquet`) a `RangeIndex` is only
+described in the metadata, any other is a column, and `pandas.read_parquet` brings it back. The
+option ``index`` overrides this: True writes it as columns always, False never.
+
+Labels of columns become text. Those of a `MultiIndex` are joined with ``_`` (empty levels are left
+out), so that every reader can name them. A missing value of any kind (None, NaN, NaT, NA) is
+missing in the file. A column of Python objects has the type of its values; where these differ in
+kind, it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from progresswidget.errors import ColumnError
+from progresswidget.export.sources import BATCH_ROWS, Source
+from progresswidget.export.sources.objects import first_failure, object_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from progresswidget.export.formats import Flavour
+
+Slice: TypeAlias = "Callable[[int, int], pa.Array]"
+
+FIRST_ROWS: Final = 1_024
+BATCH_BYTES: Final = 16 * 2**20
+"""Bytes of a converted batch that are aimed at: unlike Arrow's slices these are copies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the file: its name and type, and what converts some of its rows."""
+
+    name: str
+    kind: pa.DataType
+    slice: Slice
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` is a DataFrame."""
+    # A package that is being imported, or only partly there, has no DataFrame yet.
+    known = getattr(sys.modules["pandas"], "DataFrame", None)
+    return known is not None and isinstance(frame, known)
+
+
+def read(frame: pd.DataFrame, flavour: Flavour, *, index: bool | None) -> Source:
+    """Return the source of a DataFrame.
+
+    With pandas 3, or with copy-on-write, later changes of the caller's frame do not reach it.
+
+    Parameters
+    ----------
+    frame
+        The DataFrame.
+    flavour
+        Whether the index is written as `to_csv` or as `to_parquet` does.
+    index
+        Whether it is written at all; None for the default of that writer.
+
+    Raises
+    ------
+    ColumnError
+        If a column has no type that Arrow knows, or values of several kinds.
+    """
+    import pyarrow as pa
+
+    kept = frame.copy(deep=False)
+    labels = [label(each) for each in kept.columns]
+    text = flavour == "text"
+    columns = [
+        _column(name, kept.iloc[:, position], text=text) for position, name in enumerate(labels)
+    ]
+    if text:
+        if index is not False:
+            columns = _index_columns(kept.index, text=True) + columns
+        schema = pa.schema([(column.name, column.kind) for column in columns])
+    else:
+        metadata, names = _metadata(kept, labels, columns, index=index)
+        extra = _index_columns(kept.index, text=False, names=names) if names else []
+        columns += extra
+        schema = pa.schema([(column.name, column.kind) for column in columns], metadata=metadata)
+    return Source(schema, len(kept), lambda: _batches(columns, schema, len(kept)))
+
+
+def label(value: object) -> str:
+    """Return the label of a column as text."""
+    if isinstance(value, tuple):
+        return "_".join(str(level) for level in value if str(level))
+    return str(value)
+
+
+def _batches(
+    columns: list[Column], schema: pa.Schema, total: int
+) -> Generator[pa.RecordBatch, None, None]:
+    import pyarrow as pa
+
+    start, rows = 0, FIRST_ROWS
+    while start < total:
+        stop = min(start + rows, total)
+        arrays = [column.slice(start, stop) for column in columns]
+        # A struct array carries the length also where there are no columns.
+        batch = (
+            pa.RecordBatch.from_arrays(arrays, schema=schema)
+            if arrays
+            else pa.RecordBatch.from_struct_array(pa.array([{}] * (stop - start), pa.struct([])))
+        )
+        yield batch
+        wanted = rows * BATCH_BYTES // max(batch.nbytes, 1)
+        rows = max(1, min(wanted, rows * 4, BATCH_ROWS))
+        start = stop
+
+
+def _index_columns(index: pd.Index, *, text: bool, names: list[str] | None = None) -> list[Column]:
+    levels = range(index.nlevels)
+    if names is None:
+        names = ["" if name is None else label(name) for name in index.names]
+    return [
+        _values_column(
+            name,
+            index.get_level_values(level)[:0],
+            _level(index, level),
+            index.get_level_values(level) if _is_object(index, level) else None,
+            text=text,
+        )
+        for level, name in zip(levels, names, strict=True)
+    ]
+
+
+def _level(index: pd.Index, level: int) -> Callable[[int, int], Any]:
+    return lambda start, stop: index[start:stop].get_level_values(level)
+
+
+def _is_object(index: pd.Index, level: int) -> bool:
+    dtypes = index.dtypes.to_list() if index.nlevels > 1 else [index.dtype]
+    return str(dtypes[level]) == "object"
+
+
+def _column(name: str, series: pd.Series[Any], *, text: bool) -> Column:
+    whole = series if str(series.dtype) == "object" else None
+    return _values_column(
+        name, series.iloc[:0], lambda start, stop: series.iloc[start:stop], whole, text=text
+    )
+
+
+def _values_column(
+    name: str,
+    empty: Any,
+    values: Callable[[int, int], Any],
+    whole: Any | None,
+    *,
+    text: bool,
+) -> Column:
+    """Build a column from a function that gives some of its rows as a Series or an Index.
+
+    Parameters
+    ----------
+    name
+        Its name in the file.
+    empty
+        No rows of it, for the type.
+    values
+        Gives the rows from a first one on up to, but without, another one.
+    whole
+        All rows, for a column of Python objects, whose type only the values tell.
+    text
+        Whether the types that only pandas knows become text.
+    """
+    import pyarrow as pa
+
+    pandas = sys.modules["pandas"]
+    dtype = empty.dtype
+    if isinstance(dtype, pandas.CategoricalDtype):
+        return _categorical(name, dtype, values)
+    prepare = _preparation(dtype, text=text)
+    try:
+        if whole is not None:
+            kind = object_type(name, whole.to_numpy())
+        else:
+            kind = pa.array(prepare(empty), from_pandas=True).type
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        if isinstance(error, ColumnError):
+            raise
+        raise ColumnError(
+            f"The column {name!r} of type {dtype} has no type in Arrow: {error}",
+            "Convert it first, for instance with astype(str).",
+        ) from error
+    return Column(
+        name, kind, lambda start, stop: _array(name, kind, start, prepare(values(start, stop)))
+    )
+
+
+def _preparation(dtype: Any, *, text: bool) -> Callable[[Any], Any]:
+    pandas = sys.modules["pandas"]
+    if isinstance(dtype, pandas.SparseDtype):
+        return lambda values: values.astype(dtype.subtype)
+    if text and isinstance(dtype, (pandas.PeriodDtype, pandas.IntervalDtype)):
+        return lambda values: values.astype(str).where(values.notna(), None)
+    return lambda values: values
+
+
+def _array(name: str, kind: pa.DataType, start: int, values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    try:
+        array = pa.array(values, type=kind, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        row = start + first_failure(values, kind)
+        raise ColumnError(
+            f"The column {name!r} has a value in row {row} that does not fit the others, which "
+            f"are of type {kind}: {error}",
+            "Give the column one type first, for instance with astype(str).",
+        ) from error
+    return pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+
+
+def _categorical(
+    name: str, dtype: pd.CategoricalDtype, values: Callable[[int, int], Any]
+) -> Column:
+    import pyarrow as pa
+
+    # The categories are converted once, and not again with every slice.
+    categories = dtype.categories
+    inner = _values_column(
+        name,
+        categories[:0],
+        lambda start, stop: categories[start:stop],
+        categories if str(categories.dtype) == "object" else None,
+        text=True,
+    )
+    dictionary = inner.slice(0, len(categories))
+
+    def convert(start: int, stop: int) -> pa.Array:
+        part = values(start, stop)
+        codes = part.codes if hasattr(part, "codes") else part.cat.codes.to_numpy()
+        indices = pa.array(codes, mask=codes < 0)
+        return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=bool(dtype.ordered))
+
+    return Column(name, convert(0, 0).type, convert)
+
+
+def _metadata(
+    frame: pd.DataFrame, labels: list[str], columns: list[Column], *, index: bool | None
+) -> tuple[dict[bytes, bytes] | None, list[str]]:
+    """Return what `pandas.read_parquet` needs, and the names of the index columns.
+
+    pyarrow describes an empty slice, which costs nothing; what only the rows tell is put in here:
+    the range of the index, and the types of columns of objects.
+    """
+    import pyarrow as pa
+    from pyarrow.pandas_compat import get_logical_type
+
+    pandas = sys.modules["pandas"]
+    if frame.columns.has_duplicates or len(set(labels)) < len(labels):
+        return None, []  # Parquet refuses these; let it name the column
+    empty = frame.iloc[:0]
+    empty = empty.astype(
+        {
+            name: dtype.subtype
+            for name, dtype in frame.dtypes.items()
+            if isinstance(dtype, pandas.SparseDtype)
+        }
+    )
+    if isinstance(frame.columns, pandas.MultiIndex):
+        empty = empty.set_axis(labels, axis=1)
+    described = pa.Schema.from_pandas(empty, preserve_index=index)
+    metadata = dict(described.metadata)
+    record = json.loads(metadata[b"pandas"])
+    names = [each for each in record["index_columns"] if isinstance(each, str)]
+    for each in record["index_columns"]:
+        if isinstance(each, dict):
+            whole = frame.index
+            each.update(start=whole.start, stop=whole.stop, step=whole.step)
+    kinds = {column.name: column.kind for column in columns}
+    for each in record["columns"]:
+        if each["field_name"] in kinds and each["numpy_type"] == "object":
+            each["pandas_type"] = get_logical_type(kinds[each["field_name"]])
+    metadata[b"pandas"] = json.dumps(record).encode()
+    return metadata, names

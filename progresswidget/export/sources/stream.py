@@ -1,0 +1,57 @@
+"""Whatever speaks the Arrow PyCapsule protocol (``__arrow_c_stream__``), read once.
+
+https://arrow.apache.org/docs/format/CDataInterface/PyCapsuleInterface.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from progresswidget.errors import SourceError
+from progresswidget.export.sources import BATCH_ROWS, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pyarrow as pa
+
+    from progresswidget.export.formats import Flavour
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` offers a stream; a class that does is no frame yet."""
+    return not isinstance(frame, type) and hasattr(frame, "__arrow_c_stream__")
+
+
+def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+    """Return the source of a stream.
+
+    The stream is opened here, because only then its columns are known. Its length never is.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be opened.
+    """
+    import pyarrow as pa
+
+    try:
+        reader = pa.RecordBatchReader.from_stream(frame)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SourceError(f"The frame cannot be opened: {error}") from error
+    return Source(reader.schema, None, lambda: read_batches(reader), once=True)
+
+
+def read_batches(reader: pa.RecordBatchReader) -> Generator[pa.RecordBatch, None, None]:
+    """Yield what a reader gives, cut to `BATCH_ROWS`, and close it in the end."""
+    with reader:
+        for batch in reader:
+            yield from cut(batch)
+
+
+def cut(batch: pa.RecordBatch) -> Generator[pa.RecordBatch, None, None]:
+    """Yield slices of a batch, without copying, of at most `BATCH_ROWS` rows."""
+    for start in range(0, batch.num_rows, BATCH_ROWS):
+        yield batch.slice(start, BATCH_ROWS)

@@ -1,0 +1,109 @@
+"""From batches to units, and from units to bytes: in order, several encoded at the same time."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from progresswidget.export.size import batch_bytes, split
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from progresswidget.export.writers import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The bytes of some rows."""
+
+    rows: int
+    pieces: Sequence[bytes]
+
+
+def group(
+    batches: Iterable[pa.RecordBatch], rows: int, size: int
+) -> Iterator[list[pa.RecordBatch]]:
+    """Join and cut batches to groups of `rows` rows, or of fewer that have about `size` bytes.
+
+    Parameters
+    ----------
+    batches
+        Batches of one schema; empty ones are left out.
+    rows
+        Rows of a full group; a batch is cut where it fills one.
+    size
+        Bytes of Arrow data from which on a group counts as full.
+    """
+    pending: list[pa.RecordBatch] = []
+    held_rows = held_bytes = 0
+    for whole in batches:
+        rest = whole
+        while rest.num_rows:
+            cut, rest = rest.slice(0, rows - held_rows), rest.slice(rows - held_rows)
+            for part in split(cut, size):
+                pending.append(part)
+                held_rows += part.num_rows
+                held_bytes += batch_bytes(part)
+                if held_rows >= rows or held_bytes >= size:
+                    yield pending
+                    pending, held_rows, held_bytes = [], 0, 0
+    if pending:
+        yield pending
+
+
+def encode(groups: Iterable[list[pa.RecordBatch]], writer: Writer) -> Generator[Unit, None, None]:
+    """Encode groups on `writer.workers` threads and yield the units in order.
+
+    At most one unit more than there are workers is held in memory. An error of an encoder is
+    raised in the place of its unit; leaving early waits only for what is being encoded.
+    """
+    waiting: deque[Future[Unit]] = deque()
+    tasks: SimpleQueue[_Task | None] = SimpleQueue()
+    threads = [
+        Thread(target=_work, args=(tasks, writer), name="progresswidget-encode", daemon=True)
+        for _ in range(writer.workers)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        for batches in groups:
+            task = _Task(batches)
+            waiting.append(task.unit)
+            tasks.put(task)
+            if len(waiting) > writer.workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for unit in waiting:
+            unit.cancel()
+        for _ in threads:
+            tasks.put(None)
+        for thread in threads:
+            thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    batches: list[pa.RecordBatch]
+    unit: Future[Unit] = field(default_factory=Future)
+
+
+# Not a ThreadPoolExecutor: that one takes no work any more once the main thread of a script has
+# ended, and a background export may still be running then.
+def _work(tasks: SimpleQueue[_Task | None], writer: Writer) -> None:
+    while (task := tasks.get()) is not None:
+        if not task.unit.set_running_or_notify_cancel():
+            continue
+        try:
+            rows = sum(batch.num_rows for batch in task.batches)
+            task.unit.set_result(Unit(rows, writer.encode(task.batches)))
+        except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
+            task.unit.set_exception(error)

@@ -1,0 +1,47 @@
+/** Every state that a bar can be in. */
+
+import { orphan } from '../src/job';
+import type { JobRecord } from '../src/protocol';
+import type { Connection } from '../src/socket';
+import { CANCELLED, DONE, FAILED, INTERRUPTED, record } from '../tests/records';
+
+export interface GalleryState {
+  readonly title: string;
+  readonly record: JobRecord | null;
+  readonly connection: Connection;
+  readonly language?: string;
+}
+
+const LIVE: Connection = { kind: 'live' };
+const state = (
+  title: string,
+  record: JobRecord | null,
+  connection: Connection = LIVE,
+): GalleryState => ({ title, record, connection });
+
+export const STATES: readonly GalleryState[] = [
+  state('connecting', null, { kind: 'connecting' }),
+  state('queued', record({ status: 'queued', phase: 'starting', rows: 0, bytes: 0, progress: 0 })),
+  state(
+    'starting',
+    record({ phase: 'starting', progress: 1.5, rows: 0, bytes: 0, rate: null, eta: null }),
+  ),
+  state('writing', record()),
+  state('total unknown', record({ progress: null, total: null, eta: null })),
+  state('finishing', record({ phase: 'finishing', progress: 99.2, rows: 3_367_760, eta: 0.4 })),
+  state('pausing', record({ pending: 'pause' })),
+  state('paused', record({ status: 'paused', rate: null, eta: null })),
+  state('cancelling', record({ pending: 'cancel' })),
+  state('done', DONE),
+  state('failed', FAILED),
+  state('cancelled', CANCELLED),
+  state('interrupted', INTERRUPTED),
+  state('unknown to the server', orphan(record()), LIVE),
+  state('reconnecting', record(), { kind: 'reconnecting', attempt: 2, of: 5 }),
+  state('offline', record(), { kind: 'offline', reason: 'unreachable' }),
+  state('over the comm, blocking', record(), { kind: 'comm' }),
+  state('long name', record({ name: `${'a very long name of a file, '.repeat(6)}2024.parquet` })),
+  state('right to left', record({ name: 'رحلات نيويورك 2013.csv' })),
+  { ...state('Chinese', record({ name: '航班.csv' })), language: 'zh-CN' },
+  { ...state('Chinese, interrupted', INTERRUPTED), language: 'zh-CN' },
+];

@@ -1,0 +1,131 @@
+/** What the buttons do: each answers with the new record, or with words for the person. */
+
+import { type Action, decodeRecord, type JobRecord } from './protocol';
+import type { Server } from './server';
+
+/** Why something did not work; `key` names the sentence, `detail` is the server's own. */
+export type FailureKey =
+  | 'unreachable'
+  | 'login'
+  | 'forbidden'
+  | 'ended'
+  | 'unknownJob'
+  | 'notReady'
+  | 'fileGone'
+  | 'refused';
+
+export class ActionFailure extends Error {
+  override readonly name = 'ActionFailure';
+
+  constructor(
+    readonly key: FailureKey,
+    readonly detail = '',
+  ) {
+    super(detail || key);
+  }
+}
+
+/**
+ * Ask the server to pause, resume or cancel a job.
+ *
+ * @throws ActionFailure if the server cannot be reached or refuses.
+ */
+export async function requestAction(
+  server: Server,
+  taskId: string,
+  action: Action,
+  signal: AbortSignal,
+): Promise<JobRecord> {
+  const asked = server.request(`${server.base}api/jobs/${taskId}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ action }),
+    signal,
+  });
+  const response = await reached(asked, signal);
+  if (!response.ok) throw new ActionFailure(actionKey(response.status), await detail(response));
+  try {
+    return decodeRecord(await response.json());
+  } catch {
+    throw new ActionFailure('refused');
+  }
+}
+
+/**
+ * Let the browser fetch the file by itself, as any download: never a Blob in the page.
+ *
+ * The file is asked for first: a link that fails would open an empty tab, or save an error as the
+ * file (jupyter-archive#99).
+ *
+ * @throws ActionFailure if the file cannot be had now.
+ */
+export async function download(
+  server: Server,
+  record: JobRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  if (record.url === null) throw new ActionFailure('fileGone');
+  const url = new URL(record.url, server.base).href;
+  // With cookies alone, as the link will go out: a token in a header would promise too much.
+  const asked = fetch(url, { method: 'HEAD', credentials: 'include', cache: 'no-store', signal });
+  const response = await reached(asked, signal);
+  if (!response.ok) throw new ActionFailure(downloadKey(response.status));
+  const anchor = document.createElement('a');
+  anchor.href = url;
+  anchor.download = record.name;
+  anchor.rel = 'noopener';
+  anchor.referrerPolicy = 'no-referrer';
+  anchor.hidden = true;
+  document.body.append(anchor);
+  anchor.click();
+  anchor.remove();
+}
+
+async function reached(asked: Promise<Response>, signal: AbortSignal): Promise<Response> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    throw new ActionFailure('unreachable');
+  }
+}
+
+function actionKey(status: number): FailureKey {
+  switch (status) {
+    case 401:
+      return 'login';
+    case 403:
+      return 'forbidden';
+    case 404:
+      return 'unknownJob';
+    case 409:
+      return 'ended';
+    default:
+      return 'refused';
+  }
+}
+
+function downloadKey(status: number): FailureKey {
+  switch (status) {
+    case 401:
+      return 'login';
+    case 403:
+      return 'forbidden';
+    case 404:
+    case 410:
+      return 'fileGone';
+    case 503:
+      return 'notReady';
+    default:
+      return 'refused';
+  }
+}
+
+async function detail(response: Response): Promise<string> {
+  try {
+    const { message } = (await response.json()) as { message?: unknown };
+    return typeof message === 'string' ? message : '';
+  } catch {
+    return '';
+  }
+}

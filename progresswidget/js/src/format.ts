@@ -1,0 +1,76 @@
+/** Numbers for people: the locale decides the digits, the caller's table the words. */
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const;
+
+/** 336776 as `336,776`. */
+export function formatCount(value: number, locale: string): string {
+  return integer(locale).format(Math.round(value));
+}
+
+/** Percent, cut and never rounded up: 100 % is said when it is true. */
+export function formatPercent(value: number, locale: string): string {
+  return percent(locale).format(Math.floor(value) / 100);
+}
+
+/** Bytes in decimal units (IEC 80000-13), as file managers show them: 33.1 MB. */
+export function formatBytes(value: number, locale: string): string {
+  let scaled = value;
+  let unit = 0;
+  // 999,950 bytes would be rounded to "1,000.0 kB".
+  while (unit < UNITS.length - 1 && (unit === 0 ? scaled >= 1000 : scaled >= 999.95)) {
+    scaled /= 1000;
+    unit += 1;
+  }
+  const digits = unit === 0 ? integer(locale) : tenths(locale);
+  return `${digits.format(scaled)}\u00a0${UNITS[unit]}`;
+}
+
+/** Seconds as a clock shows them: 0.4 s, 12 s, 3:05, 1:02:45. */
+export function formatDuration(seconds: number, locale: string): string {
+  if (seconds < 9.95) return `${tenths(locale).format(seconds)}\u00a0s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${integer(locale).format(whole)}\u00a0s`;
+  const hours = Math.floor(whole / 3600);
+  const minutes = Math.floor((whole % 3600) / 60);
+  const two = (value: number) => String(value).padStart(2, '0');
+  return hours > 0
+    ? `${hours}:${two(minutes)}:${two(whole % 60)}`
+    : `${minutes}:${two(whole % 60)}`;
+}
+
+/** What is left, in steps that a person can believe: whole seconds, then fives. */
+export function formatEta(seconds: number, locale: string): string {
+  const step = seconds < 20 ? 1 : 5;
+  const left = Math.max(1, Math.ceil(seconds / step) * step);
+  return left < 10 ? `${integer(locale).format(left)}\u00a0s` : formatDuration(left, locale);
+}
+
+/** The first digits of a digest: enough to compare by eye. */
+export function shortDigest(sha256: string): string {
+  return sha256.slice(0, 12);
+}
+
+const formats = new Map<string, Intl.NumberFormat>();
+
+// A formatter costs about 50 µs to build, and twenty updates a second ask for it.
+function cached(key: string, locale: string, options: Intl.NumberFormatOptions) {
+  const name = `${key} ${locale}`;
+  let format = formats.get(name);
+  if (!format) {
+    format = new Intl.NumberFormat(locale, options);
+    formats.set(name, format);
+  }
+  return format;
+}
+
+function integer(locale: string): Intl.NumberFormat {
+  return cached('integer', locale, { maximumFractionDigits: 0 });
+}
+
+function tenths(locale: string): Intl.NumberFormat {
+  return cached('tenths', locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+}
+
+function percent(locale: string): Intl.NumberFormat {
+  return cached('percent', locale, { style: 'percent', maximumFractionDigits: 0 });
+}

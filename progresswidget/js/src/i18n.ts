@@ -1,0 +1,204 @@
+/**
+ * What the bar says: one table a language, each complete by its type.
+ *
+ * The kernel's twin for the terminal and the saved notebook is `progresswidget/texts.py`.
+ */
+
+import type { FailureKey } from './actions';
+import type { Action, JobError, Phase, Status } from './protocol';
+import type { OfflineReason } from './socket';
+
+type ErrorText = Pick<JobError, 'message' | 'hint'>;
+
+export interface Messages {
+  /** A BCP 47 tag, for `lang` and `Intl`. */
+  readonly locale: string;
+  readonly label: (name: string) => string;
+  readonly connecting: string;
+  readonly status: Readonly<Record<Exclude<Status, 'running'>, string>>;
+  readonly phase: Readonly<Record<Phase, string>>;
+  readonly action: Readonly<Record<Action | 'download' | 'reconnect', string>>;
+  readonly pending: Readonly<Record<Action | 'download', string>>;
+  readonly rows: (count: string) => string;
+  readonly rowsOf: (count: string, total: string) => string;
+  readonly rate: (rows: string) => string;
+  readonly left: (time: string) => string;
+  readonly elapsed: (time: string) => string;
+  readonly digest: (start: string) => string;
+  readonly reconnecting: (attempt: number, of: number) => string;
+  readonly offline: Readonly<Record<OfflineReason, string>>;
+  /** Shown in place of the buttons where the kernel could not hear them. */
+  readonly stopByHand: string;
+  readonly failure: Readonly<Record<FailureKey, string>>;
+  /** By the code of a job's error; any other code is shown in the server's own words. */
+  readonly error: Readonly<
+    Record<
+      'kernel-died' | 'kernel-restarted' | 'kernel-stopped' | 'cancelled' | 'unknown-task',
+      ErrorText
+    >
+  >;
+}
+
+const RUN_AGAIN = 'Run the cell again to export from the beginning.';
+
+export const ENGLISH: Messages = {
+  locale: 'en',
+  label: (name) => `Export of ${name}`,
+  connecting: 'Connecting',
+  status: {
+    queued: 'Waiting',
+    paused: 'Paused',
+    done: 'Done',
+    failed: 'Failed',
+    cancelled: 'Cancelled',
+    interrupted: 'Interrupted',
+  },
+  phase: {
+    starting: 'Starting',
+    reading: 'Reading',
+    writing: 'Writing',
+    finishing: 'Finishing',
+  },
+  action: {
+    pause: 'Pause',
+    resume: 'Resume',
+    cancel: 'Cancel',
+    download: 'Download',
+    reconnect: 'Reconnect',
+  },
+  pending: {
+    pause: 'Pausing…',
+    resume: 'Resuming…',
+    cancel: 'Cancelling…',
+    download: 'Asking…',
+  },
+  rows: (count) => `${count} rows`,
+  rowsOf: (count, total) => `${count} of ${total} rows`,
+  rate: (rows) => `${rows} rows/s`,
+  left: (time) => `${time} left`,
+  elapsed: (time) => time,
+  digest: (start) => `sha-256 ${start}…`,
+  reconnecting: (attempt, of) => `Reconnecting, ${attempt} of ${of}`,
+  offline: {
+    unreachable: 'Offline: the server does not answer',
+    absent: 'This server has no progresswidget extension',
+    login: 'Your login has ended: log in again and reload',
+    forbidden: 'You may not see this export on this server',
+    version: 'The page is older than the server: reload it',
+    refused: 'The server refused the connection',
+  },
+  stopByHand: 'Stop with the notebook’s ■ button',
+  failure: {
+    unreachable: 'The server cannot be reached. Try again in a moment.',
+    login: 'Your login has ended. Log in again and reload the page.',
+    forbidden: 'You may not do this on this server.',
+    ended: 'The export has ended already.',
+    unknownJob: 'The server does not know this export any more.',
+    notReady: 'The file is not complete yet.',
+    fileGone: 'The file is not there any more, or has changed since. Run the cell again.',
+    refused: 'The server refused.',
+  },
+  error: {
+    'kernel-died': { message: 'The kernel died.', hint: RUN_AGAIN },
+    'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_AGAIN },
+    'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_AGAIN },
+    cancelled: { message: 'The export was cancelled.', hint: RUN_AGAIN },
+    'unknown-task': {
+      message:
+        'This server does not know the export; it was still running when the notebook was saved.',
+      hint: RUN_AGAIN,
+    },
+  },
+};
+
+const RUN_AGAIN_CHINESE = '重新运行该单元格即可从头导出。';
+
+export const CHINESE: Messages = {
+  locale: 'zh',
+  label: (name) => `导出 ${name}`,
+  connecting: '正在连接',
+  status: {
+    queued: '等待中',
+    paused: '已暂停',
+    done: '已完成',
+    failed: '失败',
+    cancelled: '已取消',
+    interrupted: '已中断',
+  },
+  phase: {
+    starting: '正在启动',
+    reading: '正在读取',
+    writing: '正在写入',
+    finishing: '正在收尾',
+  },
+  action: {
+    pause: '暂停',
+    resume: '继续',
+    cancel: '取消',
+    download: '下载',
+    reconnect: '重新连接',
+  },
+  pending: {
+    pause: '正在暂停…',
+    resume: '正在继续…',
+    cancel: '正在取消…',
+    download: '正在确认…',
+  },
+  rows: (count) => `${count} 行`,
+  rowsOf: (count, total) => `${count} / ${total} 行`,
+  rate: (rows) => `${rows} 行/秒`,
+  left: (time) => `剩余 ${time}`,
+  elapsed: (time) => time,
+  digest: (start) => `sha-256 ${start}…`,
+  reconnecting: (attempt, of) => `正在重新连接（第 ${attempt} 次，共 ${of} 次）`,
+  offline: {
+    unreachable: '离线：服务器没有响应',
+    absent: '此服务器没有 progresswidget 扩展',
+    login: '登录已失效：请重新登录并刷新页面',
+    forbidden: '您无权在此服务器上查看此导出',
+    version: '页面版本比服务器旧：请刷新页面',
+    refused: '服务器拒绝了连接',
+  },
+  stopByHand: '请用笔记本的 ■ 按钮停止',
+  failure: {
+    unreachable: '无法连接服务器，请稍后再试。',
+    login: '登录已失效，请重新登录并刷新页面。',
+    forbidden: '您无权在此服务器上执行此操作。',
+    ended: '导出已经结束。',
+    unknownJob: '服务器已没有此导出的记录。',
+    notReady: '文件尚未写完。',
+    fileGone: '文件已不存在，或之后被更改。请重新运行该单元格。',
+    refused: '服务器拒绝了请求。',
+  },
+  error: {
+    'kernel-died': { message: '内核已崩溃。', hint: RUN_AGAIN_CHINESE },
+    'kernel-restarted': { message: '内核已重启。', hint: RUN_AGAIN_CHINESE },
+    'kernel-stopped': { message: '内核已关闭。', hint: RUN_AGAIN_CHINESE },
+    cancelled: { message: '导出已取消。', hint: RUN_AGAIN_CHINESE },
+    'unknown-task': {
+      message: '此服务器没有该导出的记录；保存笔记本时它仍在运行。',
+      hint: RUN_AGAIN_CHINESE,
+    },
+  },
+};
+
+/**
+ * Choose the table: the host's own language first, then the page's, then the browser's.
+ *
+ * @param languages Tags such as `en`, `zh_CN` or `zh-Hans`, most wanted first; empty ones and
+ *   `default` say nothing.
+ */
+export function messagesFor(...languages: readonly (string | null | undefined)[]): Messages {
+  for (const language of languages) {
+    if (!language || language === 'default') continue;
+    return /^zh\b|^zh_/i.test(language) ? CHINESE : ENGLISH;
+  }
+  return ENGLISH;
+}
+
+/** The words for a job's error in this language, or the server's own. */
+export function errorText(messages: Messages, error: JobError): ErrorText {
+  return Object.hasOwn(messages.error, error.code)
+    ? messages.error[error.code as keyof Messages['error']]
+    : error;
+}

@@ -1,0 +1,31 @@
+/** Icons on a 16 px grid, stroked with the colour of the text around them. */
+
+const SVG =
+  '<svg viewBox="0 0 16 16" width="16" height="16" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round" focusable="false">';
+const RING = '<circle cx="8" cy="8" r="6.25"/>';
+
+const svg = (shapes: string) => `${SVG}${shapes}</svg>`;
+
+export const STATE_ICONS = {
+  connecting: svg('<circle cx="8" cy="8" r="6.25" stroke-dasharray="2.2 2.7"/>'),
+  queued: svg(`${RING}<path d="M8 4.75V8l2.25 1.5"/>`),
+  running: svg(
+    '<circle cx="8" cy="8" r="6.25" opacity=".28"/><path class="pw-spin" stroke-width="2" d="M8 1.75A6.25 6.25 0 0 1 14.25 8"/>',
+  ),
+  paused: svg(`${RING}<path d="M6.4 5.75v4.5M9.6 5.75v4.5"/>`),
+  done: svg(`${RING}<path d="m5.2 8.2 2 2 3.7-4.1"/>`),
+  failed: svg(`${RING}<path d="M8 4.75v3.9M8 11.05v.05"/>`),
+  cancelled: svg(`${RING}<path d="M5.25 8h5.5"/>`),
+  interrupted: svg(`${RING}<path d="M8.75 4.25 6.25 8.5h3.5l-2.5 3.5"/>`),
+} as const;
+
+export const ACTION_ICONS = {
+  pause: svg('<path d="M5.5 3.75v8.5M10.5 3.75v8.5"/>'),
+  resume: svg('<path d="M5.25 3.5v9l7-4.5z"/>'),
+  cancel: svg('<path d="m4.25 4.25 7.5 7.5M11.75 4.25l-7.5 7.5"/>'),
+  download: svg('<path d="M8 2.5v7.25M4.75 6.75 8 10l3.25-3.25M3 13.25h10"/>'),
+  reconnect: svg('<path d="M13 6.5A5.25 5.25 0 1 0 13.1 9.5M13.25 3v3.5h-3.5"/>'),
+} as const;
+
+export type StateIcon = keyof typeof STATE_ICONS;
+export type ButtonName = keyof typeof ACTION_ICONS;

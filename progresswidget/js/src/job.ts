@@ -1,0 +1,136 @@
+/** A bar and where its truth comes from: the server's channel, the kernel's comm, the notebook. */
+
+import { download, requestAction } from './actions';
+import type { Messages } from './i18n';
+import { type Action, isTerminal, type JobRecord } from './protocol';
+import type { TaskState } from './reducer';
+import type { Server } from './server';
+import type { Channel, Connection } from './socket';
+import { adoptStyle } from './stylesheet';
+import { JobView } from './view';
+
+export interface JobOptions {
+  readonly taskId: string;
+  readonly name: string;
+  readonly messages: Messages;
+  /** The state that the notebook or the widget keeps. */
+  readonly snapshot: JobRecord | null;
+  /** Null where the page reaches no server. */
+  readonly server: Server | null;
+  /** Tells the kernel; null where there is no comm. */
+  readonly comm: ((action: Action) => void) | null;
+  /** Called with each end of the job that is known for certain. */
+  readonly onEnd?: (record: JobRecord) => void;
+}
+
+export class Job {
+  readonly view: JobView;
+  readonly #options: JobOptions;
+  #snapshot: JobRecord | null;
+  #task: TaskState | null = null;
+  #link: Connection = { kind: 'comm' };
+  #channel: Channel | null = null;
+  #unfollow: (() => void) | null = null;
+  #told = '';
+
+  constructor(options: JobOptions) {
+    this.#options = options;
+    this.#snapshot = options.snapshot;
+    const { taskId, name, messages, server } = options;
+    this.view = new JobView({
+      taskId,
+      name,
+      messages,
+      handlers: {
+        act: (action, signal) => this.#act(action, signal),
+        download: server && ((record, signal) => download(server, record, signal)),
+        reconnect: () => this.#channel?.reconnect(),
+      },
+    });
+  }
+
+  /** Put the bar into `host`, after whatever is there. */
+  attach(host: HTMLElement): void {
+    host.append(this.view.element);
+    adoptStyle(host);
+  }
+
+  /** Live on the server's channel from now on. */
+  follow(channel: Channel): void {
+    this.#channel = channel;
+    this.#unfollow?.();
+    this.#unfollow = channel.follow(this.#options.taskId, (task, connection) => {
+      this.#task = task;
+      this.#link = connection;
+      this.render();
+    });
+  }
+
+  /** Take a newer state from the notebook or the kernel. */
+  setSnapshot(snapshot: JobRecord | null): void {
+    this.#snapshot = snapshot;
+    this.render();
+  }
+
+  render(): void {
+    const connection = this.#connection;
+    const record = this.#record(connection);
+    this.view.update(record, connection);
+    if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
+  }
+
+  dispose(): void {
+    this.#unfollow?.();
+    this.view.dispose();
+  }
+
+  /** A server that is gone leaves the comm, where there is one. */
+  get #connection(): Connection {
+    const useless = this.#link.kind === 'offline' || this.#task?.missing === true;
+    return useless && this.#options.comm ? { kind: 'comm' } : this.#link;
+  }
+
+  #record(connection: Connection): JobRecord | null {
+    const known = newest(this.#task?.record ?? null, this.#snapshot);
+    if (connection.kind === 'comm' || known === null || isTerminal(known.status)) return known;
+    if (this.#isUnknown) return orphan(known);
+    // A state that runs on is worth showing only once the server has confirmed it.
+    const confirmed = this.#task?.record != null;
+    return confirmed || connection.kind === 'offline' ? known : null;
+  }
+
+  /** The server does not know the job, or knows no jobs at all. */
+  get #isUnknown(): boolean {
+    if (this.#task?.missing) return true;
+    return this.#link.kind === 'offline' && this.#link.reason === 'absent';
+  }
+
+  #tellEnd(record: JobRecord): void {
+    const end = `${record.revision} ${record.status}`;
+    if (end === this.#told) return;
+    this.#told = end;
+    this.#options.onEnd?.(record);
+  }
+
+  async #act(action: Action, signal: AbortSignal): Promise<JobRecord | null> {
+    const { server, taskId, comm } = this.#options;
+    if (server && this.#connection.kind !== 'comm') {
+      return await requestAction(server, taskId, action, signal);
+    }
+    comm?.(action);
+    return null;
+  }
+}
+
+/** The later of two states of one job; what only the server knows is kept. */
+export function newest(server: JobRecord | null, kept: JobRecord | null): JobRecord | null {
+  if (server === null || kept === null) return server ?? kept;
+  if (kept.revision <= server.revision) return server;
+  return { ...kept, url: kept.url ?? server.url, notebook: kept.notebook ?? server.notebook };
+}
+
+/** A job that ran when the notebook was saved, and of which nobody has heard since. */
+export function orphan(record: JobRecord): JobRecord {
+  const error = { code: 'unknown-task', message: '', hint: '' };
+  return { ...record, status: 'interrupted', pending: null, eta: null, rate: null, error };
+}

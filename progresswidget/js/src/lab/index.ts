@@ -1,0 +1,52 @@
+/** The labextension: JupyterLab and Notebook 7 draw the bar without asking the kernel. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
+import { ITranslator } from '@jupyterlab/translation';
+import { messagesFor } from '../i18n';
+import { watchNotebooks } from './reattach';
+import { jobFactory, receiptFactory } from './renderer';
+import { labServer } from './server';
+
+// Measured: at -20 this comes before the widget view (-10) and HTML (50), and at 0 it does not.
+const RANK = -20;
+
+const renderer: JupyterFrontEndPlugin<void> = {
+  id: 'progresswidget:renderer',
+  description: 'Draws the live bar of an export.',
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  optional: [INotebookTracker, ITranslator],
+  activate(
+    app: JupyterFrontEnd,
+    rendermime: IRenderMimeRegistry,
+    notebooks: INotebookTracker | null,
+    translator: ITranslator | null,
+  ) {
+    const context = {
+      server: labServer(app.serviceManager.serverSettings),
+      messages: messagesFor(
+        translator?.languageCode,
+        document.documentElement.lang,
+        navigator.language,
+      ),
+      rendermime,
+      notebooks,
+    };
+    rendermime.addFactory(jobFactory(context), RANK);
+    rendermime.addFactory(receiptFactory(), RANK);
+  },
+};
+
+const reattach: JupyterFrontEndPlugin<void> = {
+  id: 'progresswidget:reattach',
+  description: 'Brings the bar of a running export back into a notebook that was not saved.',
+  autoStart: true,
+  optional: [INotebookTracker],
+  activate(app: JupyterFrontEnd, notebooks: INotebookTracker | null) {
+    if (notebooks) watchNotebooks(notebooks, labServer(app.serviceManager.serverSettings));
+  },
+};
+
+export default [renderer, reattach];

@@ -1,0 +1,47 @@
+/** What an output of ours says in its metadata, and how one is made. */
+
+import type { IDisplayData } from '@jupyterlab/nbformat';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { decodeSnapshot, isTaskId, JOB_MIMETYPE, type JobRecord } from '../protocol';
+
+export interface JobMetadata {
+  readonly taskId: string;
+  /** Whether the kernel found a server extension. */
+  readonly server: boolean;
+  readonly snapshot: JobRecord | null;
+}
+
+/** Read the metadata of an output; null if it shows no job. */
+export function jobMetadata(metadata: unknown): JobMetadata | null {
+  const own = (metadata as Record<string, unknown> | null | undefined)?.[JOB_MIMETYPE];
+  if (typeof own !== 'object' || own === null) return null;
+  const { taskId, server, snapshot } = own as Record<string, unknown>;
+  if (!isTaskId(taskId)) return null;
+  return { taskId, server: server === true, snapshot: decodeSnapshot(snapshot) };
+}
+
+/** The metadata of an output with its snapshot replaced. */
+export function withSnapshot(
+  metadata: ReadonlyPartialJSONObject,
+  record: JobRecord,
+): ReadonlyPartialJSONObject {
+  const own = metadata[JOB_MIMETYPE] as ReadonlyPartialJSONObject | undefined;
+  return { ...metadata, [JOB_MIMETYPE]: { ...own, snapshot: toJson(record) } };
+}
+
+/** An output like the one that the kernel displayed, for a notebook that lost it. */
+export function displayOf(record: JobRecord): IDisplayData {
+  const data = { version: 1, kind: record.kind, name: record.name };
+  return {
+    output_type: 'display_data',
+    data: { [JOB_MIMETYPE]: data, 'text/plain': record.name },
+    metadata: {
+      [JOB_MIMETYPE]: { taskId: record.taskId, server: true, snapshot: toJson(record) },
+    },
+  };
+}
+
+// Plain JSON by construction: decoded from a frame, and only texts, numbers, flags and null.
+function toJson(record: JobRecord) {
+  return { ...record, error: record.error && { ...record.error } };
+}

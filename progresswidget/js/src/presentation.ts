@@ -1,0 +1,221 @@
+/** What a bar shows for a record and a connection: pure values, no DOM. */
+
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatEta,
+  formatPercent,
+  shortDigest,
+} from './format';
+import { errorText, type Messages } from './i18n';
+import type { ButtonName, StateIcon } from './icons';
+import { isTerminal, type JobRecord, type Status } from './protocol';
+import type { Connection } from './socket';
+
+/** The colour and the motion of the bar. */
+export type Stage =
+  | 'connecting'
+  | 'queued'
+  | 'starting'
+  | 'working'
+  | 'finishing'
+  | Exclude<Status, 'running' | 'queued'>;
+
+export type PartName = 'percent' | 'rows' | 'bytes' | 'rate' | 'time' | 'digest';
+
+export interface Part {
+  readonly text: string;
+  /** What a pointer reveals. */
+  readonly title?: string;
+}
+
+export interface Presentation {
+  readonly state: Status;
+  readonly stage: Stage;
+  readonly icon: StateIcon;
+  /** What is going on, in a word or two. */
+  readonly words: string;
+  /** 0 to 100, or null where the total is unknown. */
+  readonly percent: number | null;
+  readonly moving: boolean;
+  readonly valueText: string;
+  readonly parts: ReadonlyMap<PartName, Part>;
+  /** Nothing is known yet. */
+  readonly blank: boolean;
+  /** The numbers are what was last heard, not what is. */
+  readonly stale: boolean;
+  readonly buttons: ReadonlySet<ButtonName>;
+  readonly note: { readonly message: string; readonly hint: string } | null;
+  /** The state of the connection where it is not as it should be, or what to do without it. */
+  readonly link: string | null;
+}
+
+export interface Situation {
+  readonly record: JobRecord | null;
+  readonly connection: Connection;
+  /** The progress that was shown last, below which the bar does not go. */
+  readonly floor: number;
+  readonly canDownload: boolean;
+}
+
+export function present(situation: Situation, messages: Messages): Presentation {
+  const { record, connection } = situation;
+  if (record === null) return presentNothing(connection, messages);
+  const percent = percentOf(record, situation.floor);
+  const words = wordsFor(record, messages);
+  const ended = isTerminal(record.status);
+  const stale = !ended && isOld(connection);
+  const parts = partsOf(record, percent, messages);
+  if (stale) {
+    // A rate and a time left that are old would be lies.
+    parts.delete('rate');
+    parts.delete('time');
+  }
+  return {
+    state: record.status,
+    stage: stageOf(record),
+    icon: record.status,
+    words,
+    percent,
+    moving: record.status === 'running',
+    valueText: [words, parts.get('percent')?.text, parts.get('rows')?.text]
+      .filter((text) => text !== undefined)
+      .join(', '),
+    parts,
+    blank: false,
+    stale,
+    buttons: buttonsFor(situation, record),
+    note: noteFor(record, messages),
+    link: ended ? null : linkText(connection, record, messages),
+  };
+}
+
+function presentNothing(connection: Connection, messages: Messages): Presentation {
+  const offline = connection.kind === 'offline';
+  return {
+    state: 'queued',
+    stage: 'connecting',
+    icon: 'connecting',
+    words: offline ? '' : messages.connecting,
+    percent: null,
+    moving: !offline,
+    valueText: messages.connecting,
+    parts: new Map(),
+    blank: !offline,
+    stale: offline,
+    buttons: offlineButtons(connection),
+    note: null,
+    link: linkText(connection, null, messages),
+  };
+}
+
+function stageOf(record: JobRecord): Stage {
+  if (record.status !== 'running') return record.status;
+  if (record.phase === 'starting' || record.phase === 'finishing') return record.phase;
+  return 'working';
+}
+
+function wordsFor(record: JobRecord, messages: Messages): string {
+  return record.status === 'running'
+    ? messages.phase[record.phase]
+    : messages.status[record.status];
+}
+
+function percentOf(record: JobRecord, floor: number): number | null {
+  if (record.status === 'done') return 100;
+  return record.progress === null ? null : Math.max(record.progress, floor);
+}
+
+function partsOf(
+  record: JobRecord,
+  percent: number | null,
+  messages: Messages,
+): Map<PartName, Part> {
+  const { locale } = messages;
+  const { status, rows, total } = record;
+  const parts = new Map<PartName, Part>();
+  const count = formatCount(rows, locale);
+  if (percent !== null && status !== 'done') {
+    parts.set('percent', { text: formatPercent(percent, locale) });
+  }
+  if (status !== 'queued') {
+    const of = total !== null && status !== 'done';
+    const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
+    parts.set('rows', { text });
+    const title = `${formatCount(record.bytes, locale)} B`;
+    parts.set('bytes', { text: formatBytes(record.bytes, locale), title });
+  }
+  if (status === 'running' && record.rate !== null) {
+    const text = messages.rate(formatCount(record.rate, locale));
+    parts.set('rate', { text });
+  }
+  const time = timeOf(record, messages);
+  if (time !== null) parts.set('time', { text: time });
+  if (status === 'done' && record.sha256 !== null) {
+    const text = messages.digest(shortDigest(record.sha256));
+    parts.set('digest', { text, title: record.sha256 });
+  }
+  return parts;
+}
+
+function timeOf(record: JobRecord, messages: Messages): string | null {
+  if (record.status === 'queued') return null;
+  if (record.status === 'running' && record.eta !== null) {
+    return messages.left(formatEta(record.eta, messages.locale));
+  }
+  return messages.elapsed(formatDuration(record.elapsed, messages.locale));
+}
+
+function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<ButtonName> {
+  const { connection, canDownload } = situation;
+  const buttons = new Set<ButtonName>();
+  if (record.status === 'done') {
+    if (canDownload && record.url !== null) buttons.add('download');
+    return buttons;
+  }
+  if (isTerminal(record.status)) return buttons;
+  if (connection.kind === 'offline') return offlineButtons(connection);
+  if (isDeaf(connection, record)) return buttons;
+  if (record.status === 'running') buttons.add('pause');
+  if (record.status === 'paused') buttons.add('resume');
+  buttons.add('cancel');
+  return buttons;
+}
+
+function offlineButtons(connection: Connection): ReadonlySet<ButtonName> {
+  return new Set(connection.kind === 'offline' ? (['reconnect'] as const) : []);
+}
+
+/** Over the comm a kernel hears nothing while a cell blocks it. */
+function isDeaf(connection: Connection, record: JobRecord): boolean {
+  return connection.kind === 'comm' && !record.background;
+}
+
+function isOld(connection: Connection): boolean {
+  return connection.kind !== 'live' && connection.kind !== 'comm';
+}
+
+function linkText(
+  connection: Connection,
+  record: JobRecord | null,
+  messages: Messages,
+): string | null {
+  switch (connection.kind) {
+    case 'comm':
+      return record && isDeaf(connection, record) ? messages.stopByHand : null;
+    case 'reconnecting':
+      return messages.reconnecting(connection.attempt, connection.of);
+    case 'offline':
+      return messages.offline[connection.reason];
+    default:
+      return null;
+  }
+}
+
+function noteFor(record: JobRecord, messages: Messages) {
+  if (record.error === null || !isTerminal(record.status)) return null;
+  const { message, hint } = errorText(messages, record.error);
+  // Whoever cancelled knows that; what to do next is still worth a line.
+  return { message: record.status === 'cancelled' ? '' : message, hint };
+}

@@ -1,0 +1,84 @@
+/** What a page knows of one task, and how a message changes it: pure, no clock, no socket. */
+
+import type { JobEvent, JobRecord, Position, Removed, ServerError, Subscribed } from './protocol';
+
+export interface TaskState {
+  readonly taskId: string;
+  /** The newest state that was applied; null before the first. */
+  readonly record: JobRecord | null;
+  /** The history that `seq` counts in; null before the first answer. */
+  readonly epoch: string | null;
+  readonly seq: number;
+  /** Whether an answer to a `subscribe` is outstanding: events are not applied until then. */
+  readonly awaiting: boolean;
+  /** The server does not know the task, or its record was deleted. */
+  readonly missing: boolean;
+}
+
+export interface Reduction {
+  readonly state: TaskState;
+  /** The history has a gap: ask again, never guess. */
+  readonly resubscribe: boolean;
+}
+
+export type TaskMessage = Subscribed | JobEvent | Removed | ServerError;
+
+export function newTask(taskId: string): TaskState {
+  return { taskId, record: null, epoch: null, seq: 0, awaiting: true, missing: false };
+}
+
+/** The position to name in a `subscribe`: the last applied event, or none. */
+export function position(state: TaskState): Position {
+  const { taskId, epoch, seq } = state;
+  return epoch === null ? { taskId } : { taskId, epoch, seq };
+}
+
+/** The state after a connection was lost: the position stays, live events are not believed. */
+export function disconnected(state: TaskState): TaskState {
+  return { ...state, awaiting: true };
+}
+
+export function reduce(state: TaskState, message: TaskMessage): Reduction {
+  switch (message.type) {
+    case 'subscribed':
+      return onSubscribed(state, message);
+    case 'event':
+      return onEvent(state, message);
+    case 'removed':
+      return unchanged({ ...state, missing: true, awaiting: false });
+    case 'error':
+      return unchanged(
+        message.code === 'task-not-found' ? { ...state, missing: true, awaiting: false } : state,
+      );
+  }
+}
+
+function onSubscribed(state: TaskState, message: Subscribed): Reduction {
+  const { epoch, seq, snapshot } = message;
+  if (snapshot === null) {
+    if (state.epoch === epoch && state.seq === seq) {
+      return unchanged({ ...state, awaiting: false, missing: false });
+    }
+    // "Nothing new" against another position than ours: our own is worth nothing.
+    return lost(state);
+  }
+  if (state.epoch === epoch && seq < state.seq) return unchanged(state);
+  return unchanged({ ...state, record: snapshot, epoch, seq, awaiting: false, missing: false });
+}
+
+function onEvent(state: TaskState, event: JobEvent): Reduction {
+  if (state.awaiting) return unchanged(state);
+  if (event.epoch !== state.epoch) return lost(state);
+  if (event.seq <= state.seq) return unchanged(state);
+  // Values are absolute, so an event that overlaps what is known already may be applied as well.
+  if (event.from > state.seq + 1) return lost(state);
+  return unchanged({ ...state, record: event.record, seq: event.seq, missing: false });
+}
+
+function unchanged(state: TaskState): Reduction {
+  return { state, resubscribe: false };
+}
+
+function lost(state: TaskState): Reduction {
+  return { state: { ...state, epoch: null, seq: 0, awaiting: true }, resubscribe: true };
+}

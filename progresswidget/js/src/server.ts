@@ -1,0 +1,155 @@
+/** A progresswidget server as a page sees it: its address, its requests, its channel. */
+
+import { decodeRecord, type JobRecord, MalformedError, SUBPROTOCOL } from './protocol';
+import { type Channel, type Environment, type Health, sharedChannel } from './socket';
+
+export interface Server {
+  /** Absolute address, with the slash: `https://host/user/alice/progresswidget/`. */
+  readonly base: string;
+  readonly socketUrl: string;
+  /** `fetch` with whatever the host needs for login and XSRF. */
+  request(url: string, init: RequestInit): Promise<Response>;
+}
+
+/** A task id that no job has: the answer tells whether the extension is there at all. */
+const NOBODY = '0'.repeat(32);
+
+/** Build the server below `baseUrl`, a path or an address, of the page at `origin`. */
+export function pageServer(baseUrl: string, origin: string, token = ''): Server {
+  const base = new URL('progresswidget/', new URL(withSlash(baseUrl), origin)).href;
+  return {
+    base,
+    socketUrl: socketUrl(base),
+    request: (url, init) => fetch(url, withCredentials(init, token)),
+  };
+}
+
+export function socketUrl(base: string): string {
+  const url = new URL('ws', base);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  return url.href;
+}
+
+/**
+ * Read the address of the Jupyter server from the page, as JupyterLab and Notebook write it.
+ * Null in hosts that have none: VS Code, Colab, a static page.
+ */
+export function serverOfPage(page: Document, origin: string): Server | null {
+  const text = page.getElementById('jupyter-config-data')?.textContent;
+  if (!text) return null;
+  let config: unknown;
+  try {
+    config = JSON.parse(text);
+  } catch {
+    return null;
+  }
+  const { baseUrl, token } = config as { baseUrl?: unknown; token?: unknown };
+  if (typeof baseUrl !== 'string') return null;
+  return pageServer(baseUrl, origin, typeof token === 'string' ? token : '');
+}
+
+export function channelOf(server: Server): Channel {
+  return sharedChannel(server.base, () => browserEnvironment(server));
+}
+
+export function browserEnvironment(server: Server): Environment {
+  return {
+    // Cookies only, as JupyterLab does: no token of ours is ever part of an address.
+    open: () => new WebSocket(server.socketUrl, SUBPROTOCOL),
+    health: () => health(server),
+    now: () => performance.now(),
+    setTimeout: (run, milliseconds) => setTimeout(run, milliseconds),
+    clearTimeout: (timer) => clearTimeout(timer as number),
+    random: Math.random,
+    onWake(run) {
+      const listening = new AbortController();
+      const { signal } = listening;
+      window.addEventListener('online', run, { signal });
+      document.addEventListener(
+        'visibilitychange',
+        () => {
+          if (document.visibilityState === 'visible') run();
+        },
+        { signal },
+      );
+      return () => listening.abort();
+    },
+  };
+}
+
+export async function health(server: Server): Promise<Health> {
+  let response: Response;
+  try {
+    response = await server.request(`${server.base}api/jobs/${NOBODY}`, { method: 'GET' });
+  } catch {
+    return 'unreachable';
+  }
+  if (response.status === 401) return 'login';
+  if (response.status === 403) return 'forbidden';
+  if (response.status !== 404) return 'present';
+  // Jupyter's own 404 for an address that nobody serves has no such code.
+  return (await problemCode(response)) === 'task-not-found' ? 'present' : 'absent';
+}
+
+async function problemCode(response: Response): Promise<unknown> {
+  try {
+    return ((await response.json()) as { code?: unknown } | null)?.code;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Ask for one job; null if the server does not know it, or is not there. */
+export async function fetchJob(
+  server: Server,
+  taskId: string,
+  signal: AbortSignal,
+): Promise<JobRecord | null> {
+  try {
+    const response = await server.request(`${server.base}api/jobs/${taskId}`, { signal });
+    return response.ok ? decodeRecord(await response.json()) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** List the jobs of a notebook, newest first; an entry that cannot be read is left out. */
+export async function fetchJobsOfNotebook(
+  server: Server,
+  path: string,
+  signal: AbortSignal,
+): Promise<JobRecord[]> {
+  const url = new URL('api/jobs', server.base);
+  url.searchParams.set('notebook', path);
+  const response = await server.request(url.href, { signal });
+  if (!response.ok) return [];
+  const list: unknown = await response.json();
+  if (!Array.isArray(list)) return [];
+  return list.flatMap((entry) => {
+    try {
+      return [decodeRecord(entry)];
+    } catch (error) {
+      if (error instanceof MalformedError) return [];
+      throw error;
+    }
+  });
+}
+
+function withCredentials(init: RequestInit, token: string): RequestInit {
+  const headers = new Headers(init.headers);
+  const xsrf = cookie('_xsrf');
+  if (xsrf !== null) headers.set('X-XSRFToken', xsrf);
+  if (token !== '') headers.set('Authorization', `token ${token}`);
+  return { cache: 'no-store', credentials: 'same-origin', ...init, headers };
+}
+
+function cookie(name: string): string | null {
+  for (const pair of document.cookie.split('; ')) {
+    if (pair.startsWith(`${name}=`)) return pair.slice(name.length + 1);
+  }
+  return null;
+}
+
+function withSlash(url: string): string {
+  return url.endsWith('/') ? url : `${url}/`;
+}

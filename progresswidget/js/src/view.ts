@@ -1,0 +1,340 @@
+/** The bar: one compact card, the same in every front end. */
+
+import { ActionFailure } from './actions';
+import type { Messages } from './i18n';
+import { ACTION_ICONS, type ButtonName, STATE_ICONS } from './icons';
+import { type PartName, type Presentation, present } from './presentation';
+import type { Action, JobRecord } from './protocol';
+import type { Connection } from './socket';
+
+export interface Handlers {
+  /** Ask for an action; the record in the answer, where there is one. */
+  act(action: Action, signal: AbortSignal): Promise<JobRecord | null>;
+  /** Null where no server can be reached from the page. */
+  readonly download: ((record: JobRecord, signal: AbortSignal) => Promise<void>) | null;
+  reconnect(): void;
+}
+
+export interface ViewOptions {
+  readonly taskId: string;
+  /** The name of the file, known before the first record. */
+  readonly name: string;
+  readonly messages: Messages;
+  readonly handlers: Handlers;
+}
+
+interface Button {
+  readonly element: HTMLButtonElement;
+  readonly label: HTMLSpanElement;
+}
+
+const BUTTONS: readonly ButtonName[] = ['reconnect', 'pause', 'resume', 'cancel', 'download'];
+const PARTS: readonly PartName[] = ['percent', 'rows', 'bytes', 'rate', 'time', 'digest'];
+
+export class JobView {
+  readonly element: HTMLElement;
+  readonly #options: ViewOptions;
+  readonly #living = new AbortController();
+  readonly #icon = span('pw-icon');
+  readonly #name = document.createElement('bdi');
+  readonly #words = span('pw-words');
+  readonly #track = block('pw-track');
+  readonly #fill = block('pw-fill');
+  readonly #numbers = block('pw-numbers');
+  readonly #parts = new Map<PartName, HTMLSpanElement>();
+  readonly #link = span('pw-link');
+  readonly #note = block('pw-note');
+  readonly #noteMessage = block('pw-note-message');
+  readonly #noteHint = block('pw-note-hint');
+  readonly #announcer = span('pw-announcer');
+  readonly #buttons = new Map<ButtonName, Button>();
+
+  #record: JobRecord | null = null;
+  #connection: Connection = { kind: 'connecting' };
+  #asked: Action | null = null;
+  #downloading = false;
+  #failure: string | null = null;
+  #floor = 0;
+  #generation = -1;
+  #announced: string | null = null;
+  #shownIcon = '';
+
+  constructor(options: ViewOptions) {
+    this.#options = options;
+    this.element = this.#build();
+    this.#render();
+  }
+
+  /** Show a state; null while none is known. */
+  update(record: JobRecord | null, connection: Connection): void {
+    const before = this.#record;
+    this.#record = record;
+    this.#connection = connection;
+    if (record) {
+      if (before && before.status !== record.status) this.#failure = null;
+      if (before?.status !== record.status || record.pending !== null) this.#asked = null;
+      this.#keepFloor(record);
+    }
+    this.#render(before === null);
+  }
+
+  dispose(): void {
+    this.#living.abort();
+    this.element.remove();
+  }
+
+  /** The bar never runs backwards within a run; a new generation is a new run. */
+  #keepFloor(record: JobRecord): void {
+    if (record.generation !== this.#generation) this.#floor = 0;
+    this.#generation = record.generation;
+    this.#floor = Math.max(this.#floor, record.progress ?? 0);
+  }
+
+  // --- Building ---------------------------------------------------------------------------------
+
+  #build(): HTMLElement {
+    const { taskId, messages } = this.#options;
+    const card = block('pw-job');
+    card.dataset.taskId = taskId;
+    card.lang = messages.locale;
+
+    this.#icon.ariaHidden = 'true';
+    this.#name.className = 'pw-name';
+    const actions = span('pw-actions');
+    for (const name of BUTTONS) actions.append(this.#addButton(name).element);
+    const head = block('pw-head');
+    head.append(this.#icon, this.#name, this.#words, actions);
+
+    this.#track.role = 'progressbar';
+    this.#track.setAttribute('aria-valuemin', '0');
+    this.#track.setAttribute('aria-valuemax', '100');
+    this.#track.append(this.#fill);
+
+    const meta = block('pw-meta');
+    for (const name of PARTS) {
+      const part = span('pw-part');
+      part.dataset.part = name;
+      part.hidden = true;
+      this.#parts.set(name, part);
+      this.#numbers.append(part);
+    }
+    meta.append(this.#numbers, this.#link);
+
+    this.#note.append(this.#noteMessage, this.#noteHint);
+    this.#announcer.ariaLive = 'polite';
+    card.append(head, this.#track, meta, this.#note, this.#announcer);
+    return card;
+  }
+
+  #addButton(name: ButtonName): Button {
+    const element = document.createElement('button');
+    element.type = 'button';
+    element.className = 'pw-button';
+    element.dataset.action = name;
+    element.innerHTML = ACTION_ICONS[name];
+    const label = span('pw-label');
+    element.append(label);
+    element.addEventListener('click', () => void this.#press(name), {
+      signal: this.#living.signal,
+    });
+    const button = { element, label };
+    this.#buttons.set(name, button);
+    return button;
+  }
+
+  // --- Rendering --------------------------------------------------------------------------------
+
+  #render(first = false): void {
+    const shown = present(
+      {
+        record: this.#record,
+        connection: this.#connection,
+        floor: this.#floor,
+        canDownload: this.#options.handlers.download !== null,
+      },
+      this.#options.messages,
+    );
+    const { dataset } = this.element;
+    dataset.state = shown.state;
+    dataset.stage = shown.stage;
+    dataset.connection = this.#connection.kind;
+    dataset.stale = String(shown.stale);
+    dataset.blank = String(shown.blank);
+    this.#renderHead(shown);
+    this.#renderTrack(shown, first);
+    for (const [name, element] of this.#parts) {
+      const part = shown.parts.get(name);
+      setText(element, part?.text ?? '');
+      setTitle(element, part?.title ?? '');
+      element.hidden = part === undefined;
+    }
+    setText(this.#link, shown.link ?? '');
+    setTitle(this.#link, shown.link ?? '');
+    this.#renderNote(shown);
+    this.#renderButtons(shown);
+    this.#announce(shown);
+  }
+
+  #renderHead(shown: Presentation): void {
+    if (this.#shownIcon !== shown.icon) {
+      this.#shownIcon = shown.icon;
+      this.#icon.innerHTML = STATE_ICONS[shown.icon];
+    }
+    setText(this.#name, this.#fileName);
+    setTitle(this.#name, this.#record?.path ?? this.#fileName);
+    setText(this.#words, shown.words);
+  }
+
+  #renderTrack(shown: Presentation, first: boolean): void {
+    const track = this.#track;
+    setAttribute(track, 'aria-label', this.#options.messages.label(this.#fileName));
+    setAttribute(track, 'aria-valuetext', shown.valueText);
+    if (shown.percent === null) track.removeAttribute('aria-valuenow');
+    else setAttribute(track, 'aria-valuenow', String(Math.round(shown.percent * 10) / 10));
+    track.dataset.indeterminate = String(shown.percent === null && shown.moving);
+    // The first value is where the job is, not where it came from: no run-up after a reload.
+    if (first) this.#fill.style.transition = 'none';
+    this.#fill.style.width = `${shown.percent ?? 0}%`;
+    if (first) {
+      void this.#fill.offsetWidth;
+      this.#fill.style.transition = '';
+    }
+  }
+
+  #renderNote(shown: Presentation): void {
+    const note = this.#failure === null ? shown.note : { message: this.#failure, hint: '' };
+    setText(this.#noteMessage, note?.message ?? '');
+    setText(this.#noteHint, note?.hint ?? '');
+    this.#note.hidden = note === null;
+  }
+
+  #renderButtons(shown: Presentation): void {
+    const { messages } = this.#options;
+    const pending = this.#pending;
+    const focused = this.#focused();
+    for (const [name, { element, label }] of this.#buttons) {
+      const asked = name === pending || (name === 'download' && this.#downloading);
+      const text = asked ? messages.pending[name as Action | 'download'] : messages.action[name];
+      setText(label, text);
+      setAttribute(element, 'aria-label', `${text} ${this.#fileName}`);
+      setTitle(element, text);
+      // Nothing replaces a pending cancel. A truly disabled button would lose the keyboard's place.
+      const waits = asked || (pending === 'cancel' && name !== 'reconnect' && name !== 'download');
+      setAttribute(element, 'aria-disabled', String(waits));
+      element.hidden = !shown.buttons.has(name);
+    }
+    if (focused?.element.hidden) this.#passFocus();
+  }
+
+  #focused(): Button | undefined {
+    return [...this.#buttons.values()].find(({ element }) => element.matches(':focus'));
+  }
+
+  /** A button that goes away under the keyboard hands its place to the next one. */
+  #passFocus(): void {
+    [...this.#buttons.values()].find(({ element }) => !element.hidden)?.element.focus();
+  }
+
+  /** Tell changes of state to a screen reader, never the numbers and not what was there at first. */
+  #announce(shown: Presentation): void {
+    const text = [shown.words, this.#failure ?? shown.note?.message, shown.link]
+      .filter(Boolean)
+      .join('. ');
+    if (this.#record === null) return;
+    if (this.#announced !== null && this.#announced !== text) {
+      this.#announcer.textContent = `${this.#fileName}: ${text}`;
+    }
+    this.#announced = text;
+  }
+
+  get #fileName(): string {
+    return this.#record?.name ?? this.#options.name;
+  }
+
+  get #pending(): Action | null {
+    return this.#asked ?? this.#record?.pending ?? null;
+  }
+
+  // --- Buttons ----------------------------------------------------------------------------------
+
+  async #press(name: ButtonName): Promise<void> {
+    const { handlers } = this.#options;
+    if (this.#buttons.get(name)?.element.ariaDisabled === 'true') return;
+    if (name === 'reconnect') {
+      handlers.reconnect();
+      return;
+    }
+    this.#failure = null;
+    try {
+      if (name === 'download') await this.#download();
+      else await this.#act(name);
+    } catch (error) {
+      if (this.#living.signal.aborted) return;
+      this.#failure = this.#wordsFor(error);
+      this.#render();
+    }
+  }
+
+  async #act(action: Action): Promise<void> {
+    this.#asked = action;
+    this.#render();
+    try {
+      const answer = await this.#options.handlers.act(action, this.#living.signal);
+      // A kernel that was told over the comm answers with its next state.
+      if (answer === null || this.#living.signal.aborted) return;
+      this.#asked = null;
+      // The socket may have been quicker than this answer, and then knows more.
+      const newer = answer.updated >= (this.#record?.updated ?? 0);
+      this.update(newer ? answer : this.#record, this.#connection);
+    } catch (error) {
+      this.#asked = null;
+      throw error;
+    }
+  }
+
+  async #download(): Promise<void> {
+    const record = this.#record;
+    if (!record) return;
+    this.#downloading = true;
+    this.#render();
+    try {
+      await this.#options.handlers.download?.(record, this.#living.signal);
+    } finally {
+      this.#downloading = false;
+    }
+    this.#render();
+  }
+
+  #wordsFor(error: unknown): string {
+    const { failure } = this.#options.messages;
+    if (!(error instanceof ActionFailure)) return failure.refused;
+    return error.key === 'refused' && error.detail !== ''
+      ? `${failure.refused} ${error.detail}`
+      : failure[error.key];
+  }
+}
+
+function block(className: string): HTMLDivElement {
+  const element = document.createElement('div');
+  element.className = className;
+  return element;
+}
+
+function span(className: string): HTMLSpanElement {
+  const element = document.createElement('span');
+  element.className = className;
+  return element;
+}
+
+// Writing the same value again would still dirty the layout and wake a screen reader.
+function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function setTitle(element: HTMLElement, text: string): void {
+  if (element.title !== text) element.title = text;
+}
+
+function setAttribute(element: HTMLElement, name: string, value: string): void {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

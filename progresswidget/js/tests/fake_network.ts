@@ -1,0 +1,118 @@
+/** A clock that stands still and a network that does what the test says: the channel's ports. */
+
+import type { Environment, Health } from '../src/socket';
+
+export class VirtualClock {
+  now = 0;
+  #timers: { at: number; run: () => void; id: number }[] = [];
+  #next = 1;
+
+  setTimeout = (run: () => void, milliseconds: number): unknown => {
+    const id = this.#next++;
+    this.#timers.push({ at: this.now + milliseconds, run, id });
+    return id;
+  };
+
+  clearTimeout = (id: unknown): void => {
+    this.#timers = this.#timers.filter((timer) => timer.id !== id);
+  };
+
+  get pending(): number {
+    return this.#timers.length;
+  }
+
+  /** Let time pass, timer by timer, and let promises settle in between. */
+  async advance(milliseconds: number): Promise<void> {
+    const end = this.now + milliseconds;
+    for (;;) {
+      const due = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0];
+      if (!due) break;
+      this.clearTimeout(due.id);
+      this.now = Math.max(this.now, due.at);
+      due.run();
+      await settle();
+    }
+    this.now = end;
+    await settle();
+  }
+}
+
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+}
+
+/** The server's end of one connection; to the page it is a WebSocket. */
+export class Wire extends EventTarget {
+  readyState = 0;
+  readonly sent: { type: string; id: number; data: { tasks: unknown[] } }[] = [];
+  closedWith: number | null = null;
+
+  send(frame: string): void {
+    if (this.readyState !== 1) throw new Error('not open');
+    this.sent.push(JSON.parse(frame));
+  }
+
+  close(code: number): void {
+    this.closedWith = code;
+    this.readyState = 3;
+  }
+
+  say(message: object): void {
+    this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }));
+  }
+
+  hello(heartbeat = 30): void {
+    this.readyState = 1;
+    this.say({ type: 'hello', timestamp: 1, data: { session: 's', heartbeat } });
+  }
+
+  /** The connection ends from the other side. */
+  break(code: number): void {
+    this.readyState = 3;
+    this.dispatchEvent(Object.assign(new Event('close'), { code }));
+  }
+
+  ofType(type: string) {
+    return this.sent.filter((message) => message.type === type);
+  }
+}
+
+export class Network {
+  readonly clock = new VirtualClock();
+  readonly wires: Wire[] = [];
+  health: Health = 'unreachable';
+  healthAsked = 0;
+  refuses = false;
+  wakeListeners = new Set<() => void>();
+
+  readonly environment: Environment = {
+    open: () => {
+      if (this.refuses) throw new SyntaxError('no such scheme');
+      const wire = new Wire();
+      this.wires.push(wire);
+      return wire as unknown as WebSocket;
+    },
+    health: async () => {
+      this.healthAsked += 1;
+      return this.health;
+    },
+    now: () => this.clock.now,
+    setTimeout: this.clock.setTimeout,
+    clearTimeout: this.clock.clearTimeout,
+    random: () => 0.5,
+    onWake: (run) => {
+      this.wakeListeners.add(run);
+      return () => this.wakeListeners.delete(run);
+    },
+  };
+
+  get wire(): Wire {
+    const wire = this.wires.at(-1);
+    if (!wire) throw new Error('no connection was opened');
+    return wire;
+  }
+
+  wake(): void {
+    for (const run of this.wakeListeners) run();
+  }
+}

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { CHINESE, ENGLISH, errorText, type Messages, messagesFor } from '../src/i18n';
+
+describe('the choice of the language', () => {
+  it.each([
+    [['zh-CN'], CHINESE],
+    [['zh_CN'], CHINESE],
+    [['zh'], CHINESE],
+    [['ZH-hant-TW'], CHINESE],
+    [['en-US', 'zh-CN'], ENGLISH],
+    [['', null, undefined, 'default', 'zh-CN'], CHINESE],
+    [['de'], ENGLISH],
+    [['zha'], ENGLISH],
+    [[], ENGLISH],
+  ] as [(string | null | undefined)[], Messages][])('%j', (languages, table) => {
+    expect(messagesFor(...languages)).toBe(table);
+  });
+});
+
+/** Every text of a table with the path to it; functions are called with marks. */
+function texts(value: unknown, path = ''): [string, string][] {
+  if (typeof value === 'string') return [[path, value]];
+  if (typeof value === 'function') return [[path, value('<1>', '<2>')]];
+  return Object.entries(value as object).flatMap(([name, inner]) =>
+    texts(inner, `${path}.${name}`),
+  );
+}
+
+describe('the tables', () => {
+  it('say everything in both languages, and nothing is left untranslated', () => {
+    const english = new Map(texts(ENGLISH));
+    const chinese = new Map(texts(CHINESE));
+    expect([...chinese.keys()]).toEqual([...english.keys()]);
+    for (const [path, text] of chinese) {
+      expect(text, path).not.toBe('');
+      const inner = text.replaceAll(/<\d>/g, '');
+      if (/[a-z]{2}/.test(inner) && !path.includes('digest') && path !== '.locale') {
+        expect(inner, path).toMatch(/\p{Script=Han}/u);
+      }
+    }
+  });
+
+  it('use every value that they are given', () => {
+    for (const table of [ENGLISH, CHINESE]) {
+      for (const [path, text] of texts(table)) {
+        const wanted = ['.rowsOf', '.reconnecting'].includes(path) ? ['<1>', '<2>'] : [];
+        for (const mark of wanted) expect(text, path).toContain(mark);
+      }
+    }
+  });
+});
+
+describe('the error of a job', () => {
+  it('is said in the language of the page where its code is known', () => {
+    const error = { code: 'kernel-died', message: 'The kernel died.', hint: '' };
+    expect(errorText(CHINESE, error)).toBe(CHINESE.error['kernel-died']);
+  });
+
+  it.each(['bad-column', 'toString', '__proto__'])('is otherwise as it came: %s', (code) => {
+    const error = { code, message: 'm', hint: 'h' };
+    expect(errorText(ENGLISH, error)).toEqual(error);
+  });
+});

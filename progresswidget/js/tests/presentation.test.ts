@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest';
+import { CHINESE, ENGLISH } from '../src/i18n';
+import { type Presentation, present, type Situation } from '../src/presentation';
+import { ACTIVE_STATUSES, type JobRecord, TERMINAL_STATUSES } from '../src/protocol';
+import type { Connection } from '../src/socket';
+import { CANCELLED, DONE, FAILED, INTERRUPTED, record, SHA256 } from './records';
+
+function show(record: JobRecord | null, changes: Partial<Situation> = {}): Presentation {
+  const situation = { record, connection: { kind: 'live' }, floor: 0, canDownload: true } as const;
+  return present({ ...situation, ...changes }, ENGLISH);
+}
+
+function line({ parts }: Presentation): string {
+  return [...parts.values()].map(({ text }) => text.replaceAll('\u00a0', ' ')).join(' · ');
+}
+
+describe('the line of numbers', () => {
+  it.each([
+    [
+      'writing',
+      record(),
+      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 612,341 rows/s · 4 s left',
+    ],
+    [
+      'without a total',
+      record({ progress: null, total: null, eta: null }),
+      '1,428,000 rows · 138.4 MB · 612,341 rows/s · 2.4 s',
+    ],
+    [
+      'paused',
+      record({ status: 'paused', rate: null, eta: null }),
+      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s',
+    ],
+    ['queued', record({ status: 'queued', progress: 0 }), '0%'],
+    ['done', DONE, '3,367,760 rows · 326.4 MB · 5.8 s · sha-256 9f86d081884c…'],
+    ['failed', FAILED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
+    ['cancelled', CANCELLED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
+  ])('%s', (_, record, text) => {
+    expect(line(show(record))).toBe(text);
+  });
+
+  it('reveals the whole digest and the exact size to a pointer', () => {
+    expect(show(DONE).parts.get('digest')?.title).toBe(SHA256);
+    expect(show(DONE).parts.get('bytes')?.title).toBe('326,400,118 B');
+  });
+
+  it('says no rate and no time left that are old', () => {
+    const shown = show(record(), { connection: { kind: 'reconnecting', attempt: 1, of: 5 } });
+    expect(shown.stale).toBe(true);
+    expect(line(shown)).toBe('42% · 1,428,000 of 3,367,760 rows · 138.4 MB');
+  });
+});
+
+describe('the buttons', () => {
+  const offline: Connection = { kind: 'offline', reason: 'unreachable' };
+  const comm: Connection = { kind: 'comm' };
+  const background = record({ background: true });
+  it.each([
+    ['queued', record({ status: 'queued' }), {}, ['cancel']],
+    ['running', record(), {}, ['pause', 'cancel']],
+    ['paused', record({ status: 'paused' }), {}, ['resume', 'cancel']],
+    ['done', DONE, {}, ['download']],
+    ['done, without a server', DONE, { canDownload: false }, []],
+    ['done, without an address', { ...DONE, url: null }, {}, []],
+    ['done, offline', DONE, { connection: offline }, ['download']],
+    ['failed', FAILED, {}, []],
+    ['cancelled', CANCELLED, {}, []],
+    ['interrupted', INTERRUPTED, {}, []],
+    ['offline', record(), { connection: offline }, ['reconnect']],
+    ['offline, nothing known', null, { connection: offline }, ['reconnect']],
+    ['connecting', null, { connection: { kind: 'connecting' } as const }, []],
+    ['over the comm, blocking', record(), { connection: comm }, []],
+    ['over the comm, in the background', background, { connection: comm }, ['pause', 'cancel']],
+  ])('%s', (_, record, changes, buttons) => {
+    expect([...show(record, changes).buttons]).toEqual(buttons);
+  });
+
+  it('that could do nothing give way to what can be done', () => {
+    expect(show(record(), { connection: comm }).link).toBe('Stop with the notebook’s ■ button');
+    expect(show(background, { connection: comm }).link).toBeNull();
+    expect(show(DONE, { connection: comm }).link).toBeNull();
+  });
+});
+
+describe('the bar', () => {
+  it('does not run backwards', () => {
+    expect(show(record({ progress: 41 }), { floor: 42.5 }).percent).toBe(42.5);
+    expect(show(record({ progress: 43 }), { floor: 42.5 }).percent).toBe(43);
+  });
+
+  it('is full when the job is done, whatever was known before', () => {
+    expect(show({ ...DONE, progress: null }).percent).toBe(100);
+  });
+
+  it('moves without a value only while the job runs', () => {
+    const unknown = { progress: null, total: null };
+    expect(show(record(unknown))).toMatchObject({ percent: null, moving: true });
+    expect(show(record({ ...unknown, status: 'paused' })).moving).toBe(false);
+  });
+
+  it.each([
+    ['starting', 'starting'],
+    ['reading', 'working'],
+    ['writing', 'working'],
+    ['finishing', 'finishing'],
+  ] as const)('has a stage for the phase %s', (phase, stage) => {
+    expect(show(record({ phase })).stage).toBe(stage);
+  });
+
+  it.each([...ACTIVE_STATUSES, ...TERMINAL_STATUSES])('says in words what %s is', (status) => {
+    const shown = show(record({ status }));
+    expect(shown.state).toBe(status);
+    expect(shown.words).not.toBe('');
+    expect(shown.valueText).toContain(shown.words);
+  });
+});
+
+describe('what went wrong', () => {
+  it('is told with what to do', () => {
+    expect(show(FAILED).note).toEqual({
+      message: 'Column "route" is a list, and CSV has no lists.',
+      hint: 'Write Parquet, or turn the column into text first.',
+    });
+  });
+
+  it('is told in the language of the page', () => {
+    const situation = { record: INTERRUPTED, connection: { kind: 'live' }, floor: 0 } as const;
+    const shown = present({ ...situation, canDownload: true }, CHINESE);
+    expect(shown.note?.message).toBe('内核已崩溃。');
+  });
+
+  it('is no news to the person who cancelled', () => {
+    const error = { code: 'cancelled', message: 'the export was cancelled', hint: '' };
+    expect(show({ ...CANCELLED, error }).note).toEqual({
+      message: '',
+      hint: 'Run the cell again to export from the beginning.',
+    });
+  });
+
+  it('is not told of a job that runs again', () => {
+    expect(show({ ...INTERRUPTED, status: 'running' }).note).toBeNull();
+  });
+});
+
+describe('the connection', () => {
+  it('is told where the job is not over', () => {
+    const connection = { kind: 'reconnecting', attempt: 2, of: 5 } as const;
+    expect(show(record(), { connection }).link).toBe('Reconnecting, 2 of 5');
+    expect(show(DONE, { connection })).toMatchObject({ link: null, stale: false });
+    expect(show(record()).link).toBeNull();
+  });
+
+  it('leaves a blank card only while something may still come', () => {
+    expect(show(null, { connection: { kind: 'connecting' } }).blank).toBe(true);
+    const shown = show(null, { connection: { kind: 'offline', reason: 'absent' } });
+    expect(shown).toMatchObject({ blank: false, moving: false });
+    expect(shown.link).toBe('This server has no progresswidget extension');
+  });
+});

@@ -1,0 +1,190 @@
+import { OutputModel, RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
+import { Widget } from '@lumino/widgets';
+import { afterEach, expect, inject, it, vi } from 'vitest';
+import { messagesFor } from '../src/i18n';
+import { jobFactory, receiptFactory } from '../src/lab/renderer';
+import { JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
+import { channelOf, pageServer } from '../src/server';
+import { sharedChannel } from '../src/socket';
+import { Network } from './fake_network';
+import { CANCELLED, DONE, record, TASK } from './records';
+
+const WIDGET_MIMETYPE = 'application/vnd.jupyter.widget-view+json';
+const shown: Widget[] = [];
+let number = 0;
+
+afterEach(() => {
+  for (const widget of shown.splice(0)) widget.dispose();
+});
+
+/** A registry as JupyterLab builds it, with our renderers, and a network in the test's hands. */
+function setUp() {
+  const network = new Network();
+  number += 1;
+  const server = pageServer(`/${number}/`, inject('origin'));
+  sharedChannel(server.base, () => network.environment);
+  expect(channelOf(server)).toBe(sharedChannel(server.base, () => network.environment));
+  const rendermime = new RenderMimeRegistry({ initialFactories: standardRendererFactories });
+  const context = { server, messages: messagesFor('en'), rendermime, notebooks: null };
+  rendermime.addFactory(jobFactory(context), -20);
+  rendermime.addFactory(receiptFactory(), -20);
+  return { network, rendermime };
+}
+
+function output(snapshot: JobRecord | null, server = true, taskId: string = TASK) {
+  return new OutputModel({
+    value: {
+      output_type: 'display_data',
+      data: {
+        [JOB_MIMETYPE]: { version: 1, kind: 'export', name: 'flights.csv' },
+        [WIDGET_MIMETYPE]: { model_id: 'm' },
+        'text/html': '<p>Exporting to flights.csv</p>',
+        'text/plain': 'Exporting to flights.csv',
+      },
+      metadata: { [JOB_MIMETYPE]: { taskId, server, snapshot: snapshot && { ...snapshot } } },
+    },
+  } as unknown as ConstructorParameters<typeof OutputModel>[0]);
+}
+
+async function render(rendermime: RenderMimeRegistry, model: OutputModel) {
+  const type = rendermime.preferredMimeType(model.data, 'ensure');
+  if (type === undefined) throw new Error('nothing renders this output');
+  const widget = rendermime.createRenderer(type);
+  await widget.renderModel(model);
+  Widget.attach(widget, document.body);
+  shown.push(widget);
+  return widget;
+}
+
+const say = (network: Network, data: JobRecord, seq: number, type: string) =>
+  network.wire.say({ type, timestamp: 1, epoch: 'E', from: seq, seq, data });
+
+function subscribed(network: Network, snapshot: JobRecord) {
+  network.wire.hello();
+  const data = { taskId: snapshot.taskId, recovered: false, snapshot };
+  network.wire.say({ type: 'subscribed', re: 1, timestamp: 1, epoch: 'E', seq: 1, data });
+}
+
+it('beats the widget view and HTML, in untrusted notebooks too', () => {
+  const { rendermime } = setUp();
+  rendermime.addFactory(
+    { safe: false, mimeTypes: [WIDGET_MIMETYPE], createRenderer: () => new Widget() as never },
+    -10,
+  );
+  const { data } = output(record());
+  expect(rendermime.preferredMimeType(data, 'ensure')).toBe(JOB_MIMETYPE);
+  expect(rendermime.preferredMimeType(data, 'any')).toBe(JOB_MIMETYPE);
+});
+
+it('draws the bar and keeps it through repeats of the same job', async () => {
+  const { network, rendermime } = setUp();
+  const model = output(record());
+  const widget = await render(rendermime, model);
+  subscribed(network, record());
+  const bar = widget.node.querySelector('.pw-job');
+  expect(bar?.getAttribute('data-state')).toBe('running');
+  await widget.renderModel(output(record({ revision: 13 })));
+  expect(widget.node.querySelectorAll('.pw-job')).toHaveLength(1);
+  expect(widget.node.querySelector('.pw-job')).toBe(bar);
+  expect(network.wires).toHaveLength(1);
+});
+
+it('draws another bar when the output becomes another job', async () => {
+  const { rendermime } = setUp();
+  const widget = await render(rendermime, output(record()));
+  const bar = widget.node.querySelector('.pw-job');
+  await widget.renderModel(output(record(), true, 'f'.repeat(32)));
+  expect(widget.node.querySelectorAll('.pw-job')).toHaveLength(1);
+  expect(widget.node.querySelector('.pw-job')).not.toBe(bar);
+});
+
+it('writes the end into the metadata once, and leaves the data alone', async () => {
+  const { network, rendermime } = setUp();
+  const model = output(record());
+  const data = JSON.stringify(model.data);
+  const changed = vi.fn();
+  model.changed.connect(changed);
+  const widget = await render(rendermime, model);
+  subscribed(network, record());
+  say(network, DONE, 2, 'task_complete');
+  await widget.renderModel(model);
+  say(network, { ...DONE, updated: DONE.updated + 1 }, 3, 'task_complete');
+  expect(changed).toHaveBeenCalledOnce();
+  const saved = model.toJSON();
+  expect(saved.metadata).toEqual({
+    [JOB_MIMETYPE]: { taskId: TASK, server: true, snapshot: DONE },
+  });
+  expect(JSON.stringify(saved.data)).toBe(data);
+});
+
+it('does not touch a notebook that knows the end', async () => {
+  const { network, rendermime } = setUp();
+  const model = output(DONE);
+  const changed = vi.fn();
+  model.changed.connect(changed);
+  await render(rendermime, model);
+  subscribed(network, DONE);
+  expect(changed).not.toHaveBeenCalled();
+});
+
+it('unsubscribes when it is disposed', async () => {
+  const { network, rendermime } = setUp();
+  const widget = await render(rendermime, output(record()));
+  subscribed(network, record());
+  widget.dispose();
+  await network.clock.advance(6_000);
+  expect(network.wire.closedWith).toBe(1000);
+});
+
+it('hands over to the best other view where the kernel found no server', async () => {
+  const { network, rendermime } = setUp();
+  const widget = await render(rendermime, output(record(), false));
+  expect(widget.node.querySelector('.pw-job')).toBeNull();
+  expect(widget.node.textContent).toContain('Exporting to flights.csv');
+  expect(network.wires).toHaveLength(0);
+});
+
+it('hands over to the widget where there are widgets', async () => {
+  const { rendermime } = setUp();
+  const rendered: unknown[] = [];
+  class View extends Widget {
+    async renderModel(model: OutputModel) {
+      rendered.push(model.data[WIDGET_MIMETYPE]);
+    }
+  }
+  rendermime.addFactory(
+    { safe: false, mimeTypes: [WIDGET_MIMETYPE], createRenderer: () => new View() },
+    -10,
+  );
+  const widget = await render(rendermime, output(record(), false));
+  expect(rendered).toEqual([{ model_id: 'm' }]);
+  // The kernel's update of the same output is the widget's own affair.
+  await widget.renderModel(output(record({ revision: 13 }), false));
+  expect(rendered).toHaveLength(1);
+});
+
+it('shows an end by itself, for which no kernel and no server are needed', async () => {
+  const { network, rendermime } = setUp();
+  const widget = await render(rendermime, output(CANCELLED, false));
+  expect(widget.node.querySelector('.pw-job')?.getAttribute('data-state')).toBe('cancelled');
+  expect(network.wires).toHaveLength(0);
+});
+
+it('shows the text of an output whose metadata was stripped', async () => {
+  const { rendermime } = setUp();
+  const widget = await render(rendermime, output(null, true, 'stripped'));
+  expect(widget.node.textContent).toContain('Exporting to flights.csv');
+});
+
+it('takes no room for the receipt', async () => {
+  const { rendermime } = setUp();
+  const child = document.createElement('div');
+  child.className = 'jp-OutputArea-child';
+  child.textContent = 'the prompt and the rest';
+  document.body.append(child);
+  const widget = rendermime.createRenderer(RECEIPT_MIMETYPE);
+  await widget.renderModel(output(DONE));
+  Widget.attach(widget, child);
+  shown.push(widget);
+  expect(child.checkVisibility()).toBe(false);
+});

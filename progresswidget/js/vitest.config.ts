@@ -1,0 +1,51 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+
+// The logic runs in Node; what touches the DOM runs in a real Chromium, and in nothing less.
+// An own one first, then the usual names; with neither, Playwright looks for the one it installed.
+const chromium =
+  process.env.PROGRESSWIDGET_CHROMIUM ??
+  ['chromium', 'chromium-browser', 'google-chrome']
+    .flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name)))
+    .find((path) => existsSync(path));
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'logic',
+          environment: 'node',
+          include: ['tests/*.test.ts'],
+          exclude: ['tests/*.dom.test.ts'],
+        },
+      },
+      {
+        // Known beforehand, or Vite finds them in the middle of a test and reloads the page.
+        optimizeDeps: {
+          include: ['@jupyterlab/outputarea', '@jupyterlab/rendermime', '@lumino/widgets'],
+        },
+        test: {
+          name: 'dom',
+          globalSetup: 'tests/http_server.ts',
+          include: ['tests/*.dom.test.ts'],
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            instances: [{ browser: 'chromium' }],
+            provider: playwright({
+              launchOptions: {
+                ...(chromium ? { executablePath: chromium } : {}),
+                // --no-sandbox: containers run tests as root.
+                args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+              },
+            }),
+          },
+        },
+      },
+    ],
+  },
+});

@@ -1,0 +1,252 @@
+"""A real server on a real port, with the extension as a user has it, and a kernel's part of the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jupyter_server.serverapp import ServerApp
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from jupyter_server_ext.extension import ProgressExtension
+from jupyter_server_ext.services import Services
+from progresswidget.protocol import SUBPROTOCOL, Json
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+BASE_URL = "/user/alice/"
+TOKEN = "5ECRETt0ken"
+
+
+def make_report(task_id: str | None = None, **changes: Any) -> Json:
+    """Return the report of a running export; `changes` replace its fields."""
+    report: Json = {
+        "taskId": task_id or uuid.uuid4().hex,
+        "kind": "export",
+        "revision": 1,
+        "status": "running",
+        "phase": "writing",
+        "name": "flights.csv",
+        "path": "/nowhere/flights.csv",
+        "format": "csv",
+        "mediaType": "text/csv",
+        "generation": 1,
+        "progress": 12.5,
+        "rows": 1000,
+        "total": 8000,
+        "columns": 19,
+        "bytes": 65536,
+        "rate": 5000.0,
+        "eta": 1.4,
+        "elapsed": 0.2,
+        "created": 1712000000000,
+        "ended": None,
+        "background": False,
+        "sha256": None,
+        "kernelId": None,
+        "cellId": None,
+        "pid": 4242,
+        "control": None,
+        "error": None,
+        "fingerprint": None,
+    }
+    assert set(changes) <= set(report)
+    return report | changes
+
+
+def done_report(path: Path, /, **changes: Any) -> Json:
+    """Return the last report of an export that wrote `path`."""
+    status = path.stat()
+    fingerprint = {
+        "device": str(status.st_dev),
+        "inode": str(status.st_ino),
+        "size": str(status.st_size),
+        "mtimeNs": str(status.st_mtime_ns),
+        "ctimeNs": str(status.st_ctime_ns),
+    }
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    values: Json = {
+        "revision": 100,
+        "status": "done",
+        "phase": "finishing",
+        "name": path.name,
+        "path": str(path),
+        "progress": 100,
+        "bytes": status.st_size,
+        "ended": 1712000009000,
+        "sha256": digest,
+        "fingerprint": fingerprint,
+    }
+    return make_report(**(values | changes))
+
+
+@dataclass
+class Server:
+    """A running server, seen by its users and by its kernels."""
+
+    app: ServerApp
+    extension: ProgressExtension
+    client: AsyncHTTPClient
+    port: int
+    pages: list[WebSocketClientConnection] = field(default_factory=list)
+
+    @property
+    def services(self) -> Services:
+        return self.extension.services
+
+    @property
+    def endpoint(self) -> Json:
+        path = Path(os.environ["PROGRESSWIDGET_ENDPOINT_FILE"])
+        content: Json = json.loads(path.read_text())
+        return content
+
+    def url(self, path: str) -> str:
+        path = path if path.startswith("/") else f"{BASE_URL}progresswidget/{path}"
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    async def fetch(
+        self, path: str, *, token: bool = True, headers: dict[str, str] | None = None, **more: Any
+    ) -> HTTPResponse:
+        """Send a request as the token's owner, or as nobody; errors are answers too."""
+        headers = dict(headers or {})
+        if token:
+            headers.setdefault("Authorization", f"token {TOKEN}")
+        path = path if path.startswith("/") else f"{BASE_URL}progresswidget/{path}"
+        return await self.client.fetch(
+            path,
+            headers=headers,
+            follow_redirects=False,
+            allow_nonstandard_methods=True,
+            request_timeout=60,
+            raise_error=False,
+            **more,
+        )
+
+    async def report(self, report: Json, *, secret: str | None = None) -> HTTPResponse:
+        """Report as a kernel does."""
+        scheme = f"Kernel {secret if secret is not None else self.services.secret}"
+        return await self.fetch(
+            f"api/jobs/{report['taskId']}",
+            token=False,
+            method="PUT",
+            headers={"Authorization": scheme},
+            body=json.dumps(report),
+        )
+
+    async def reported(self, report: Json) -> Json:
+        """Report, and return the reply to a report that was taken."""
+        response = await self.report(report)
+        assert response.code == 200, response.body
+        reply: Json = json.loads(response.body)
+        return reply
+
+    async def job(self, task_id: str) -> Json:
+        response = await self.fetch(f"api/jobs/{task_id}")
+        assert response.code == 200, response.body
+        record: Json = json.loads(response.body)
+        return record
+
+    async def ask(self, task_id: str, action: object) -> HTTPResponse:
+        body = json.dumps({"action": action})
+        return await self.fetch(f"api/jobs/{task_id}", method="POST", body=body)
+
+    async def publish(self, path: Path, /, **changes: Any) -> Json:
+        """Report a finished export of `path`, and return the public record."""
+        report = done_report(path, **changes)
+        await self.reported(report)
+        return await self.job(report["taskId"])
+
+    async def connect(
+        self, *, token: bool = True, headers: dict[str, str] | None = None, **more: Any
+    ) -> WebSocketClientConnection:
+        """Open the live channel."""
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = f"token {TOKEN}"
+        request = HTTPRequest(self.url("ws").replace("http", "ws", 1), headers=headers)
+        page = await websocket_connect(request, **({"subprotocols": [SUBPROTOCOL]} | more))
+        self.pages.append(page)
+        return page
+
+
+@pytest.fixture
+def jp_base_url() -> str:
+    return BASE_URL
+
+
+@pytest.fixture
+def settings() -> dict[str, Any]:
+    """What a test sets of `c.ProgressExtension`; overridden by parametrising it."""
+    return {}
+
+
+@pytest.fixture
+def jp_server_config(settings: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "ServerApp": {"jpserver_extensions": {"jupyter_server_ext": True}},
+        "IdentityProvider": {"token": TOKEN},
+        "ProgressExtension": settings,
+    }
+
+
+@pytest.fixture
+def server(
+    jp_serverapp: ServerApp,
+    http_server_client: AsyncHTTPClient,
+    jp_http_port: int,
+    jp_asyncio_loop: asyncio.AbstractEventLoop,
+) -> Iterator[Server]:
+    """The server after its start: pytest-jupyter leaves the start of extensions out."""
+    jp_asyncio_loop.run_until_complete(jp_serverapp._post_start())
+    (extension,) = jp_serverapp.extension_manager.extension_apps["jupyter_server_ext"]
+    running = Server(jp_serverapp, extension, http_server_client, jp_http_port)
+    yield running
+    for page in running.pages:
+        page.close()
+    jp_asyncio_loop.run_until_complete(extension.stop_extension())
+
+
+@pytest.fixture
+def report() -> Callable[..., Json]:
+    """Make reports."""
+    return make_report
+
+
+@pytest.fixture
+def report_of() -> Callable[..., Json]:
+    """Make last reports of files."""
+    return done_report
+
+
+@pytest.fixture
+def root(jp_root_dir: Path) -> Path:
+    return jp_root_dir
+
+
+@pytest.fixture
+def eventually() -> Callable[..., Awaitable[Any]]:
+    """Wait until a condition holds, by looking at it; a deadline, no fixed sleep."""
+
+    async def wait(condition: Callable[[], Any], *, within: float = 5.0) -> Any:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + within
+        while True:
+            value = condition()
+            if asyncio.iscoroutine(value):
+                value = await value
+            if value:
+                return value
+            assert loop.time() < end, "it did not come true in time"
+            await asyncio.sleep(0.01)
+
+    return wait

@@ -1,0 +1,50 @@
+"""Every setting is documented, named as users configure it, and takes effect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from traitlets import TraitError
+from traitlets.config import Config
+
+from jupyter_server_ext.config import Settings
+from jupyter_server_ext.extension import ProgressExtension
+
+if TYPE_CHECKING:
+    from conftest import Server
+
+NAMES = sorted(Settings.class_traits(config=True))
+
+
+def test_there_are_settings() -> None:
+    assert len(NAMES) >= 13
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_has_a_help_text(name: str) -> None:
+    text = Settings.class_traits()[name].help
+    assert len(text) > 40
+    assert text.rstrip().endswith(".")
+
+
+def test_no_setting_is_hidden_elsewhere() -> None:
+    own = ProgressExtension.class_own_traits(config=True)
+    assert set(own) <= set(NAMES) | {"name"}
+
+
+def test_settings_are_read_from_the_configuration() -> None:
+    extension = ProgressExtension(config=Config({"ProgressExtension": {"push_interval": 0.2}}))
+    assert extension.push_interval == 0.2
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"roots", "store"}])
+def test_nonsense_is_refused(name: str) -> None:
+    with pytest.raises(TraitError):
+        ProgressExtension(**{name: -1})
+
+
+@pytest.mark.parametrize("settings", [{"heartbeat": 7.0, "roots": ["/srv/exports"]}])
+async def test_a_server_uses_them(server: Server) -> None:
+    assert server.services.heartbeat == 7.0
+    assert server.services.roots[1] == "/srv/exports"

@@ -1,0 +1,351 @@
+"""``ws``: the live channel over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import socket
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+from jupyter_server_ext.hub import MAX_QUEUED
+from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from conftest import Server
+    from tornado.websocket import WebSocketClientConnection
+
+    from progresswidget.protocol import Json
+
+    Report = Callable[..., Json]
+    Eventually = Callable[..., Awaitable[object]]
+
+
+class Page:
+    """A page's side of the connection."""
+
+    def __init__(self, connection: WebSocketClientConnection) -> None:
+        self.connection = connection
+
+    async def send(self, kind: str, identity: int | None = 1, **data: Any) -> None:
+        message = {"type": kind, "id": identity, "data": data}
+        await self.connection.write_message(json.dumps(message))
+
+    async def receive(self) -> dict[str, Any]:
+        frame = await asyncio.wait_for(self.connection.read_message(), 10)
+        assert isinstance(frame, str), f"closed with {self.connection.close_code}"
+        message: dict[str, Any] = json.loads(frame)
+        return message
+
+    async def subscribe(self, *tasks: Json) -> list[dict[str, Any]]:
+        await self.send("subscribe", tasks=list(tasks))
+        return [await self.receive() for _ in tasks]
+
+    async def closed(self) -> int | None:
+        while await asyncio.wait_for(self.connection.read_message(), 10) is not None:
+            continue
+        return self.connection.close_code
+
+
+@pytest.fixture
+def join(server: Server) -> Callable[[], Awaitable[Page]]:
+    async def connect() -> Page:
+        page = Page(await server.connect())
+        assert (await page.receive())["type"] == "hello"
+        return page
+
+    return connect
+
+
+Join = "Callable[[], Awaitable[Page]]"
+
+
+async def test_hello_comes_first(server: Server) -> None:
+    pages = [Page(await server.connect()) for _ in range(2)]
+    hellos = [await page.receive() for page in pages]
+    assert [hello["type"] for hello in hellos] == ["hello", "hello"]
+    assert [hello["data"]["heartbeat"] for hello in hellos] == [30, 30]
+    assert hellos[0]["data"]["session"] != hellos[1]["data"]["session"]
+    assert pages[0].connection.selected_subprotocol == SUBPROTOCOL
+
+
+async def test_an_export_from_start_to_end(server: Server, report: Report, join: Any) -> None:
+    body = report()
+    await server.reported(body)
+    page = await join()
+    (answer,) = await page.subscribe({"taskId": body["taskId"]})
+    assert answer["data"]["recovered"] is False
+    assert answer["data"]["snapshot"] == await server.job(body["taskId"])
+    epoch = answer["epoch"]
+    last = answer["seq"]
+
+    await server.ask(body["taskId"], "pause")
+    event = await page.receive()
+    assert (event["type"], event["epoch"]) == ("progress_update", epoch)
+    assert (event["from"], event["seq"]) == (last + 1, last + 1)
+    assert event["data"]["pending"] == "pause"
+
+    await server.reported(body | {"revision": 2, "rows": 5000})
+    assert (await page.receive())["data"]["rows"] == 5000
+    await server.reported(body | {"revision": 3, "status": "failed", "rows": 6000})
+    event = await page.receive()
+    assert event["type"] == "task_complete"
+    assert event["from"] == event["seq"]
+    assert event["data"] == await server.job(body["taskId"])
+
+    # The same page again, after a broken connection: nothing was missed.
+    again = await join()
+    position = {"taskId": body["taskId"], "epoch": epoch, "seq": event["seq"]}
+    (answer,) = await again.subscribe(position)
+    assert answer["data"] == {"taskId": body["taskId"], "recovered": True, "events": []}
+    (answer,) = await again.subscribe(position | {"seq": event["seq"] - 1})
+    assert answer["data"]["recovered"] is False
+
+    await server.fetch(f"api/jobs/{body['taskId']}", method="DELETE")
+    for one in (page, again):
+        assert (await one.receive())["type"] == "task_removed"
+
+
+async def test_unknown_tasks_unsubscribing_and_pings(
+    server: Server, report: Report, join: Any
+) -> None:
+    body = report()
+    await server.reported(body)
+    page = await join()
+    first, second = await page.subscribe({"taskId": "f" * 32}, {"taskId": body["taskId"]})
+    assert (first["type"], first["data"]["code"]) == ("error", "task-not-found")
+    assert first["data"]["taskId"] == "f" * 32
+    assert second["type"] == "subscribed"
+    await page.send("unsubscribe", 2, tasks=[body["taskId"]])
+    await page.send("ping", 7)
+    pong = await page.receive()
+    assert (pong["type"], pong["re"]) == ("pong", 7)
+    await server.reported(body | {"revision": 2, "status": "failed"})
+    await page.send("ping", 8)
+    assert (await page.receive())["re"] == 8
+
+
+@pytest.mark.parametrize(
+    "frame", ["", "{", "[]", b"\x00", json.dumps({"type": "subscribe", "id": 1})], ids=repr
+)
+async def test_a_broken_client_is_told_and_sent_away(
+    server: Server, join: Any, frame: str | bytes
+) -> None:
+    page = await join()
+    await page.connection.write_message(frame, binary=isinstance(frame, bytes))
+    answer = await page.receive()
+    assert (answer["type"], answer["data"]["code"]) == ("error", "malformed")
+    assert await page.closed() == 4500
+    assert (await server.fetch("api/jobs")).code == 200
+
+
+async def test_a_newer_client_is_told_and_stays(join: Any) -> None:
+    page = await join()
+    await page.send("publish", 3)
+    answer = await page.receive()
+    assert (answer["data"]["code"], answer["re"]) == ("unknown-type", 3)
+    tasks = [{"taskId": uuid.uuid4().hex} for _ in range(1001)]
+    await page.send("subscribe", 4, tasks=tasks)
+    answer = await page.receive()
+    assert (answer["data"]["code"], answer["re"]) == ("too-many", 4)
+    await page.send("ping", 5)
+    assert (await page.receive())["type"] == "pong"
+
+
+async def test_subscriptions_have_an_end(server: Server, report: Report, join: Any) -> None:
+    body = report()
+    await server.reported(body)
+    page = await join()
+    codes = set()
+    for number in range(11):
+        known = [{"taskId": f"{1000 * number + index:032x}"} for index in range(1000)]
+        answers = await page.subscribe(*known)
+        codes |= {answer["data"]["code"] for answer in answers}
+    assert codes == {"task-not-found"}, "what does not exist takes no place"
+    (answer,) = await page.subscribe({"taskId": body["taskId"]})
+    assert answer["type"] == "subscribed"
+
+
+async def test_an_oversized_frame_ends_the_connection(join: Any, server: Server) -> None:
+    page = await join()
+    await page.connection.write_message("x" * (MAX_FRAME + 1))
+    assert await page.closed() == 1009
+    assert (await server.fetch("api/jobs")).code == 200
+
+
+@pytest.mark.parametrize("settings", [{"max_connections_per_user": 2}])
+async def test_connections_of_a_user_are_limited(
+    server: Server, join: Any, eventually: Eventually
+) -> None:
+    pages = [await join(), await join()]
+    with pytest.raises(HTTPClientError) as caught:
+        await server.connect()
+    assert caught.value.code == 429
+    assert json.loads(caught.value.response.body)["code"] == "too-many-connections"
+    pages[0].connection.close()
+    await eventually(lambda: len(server.services.connections) == 1)
+    await join()
+
+
+async def test_a_stopping_server_says_so(server: Server, join: Any) -> None:
+    pages = [await join() for _ in range(3)]
+    closings = [asyncio.ensure_future(page.closed()) for page in pages]
+    await server.extension.stop_extension()
+    assert await asyncio.gather(*closings) == [4001] * 3
+    assert server.services.connections == set()
+    assert server.services.connected == {}
+
+
+class RawPage:
+    """A WebSocket peer that answers nothing unless it is told to."""
+
+    def __init__(self, server: Server, *, buffer: int = 4096) -> None:
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+        self.socket.connect(("127.0.0.1", server.port))
+        key = base64.b64encode(os.urandom(16)).decode()
+        lines = [
+            "GET /user/alice/progresswidget/ws HTTP/1.1",
+            f"Host: 127.0.0.1:{server.port}",
+            f"Authorization: token {server.app.identity_provider.token}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}",
+            f"Sec-WebSocket-Protocol: {SUBPROTOCOL}",
+            "",
+            "",
+        ]
+        self.socket.sendall("\r\n".join(lines).encode())
+        self.socket.setblocking(False)
+        self.data = bytearray()
+        self.ended = False
+
+    def send(self, text: str, opcode: int = 1) -> None:
+        payload, mask = text.encode(), os.urandom(4)
+        size = bytes([0x80 | len(payload)]) if len(payload) < 126 else (
+            b"\xfe" + len(payload).to_bytes(2, "big")
+        )
+        masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+        self.socket.sendall(bytes([0x80 | opcode]) + size + mask + masked)
+
+    def read(self) -> bool:
+        try:
+            block = self.socket.recv(1 << 16)
+        except BlockingIOError:
+            return self.ended
+        except ConnectionError:
+            block = b""
+        self.data += block
+        self.ended = self.ended or not block
+        return self.ended
+
+
+@pytest.mark.parametrize("settings", [{"heartbeat": 0.2}])
+async def test_a_silent_peer_is_sent_away(server: Server, eventually: Eventually) -> None:
+    loop = asyncio.get_running_loop()
+    page = RawPage(server)
+    await eventually(lambda: len(server.services.connections) == 1)
+    start = loop.time()
+    close = b"\x88\x08" + (4012).to_bytes(2, "big") + b"silent"
+    await eventually(lambda: page.read() or close in page.data)
+    assert close in page.data
+    assert loop.time() - start >= 0.35
+    assert b"\x89\x00" in page.data, "it was pinged before"
+    page.socket.close()
+    await eventually(lambda: len(server.services.connections) == 0)
+
+
+@pytest.mark.parametrize("settings", [{"heartbeat": 0.2}])
+@pytest.mark.parametrize("sign", ["message", "pong"])
+async def test_any_sign_of_life_counts(
+    server: Server, join: Any, eventually: Eventually, sign: str
+) -> None:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + 1.5  # more than three times what silence would be given
+    if sign == "pong":  # the client library answers pings by itself
+        page = await join()
+        await eventually(lambda: loop.time() > end)
+        await page.send("ping", 9)
+        assert (await page.receive())["re"] == 9
+        return
+    raw = RawPage(server)
+    await eventually(lambda: len(server.services.connections) == 1)
+    next_sign = loop.time()
+
+    def lives() -> bool:
+        nonlocal next_sign
+        if loop.time() >= next_sign:
+            raw.send('{"type":"ping"}')
+            next_sign += 0.2
+        assert not raw.read()
+        return loop.time() > end
+
+    await eventually(lives)
+    assert b'"pong"' in raw.data
+    raw.socket.close()
+
+
+async def test_a_page_that_does_not_read_holds_little(
+    server: Server, report: Report, eventually: Eventually
+) -> None:
+    body = report()
+    filler = "x" * 1900
+    await server.reported(body)
+    raw = RawPage(server)
+    await eventually(lambda: len(server.services.connections) == 1)
+    raw.send(json.dumps({"type": "subscribe", "id": 1, "data": {"tasks": [{"taskId": body["taskId"]}]}}))
+    (page,) = server.services.connections
+    await eventually(lambda: body["taskId"] in page._subscriber._told)
+    # Progress costs it nothing, however much there is.
+    for revision in range(2, 2000):
+        error = {"code": "x", "message": filler, "hint": filler}
+        change = {"revision": revision, "rows": revision, "error": error}
+        await server.services.registry.report(body | change)
+        server.services.hub._push(body["taskId"], server.services.hub.topic(body["taskId"]))  # type: ignore[arg-type]
+    assert page._subscriber._queued <= MAX_QUEUED
+    assert len(page._subscriber._marked) <= 1
+    assert not page._subscriber.overflowed
+    # Ends are not dropped; too many of them end the connection, with the memory bounded.
+    for revision in range(2000, 3000):
+        status = "interrupted" if revision % 2 else "running"
+        change = {"revision": revision, "status": status, "error": error}
+        await server.services.registry.report(body | change)
+    assert page._subscriber.overflowed
+    assert page._subscriber._queued <= MAX_QUEUED
+    await eventually(lambda: len(server.services.connections) == 0, within=15)
+    close = b"\x88\x06" + (4008).to_bytes(2, "big") + b"slow"
+    assert raw.read() or close not in raw.data
+    raw.socket.close()
+
+
+async def test_progress_is_pushed_at_most_twice_a_second(
+    server: Server, report: Report, join: Any
+) -> None:
+    loop = asyncio.get_running_loop()
+    body = report()
+    await server.reported(body)
+    page = await join()
+    (answer,) = await page.subscribe({"taskId": body["taskId"]})
+    last, times, end = answer["seq"], [], loop.time() + 2.2
+    revision = 1
+    receiving = asyncio.ensure_future(page.receive())
+    while loop.time() < end:
+        revision += 1
+        await server.reported(body | {"revision": revision, "rows": revision})
+        if receiving.done():
+            event = receiving.result()
+            assert event["from"] == last + 1
+            last = event["seq"]
+            times.append(loop.time())
+            receiving = asyncio.ensure_future(page.receive())
+    assert revision > 20
+    assert 3 <= len(times) <= 6
+    assert (await receiving)["data"]["rows"] == revision

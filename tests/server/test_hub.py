@@ -1,0 +1,328 @@
+"""The hub on a clock of its own: pushes, conflation, the end of jobs, and slow readers."""
+
+from __future__ import annotations
+
+import heapq
+import json
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_server_ext.hub import MAX_QUEUED, Hub, Subscriber
+from progresswidget.protocol import ACTIVE, TERMINAL, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+A, B = "a" * 32, "b" * 32
+
+
+class Clock:
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self._calls: list[tuple[float, int, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None], /) -> object:
+        heapq.heappush(self._calls, (self.now + delay, len(self._calls), callback))
+        return None
+
+    def advance(self, seconds: float) -> None:
+        end = self.now + seconds
+        while self._calls and self._calls[0][0] <= end:
+            self.now, _, callback = heapq.heappop(self._calls)
+            callback()
+        self.now = end
+
+
+class Page:
+    """A page: it reads when it is told to, and applies the client's rules of the protocol."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.woken = 0
+        self.outbox = Subscriber(hub, self._wake)
+        self.frames: list[dict[str, Any]] = []
+        self.state: dict[str, dict[str, Any]] = {}
+        self.position: dict[str, tuple[str, int]] = {}
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def subscribe(self, *task_ids: str) -> None:
+        self.outbox.answer(
+            1, [Position(task, *self.position.get(task, (None, 0))) for task in task_ids]
+        )
+
+    def read(self, most: int = 10**9) -> list[dict[str, Any]]:
+        new = []
+        while len(new) < most and (frame := self.outbox.take()) is not None:
+            message = json.loads(frame)
+            self._apply(message)
+            new.append(message)
+        self.frames += new
+        return new
+
+    def _apply(self, message: dict[str, Any]) -> None:
+        task_id = message["data"].get("taskId", "")
+        if message["type"] == "subscribed":
+            if not message["data"]["recovered"]:
+                self.state[task_id] = message["data"]["snapshot"]
+            self.position[task_id] = (message["epoch"], message["seq"])
+        elif message["type"] in {"progress_update", "task_complete"}:
+            epoch, last = self.position[task_id]
+            assert message["epoch"] == epoch
+            assert message["from"] == last + 1 <= message["seq"], "a gap or a repeat"
+            assert (message["type"] == "task_complete") == (message["data"]["status"] in TERMINAL)
+            self.state[task_id] = message["data"]
+            self.position[task_id] = (epoch, message["seq"])
+        elif message["type"] == "task_removed":
+            self.state.pop(task_id, None)
+            self.position.pop(task_id, None)
+
+
+def make_hub() -> tuple[Hub, Clock]:
+    clock = Clock()
+    hub = Hub(epoch="E", interval=0.5, clock=clock, timestamp=lambda: int(clock.now * 1000))
+    return hub, clock
+
+
+def record(task_id: str = A, status: str = "running", **more: object) -> dict[str, Any]:
+    return {"taskId": task_id, "status": status, **more}
+
+
+def test_a_snapshot_first_and_then_what_is_newer() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(rows=1), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    hub.publish(A, record(rows=2), urgent=False)
+    (answer,) = page.read()
+    assert (answer["type"], answer["seq"], answer["re"]) == ("subscribed", 2, 1)
+    assert answer["data"]["snapshot"]["rows"] == 2
+    clock.advance(1)
+    hub.publish(A, record(rows=3), urgent=False)
+    assert [(event["from"], event["seq"]) for event in page.read()] == [(3, 3)]
+
+
+def test_an_equal_position_is_recovered_and_any_other_gets_a_snapshot() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(rows=1), urgent=True)
+    for position, recovered in [
+        (Position(A, "E", 1), True),
+        (Position(A, "E", 0), False),
+        (Position(A, "E", 2), False),
+        (Position(A, "F", 1), False),
+        (Position(A, None, 1), False),
+    ]:
+        page = Page(hub)
+        page.outbox.answer(3, [position])
+        (answer,) = page.read()
+        assert answer["data"]["recovered"] is recovered
+        assert ("snapshot" in answer["data"]) is not recovered
+
+
+def test_an_unknown_task_is_an_error_with_its_id() -> None:
+    hub, _ = make_hub()
+    page = Page(hub)
+    page.subscribe(A)
+    (answer,) = page.read()
+    assert (answer["type"], answer["re"]) == ("error", 1)
+    assert answer["data"]["code"] == "task-not-found"
+    assert answer["data"]["taskId"] == A
+    assert page.outbox.tasks == 0
+
+
+def test_a_task_that_appears_before_the_answer_is_told_of() -> None:
+    hub, clock = make_hub()
+    page = Page(hub)
+    page.subscribe(A)
+    hub.publish(A, record(rows=1), urgent=True)
+    assert page.read()[0]["type"] == "subscribed"
+    clock.advance(1)
+    hub.publish(A, record(rows=2), urgent=False)
+    assert page.read()[0]["data"]["rows"] == 2
+
+
+def test_progress_is_pushed_once_an_interval_at_its_end() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(rows=0), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    pushes = []
+    for tick in range(1, 101):  # ten seconds, ten reports a second
+        clock.advance(0.1)
+        hub.publish(A, record(rows=tick), urgent=False)
+        pushes += [(round(clock.now, 1), message) for message in page.read()]
+    clock.advance(0.5)
+    pushes += [(clock.now, message) for message in page.read()]
+    times = [at for at, _ in pushes]
+    assert all(later - earlier >= 0.5 - 1e-6 for earlier, later in zip(times, times[1:], strict=False))
+    assert 19 <= len(pushes) <= 21
+    assert page.state[A]["rows"] == 100, "the last one is not forgotten"
+
+
+def test_urgent_news_do_not_wait_and_put_off_the_next_push() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    clock.advance(0.1)
+    hub.publish(A, record(rows=1), urgent=False)
+    assert page.read() == []
+    clock.advance(0.1)
+    hub.publish(A, record(status="paused", rows=2), urgent=True)
+    (event,) = page.read()
+    assert (event["from"], event["seq"], event["data"]["rows"]) == (2, 3, 2)
+    hub.publish(A, record(status="paused", rows=3), urgent=False)
+    clock.advance(0.4)
+    assert page.read() == []
+    clock.advance(0.1)
+    assert page.read()[0]["data"]["rows"] == 3
+
+
+def test_the_end_is_never_conflated_with_what_came_before() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(rows=0), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    clock.advance(0.1)
+    hub.publish(A, record(rows=1), urgent=False)
+    hub.publish(A, record(rows=2), urgent=False)
+    hub.publish(A, record(status="done", rows=3), urgent=True)
+    # The reader was away meanwhile; the job even came back.
+    hub.publish(A, record(status="running", rows=4), urgent=True)
+    events = page.read()
+    assert [(e["type"], e["from"], e["seq"], e["data"]["rows"]) for e in events] == [
+        ("progress_update", 2, 3, 2),
+        ("task_complete", 4, 4, 3),
+        ("progress_update", 5, 5, 4),
+    ]
+
+
+def test_a_removed_task_is_told_and_then_unknown() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(), urgent=True)
+    page, late = Page(hub), Page(hub)
+    page.subscribe(A)
+    page.read()
+    late.subscribe(A)
+    hub.remove(A)
+    assert [message["type"] for message in page.read()] == ["task_removed"]
+    assert [message["type"] for message in late.read()] == ["error", "task_removed"]
+    hub.publish(A, record(), urgent=True)
+    assert page.read() == []
+
+
+def test_silence_after_unsubscribing() -> None:
+    hub, clock = make_hub()
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id), urgent=True)
+    page = Page(hub)
+    page.subscribe(A, B)
+    page.outbox.forget([A])
+    assert [message["data"]["taskId"] for message in page.read()] == [B]
+    clock.advance(1)
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id, "done"), urgent=True)
+    assert [message["data"]["taskId"] for message in page.read()] == [B]
+    page.outbox.close()
+    hub.publish(B, record(B, "failed"), urgent=True)
+    assert page.read() == []
+    assert all(hub.topic(task_id).subscribers == set() for task_id in (A, B))  # type: ignore[union-attr]
+
+
+def test_a_reader_that_does_not_read_costs_one_mark_a_task() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    for tick in range(10_000):
+        clock.advance(1)
+        hub.publish(A, record(rows=tick, filler="x" * 1000), urgent=False)
+    assert len(page.outbox._queue) == 0
+    assert len(page.outbox._marked) == 1
+    (event,) = page.read()
+    assert (event["from"], event["seq"], event["data"]["rows"]) == (2, 10_001, 9_999)
+
+
+def test_what_must_not_be_dropped_has_an_end() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    for tick in range(2_000):
+        status = "interrupted" if tick % 2 else "running"
+        hub.publish(A, record(status=status, filler="x" * 2000), urgent=True)
+    assert page.outbox.overflowed
+    assert page.outbox._queued <= MAX_QUEUED
+    frames = [frame for frame in page.outbox._queue if isinstance(frame, str)]
+    assert sum(map(len, frames)) == page.outbox._queued
+
+
+def test_readers_that_are_equally_far_share_one_frame() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(), urgent=True)
+    pages = [Page(hub) for _ in range(3)]
+    for page in pages:
+        page.subscribe(A)
+        page.read()
+    clock.advance(1)
+    hub.publish(A, record(rows=1), urgent=False)
+    frames = [page.outbox.take() for page in pages]
+    assert frames[0] is frames[1] is frames[2]
+
+
+steps = st.lists(
+    st.tuples(st.just("publish"), st.sampled_from([A, B]), st.sampled_from(sorted(ACTIVE | TERMINAL)))
+    | st.tuples(st.just("remove"), st.sampled_from([A, B]), st.none())
+    | st.tuples(st.just("advance"), st.floats(0, 1), st.none())
+    | st.tuples(st.just("read"), st.integers(0, 3), st.integers(1, 3))
+    | st.tuples(st.just("subscribe"), st.integers(0, 3), st.sampled_from([A, B]))
+    | st.tuples(st.just("forget"), st.integers(0, 3), st.sampled_from([A, B])),
+    max_size=60,
+)
+
+
+@given(steps)
+def test_whatever_happens_every_page_ends_with_the_truth(plan: list[tuple[str, Any, Any]]) -> None:
+    hub, clock = make_hub()
+    pages = [Page(hub) for _ in range(4)]
+    for page in pages:
+        page.subscribe(A, B)
+    status: dict[str, str] = {}
+    for number, (step, first, second) in enumerate(plan):
+        if step == "publish":
+            urgent = status.get(first) != second
+            status[first] = second
+            hub.publish(first, record(first, second, rows=number), urgent=urgent)
+        elif step == "remove":
+            status.pop(first, None)
+            hub.remove(first)
+        elif step == "advance":
+            clock.advance(first)
+        elif step == "read":
+            pages[first].read(second)
+        elif step == "subscribe":
+            pages[first].subscribe(second)
+        else:
+            pages[first].outbox.forget([second])
+    clock.advance(10)
+    for page in pages:
+        page.read()
+        told = [task for task in (A, B) if task in page.outbox._told]
+        for task_id in told:
+            topic = hub.topic(task_id)
+            assert topic is not None
+            assert page.state[task_id] == topic.data
+            assert page.position[task_id] == ("E", topic.seq)

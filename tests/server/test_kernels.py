@@ -1,0 +1,199 @@
+"""Jobs that have lost their process: with real kernels, and leases on a clock of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+from jupyter_server_ext.kernels import KernelWatcher
+from jupyter_server_ext.model import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from conftest import Server
+
+    from progresswidget.protocol import Json
+
+    Report = Callable[..., Json]
+    Eventually = Callable[..., Awaitable[object]]
+
+
+async def start_kernel(server: Server) -> tuple[str, int]:
+    """Start a kernel as JupyterLab does; return its id and the id of its process."""
+    body = json.dumps({"name": "python3"})
+    response = await server.fetch("/user/alice/api/kernels", method="POST", body=body)
+    assert response.code == 201, response.body
+    kernel_id: str = json.loads(response.body)["id"]
+    return kernel_id, server.app.kernel_manager.get_kernel(kernel_id).provisioner.pid
+
+
+async def kill(server: Server, kernel_id: str, pid: int) -> None:
+    assert server.app.kernel_manager.get_kernel(kernel_id).provisioner.pid == pid
+    os.kill(pid, signal.SIGKILL)
+
+
+async def restart(server: Server, kernel_id: str, pid: int) -> None:
+    path = f"/user/alice/api/kernels/{kernel_id}/restart"
+    assert (await server.fetch(path, method="POST", body="")).code == 200
+    assert server.app.kernel_manager.get_kernel(kernel_id).provisioner.pid != pid
+
+
+async def shut_down(server: Server, kernel_id: str, pid: int) -> None:
+    path = f"/user/alice/api/kernels/{kernel_id}"
+    assert (await server.fetch(path, method="DELETE")).code == 204, pid
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [(kill, "kernel-died"), (restart, "kernel-restarted"), (shut_down, "kernel-stopped")],
+)
+async def test_the_end_of_a_kernel_interrupts_its_jobs_and_no_others(
+    server: Server,
+    report: Report,
+    eventually: Eventually,
+    end: Callable[[Server, str, int], Awaitable[None]],
+    code: str,
+) -> None:
+    kernel_id, pid = await start_kernel(server)
+    other, _ = await start_kernel(server)
+    running, paused = report(kernelId=kernel_id, pid=pid), report(kernelId=kernel_id, status="paused")
+    done, elsewhere = report(kernelId=kernel_id, status="failed"), report(kernelId=other)
+    for body in (running, paused, done, elsewhere):
+        await server.reported(body)
+    # Several looks pass, and a living kernel keeps its jobs.
+    for _ in range(3):
+        await server.services.watcher.look(server.services.registry.active())
+    assert len(server.services.registry.active()) == 3
+
+    loop = asyncio.get_running_loop()
+    ending = asyncio.ensure_future(end(server, kernel_id, pid))
+    start = loop.time()
+    status = server.services.registry.get
+    await eventually(
+        lambda: {status(body["taskId"]).status for body in (running, paused)} == {"interrupted"},
+        within=10,
+    )
+    took = loop.time() - start
+    await ending
+    for body in (running, paused):
+        record = await server.job(body["taskId"])
+        assert record["error"]["code"] == code
+        assert record["error"]["hint"].startswith("Run the cell again")
+    assert status(elsewhere["taskId"]).status == "running"
+    assert status(done["taskId"]).status == "failed"
+    # A restart or shutdown waits for the kernel to end by itself; the job lives that long.
+    assert took < 3
+
+    # A report that was still on its way brings the job back for a moment only.
+    await server.reported(running | {"revision": 2})
+    await eventually(lambda: status(running["taskId"]).status == "interrupted", within=3)
+
+
+async def test_the_same_job_in_a_new_process_is_bound_to_it(
+    server: Server, report: Report, eventually: Eventually
+) -> None:
+    kernel_id, pid = await start_kernel(server)
+    body = report(kernelId=kernel_id, pid=pid)
+    await server.reported(body)
+    await restart(server, kernel_id, pid)
+    status = server.services.registry.get
+    await eventually(lambda: status(body["taskId"]).status == "interrupted", within=3)
+    new = server.app.kernel_manager.get_kernel(kernel_id).provisioner.pid
+    again = body | {"revision": 1, "generation": 2, "pid": new}
+    await server.reported(again)
+    for _ in range(3):
+        await server.services.watcher.look(server.services.registry.active())
+    assert status(body["taskId"]).status == "running"
+
+
+@pytest.mark.parametrize("settings", [{"kernel_lease": 0.3, "kernel_poll_interval": 0.05}])
+@pytest.mark.parametrize("kernel_id", [None, "a-kernel-of-another-server"])
+async def test_silence_ends_a_lease(
+    server: Server, report: Report, eventually: Eventually, kernel_id: str | None
+) -> None:
+    body = report(kernelId=kernel_id, status="paused")
+    status = server.services.registry.get
+    await server.reported(body)
+    await eventually(lambda: status(body["taskId"]).status == "interrupted")
+    assert (await server.job(body["taskId"]))["error"]["code"] == "kernel-silent"
+    # It was only the laptop's lid: the very same report is a sign of life.
+    await server.reported(body)
+    assert status(body["taskId"]).status == "paused"
+
+
+@pytest.mark.parametrize("kernel_id", [None, "unknown"])
+async def test_leases_by_the_clock(report: Report, kernel_id: str | None) -> None:
+    now = 1000.0
+    gone: list[tuple[str, str]] = []
+
+    async def interrupt(task_id: str, code: str) -> None:
+        gone.append((task_id, code))
+
+    watcher = KernelWatcher(
+        kernels=AsyncMappingKernelManager(),
+        interrupt=interrupt,
+        lease=15,
+        time=lambda: now,
+        log=logging.getLogger("test_kernels"),
+    )
+    heard = Job(report(kernelId=kernel_id), updated=1)
+    restored = Job(report(kernelId=kernel_id), updated=1)
+    watcher.restored([restored])
+    watcher.heard(heard)
+    now += 14.9
+    await watcher.look([heard, restored])
+    assert gone == []
+    watcher.heard(heard)
+    now += 0.2
+    await watcher.look([heard, restored])
+    assert gone == [(restored.task_id, "kernel-silent")]
+    now += 14.7
+    await watcher.look([heard])
+    assert len(gone) == 1
+    now += 0.2
+    await watcher.look([heard])
+    assert gone[1] == (heard.task_id, "kernel-silent")
+    watcher.forget(lambda _: False)
+    assert watcher._watches == {}
+
+
+async def test_a_job_belongs_to_the_notebook_of_its_kernel_and_follows_a_rename(
+    server: Server, report: Report, jp_create_notebook: Callable[[str], object], root: Path
+) -> None:
+    jp_create_notebook("work/first.ipynb")
+    session = {
+        "path": "work/first.ipynb",
+        "type": "notebook",
+        "name": "",
+        "kernel": {"name": "python3"},
+    }
+    sessions = "/user/alice/api/sessions"
+    response = await server.fetch(sessions, method="POST", body=json.dumps(session))
+    assert response.code == 201
+    model = json.loads(response.body)
+    body = report(kernelId=model["kernel"]["id"])
+    assert (await server.reported(body))["notebook"] == "work/first.ipynb"
+
+    renamed = json.dumps({"path": "work/second.ipynb"})
+    response = await server.fetch(f"{sessions}/{model['id']}", method="PATCH", body=renamed)
+    assert response.code == 200
+
+    async def ids(notebook: str) -> list[str]:
+        response = await server.fetch(f"api/jobs?notebook={notebook}")
+        return [record["taskId"] for record in json.loads(response.body)]
+
+    assert await ids("work/second.ipynb") == [body["taskId"]]
+    assert await ids("work/first.ipynb") == []
+    # The kernel goes, and with it the session: the job still knows where it was.
+    await server.fetch(f"{sessions}/{model['id']}", method="DELETE")
+    assert await ids("work/second.ipynb") == [body["taskId"]]
+    assert (await server.reported(body))["notebook"] == "work/second.ipynb"

@@ -1,0 +1,175 @@
+"""Reports, wishes and interruptions: every pair of states, and reports lost or repeated."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_server_ext import model
+from jupyter_server_ext.model import EndedError, IllegalTransitionError, Job
+from progresswidget.protocol import ACTIVE, STATUSES, TERMINAL, Fingerprint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from progresswidget.protocol import Json
+
+    Report = Callable[..., Json]
+
+TASK = "a" * 32
+FINAL = {"done", "failed", "cancelled"}
+
+
+def test_the_table_knows_every_state_and_no_other() -> None:
+    assert set(model.TRANSITIONS) == STATUSES
+    assert all(later <= STATUSES for later in model.TRANSITIONS.values())
+
+
+@pytest.mark.parametrize(("old", "new"), list(product(sorted(STATUSES), sorted(STATUSES))))
+def test_every_transition(report: Report, old: str, new: str) -> None:
+    job = Job(report(TASK, status=old, revision=5), updated=1)
+    newer = report(TASK, status=new, revision=6)
+    legal = new == old if old in FINAL else not (new == "queued" and old in {"running", "paused"})
+    if legal:
+        assert model.reported(job, newer, 2).status == new
+    else:
+        with pytest.raises(IllegalTransitionError):
+            model.reported(job, newer, 2)
+
+
+@pytest.mark.parametrize("old", sorted(STATUSES))
+def test_a_new_generation_may_start_from_anywhere(report: Report, old: str) -> None:
+    job = Job(report(TASK, status=old, revision=5), updated=1)
+    again = report(TASK, status="queued", revision=1, generation=2)
+    assert model.reported(job, again, 2).status == "queued"
+
+
+@given(st.data())
+def test_lost_repeated_and_reordered_reports_end_in_the_newest_state(data: st.DataObject) -> None:
+    states = data.draw(st.lists(st.sampled_from(["running", "paused"]), min_size=1, max_size=8))
+    reports: list[dict[str, Any]] = [
+        _minimal(status, revision) for revision, status in enumerate(states, 1)
+    ]
+    sent = data.draw(st.lists(st.sampled_from(reports), min_size=1, max_size=20))
+    job = None
+    for report in sent:
+        job = model.reported(job, report, report["revision"])
+    assert job is not None
+    assert job.report == max(sent, key=lambda report: report["revision"])
+
+
+def test_an_old_report_changes_nothing_at_all(report: Report) -> None:
+    job = Job(report(TASK, revision=5), updated=1)
+    assert model.reported(job, report(TASK, revision=5, rows=9), 2) is job
+    assert model.reported(job, report(TASK, revision=4, rows=9), 2) is job
+
+
+def test_a_wish_waits_until_the_kernel_repeats_its_id(report: Report) -> None:
+    job = model.asked(Job(report(TASK), updated=1), "pause", "c1", 2)
+    assert job.public("/u")["pending"] == "pause"
+    job = model.reported(job, report(TASK, revision=2), 3)
+    assert job.public("/u")["pending"] == "pause"
+    job = model.reported(job, report(TASK, revision=3, status="paused", control="c1"), 4)
+    assert job.public("/u")["pending"] is None
+
+
+def test_a_newer_wish_replaces_the_one_before_and_nothing_replaces_a_cancel(report: Report) -> None:
+    job = Job(report(TASK), updated=1)
+    job = model.asked(job, "pause", "c1", 2)
+    job = model.asked(job, "resume", "c2", 3)
+    assert job.pending is not None
+    assert job.pending.id == "c2"
+    # The kernel took up the first one: the second is still to be done.
+    job = model.reported(job, report(TASK, revision=2, control="c1"), 4)
+    assert job.pending is not None
+    job = model.asked(job, "cancel", "c3", 5)
+    for action in ("pause", "resume", "cancel"):
+        assert model.asked(job, action, "c4", 6) is job
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_ended_jobs_take_no_wishes(report: Report, status: str) -> None:
+    with pytest.raises(EndedError):
+        model.asked(Job(report(TASK, status=status), updated=1), "cancel", "c1", 2)
+
+
+@pytest.mark.parametrize("status", sorted(ACTIVE))
+@pytest.mark.parametrize("code", sorted(model.INTERRUPTIONS))
+def test_interruption_and_return(report: Report, status: str, code: str) -> None:
+    job = model.asked(Job(report(TASK, status=status, revision=3), updated=1), "pause", "c", 2)
+    job = model.interrupted(job, code, 9)
+    record = job.public("/u")
+    assert (record["status"], record["error"]["code"]) == ("interrupted", code)
+    assert record["error"]["hint"].startswith("Run the cell again")
+    assert (record["pending"], record["rate"], record["eta"], record["ended"]) == (None,) * 3 + (9,)
+    assert model.reported(job, report(TASK, revision=4), 10).status == "running"
+
+
+def test_only_silence_is_revoked_by_the_report_that_is_known_already(report: Report) -> None:
+    job = Job(report(TASK, status="paused", revision=3), updated=1)
+    same = report(TASK, status="paused", revision=3)
+    assert model.reported(model.interrupted(job, "kernel-silent", 2), same, 3).status == "paused"
+    assert model.reported(model.interrupted(job, "kernel-died", 2), same, 3).status == "interrupted"
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL))
+def test_what_has_ended_is_not_interrupted(report: Report, status: str) -> None:
+    job = Job(report(TASK, status=status), updated=1)
+    assert model.interrupted(job, "kernel-died", 2) is job
+
+
+def test_the_public_record(report: Report) -> None:
+    job = model.located(Job(report(TASK), updated=7), "work/a.ipynb", 8)
+    record = job.public("/files/x")
+    assert set(record) == set(report()) - {"pid", "fingerprint", "control"} | {
+        "url",
+        "notebook",
+        "pending",
+        "updated",
+    }
+    assert (record["url"], record["notebook"], record["updated"]) == ("/files/x", "work/a.ipynb", 8)
+    assert model.located(job, None, 9) is job
+
+
+def test_a_job_survives_its_stored_form(report: Report) -> None:
+    job = model.asked(Job(report(TASK), updated=1, notebook="a.ipynb"), "cancel", "c", 2)
+    assert Job.from_json(job.to_json()) == job
+
+
+def test_a_new_fingerprint_is_no_news_for_browsers(report: Report) -> None:
+    job = Job(report(TASK), updated=1)
+    marked = model.refingerprinted(job, Fingerprint(1, 2, 3, 4, 5))
+    assert marked.fingerprint == Fingerprint(1, 2, 3, 4, 5)
+    assert marked.public("/u") == job.public("/u")
+
+
+@pytest.mark.parametrize(
+    ("changes", "urgent"),
+    [
+        ({"rows": 2}, False),
+        ({"status": "paused"}, True),
+        ({"phase": "finishing"}, True),
+        ({"generation": 2}, True),
+    ],
+)
+def test_what_is_told_at_once(report: Report, changes: Json, urgent: bool) -> None:  # noqa: FBT001
+    old = Job(report(TASK), updated=1)
+    new = Job(report(TASK, revision=2, **changes), updated=2)
+    assert model.is_urgent(old, new) is urgent
+    assert model.is_urgent(None, new)
+    assert model.is_urgent(old, model.asked(old, "pause", "c", 2))
+
+
+def _minimal(status: str, revision: int) -> dict[str, Any]:
+    return {
+        "taskId": TASK,
+        "status": status,
+        "revision": revision,
+        "generation": 1,
+        "control": None,
+        "error": None,
+    }

@@ -1,0 +1,243 @@
+"""The extension in server processes of its own: enabled by its file, restarted, killed, side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+import jupyter_server_ext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from progresswidget.protocol import Json
+
+    Report = Callable[..., Json]
+
+PACKAGE = Path(jupyter_server_ext.__file__).parent
+TOKEN = "t0ken"
+
+
+class Process:
+    """One server process."""
+
+    def __init__(self, home: Path, root: Path, *options: str) -> None:
+        before = set(home.glob("runtime/progresswidget/*/endpoint.json"))
+        environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
+        environment |= {
+            "HOME": str(home),
+            "JUPYTER_CONFIG_PATH": str(home / "etc"),
+            "JUPYTER_CONFIG_DIR": str(home / "config"),
+            "JUPYTER_DATA_DIR": str(home / "data"),
+            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+            "PYTHONPATH": str(PACKAGE.parent),
+        }
+        self.log = home / f"log-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "jupyter_server", "--port=0", "--no-browser", "--allow-root"]
+        command += [f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={TOKEN}", *options]
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.pid = self._process.pid
+        self.endpoint = self._wait_for_endpoint(home, before)
+        content = json.loads(self.endpoint.read_text())
+        self.url, self._secret = content["url"], content["secret"]
+        self.content = content
+
+    def _wait_for_endpoint(self, home: Path, before: set[Path]) -> Path:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            assert self._process.poll() is None, self.log.read_text()
+            for path in home.glob("runtime/progresswidget/*/endpoint.json"):
+                if json.loads(path.read_text())["pid"] == self.pid:
+                    return path
+            time.sleep(0.05)
+        raise AssertionError(f"no endpoint beside {before}: {self.log.read_text()}")
+
+    def request(self, path: str, *, method: str = "GET", body: Json | None = None) -> Any:
+        scheme = f"Kernel {self._secret}" if method == "PUT" else f"token {TOKEN}"
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            headers={"Authorization": scheme},
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def report(self, body: Json) -> Any:
+        return self.request(f"api/jobs/{body['taskId']}", method="PUT", body=body)
+
+    def stop(self, sign: int = signal.SIGTERM) -> None:
+        self._process.send_signal(sign)
+        self._process.wait(30)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(30)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start servers of one user and one root, configured by the file that the wheel installs."""
+    home, root = tmp_path / "home", tmp_path / "root"
+    enabled = home / "etc" / "jupyter_server_config.d"
+    for folder in (home, root, enabled):
+        folder.mkdir(parents=True)
+    shutil.copy(PACKAGE / "config" / "progresswidget.json", enabled)
+    started: list[Process] = []
+
+    def starter(*options: str) -> Process:
+        started.append(Process(home, root, *options))
+        return started[-1]
+
+    yield starter
+    for process in started:
+        process.close()
+
+
+def test_a_restarted_server_knows_its_jobs(start: Callable[..., Process], report: Report) -> None:
+    first = start("--ServerApp.base_url=/user/a/")
+    assert first.url.startswith("http://127.0.0.1:")
+    assert first.url.endswith("/user/a/progresswidget/")
+    assert first.endpoint.stat().st_mode & 0o777 == 0o600
+    assert first.endpoint.parent.stat().st_mode & 0o777 == 0o700
+    running, ended = report(), report(status="failed")
+    for body in (running, ended):
+        first.report(body)
+    records = {body["taskId"]: first.request(f"api/jobs/{body['taskId']}") for body in (running, ended)}
+    first.stop()
+    assert not first.endpoint.exists(), first.log.read_text()
+
+    second = start("--ServerApp.base_url=/user/a/")
+    assert second.endpoint == first.endpoint
+    assert second.content["secret"] != first.content["secret"]
+    for task_id, record in records.items():
+        assert second.request(f"api/jobs/{task_id}") == record
+    # The kernel has gone on meanwhile.
+    second.report(running | {"revision": 2, "rows": 7777})
+    assert second.request(f"api/jobs/{running['taskId']}")["rows"] == 7777
+
+
+def test_a_killed_server_loses_no_end(start: Callable[..., Process], report: Report) -> None:
+    first = start()
+    ended = [report(status="failed") for _ in range(20)]
+    for body in ended:
+        first.report(body)
+    first.stop(signal.SIGKILL)
+    second = start()
+    assert second.endpoint == first.endpoint
+    known = {record["taskId"] for record in second.request("api/jobs")}
+    assert known == {body["taskId"] for body in ended}
+
+
+def test_jobs_of_the_server_before_have_a_lease(
+    start: Callable[..., Process], report: Report
+) -> None:
+    body = report(kernelId="gone")
+    first = start()
+    first.report(body)
+    first.stop()
+    second = start("--ProgressExtension.kernel_lease=0.5")
+    end = time.monotonic() + 10
+    while second.request(f"api/jobs/{body['taskId']}")["status"] != "interrupted":
+        assert time.monotonic() < end
+    assert second.request(f"api/jobs/{body['taskId']}")["error"]["code"] == "kernel-silent"
+
+
+def test_a_second_server_takes_the_next_slot(start: Callable[..., Process], report: Report) -> None:
+    first, second = start(), start()
+    assert second.endpoint.parent.name == f"{first.endpoint.parent.name}-2"
+    assert second.url != first.url
+    body = report()
+    first.report(body)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        second.request(f"api/jobs/{body['taskId']}")
+    assert caught.value.code == 404
+    caught.value.close()
+    first.stop()
+    assert start().endpoint == first.endpoint
+
+
+def test_the_endpoint_has_the_true_port_after_a_retry(
+    start: Callable[..., Process], report: Report
+) -> None:
+    first = start()
+    port = first.url.split(":")[2].split("/")[0]
+    second = start(f"--port={port}", "--ServerApp.ip=0.0.0.0")
+    assert f":{port}/" not in second.url
+    assert second.url.startswith("http://127.0.0.1:")
+    second.report(report())
+
+
+def test_a_kernel_inherits_the_path_and_not_the_secret(start: Callable[..., Process]) -> None:
+    process = start()
+    base = process.url.removesuffix("progresswidget/")
+    request = urllib.request.Request(
+        f"{base}api/kernels",
+        method="POST",
+        headers={"Authorization": f"token {TOKEN}"},
+        data=b'{"name": "python3"}',
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert response.status == 201
+    (kernel,) = psutil.Process(process.pid).children()
+    environment = kernel.environ()
+    assert environment["PROGRESSWIDGET_ENDPOINT_FILE"] == str(process.endpoint)
+    assert not any(process.content["secret"] in value for value in environment.values())
+    process.stop()
+
+
+def test_memory_stays_flat_for_a_large_file(
+    start: Callable[..., Process], tmp_path: Path, report: Report
+) -> None:
+    size = 1 << 30
+    path = tmp_path / "root" / "large.bin"
+    with path.open("wb") as file:
+        file.truncate(size)
+    status = path.stat()
+    process = start()
+    body = report(
+        status="done",
+        name=path.name,
+        path=str(path),
+        sha256="0" * 64,
+        fingerprint={
+            "device": str(status.st_dev),
+            "inode": str(status.st_ino),
+            "size": str(status.st_size),
+            "mtimeNs": str(status.st_mtime_ns),
+            "ctimeNs": str(status.st_ctime_ns),
+        },
+    )
+    address = f"{process.url}files/{body['taskId']}/1/{path.name}"
+    process.report(body)
+    memory = psutil.Process(process.pid).memory_info
+
+    def download(limit: int) -> tuple[int, int]:
+        request = urllib.request.Request(address, headers={"Authorization": f"token {TOKEN}"})
+        total = most = 0
+        with urllib.request.urlopen(request, timeout=30) as response:
+            while total < limit and (block := response.read(8 << 20)):
+                total += len(block)
+                most = max(most, memory().rss)
+        return total, most
+
+    download(64 << 20)  # what a first request allocates for good
+    before = memory().rss
+    total, most = download(size)
+    assert total == size
+    growth = most - before
+    assert growth < 16 << 20, f"{growth / 2**20:.1f} MiB"

@@ -1,0 +1,184 @@
+"""The wire: golden frames that the front end reads too, and decoders that survive anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from progresswidget import protocol
+from progresswidget.protocol import (
+    MAX_COUNT,
+    REPORT_FIELDS,
+    STATUSES,
+    MalformedError,
+    Ping,
+    Subscribe,
+    Unsubscribe,
+    decode_client_message,
+    decode_report,
+    is_task_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FRAMES = json.loads(
+    (Path(__file__).parent.parent / "data" / "protocol" / "client_frames.json").read_text()
+)
+TASK = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize("row", FRAMES, ids=lambda row: row["name"])
+def test_golden_frames(row: dict[str, Any]) -> None:
+    if row["valid"]:
+        assert isinstance(decode_client_message(row["frame"]), Subscribe | Unsubscribe | Ping)
+        return
+    with pytest.raises(MalformedError) as caught:
+        decode_client_message(row["frame"])
+    assert caught.value.code == row["code"]
+
+
+def test_golden_frames_hold_every_type_and_code() -> None:
+    kinds = {type(decode_client_message(row["frame"])) for row in FRAMES if row["valid"]}
+    assert kinds == {Subscribe, Unsubscribe, Ping}
+    assert {row["code"] for row in FRAMES if not row["valid"]} == {
+        "malformed",
+        "unknown-type",
+        "too-many",
+    }
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": st.sampled_from(["subscribe", "unsubscribe", "ping"]) | json_values,
+        "id": st.integers(-2, 2**60) | json_values,
+        "data": json_values
+        | st.fixed_dictionaries(
+            {
+                "tasks": st.lists(
+                    json_values
+                    | st.just(TASK)
+                    | st.fixed_dictionaries(
+                        {"taskId": st.just(TASK) | json_values},
+                        optional={"epoch": json_values, "seq": json_values},
+                    ),
+                    max_size=4,
+                )
+            }
+        ),
+    },
+)
+
+
+@given(messages | json_values)
+def test_a_frame_is_a_message_or_malformed(value: object) -> None:
+    frame = json.dumps(value)
+    try:
+        message = decode_client_message(frame)
+    except MalformedError as error:
+        assert error.re is None or 0 <= error.re <= MAX_COUNT
+        return
+    if isinstance(message, Subscribe):
+        assert all(is_task_id(position.task_id) for position in message.positions)
+        assert all(0 <= position.seq <= MAX_COUNT for position in message.positions)
+    elif isinstance(message, Unsubscribe):
+        assert all(is_task_id(task_id) for task_id in message.task_ids)
+
+
+@given(st.text() | st.binary())
+def test_noise_is_malformed_and_nothing_worse(noise: str | bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode_client_message(noise)
+
+
+@given(st.binary())
+def test_noise_is_no_report(noise: bytes) -> None:
+    with pytest.raises(MalformedError):
+        decode_report(TASK, noise)
+
+
+@given(name=st.sampled_from(sorted(REPORT_FIELDS)), value=json_values)
+def test_a_report_with_any_field_replaced_is_taken_as_it_is_or_refused(
+    name: str, value: object
+) -> None:
+    body = {**_valid(), name: value}
+    try:
+        report = decode_report(TASK, json.dumps(body).encode())
+    except MalformedError:
+        return
+    assert report[name] == value
+    assert report["status"] in STATUSES
+    json.dumps(report, allow_nan=False).encode()
+
+
+@pytest.mark.parametrize("name", sorted(REPORT_FIELDS))
+def test_every_field_is_needed(name: str) -> None:
+    body = _valid()
+    del body[name]
+    with pytest.raises(MalformedError, match=f"{name} is missing"):
+        decode_report(TASK, json.dumps(body).encode())
+
+
+def test_unknown_fields_are_left_out() -> None:
+    report = decode_report(TASK, json.dumps({**_valid(), "later": 1}).encode())
+    assert set(report) == {"taskId", "error", "fingerprint", *REPORT_FIELDS}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "a/b.csv"},
+        {"name": "a\\b.csv"},
+        {"name": ""},
+        {"path": "relative.csv"},
+        {"path": "/a\0b"},
+        {"status": "finished"},
+        {"phase": "later"},
+        {"progress": 101},
+        {"rows": -1},
+        {"rows": 2**53},
+        {"rows": True},
+        {"sha256": "AB" * 32},
+        {"status": "done"},
+        {"error": "text"},
+        {"error": {"code": "x"}},
+        {"fingerprint": {"device": 1}},
+        {"taskId": "f" * 32},
+        {"name": "\ud800.csv"},
+    ],
+    ids=str,
+)
+def test_reports_that_break_a_rule(changes: dict[str, object]) -> None:
+    with pytest.raises(MalformedError):
+        decode_report(TASK, json.dumps({**_valid(), **changes}).encode())
+
+
+def test_the_fingerprint_survives_the_wire() -> None:
+    value = protocol.Fingerprint(2**63, 2**63, 7, 1712000000123456789, 1712000000123456790)
+    assert protocol.Fingerprint.from_json(json.loads(json.dumps(value.to_json()))) == value
+
+
+def _valid() -> dict[str, Any]:
+    texts = {"status": "running", "phase": "writing", "name": "a.csv", "path": "/tmp/a.csv"}
+    blank: dict[str, Callable[[], Any]] = {
+        "text": lambda: "",
+        "count": lambda: 0,
+        "number": lambda: 0,
+        "flag": lambda: False,
+    }
+    fields = {
+        name: None if nullable else blank[kind]()
+        for name, (kind, nullable, _) in REPORT_FIELDS.items()
+    }
+    return {**fields, **texts}

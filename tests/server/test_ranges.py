@@ -1,0 +1,284 @@
+"""Range, preconditions and file names, by the sections of the RFCs."""
+
+from __future__ import annotations
+
+from email.message import Message
+from email.utils import formatdate
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tornado.httputil import HTTPHeaders
+
+from jupyter_server_ext.ranges import (
+    ByteRange,
+    Decision,
+    UnsatisfiableError,
+    Validators,
+    content_disposition,
+    content_type,
+    decide,
+    http_date,
+    parse_range,
+)
+
+ETAG = '"sha256-abc"'
+MODIFIED = 1_712_000_000
+AT = http_date(MODIFIED)
+BEFORE, AFTER = http_date(MODIFIED - 1), http_date(MODIFIED + 1)
+VALIDATORS = Validators(ETAG, MODIFIED, MODIFIED + 1000.0)
+PART = Decision("partial", ByteRange(0, 4))
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-0", (0, 0)),
+        ("bytes=0-99", (0, 99)),
+        ("bytes=0-100", (0, 99)),
+        ("bytes=0-", (0, 99)),
+        ("bytes=99-", (99, 99)),
+        ("bytes=-1", (99, 99)),
+        ("bytes=-100", (0, 99)),
+        ("bytes=-101", (0, 99)),
+        ("BYTES=1-2", (1, 2)),
+        ("bytes= 1-2 ", (1, 2)),
+        ("bytes=007-0008", (7, 8)),
+        (f"bytes=0-{'9' * 5000}", (0, 99)),
+        (f"bytes=-{'9' * 5000}", (0, 99)),
+    ],
+)
+def test_single_ranges(header: str, expected: tuple[int, int]) -> None:
+    assert parse_range(header, 100) == ByteRange(*expected)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=1",
+        "bytes=2-1",
+        "bytes=1-2-3",
+        "bytes=--1",
+        "bytes=+1-2",
+        "bytes=1 - 2",
+        "bytes=0x1-2",
+        "bytes=\u0661-\u0662",
+        "rows=1-2",
+        "bytes=0-1,3-4",
+        "bytes=0-1,",
+        "bytes=0-1\n",
+    ],
+)
+def test_ranges_that_are_ignored(header: str) -> None:
+    assert parse_range(header, 100) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "size"),
+    [
+        ("bytes=100-", 100),
+        ("bytes=100-200", 100),
+        ("bytes=-0", 100),
+        ("bytes=0-", 0),
+        ("bytes=0-0", 0),
+        ("bytes=-5", 0),
+        (f"bytes={'9' * 5000}-", 100),
+    ],
+)
+def test_ranges_outside_the_file(header: str, size: int) -> None:
+    with pytest.raises(UnsatisfiableError):
+        parse_range(header, size)
+
+
+@given(
+    header=st.text() | st.from_regex(r"bytes=[0-9]{0,25}-[0-9]{0,25}(,[0-9]*-[0-9]*)*"),
+    size=st.integers(0, 2**63),
+)
+def test_a_range_lies_within_the_file(header: str, size: int) -> None:
+    try:
+        found = parse_range(header, size)
+    except UnsatisfiableError:
+        return
+    if found is not None:
+        assert 0 <= found.first <= found.last < size
+        assert 1 <= found.length <= size
+
+
+@given(first=st.integers(0, 2**40), length=st.integers(1, 2**40), size=st.integers(1, 2**41))
+def test_a_range_means_what_a_slice_means(first: int, length: int, size: int) -> None:
+    last = first + length - 1
+    if first >= size:
+        with pytest.raises(UnsatisfiableError):
+            parse_range(f"bytes={first}-{last}", size)
+        return
+    found = parse_range(f"bytes={first}-{last}", size)
+    assert found is not None
+    assert range(found.first, found.last + 1) == range(size)[first : last + 1]
+    suffix = parse_range(f"bytes=-{length}", size)
+    assert suffix is not None
+    assert range(suffix.first, suffix.last + 1) == range(size)[-length:]
+
+
+def test_content_range() -> None:
+    assert ByteRange(2, 5).content_range(10) == "bytes 2-5/10"
+    assert ByteRange(2, 5).length == 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        # Section 13.1.1: strong comparison.
+        ({"If-Match": ETAG}, "whole"),
+        ({"If-Match": "*"}, "whole"),
+        ({"If-Match": f'"x", {ETAG}'}, "whole"),
+        ({"If-Match": '"x"'}, "failed"),
+        ({"If-Match": f"W/{ETAG}"}, "failed"),
+        ({"If-Match": "sha256-abc"}, "failed"),
+        # Section 13.1.4, and its order after If-Match.
+        ({"If-Unmodified-Since": AT}, "whole"),
+        ({"If-Unmodified-Since": BEFORE}, "failed"),
+        ({"If-Unmodified-Since": "yesterday"}, "whole"),
+        ({"If-Match": ETAG, "If-Unmodified-Since": BEFORE}, "whole"),
+        # Section 13.1.2: weak comparison.
+        ({"If-None-Match": ETAG}, "not-modified"),
+        ({"If-None-Match": f"W/{ETAG}"}, "not-modified"),
+        ({"If-None-Match": f'"a,b" , {ETAG}'}, "not-modified"),
+        ({"If-None-Match": "*"}, "not-modified"),
+        ({"If-None-Match": '"x"'}, "whole"),
+        # Section 13.1.3, and its order after If-None-Match.
+        ({"If-Modified-Since": AT}, "not-modified"),
+        ({"If-Modified-Since": AFTER}, "not-modified"),
+        ({"If-Modified-Since": BEFORE}, "whole"),
+        ({"If-Modified-Since": "Tue, 99 Foo"}, "whole"),
+        ({"If-Modified-Since": ""}, "whole"),
+        ({"If-None-Match": '"x"', "If-Modified-Since": AT}, "whole"),
+        # Section 13.2.2: a failed If-Match comes before an If-None-Match that holds.
+        ({"If-Match": '"x"', "If-None-Match": ETAG}, "failed"),
+        ({"If-None-Match": ETAG, "Range": "bytes=0-4"}, "not-modified"),
+        ({"If-Match": '"x"', "Range": "bytes=0-4"}, "failed"),
+    ],
+    ids=str,
+)
+def test_preconditions(fields: dict[str, str], outcome: str) -> None:
+    assert decide(HTTPHeaders(fields), 100, VALIDATORS).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("if_range", "expected"),
+    [
+        (ETAG, PART),
+        (f" {ETAG} ", PART),
+        (AT, PART),
+        (f"W/{ETAG}", Decision("whole")),
+        ('"x"', Decision("whole")),
+        (BEFORE, Decision("whole")),
+        (AFTER, Decision("whole")),
+        ("nonsense", Decision("whole")),
+        ("", Decision("whole")),
+    ],
+)
+def test_if_range(if_range: str, expected: Decision) -> None:
+    fields = HTTPHeaders({"Range": "bytes=0-4", "If-Range": if_range})
+    assert decide(fields, 100, VALIDATORS) == expected
+
+
+def test_if_range_by_date_needs_a_strong_date() -> None:
+    fields = HTTPHeaders({"Range": "bytes=0-4", "If-Range": AT})
+    young = Validators(ETAG, MODIFIED, MODIFIED + 0.5)
+    assert decide(fields, 100, young) == Decision("whole")
+
+
+def test_a_stale_if_range_hides_a_range_outside_the_file() -> None:
+    fields = HTTPHeaders({"Range": "bytes=500-"})
+    assert decide(fields, 100, VALIDATORS) == Decision("unsatisfiable")
+    fields["If-Range"] = '"x"'
+    assert decide(fields, 100, VALIDATORS) == Decision("whole")
+
+
+def test_head_ignores_range() -> None:
+    for value in ("bytes=0-4", "bytes=500-"):
+        fields = HTTPHeaders({"Range": value})
+        assert decide(fields, 100, VALIDATORS, head=True) == Decision("whole")
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "Range",
+                "If-Range",
+                "If-Match",
+                "If-None-Match",
+                "If-Modified-Since",
+                "If-Unmodified-Since",
+            ]
+        ),
+        st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0")),
+    ),
+    st.integers(0, 1000),
+)
+def test_any_header_gets_a_decision(fields: dict[str, str], size: int) -> None:
+    decision = decide(fields, size, VALIDATORS)
+    assert (decision.range is not None) == (decision.outcome == "partial")
+
+
+@pytest.mark.parametrize("seconds", [0, 784_111_777, 1_712_000_000, 4_102_444_799])
+def test_http_date(seconds: int) -> None:
+    assert http_date(seconds) == formatdate(seconds, usegmt=True)
+
+
+names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\\\0"), min_size=1, max_size=255
+)
+
+
+@given(names)
+def test_a_name_survives_content_disposition(name: str) -> None:
+    value = content_disposition(name)
+    assert value.isascii()
+    assert value.isprintable()
+    plain, _, extended = value.removeprefix("attachment; filename=").partition("; filename*=")
+    assert unquote(extended.removeprefix("UTF-8''"), errors="strict") == name
+    assert plain[0] == plain[-1] == '"'
+    assert '"' not in plain[1:-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("flights.csv", "flights.csv"),
+        ("my flights; 2013.csv", "my flights; 2013.csv"),
+        ('say "hi".csv', "say _hi_.csv"),
+        ("f\u00fcr 5 \u20ac.csv", "f_r 5 _.csv"),
+        ("100%.csv", "100%.csv"),
+        ("100%25.csv", "100_25.csv"),
+        ("a\r\nSet-Cookie: x.csv", "a__Set-Cookie: x.csv"),
+    ],
+)
+def test_the_plain_name_that_curl_reads(name: str, plain: str) -> None:
+    message = Message()
+    message["Content-Disposition"] = content_disposition(name).partition("; filename*")[0]
+    assert message.get_filename() == plain
+
+
+@pytest.mark.parametrize(
+    ("media_type", "expected"),
+    [
+        ("text/csv", "text/csv; charset=utf-8"),
+        ("text/csv; charset=ascii", "text/csv; charset=ascii"),
+        ("application/vnd.apache.parquet", "application/vnd.apache.parquet"),
+        ("application/gzip", "application/gzip"),
+        ("", "application/octet-stream"),
+        ("text", "application/octet-stream"),
+        ("text/html\r\nX: y", "application/octet-stream"),
+        ("text/csv\n", "application/octet-stream"),
+    ],
+)
+def test_content_type(media_type: str, expected: str) -> None:
+    assert content_type(media_type) == expected
