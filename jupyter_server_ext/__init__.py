@@ -11,6 +11,6 @@ from typing import Any
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """Name the extension application, as jupyter_server's discovery asks."""
-    from .extension import ProgressExtension
+    from jupyter_server_ext.extension import ProgressExtension
 
     return [{"module": "jupyter_server_ext", "app": ProgressExtension}]

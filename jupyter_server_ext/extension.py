@@ -16,25 +16,24 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.extension.application import ExtensionApp
 
+from jupyter_server_ext import endpoint, statedir
+from jupyter_server_ext.config import Settings
+from jupyter_server_ext.handlers import routes
+from jupyter_server_ext.hub import Hub
+from jupyter_server_ext.kernels import KernelWatcher
+from jupyter_server_ext.notebooks import Notebooks
+from jupyter_server_ext.registry import JobRegistry, Limits
+from jupyter_server_ext.services import Services
+from jupyter_server_ext.stores.memory import MemoryJobStore
+from jupyter_server_ext.stores.sqlite import SqliteJobStore
 from progresswidget.protocol import ENDPOINT_VARIABLE
-
-from . import endpoint, statedir
-from .config import Settings
-from .handlers import routes
-from .hub import Hub
-from .kernels import KernelWatcher
-from .notebooks import Notebooks
-from .registry import JobRegistry, Limits
-from .services import Services
-from .stores.memory import MemoryJobStore
-from .stores.sqlite import SqliteJobStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_server.serverapp import ServerApp
 
-    from .stores import JobStore
+    from jupyter_server_ext.stores import JobStore
 
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""

@@ -8,22 +8,19 @@ task, and the frame of an event is encoded once for all readers that are equally
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
 from progresswidget import protocol
-from progresswidget.protocol import TERMINAL, Json, Position
+from progresswidget.protocol import TERMINAL, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-MAX_QUEUED: Final = 1024 * 1024
-"""Bytes of answers and terminal events that may wait for one connection."""
-MAX_TASKS: Final = 10_000
-"""Tasks that one connection may subscribe to."""
-_ANSWER_COST: Final = 64
-"""Bytes that an answer which is not encoded yet is charged with."""
+    from jupyter_server_ext.subscriber import Subscriber
+
+_REMEMBERED: Final = 10_000
+"""Removed tasks whose sequence number is remembered, in case they report again."""
 _TIMER_SLACK: Final = 0.001
 """Seconds by which a timer may be early."""
 
@@ -61,189 +58,6 @@ class Topic:
         return self._frame[2]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A `subscribed` that is still to be written; the snapshot is read when it is."""
-
-    re: int
-    position: Position
-
-
-class Subscriber:
-    """The outbox of one connection.
-
-    Parameters
-    ----------
-    hub
-        Where the topics are.
-    wake
-        Called when there may be something to take.
-    """
-
-    def __init__(self, hub: Hub, wake: Callable[[], None]) -> None:
-        self._hub = hub
-        self._wake = wake
-        self._queue: deque[str | _Answer] = deque()
-        self._queued = 0
-        self._told: dict[str, int] = {}
-        self._answering: set[str] = set()
-        self._marked: dict[str, None] = {}  # an ordered set: the longest waiting goes first
-        self.overflowed = False
-
-    @property
-    def tasks(self) -> int:
-        """How many tasks it is subscribed to, or about to be."""
-        return len(self._told.keys() | self._answering)
-
-    def answer(self, re: int, positions: Iterable[Position]) -> None:
-        """Subscribe, and queue one answer a task.
-
-        Parameters
-        ----------
-        re
-            Id of the message that asked.
-        """
-        for position in positions:
-            self._answering.add(position.task_id)
-            self._hub.join(position.task_id, self)
-            self._put(_Answer(re, position), _ANSWER_COST)
-
-    def forget(self, task_ids: Iterable[str]) -> None:
-        """Unsubscribe."""
-        for task_id in task_ids:
-            self._hub.leave(task_id, self)
-            self._told.pop(task_id, None)
-            self._marked.pop(task_id, None)
-            if task_id in self._answering:
-                self._withdraw(task_id)
-
-    def send(self, message: Json) -> None:
-        """Queue a message of its own, a pong for instance."""
-        frame = protocol.encode(message)
-        self._put(frame, len(frame))
-
-    def mark(self, task_id: str) -> None:
-        """Note that a task has news; a task whose answer waits needs no mark."""
-        if task_id in self._told and task_id not in self._answering:
-            self._marked[task_id] = None
-            self._wake()
-
-    def before_terminal(self, task_id: str, topic: Topic) -> None:
-        """Queue the state before a terminal one, if it was not told: nothing swallows the end."""
-        if task_id in self._answering or task_id not in self._told:
-            return
-        self._marked.pop(task_id, None)
-        if self._told[task_id] < topic.seq:
-            self._enqueue(task_id, topic)
-
-    def terminal(self, task_id: str, topic: Topic) -> None:
-        """Queue the terminal event of a task."""
-        if task_id in self._told and task_id not in self._answering:
-            self._enqueue(task_id, topic)
-
-    def removed(self, task_id: str, message: Json) -> None:
-        """Queue the news that a task is gone, and unsubscribe from it."""
-        self._told.pop(task_id, None)
-        self._marked.pop(task_id, None)
-        if task_id in self._answering:
-            self._refuse(task_id)
-        self.send(message)
-
-    def take(self) -> str | None:
-        """Return the next frame, or None where there is nothing to say."""
-        if self._queue:
-            item = self._queue.popleft()
-            if isinstance(item, str):
-                self._queued -= len(item)
-                return item
-            self._queued -= _ANSWER_COST
-            return self._render(item)
-        while self._marked:
-            task_id = next(iter(self._marked))
-            del self._marked[task_id]
-            topic = self._hub.topic(task_id)
-            if topic is not None and self._told[task_id] < topic.seq:
-                return self._event(task_id, topic)
-        return None
-
-    def close(self) -> None:
-        """Leave every topic."""
-        for task_id in self._told.keys() | self._answering:
-            self._hub.leave(task_id, self)
-        self._told.clear()
-        self._marked.clear()
-        self._answering.clear()
-        self._queue.clear()
-
-    def _render(self, item: _Answer) -> str:
-        hub, task_id = self._hub, item.position.task_id
-        self._answering.discard(task_id)
-        topic = hub.topic(task_id)
-        if topic is None:
-            return self._not_found(item)
-        topic.subscribers.add(self)  # the task may be younger than the question
-        self._told[task_id] = topic.seq
-        self._marked.pop(task_id, None)
-        recovered = (item.position.epoch, item.position.seq) == (hub.epoch, topic.seq)
-        return protocol.encode(
-            protocol.subscribed(
-                re=item.re,
-                task_id=task_id,
-                epoch=hub.epoch,
-                seq=topic.seq,
-                timestamp=hub.timestamp(),
-                snapshot=None if recovered else topic.data,
-            )
-        )
-
-    def _not_found(self, item: _Answer) -> str:
-        return protocol.encode(
-            protocol.error(
-                code="task-not-found",
-                message="this server does not know the task",
-                timestamp=self._hub.timestamp(),
-                re=item.re,
-                task_id=item.position.task_id,
-            )
-        )
-
-    def _event(self, task_id: str, topic: Topic) -> str:
-        first = self._told[task_id] + 1
-        self._told[task_id] = topic.seq
-        return topic.frame(self._hub.epoch, first, self._hub.timestamp())
-
-    def _enqueue(self, task_id: str, topic: Topic) -> None:
-        frame = self._event(task_id, topic)
-        self._put(frame, len(frame))
-
-    def _withdraw(self, task_id: str) -> None:
-        self._answering.discard(task_id)
-        kept = [
-            item
-            for item in self._queue
-            if isinstance(item, str) or item.position.task_id != task_id
-        ]
-        self._queued -= _ANSWER_COST * (len(self._queue) - len(kept))
-        self._queue = deque(kept)
-
-    def _refuse(self, task_id: str) -> None:
-        # Now, and not when it is written: a task of the same id may be there again by then.
-        self._answering.discard(task_id)
-        for index, item in enumerate(self._queue):
-            if isinstance(item, _Answer) and item.position.task_id == task_id:
-                frame = self._not_found(item)
-                self._queue[index] = frame
-                self._queued += len(frame) - _ANSWER_COST
-
-    def _put(self, item: str | _Answer, cost: int) -> None:
-        if self._queued + cost > MAX_QUEUED:
-            self.overflowed = True
-        else:
-            self._queue.append(item)
-            self._queued += cost
-        self._wake()
-
-
 class Hub:
     """Tells subscribers of jobs.
 
@@ -267,6 +81,7 @@ class Hub:
         self._interval = interval
         self._clock = clock
         self._topics: dict[str, Topic] = {}
+        self._ended: dict[str, int] = {}  # how far removed topics had come, the newest last
 
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
@@ -296,7 +111,10 @@ class Hub:
         """
         topic = self._topics.get(task_id)
         if topic is None:
-            self._topics[task_id] = Topic(data, pushed=self._clock.time())
+            # A task that was removed and reports again goes on counting: a page that still has the
+            # old position must not be taken for up to date.
+            seq = self._ended.pop(task_id, 0) + 1
+            self._topics[task_id] = Topic(data, seq=seq, pushed=self._clock.time())
             return
         ends = data["status"] in TERMINAL and topic.data["status"] != data["status"]
         if ends:
@@ -318,6 +136,9 @@ class Hub:
         topic = self._topics.pop(task_id, None)
         if topic is None:
             return
+        self._ended[task_id] = topic.seq
+        if len(self._ended) > _REMEMBERED:
+            del self._ended[next(iter(self._ended))]
         message = protocol.removed(task_id=task_id, timestamp=self.timestamp())
         for subscriber in tuple(topic.subscribers):
             subscriber.removed(task_id, message)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from logging import Logger
 
-    from .model import Job
+    from jupyter_server_ext.model import Job
 
 _SETTLE: Final = 1.5
 """Seconds to wait for what a kernel that was asked to end does next: restart, or stay away."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .model import Job
+    from jupyter_server_ext.model import Job
 
 _MILLISECONDS_A_DAY: Final = 86_400_000
 

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from jupyter_server_ext import model, reaper
+from jupyter_server_ext.errors import ApiError
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
-
-from . import model, reaper
-from .errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from .hub import Hub
-    from .model import Job
-    from .stores import JobStore
+    from jupyter_server_ext.hub import Hub
+    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.stores import JobStore
 
 
 @dataclass(frozen=True, slots=True)

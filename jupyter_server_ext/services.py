@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-    from .handlers.events import EventsHandler
-    from .hub import Hub
-    from .kernels import KernelWatcher
-    from .notebooks import Notebooks
-    from .registry import JobRegistry
+    from jupyter_server_ext.handlers.events import EventsHandler
+    from jupyter_server_ext.hub import Hub
+    from jupyter_server_ext.kernels import KernelWatcher
+    from jupyter_server_ext.notebooks import Notebooks
+    from jupyter_server_ext.registry import JobRegistry
 
 
 @dataclass(slots=True)

@@ -75,6 +75,16 @@ class ExportCancelledError(ProgressWidgetError):
 
     code = "cancelled"
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for it: somebody wanted this, and where in our code it came up is no news.
+        return [f"{type(self).__name__}: {self}"]
+
+
+class ExportStoppedError(ExportCancelledError):
+    """The export was stopped by Ctrl-C or the notebook's stop button."""
+
+    code = "keyboard-interrupt"
+
 
 class KernelStoppedError(ExportCancelledError):
     """The export was ended because its kernel is being shut down."""
@@ -93,3 +103,6 @@ class ExportInterrupted(KeyboardInterrupt):  # noqa: N818 - it is an interrupt, 
 
     It stays a `KeyboardInterrupt`, so that *Run All* stops as it does for any interrupted cell.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{type(self).__name__}: {self}"]

@@ -24,6 +24,7 @@ from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
     ExportInterrupted,
+    ExportStoppedError,
     JobStateError,
     KernelStoppedError,
     ProgressWidgetError,
@@ -123,7 +124,7 @@ class Job:
         self._background = background
         self._state: Status = "queued"
         self._wanted: Action = "resume"
-        self._kernel_stops = False
+        self._stop_kind: type[ExportCancelledError] = ExportCancelledError
         self._outcome: Result | None = None
         self._error: BaseException | None = None
         self._created = time.time()
@@ -311,9 +312,8 @@ class Job:
                 self._changed.wait_for(lambda: self._wanted != "pause")
                 self._meter.resume(time.monotonic())
             if self._wanted == "cancel":
-                kind = KernelStoppedError if self._kernel_stops else ExportCancelledError
                 hint = texts.ENGLISH["cancelled_hint"]
-                raise kind(f"the export to {self._name} was cancelled", hint)
+                raise self._stop_kind(f"The export to {self._name} was stopped.", hint)
             self._state = "running"
         reporter().wake()
 
@@ -360,6 +360,7 @@ class Job:
                 if bar is not None:
                     bar.draw(self.report())
         except KeyboardInterrupt:
+            self._stop_kind = ExportStoppedError
             self.cancel()
             self._finished.wait()
             raise self._interrupted() from None
@@ -459,8 +460,8 @@ def _apart_from_clock(fields: Json) -> Json:
 
 
 def _describe(error: BaseException | None) -> Json | None:
-    if error is None:
-        return None
+    if error is None or type(error) is ExportCancelledError:
+        return None  # somebody wanted it: the status says all
     if isinstance(error, ProgressWidgetError):
         code, message, hint = error.code, error.message, error.hint
     else:
@@ -492,7 +493,7 @@ def _at_exit() -> None:
     stopping = running_kernel() is not None
     for job in list(_active):
         if stopping:
-            job._kernel_stops = True  # noqa: SLF001
+            job._stop_kind = KernelStoppedError  # noqa: SLF001
             job.cancel()
         with contextlib.suppress(KeyboardInterrupt):
             job._finished.wait(SETTLE if stopping else None)  # noqa: SLF001

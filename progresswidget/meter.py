@@ -10,6 +10,8 @@ from typing import Final
 
 WARM_UP: Final = 1.0
 """Seconds of work before a remaining time is given: earlier ones would be guesses."""
+MOMENT: Final = 1e-6
+"""Seconds below which no rate is told: a division by next to nothing says nothing."""
 SHORTEST_MEMORY: Final = 3.0
 LONGEST_MEMORY: Final = 30.0
 """Bounds, in seconds, of the time constant with which old observations fade."""
@@ -77,8 +79,8 @@ class Meter:
 
     @property
     def rate(self) -> float | None:
-        """Rows a second of late, or None before any time has passed."""
-        if self._fading_seconds <= 0:
+        """Rows a second of late, or None before a microsecond has passed."""
+        if self._fading_seconds < MOMENT:
             return None
         return self._fading_rows / self._fading_seconds
 

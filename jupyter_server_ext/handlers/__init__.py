@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyter_server_ext.handlers.base import NotFoundHandler
+from jupyter_server_ext.handlers.downloads import DownloadHandler
+from jupyter_server_ext.handlers.events import EventsHandler
+from jupyter_server_ext.handlers.jobs import JobHandler, JobsHandler
 from jupyter_server_ext.services import Services
-
-from .base import NotFoundHandler
-from .downloads import DownloadHandler
-from .events import EventsHandler
-from .jobs import JobHandler, JobsHandler
 
 Route = tuple[str, type[Any], dict[str, Services]]
 

@@ -132,7 +132,7 @@ class NotFoundHandler(Handler):
     # `authorized` without an action remembers the first method it sees, and would be wrong for the
     # others: looking for what is not there is reading, whatever the verb.
     @web.authenticated
-    @authorized(action="read")
+    @authorized(action="read")  # type: ignore[untyped-decorator]
     async def get(self) -> None:
         """Say that there is nothing here."""
         raise ApiError("not-found", "There is nothing at this address.")

@@ -19,6 +19,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.ranges import (
     ByteRange,
     Validators,
@@ -33,8 +34,6 @@ from jupyter_server_ext.stores.files import (
     PublishedFile,
     open_published,
 )
-
-from .base import Handler
 
 if TYPE_CHECKING:
     from collections.abc import Callable

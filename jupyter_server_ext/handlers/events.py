@@ -12,7 +12,8 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.hub import MAX_TASKS, Subscriber
+from jupyter_server_ext.handlers.base import AUTH_RESOURCE, ErrorsMixin
+from jupyter_server_ext.subscriber import MAX_TASKS, Subscriber
 from progresswidget import protocol
 from progresswidget.protocol import (
     CLOSE_MALFORMED,
@@ -25,8 +26,6 @@ from progresswidget.protocol import (
     Ping,
     Subscribe,
 )
-
-from .base import AUTH_RESOURCE, ErrorsMixin
 
 _LENIENT: Final = frozenset({"unknown-type", "too-many"})
 """Mistakes that a newer or greedy client makes; any other one is a broken client."""

@@ -10,6 +10,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from tornado import web
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.base import Handler
 from progresswidget.protocol import (
     ACTIONS,
     AUTHORIZATION_SCHEME,
@@ -18,8 +19,6 @@ from progresswidget.protocol import (
     Action,
     decode_report,
 )
-
-from .base import Handler
 
 if TYPE_CHECKING:
     from jupyter_server_ext.model import Job

@@ -82,7 +82,9 @@ def locate(path: str | os.PathLike[str]) -> Path:
     absolute = expanded.absolute()
     if ".." in absolute.parts:
         absolute = Path(os.path.realpath(absolute.parent)) / absolute.name
-    return Path(os.path.realpath(absolute)) if absolute.is_symlink() else absolute
+    # `Path.is_symlink` raises for a name that is too long; `check` words that better.
+    linked = os.path.islink(absolute)  # noqa: PTH114
+    return Path(os.path.realpath(absolute)) if linked else absolute
 
 
 def check(path: Path, *, overwrite: bool) -> None:

@@ -38,23 +38,26 @@ def array_bytes(array: pa.Array) -> int:
 
 
 def _view_bytes(array: pa.Array) -> int:
+    import polars as pl
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    # Arrow columnar format, "Variable-size Binary View Layout": 16 bytes a value, of which the
-    # first four are the length.
-    words = pa.Array.from_buffers(
-        pa.int32(), 4 * (array.offset + len(array)), [None, array.buffers()[1]]
-    )
-    views = pa.FixedSizeListArray.from_arrays(words, 4).slice(array.offset)
-    lengths = pc.if_else(array.is_valid(), pc.list_element(views, 0), 0)
-    return 16 * len(array) + (pc.sum(lengths).as_py() or 0)
+    # pyarrow cannot measure views; polars, whose own layout they are, adds lengths up quickly.
+    series = pl.Series(array)
+    binary = pa.types.is_binary_view(array.type)
+    lengths = series.bin.size() if binary else series.str.len_bytes()
+    return 16 * len(array) + int(lengths.sum())
 
 
-def split(batch: pa.RecordBatch, size: int) -> Iterator[pa.RecordBatch]:
-    """Halve `batch` until no part has more than `size` bytes or only one row is left."""
-    if batch.num_rows <= 1 or batch_bytes(batch) <= size:
-        yield batch
+def split(batch: pa.RecordBatch, size: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Halve `batch` until no part has more than `size` bytes or only one row is left.
+
+    Yields
+    ------
+    The parts, each with its bytes.
+    """
+    total = batch_bytes(batch)
+    if batch.num_rows <= 1 or total <= size:
+        yield batch, total
         return
     half = batch.num_rows // 2
     yield from split(batch.slice(0, half), size)

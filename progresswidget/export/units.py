@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from progresswidget.export.size import batch_bytes, split
+from progresswidget.export.size import split
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -47,10 +47,10 @@ def group(
         rest = whole
         while rest.num_rows:
             cut, rest = rest.slice(0, rows - held_rows), rest.slice(rows - held_rows)
-            for part in split(cut, size):
+            for part, part_bytes in split(cut, size):
                 pending.append(part)
                 held_rows += part.num_rows
-                held_bytes += batch_bytes(part)
+                held_bytes += part_bytes
                 if held_rows >= rows or held_bytes >= size:
                     yield pending
                     pending, held_rows, held_bytes = [], 0, 0

@@ -60,7 +60,8 @@ def test_without_the_labextension_the_widget_shows_the_bar(
     server = servers("no-labextension", labextension=False)
     shown = open_notebook(server, LOAD, EXPORT, FINISH)
     check_whole_job(shown, server)
-    expect(shown.page.locator(".jupyter-widgets [data-task-id]")).to_have_count(1)
+    by_widget = "[data-mime-type='application/vnd.jupyter.widget-view+json'] [data-task-id]"
+    expect(shown.page.locator(by_widget)).to_have_count(1)
 
 
 def test_without_the_server_extension_the_bar_lives_on_the_comm(

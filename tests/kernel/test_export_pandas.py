@@ -3,8 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import io
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,12 @@ import pytest
 from progresswidget.errors import ColumnError
 from progresswidget.export.pipeline import Export, Progress
 from progresswidget.export.sources import BATCH_ROWS, find_kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+NAIVE = dt.datetime(2013, 1, 1)  # noqa: DTZ001 - a naive one is meant
 
 
 def write(frame: pd.DataFrame, path: Path, **options: Any) -> Path:
@@ -41,9 +46,7 @@ INDEXES = {
 
 @pytest.mark.parametrize("index", [None, True, False])
 @pytest.mark.parametrize("name", INDEXES)
-def test_the_index_goes_where_to_csv_puts_it(
-    name: str, index: bool | None, tmp_path: Path
-) -> None:
+def test_the_index_goes_where_to_csv_puts_it(name: str, index: Any, tmp_path: Path) -> None:
     frame = small().set_axis(INDEXES[name], axis=0)
     ours = write(frame, tmp_path / "ours.csv", index=index).read_text()
     theirs = frame.to_csv(index=index is not False, date_format="%Y-%m-%dT%H:%M:%S.%f%z")
@@ -61,9 +64,7 @@ def test_the_index_goes_where_to_csv_puts_it(
 
 @pytest.mark.parametrize("index", [None, True, False])
 @pytest.mark.parametrize("name", INDEXES)
-def test_the_index_goes_where_to_parquet_puts_it(
-    name: str, index: bool | None, tmp_path: Path
-) -> None:
+def test_the_index_goes_where_to_parquet_puts_it(name: str, index: Any, tmp_path: Path) -> None:
     frame = small().set_axis(INDEXES[name], axis=0)
     ours = write(frame, tmp_path / "ours.parquet", index=index)
     theirs = tmp_path / "theirs.parquet"
@@ -86,7 +87,7 @@ FRAMES: dict[str, pd.DataFrame] = {
         {
             "i": pd.array([1, None], pd.ArrowDtype(pa.int64())),
             "s": pd.array(["a", None], pd.ArrowDtype(pa.string())),
-            "t": pd.array([dt.datetime(2013, 1, 1), None], pd.ArrowDtype(pa.timestamp("us"))),
+            "t": pd.array([NAIVE, None], pd.ArrowDtype(pa.timestamp("us"))),
         }
     ),
     "times": pd.DataFrame(
@@ -178,7 +179,7 @@ def test_labels_that_become_equal_as_text_are_refused_in_parquet(tmp_path: Path)
         ([True, 1], "boolean in row 0, number in row 1"),
         ([decimal.Decimal(1), 1.5], "decimal in row 0, number in row 1"),
         (
-            [dt.datetime(2013, 1, 1), dt.datetime(2013, 1, 1, tzinfo=dt.timezone.utc)],
+            [NAIVE, NAIVE.replace(tzinfo=dt.UTC)],
             "time in row 0, time with zone in row 1",
         ),
         ([object()], "'x'.*no type in Arrow"),
@@ -206,7 +207,9 @@ def test_a_value_that_does_not_fit_is_named_by_its_row(tmp_path: Path) -> None:
 
 def test_numbers_of_several_kinds_are_one_kind(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": pd.Series([1, 2.5, float("nan"), None], dtype=object), "n": 1})
-    assert write(frame, tmp_path / "t.csv", index=False).read_text() == "x,n\n1.0,1\n2.5,1\n,1\n,1\n"
+    assert (
+        write(frame, tmp_path / "t.csv", index=False).read_text() == "x,n\n1.0,1\n2.5,1\n,1\n,1\n"
+    )
 
 
 def test_a_missing_text_may_be_any_of_pandas_ways(tmp_path: Path) -> None:

@@ -20,8 +20,7 @@ from progresswidget.export.writers.texts import iso_duration
 if TYPE_CHECKING:
     from pathlib import Path
 
-UTC = dt.timezone.utc
-MOMENT = dt.datetime(2013, 1, 1, 5, 15, 0, 250_000)
+MOMENT = dt.datetime(2013, 1, 1, 5, 15, 0, 250_000)  # noqa: DTZ001 - a naive one is meant
 ID = uuid.UUID("12345678123456781234567812345678")
 
 
@@ -109,17 +108,17 @@ TYPES: dict[str, tuple[pa.Array, list[str], pa.DataType | None]] = {
         pa.timestamp("ns"),
     ),
     "timestamp_zone": (
-        pa.array([MOMENT.replace(tzinfo=UTC), None], pa.timestamp("us", "America/New_York")),
+        pa.array([MOMENT.replace(tzinfo=dt.UTC), None], pa.timestamp("us", "America/New_York")),
         ["2013-01-01T00:15:00.250000-05:00", ""],
         pa.timestamp("us", "America/New_York"),
     ),
     "timestamp_zone_s": (
-        pa.array([MOMENT.replace(microsecond=0, tzinfo=UTC), None], pa.timestamp("s", "UTC")),
+        pa.array([MOMENT.replace(microsecond=0, tzinfo=dt.UTC), None], pa.timestamp("s", "UTC")),
         ["2013-01-01T05:15:00+00:00", ""],
         pa.timestamp("ms", "UTC"),
     ),
     "timestamp_offset": (
-        pa.array([MOMENT.replace(tzinfo=UTC), None], pa.timestamp("ms", "+02:00")),
+        pa.array([MOMENT.replace(tzinfo=dt.UTC), None], pa.timestamp("ms", "+02:00")),
         ["2013-01-01T07:15:00.250+02:00", ""],
         pa.timestamp("ms", "+02:00"),
     ),

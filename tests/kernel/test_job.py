@@ -136,7 +136,7 @@ def test_cancel_leaves_no_file_and_no_part(tmp_path: Path, no_server: None) -> N
     tap.wait_until_asked()
     job.cancel()
     tap.let(3)
-    with pytest.raises(pw.ExportCancelledError, match=r"a\.csv was cancelled"):
+    with pytest.raises(pw.ExportCancelledError, match=r"a\.csv was stopped"):
         job.result(30)
     assert job.state == "cancelled"
     assert leftovers(tmp_path) == []

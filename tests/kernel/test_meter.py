@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from progresswidget.meter import Meter, Throttle
@@ -11,11 +12,19 @@ from progresswidget.meter import Meter, Throttle
 # (seconds, rows) as an export of 5 million rows reported them: a slow start while the query warms
 # up, a steady middle with the usual jitter, a stall of the disk, and the end.
 TRACE = [
-    (0.0, 0), (0.1, 0), (0.2, 0), (0.3, 65_536), (0.4, 131_072), (0.5, 262_144),
-    *[(0.5 + 0.1 * step, 262_144 + 40_000 * step + (step * 7_919) % 23_000) for step in range(1, 60)],
+    (0.0, 0),
+    (0.1, 0),
+    (0.2, 0),
+    (0.3, 65_536),
+    (0.4, 131_072),
+    (0.5, 262_144),
+    *[
+        (0.5 + 0.1 * step, 262_144 + 40_000 * step + (step * 7_919) % 23_000)
+        for step in range(1, 60)
+    ],
     *[(6.5 + 0.1 * step, 2_630_000) for step in range(10)],
     *[(7.5 + 0.1 * step, 2_630_000 + 40_000 * step) for step in range(1, 60)],
-]  # fmt: skip
+]
 
 
 def test_a_steady_pace_is_told_exactly() -> None:
@@ -117,6 +126,7 @@ steps = st.lists(
 )
 
 
+@settings(deadline=None)  # the first example pays for imports
 @given(steps=steps, total=st.none() | st.integers(0, 10**12))
 def test_whatever_is_fed_the_figures_stay_sane(
     steps: list[tuple[float, int, str]], total: int | None
@@ -137,6 +147,7 @@ def test_whatever_is_fed_the_figures_stay_sane(
         assert meter.eta is None or (math.isfinite(meter.eta) and meter.eta >= 0)
 
 
+@settings(deadline=None)  # the first example pays for imports
 @given(
     pace=st.floats(1, 1e6),
     intervals=st.lists(st.floats(0.01, 2), min_size=5, max_size=50),
@@ -169,11 +180,12 @@ def test_a_change_of_state_does_not_wait_and_starts_the_interval_anew() -> None:
     assert throttle.ready(0.6)
 
 
+@settings(deadline=None)  # the first example pays for imports
 @given(times=st.lists(st.floats(0, 100), max_size=100), interval=st.floats(0.1, 10))
 def test_a_throttle_never_lets_two_through_within_an_interval(
     times: list[float], interval: float
 ) -> None:
     throttle = Throttle(interval)
     passed = [now for now in sorted(times) if throttle.ready(now)]
-    assert all(b >= a + interval for a, b in zip(passed, passed[1:], strict=False))
+    assert all(b >= a + interval for a, b in pairwise(passed))
     assert not times or passed[0] == min(times)

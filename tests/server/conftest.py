@@ -1,4 +1,4 @@
-"""A real server on a real port, with the extension as a user has it, and a kernel's part of the wire."""
+"""A real server on a real port, with the extension as a user has it; and a kernel's part."""
 
 from __future__ import annotations
 
@@ -7,19 +7,23 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from jupyter_server.serverapp import ServerApp
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
-from jupyter_server_ext.extension import ProgressExtension
-from jupyter_server_ext.services import Services
 from progresswidget.protocol import SUBPROTOCOL, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from jupyter_server.serverapp import ServerApp
+
+    from jupyter_server_ext.extension import ProgressExtension
+    from jupyter_server_ext.services import Services
 
 pytest_plugins = ["pytest_jupyter.jupyter_server"]
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
-from jupyter_server_ext.hub import MAX_QUEUED
+from jupyter_server_ext.subscriber import MAX_QUEUED
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -224,14 +224,16 @@ class RawPage:
             "",
         ]
         self.socket.sendall("\r\n".join(lines).encode())
-        self.socket.setblocking(False)
+        self.socket.settimeout(0)
         self.data = bytearray()
         self.ended = False
 
     def send(self, text: str, opcode: int = 1) -> None:
         payload, mask = text.encode(), os.urandom(4)
-        size = bytes([0x80 | len(payload)]) if len(payload) < 126 else (
-            b"\xfe" + len(payload).to_bytes(2, "big")
+        size = (
+            bytes([0x80 | len(payload)])
+            if len(payload) < 126
+            else (b"\xfe" + len(payload).to_bytes(2, "big"))
         )
         masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self.socket.sendall(bytes([0x80 | opcode]) + size + mask + masked)
@@ -301,7 +303,9 @@ async def test_a_page_that_does_not_read_holds_little(
     await server.reported(body)
     raw = RawPage(server)
     await eventually(lambda: len(server.services.connections) == 1)
-    raw.send(json.dumps({"type": "subscribe", "id": 1, "data": {"tasks": [{"taskId": body["taskId"]}]}}))
+    raw.send(
+        json.dumps({"type": "subscribe", "id": 1, "data": {"tasks": [{"taskId": body["taskId"]}]}})
+    )
     (page,) = server.services.connections
     await eventually(lambda: body["taskId"] in page._subscriber._told)
     # Progress costs it nothing, however much there is.

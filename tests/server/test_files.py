@@ -121,13 +121,13 @@ def test_hidden_files_where_they_are_allowed(tree: Path) -> None:
 
 
 def test_nothing_stays_open(tree: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for name in ("a.csv", "deep/er/b.csv", "in/er/b.csv", "fifo", "missing", "up/secret.csv"):
         try:
             open_any(tree / name, tree).close()
         except ApiError:
             continue
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_folder_swapped_for_a_link_never_leads_outside(tmp_path: Path) -> None:
@@ -143,7 +143,12 @@ def test_a_folder_swapped_for_a_link_never_leads_outside(tmp_path: Path) -> None
     def swap() -> None:
         nonlocal swaps
         while not stop.is_set():
-            for source, target in (("sub", "kept"), ("trap", "sub"), ("sub", "trap"), ("kept", "sub")):
+            for source, target in (
+                ("sub", "kept"),
+                ("trap", "sub"),
+                ("sub", "trap"),
+                ("kept", "sub"),
+            ):
                 (root / source).rename(root / target)
             swaps += 1
 

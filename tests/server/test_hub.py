@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import json
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_server_ext.hub import MAX_QUEUED, Hub, Subscriber
+from jupyter_server_ext.hub import Hub
+from jupyter_server_ext.subscriber import MAX_QUEUED, Subscriber
 from progresswidget.protocol import ACTIVE, TERMINAL, Position
 
 if TYPE_CHECKING:
@@ -163,7 +165,7 @@ def test_progress_is_pushed_once_an_interval_at_its_end() -> None:
     clock.advance(0.5)
     pushes += [(clock.now, message) for message in page.read()]
     times = [at for at, _ in pushes]
-    assert all(later - earlier >= 0.5 - 1e-6 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 0.5 - 1e-6 for earlier, later in pairwise(times))
     assert 19 <= len(pushes) <= 21
     assert page.state[A]["rows"] == 100, "the last one is not forgotten"
 
@@ -284,7 +286,9 @@ def test_readers_that_are_equally_far_share_one_frame() -> None:
 
 
 steps = st.lists(
-    st.tuples(st.just("publish"), st.sampled_from([A, B]), st.sampled_from(sorted(ACTIVE | TERMINAL)))
+    st.tuples(
+        st.just("publish"), st.sampled_from([A, B]), st.sampled_from(sorted(ACTIVE | TERMINAL))
+    )
     | st.tuples(st.just("remove"), st.sampled_from([A, B]), st.none())
     | st.tuples(st.just("advance"), st.floats(0, 1), st.none())
     | st.tuples(st.just("read"), st.integers(0, 3), st.integers(1, 3))
@@ -294,6 +298,34 @@ steps = st.lists(
 )
 
 
+def test_a_page_that_asked_twice_is_not_told_of_the_next_task_of_that_name() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.subscribe(A)
+    page.read(1)
+    hub.remove(A)
+    hub.publish(A, record(), urgent=True)
+    assert [message["type"] for message in page.read()] == ["error", "task_removed"]
+    assert page.outbox.tasks == 0
+
+
+def test_a_task_that_comes_back_goes_on_counting() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(rows=1), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    hub.remove(A)
+    hub.publish(A, record(rows=2), urgent=True)
+    page.subscribe(A)  # with the position it had before it has read of the removal
+    page.read()
+    assert page.state[A]["rows"] == 2
+    assert page.position[A] == ("E", 2)
+
+
+@settings(max_examples=500, deadline=None)
 @given(steps)
 def test_whatever_happens_every_page_ends_with_the_truth(plan: list[tuple[str, Any, Any]]) -> None:
     hub, clock = make_hub()

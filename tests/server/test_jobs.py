@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,14 +96,12 @@ async def test_a_large_body_is_refused_before_it_is_sent(
     ]
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall("\r\n".join(lines).encode())
-        connection.setblocking(False)
+        connection.settimeout(0)
         answer = bytearray()
 
         def answered() -> bool:
-            try:
+            with suppress(BlockingIOError):
                 answer.extend(connection.recv(4096))
-            except BlockingIOError:
-                pass
             return b"}" in answer
 
         await eventually(answered)
@@ -122,7 +122,7 @@ async def test_a_body_of_unknown_length_is_bounded_too(
     chunk = b"8000\r\n" + b"x" * 0x8000 + b"\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall("\r\n".join(head).encode() + chunk * 2)
-        connection.setblocking(False)
+        connection.settimeout(0)
         answer = bytearray()
 
         def ended() -> bool:
@@ -141,9 +141,7 @@ async def test_a_body_of_unknown_length_is_bounded_too(
     assert server.services.registry.find() == []
 
 
-async def test_the_list_is_newest_first_and_can_be_narrowed(
-    server: Server, report: Report
-) -> None:
+async def test_the_list_is_newest_first_and_can_be_narrowed(server: Server, report: Report) -> None:
     old = report(created=1, status="done", kernelId="k1", sha256="a" * 64, fingerprint=_no_file())
     mid = report(created=2, status="paused", kernelId="k2")
     new = report(created=3, kernelId="k1")
@@ -281,13 +279,18 @@ async def test_an_export_that_moves_bytes_counts_as_activity(
 
 
 async def test_nothing_is_answered_before_the_state_is_there(
-    server: Server, report: Report, eventually: Eventually
+    server: Server, report: Report
 ) -> None:
     server.services.started.clear()
-    asking = server.fetch("api/jobs")
-    reporting = server.report(report())
+    waiting = [
+        asyncio.ensure_future(server.fetch("api/jobs")),
+        asyncio.ensure_future(server.report(report())),
+    ]
+    # Both are in by the time an address of someone else has been answered.
+    assert (await server.fetch("/user/alice/api/status")).code == 200
+    assert not any(request.done() for request in waiting)
     server.services.started.set()
-    assert [(await asking).code, (await reporting).code] == [200, 200]
+    assert [(await request).code for request in waiting] == [200, 200]
     server.services.stopping = True
     response = await server.fetch("api/jobs")
     assert (response.code, response.headers["Retry-After"]) == (503, "1")

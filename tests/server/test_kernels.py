@@ -17,7 +17,6 @@ from jupyter_server_ext.model import Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from conftest import Server
 
@@ -65,7 +64,10 @@ async def test_the_end_of_a_kernel_interrupts_its_jobs_and_no_others(
 ) -> None:
     kernel_id, pid = await start_kernel(server)
     other, _ = await start_kernel(server)
-    running, paused = report(kernelId=kernel_id, pid=pid), report(kernelId=kernel_id, status="paused")
+    running, paused = (
+        report(kernelId=kernel_id, pid=pid),
+        report(kernelId=kernel_id, status="paused"),
+    )
     done, elsewhere = report(kernelId=kernel_id, status="failed"), report(kernelId=other)
     for body in (running, paused, done, elsewhere):
         await server.reported(body)
@@ -167,7 +169,7 @@ async def test_leases_by_the_clock(report: Report, kernel_id: str | None) -> Non
 
 
 async def test_a_job_belongs_to_the_notebook_of_its_kernel_and_follows_a_rename(
-    server: Server, report: Report, jp_create_notebook: Callable[[str], object], root: Path
+    server: Server, report: Report, jp_create_notebook: Callable[[str], object]
 ) -> None:
     jp_create_notebook("work/first.ipynb")
     session = {

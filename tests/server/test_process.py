@@ -1,4 +1,4 @@
-"""The extension in server processes of its own: enabled by its file, restarted, killed, side by side."""
+"""The extension in processes of its own: enabled by its file, restarted, killed, side by side."""
 
 from __future__ import annotations
 
@@ -33,8 +33,7 @@ TOKEN = "t0ken"
 class Process:
     """One server process."""
 
-    def __init__(self, home: Path, root: Path, *options: str) -> None:
-        before = set(home.glob("runtime/progresswidget/*/endpoint.json"))
+    def __init__(self, home: Path, root: Path, *options: str, port: str = "0") -> None:
         environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
         environment |= {
             "HOME": str(home),
@@ -45,17 +44,24 @@ class Process:
             "PYTHONPATH": str(PACKAGE.parent),
         }
         self.log = home / f"log-{time.monotonic_ns()}.txt"
-        command = [sys.executable, "-m", "jupyter_server", "--port=0", "--no-browser", "--allow-root"]
+        command = [
+            sys.executable,
+            "-m",
+            "jupyter_server",
+            f"--port={port}",
+            "--no-browser",
+            "--allow-root",
+        ]
         command += [f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={TOKEN}", *options]
         with self.log.open("w") as log:
             self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self.pid = self._process.pid
-        self.endpoint = self._wait_for_endpoint(home, before)
+        self.endpoint = self._wait_for_endpoint(home)
         content = json.loads(self.endpoint.read_text())
         self.url, self._secret = content["url"], content["secret"]
         self.content = content
 
-    def _wait_for_endpoint(self, home: Path, before: set[Path]) -> Path:
+    def _wait_for_endpoint(self, home: Path) -> Path:
         end = time.monotonic() + 30
         while time.monotonic() < end:
             assert self._process.poll() is None, self.log.read_text()
@@ -63,7 +69,7 @@ class Process:
                 if json.loads(path.read_text())["pid"] == self.pid:
                     return path
             time.sleep(0.05)
-        raise AssertionError(f"no endpoint beside {before}: {self.log.read_text()}")
+        raise AssertionError(f"no endpoint: {self.log.read_text()}")
 
     def request(self, path: str, *, method: str = "GET", body: Json | None = None) -> Any:
         scheme = f"Kernel {self._secret}" if method == "PUT" else f"token {TOKEN}"
@@ -99,8 +105,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     shutil.copy(PACKAGE / "config" / "progresswidget.json", enabled)
     started: list[Process] = []
 
-    def starter(*options: str) -> Process:
-        started.append(Process(home, root, *options))
+    def starter(*options: str, port: str = "0") -> Process:
+        started.append(Process(home, root, *options, port=port))
         return started[-1]
 
     yield starter
@@ -117,7 +123,9 @@ def test_a_restarted_server_knows_its_jobs(start: Callable[..., Process], report
     running, ended = report(), report(status="failed")
     for body in (running, ended):
         first.report(body)
-    records = {body["taskId"]: first.request(f"api/jobs/{body['taskId']}") for body in (running, ended)}
+    records = {
+        body["taskId"]: first.request(f"api/jobs/{body['taskId']}") for body in (running, ended)
+    }
     first.stop()
     assert not first.endpoint.exists(), first.log.read_text()
 
@@ -176,7 +184,7 @@ def test_the_endpoint_has_the_true_port_after_a_retry(
 ) -> None:
     first = start()
     port = first.url.split(":")[2].split("/")[0]
-    second = start(f"--port={port}", "--ServerApp.ip=0.0.0.0")
+    second = start("--ServerApp.ip=0.0.0.0", port=port)
     assert f":{port}/" not in second.url
     assert second.url.startswith("http://127.0.0.1:")
     second.report(report())
@@ -193,7 +201,10 @@ def test_a_kernel_inherits_the_path_and_not_the_secret(start: Callable[..., Proc
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         assert response.status == 201
-    (kernel,) = psutil.Process(process.pid).children()
+    children = psutil.Process(process.pid).children()
+    (kernel,) = [
+        child for child in children if any("ipykernel" in part for part in child.cmdline())
+    ]
     environment = kernel.environ()
     assert environment["PROGRESSWIDGET_ENDPOINT_FILE"] == str(process.endpoint)
     assert not any(process.content["secret"] in value for value in environment.values())

@@ -87,7 +87,8 @@ def test_a_frame_is_a_message_or_malformed(value: object) -> None:
     try:
         message = decode_client_message(frame)
     except MalformedError as error:
-        assert error.re is None or 0 <= error.re <= MAX_COUNT
+        identity = error.re
+        assert identity is None or 0 <= identity <= MAX_COUNT
         return
     if isinstance(message, Subscribe):
         assert all(is_task_id(position.task_id) for position in message.positions)

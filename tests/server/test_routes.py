@@ -112,7 +112,8 @@ class Nobody(Authorizer):
 
     asked: list[tuple[str, str]]
 
-    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+    def is_authorized(self, *question: Any) -> bool:
+        _, _, action, resource = question
         self.asked.append((action, resource))
         return False
 
@@ -132,14 +133,14 @@ async def test_who_is_not_authorised_gets_nothing(
 
 async def cookies(server: Server) -> dict[str, str]:
     """Sign in as a browser does, and return the cookies."""
-    response = await server.fetch(f"/user/alice/tree?token={server.app.identity_provider.token}", token=False)
+    response = await server.fetch(
+        f"/user/alice/tree?token={server.app.identity_provider.token}", token=False
+    )
     found = {}
     for line in response.headers.get_list("Set-Cookie"):
         key, _, value = line.partition(";")[0].partition("=")
         found[key] = value
-    response = await server.fetch(
-        "/user/alice/login", token=False, headers={"Cookie": join(found)}
-    )
+    response = await server.fetch("/user/alice/login", token=False, headers={"Cookie": join(found)})
     for line in response.headers.get_list("Set-Cookie"):
         key, _, value = line.partition(";")[0].partition("=")
         found[key] = value
@@ -310,7 +311,8 @@ async def test_a_foreign_host_name_is_refused(server: Server, report: Callable[.
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/api", "/api/jobs/", "/files", "/files/a/b", "/files/a/b/c/d", "/ws/x", "/%00"]
+    "path",
+    ["", "/", "/api", "/api/jobs/", "/files", "/files/a/b", "/files/a/b/c/d", "/ws/x", "/%00"],
 )
 async def test_other_addresses_are_not_found_in_json(server: Server, path: str) -> None:
     for method in ("GET", "POST", "PUT", "DELETE"):

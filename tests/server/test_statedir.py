@@ -7,12 +7,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from jupyter_server_ext import statedir
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 LOG = logging.getLogger("test_statedir")
 

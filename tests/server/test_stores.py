@@ -1,4 +1,5 @@
 """One contract for every store, and what only SQLite can suffer."""
+# ruff: noqa: ASYNC240 - the tests own the loop
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ async def test_what_is_saved_now_is_there_now(store: JobStore, report: Report) -
     await store.close()
 
 
-async def test_the_last_save_counts(store: JobStore, report: Report, eventually: Eventually) -> None:
+async def test_the_last_save_counts(
+    store: JobStore, report: Report, eventually: Eventually
+) -> None:
     await store.load()
     first = report(rows=1)
     jobs = [Job({**first, "rows": rows}, updated=rows) for rows in range(50)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from progresswidget.errors import SourceError
 from progresswidget.export.sources import BATCH_ROWS, Source
-from progresswidget.export.sources.polars import check
+from progresswidget.export.sources.polars import batches_of, check, schema_of
 from progresswidget.export.sources.stream import cut
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def recognises(frame: object) -> bool:
     return isinstance(frame, sys.modules["polars"].LazyFrame)
 
 
-def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+def read(frame: object, flavour: Flavour) -> Source:
     """Return the source of a LazyFrame; its length is unknown until it ends.
 
     Raises
@@ -34,8 +34,6 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     SourceError
         If the query is wrong, or reads what is not there.
     """
-    import pyarrow as pa
-
     query = cast("pl.LazyFrame", frame)
     try:
         columns = query.collect_schema()
@@ -45,17 +43,15 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         raise SourceError(f"The query cannot run: {error}") from error
     check(columns)
     polars = sys.modules["polars"]
-    schema = pa.RecordBatchReader.from_stream(polars.DataFrame(schema=columns)).schema
-    return Source(schema, None, lambda: _stream(query))
+    schema = schema_of(polars.DataFrame(schema=columns), flavour)
+    return Source(schema, None, lambda: _stream(query, flavour))
 
 
-def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
-    import pyarrow as pa
-
+def _stream(query: pl.LazyFrame, flavour: Flavour) -> Generator[pa.RecordBatch, None, None]:
     # The engine waits when nobody takes its batches, and ends when the iterator is dropped:
     # a paused or cancelled export stops the query too. The affinity to the in-memory engine that
     # a user may have set would collect the whole result, so the streaming engine is named.
     batches = query.collect_batches(chunk_size=BATCH_ROWS, lazy=True, engine="streaming")
     for frame in batches:
-        for batch in pa.RecordBatchReader.from_stream(frame):
+        for batch in batches_of(frame, flavour):
             yield from cut(batch)

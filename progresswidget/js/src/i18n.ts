@@ -33,7 +33,12 @@ export interface Messages {
   /** By the code of a job's error; any other code is shown in the server's own words. */
   readonly error: Readonly<
     Record<
-      'kernel-died' | 'kernel-restarted' | 'kernel-stopped' | 'cancelled' | 'unknown-task',
+      | 'kernel-died'
+      | 'kernel-restarted'
+      | 'kernel-stopped'
+      | 'kernel-silent'
+      | 'keyboard-interrupt'
+      | 'unknown-task',
       ErrorText
     >
   >;
@@ -102,7 +107,8 @@ export const ENGLISH: Messages = {
     'kernel-died': { message: 'The kernel died.', hint: RUN_AGAIN },
     'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_AGAIN },
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_AGAIN },
-    cancelled: { message: 'The export was cancelled.', hint: RUN_AGAIN },
+    'kernel-silent': { message: 'Nothing is heard from the exporting process.', hint: RUN_AGAIN },
+    'keyboard-interrupt': { message: 'Stopped from the notebook.', hint: RUN_AGAIN },
     'unknown-task': {
       message:
         'This server does not know the export; it was still running when the notebook was saved.',
@@ -174,7 +180,8 @@ export const CHINESE: Messages = {
     'kernel-died': { message: '内核已崩溃。', hint: RUN_AGAIN_CHINESE },
     'kernel-restarted': { message: '内核已重启。', hint: RUN_AGAIN_CHINESE },
     'kernel-stopped': { message: '内核已关闭。', hint: RUN_AGAIN_CHINESE },
-    cancelled: { message: '导出已取消。', hint: RUN_AGAIN_CHINESE },
+    'kernel-silent': { message: '收不到导出进程的消息。', hint: RUN_AGAIN_CHINESE },
+    'keyboard-interrupt': { message: '已从笔记本停止。', hint: RUN_AGAIN_CHINESE },
     'unknown-task': {
       message: '此服务器没有该导出的记录；保存笔记本时它仍在运行。',
       hint: RUN_AGAIN_CHINESE,

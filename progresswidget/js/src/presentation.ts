@@ -216,6 +216,5 @@ function linkText(
 function noteFor(record: JobRecord, messages: Messages) {
   if (record.error === null || !isTerminal(record.status)) return null;
   const { message, hint } = errorText(messages, record.error);
-  // Whoever cancelled knows that; what to do next is still worth a line.
-  return { message: record.status === 'cancelled' ? '' : message, hint };
+  return { message, hint };
 }

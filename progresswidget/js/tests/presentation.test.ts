@@ -130,9 +130,13 @@ describe('what went wrong', () => {
   });
 
   it('is no news to the person who cancelled', () => {
-    const error = { code: 'cancelled', message: 'the export was cancelled', hint: '' };
+    expect(show({ ...CANCELLED, error: null }).note).toBeNull();
+  });
+
+  it('says who stopped it where that was the notebook', () => {
+    const error = { code: 'keyboard-interrupt', message: 'stopped', hint: '' };
     expect(show({ ...CANCELLED, error }).note).toEqual({
-      message: '',
+      message: 'Stopped from the notebook.',
       hint: 'Run the cell again to export from the beginning.',
     });
   });

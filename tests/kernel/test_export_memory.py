@@ -1,0 +1,65 @@
+"""Peak memory above the source does not grow with the rows. One process per measurement."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMIT = 200 * 2**20
+
+MEASURED = """
+import sys
+from pathlib import Path
+import polars as pl
+from progresswidget.export.pipeline import Export, Progress
+
+kind, rows, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+
+def status(name):
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+
+query = pl.LazyFrame({"i": pl.int_range(0, rows, eager=True)}).with_columns(
+    f=pl.col("i") * 0.37, t=pl.format("row {}", pl.col("i") % 1000)
+)
+if kind == "lazy":
+    frame = query
+elif kind == "polars":
+    frame = query.collect()
+elif kind == "pandas":
+    frame = query.collect().to_pandas().astype({"t": object})
+else:
+    frame = query.collect().to_arrow()
+# The libraries and their thread pools are no part of what rows cost.
+Export(frame.head(10) if hasattr(frame, "head") else frame.slice(0, 10), path).run(Progress())
+before = status("VmRSS")
+Path("/proc/self/clear_refs").write_text("5")
+result = Export(frame, path).run(Progress())
+assert result.rows == rows, result.rows
+print(status("VmHWM") - before)
+"""
+
+
+def peak(kind: str, rows: int, path: Path) -> int:
+    command = [sys.executable, "-c", MEASURED, kind, str(rows), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    path.unlink()
+    return int(done.stdout)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "arrow"])
+def test_memory_does_not_grow_with_the_rows(kind: str, suffix: str, tmp_path: Path) -> None:
+    rows = 4_000_000 if kind == "pandas" else 10_000_000  # of objects even the source is heavy
+    few = peak(kind, 1_000_000, tmp_path / f"a.{suffix}")
+    many = peak(kind, rows, tmp_path / f"a.{suffix}")
+    assert few < LIMIT
+    assert many < LIMIT

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.sink import Sink
+from progresswidget.export.size import array_bytes, batch_bytes, split
+from progresswidget.export.units import encode, group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def batches(*lengths: int) -> list[pa.RecordBatch]:
+    start, result = 0, []
+    for length in lengths:
+        result.append(pa.record_batch({"n": pa.array(range(start, start + length), pa.int64())}))
+        start += length
+    return result
+
+
+@settings(deadline=None)  # the first example pays for imports
+@given(
+    lengths=st.lists(st.integers(0, 50), max_size=12),
+    rows=st.integers(1, 40),
+    size=st.integers(1, 400),
+)
+def test_grouping_keeps_every_row_in_order_and_the_limits(
+    lengths: list[int], rows: int, size: int
+) -> None:
+    groups = list(group(batches(*lengths), rows, size))
+    flat = [value for each in groups for batch in each for value in batch["n"].to_pylist()]
+    assert flat == list(range(sum(lengths)))
+    for each in groups:
+        assert each
+        assert sum(batch.num_rows for batch in each) <= rows
+        assert all(batch.num_rows for batch in each)
+        assert all(batch.num_rows == 1 or batch_bytes(batch) <= size for batch in each)
+
+
+def test_groups_are_full_where_rows_are_small() -> None:
+    groups = group(batches(70, 70, 70), 100, 2**20)
+    assert [sum(batch.num_rows for batch in each) for each in groups] == [100, 100, 10]
+
+
+class Backwards:
+    """A writer whose first unit is ready last."""
+
+    def __init__(self, units: int) -> None:
+        self.workers = self.unit_rows = units
+        self.unit_bytes = 2**20
+        self._turn = threading.Condition()
+        self._left = units
+
+    def head(self) -> Sequence[bytes]:
+        return ()
+
+    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+        number = batches[0]["n"][0].as_py()
+        with self._turn:
+            assert self._turn.wait_for(lambda: self._left == number + 1, timeout=60)
+            self._left -= 1
+            self._turn.notify_all()
+        return [b"%d" % number]
+
+    def tail(self) -> Sequence[bytes]:
+        return ()
+
+
+def test_units_are_encoded_side_by_side_and_come_in_order() -> None:
+    groups = [[batch] for batch in batches(1, 1, 1, 1)]
+    units = list(encode(groups, Backwards(4)))
+    assert [unit.pieces for unit in units] == [[b"0"], [b"1"], [b"2"], [b"3"]]
+
+
+class Failing(Backwards):
+    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+        if batches[0]["n"][0].as_py() == 2:
+            raise ZeroDivisionError
+        return [b"x"]
+
+
+def test_an_error_is_raised_in_its_turn_and_ends_the_threads() -> None:
+    before = threading.active_count()
+    units = encode([[batch] for batch in batches(1, 1, 1, 1, 1)], Failing(2))
+    assert [next(units).rows, next(units).rows] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(units)
+    assert threading.active_count() == before
+
+
+def test_views_and_dictionaries_count_as_what_they_write() -> None:
+    text = pa.array(["x" * 100] * 1_000, pa.string_view())
+    assert array_bytes(text.slice(10, 10)) == 10 * (16 + 100)
+    missing = pa.array(["x" * 100, None], pa.string_view())
+    assert array_bytes(missing) == 2 * 16 + 100
+    words = pa.array(["x" * 100] * 1_000).dictionary_encode()
+    assert array_bytes(words.slice(0, 10)) == pytest.approx(1_000, rel=0.2)
+    nested = pa.array([["x" * 100]] * 1_000, pa.list_(pa.string_view()))
+    assert array_bytes(nested.slice(5, 10)) == 10 * (4 + 16 + 100)
+    plain = pa.array(range(100))
+    assert array_bytes(plain.slice(0, 10)) == 80
+    assert array_bytes(pa.array([{"a": 1}] * 10)) == 80
+    assert array_bytes(text.slice(0, 0)) == array_bytes(nested.slice(0, 0)) == 0
+
+
+def test_splitting_halves_until_it_fits_or_one_row_is_left() -> None:
+    batch = pa.record_batch({"t": ["x" * 1_000] * 5})
+    parts = [part for part, _ in split(batch, 2_100)]
+    assert [part.num_rows for part in parts] == [2, 1, 2]
+    assert [part.num_rows for part, _ in split(batch, 1)] == [1] * 5
+    assert pa.Table.from_batches(parts).to_pylist() == batch.to_pylist()
+
+
+def write_for_ever(sink: Sink) -> None:
+    while True:
+        sink.write(b"x")
+
+
+def test_a_sink_whose_disk_fails_says_so_and_blocks_nobody(tmp_path: Path) -> None:
+    with (tmp_path / "a").open("wb") as file:
+        pass
+    with (tmp_path / "a").open("rb") as file:  # opened for reading: every write fails
+        sink = Sink(file.fileno(), lambda _: None)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            write_for_ever(sink)
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            sink.finish()
+        sink.close()
+
+
+LATE = """
+import sys
+import pyarrow as pa
+from progresswidget.export.pipeline import Export, Progress
+Export(pa.table({"a": [1]}), sys.argv[1]).run(Progress())
+loaded = {"polars", "duckdb", "ipywidgets"} & set(sys.modules)
+assert loaded == set(sys.argv[2:]), loaded
+"""
+
+
+@pytest.mark.parametrize(("name", "loaded"), [("a.csv", ["polars"]), ("a.parquet", [])])
+def test_libraries_are_loaded_by_those_who_need_them(
+    name: str, loaded: list[str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", LATE, str(tmp_path / name), *loaded]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_bare_module_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, progresswidget.export.pipeline\n"
+        "heavy = {'pandas', 'polars', 'pyarrow', 'numpy', 'duckdb', 'IPython', 'ipywidgets'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+frames = st.integers(0, 12).flatmap(
+    lambda rows: st.fixed_dictionaries(
+        {
+            "i": st.lists(
+                st.none() | st.integers(-(2**63), 2**63 - 1), min_size=rows, max_size=rows
+            ),
+            "f": st.lists(st.none() | st.floats(allow_nan=False), min_size=rows, max_size=rows),
+            "t": st.lists(st.none() | texts, min_size=rows, max_size=rows),
+            "b": st.lists(st.none() | st.booleans(), min_size=rows, max_size=rows),
+            "d": st.lists(st.none() | st.dates(), min_size=rows, max_size=rows),
+            "m": st.lists(st.none() | st.datetimes(), min_size=rows, max_size=rows),
+        }
+    )
+)
+SCHEMA = {
+    "i": pl.Int64,
+    "f": pl.Float64,
+    "t": pl.String,
+    "b": pl.Boolean,
+    "d": pl.Date,
+    "m": pl.Datetime("us"),
+}
+
+
+@given(data=frames)
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_small_frame_comes_back(data: dict[str, list[object]], tmp_path: Path) -> None:
+    frame = pl.DataFrame(data, schema=SCHEMA)
+    parquet = Export(frame, tmp_path / "a.parquet").run(Progress()).path
+    assert pl.read_parquet(parquet).equals(frame)
+    assert pq.read_table(parquet).num_rows == frame.height
+    csv = Export(frame, tmp_path / "a.csv").run(Progress()).path
+    back = pl.read_csv(
+        csv,
+        schema=SCHEMA | {"m": pl.String},
+    )
+    assert back.with_columns(pl.col("m").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6f")).equals(frame)
