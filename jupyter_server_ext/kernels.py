@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from jupyter_server_ext.model import Job
+    from progresswidget.protocol import Json
 
 _SETTLE: Final = 1.5
 """Seconds to wait for what a kernel that was asked to end does next: restart, or stay away."""
@@ -101,6 +102,19 @@ class KernelWatcher:
             watch = self._watches[job.task_id] = _Watch(heard=0.0, run=run, process=process)
         watch.heard = self._time()
         self._busy.set()
+
+    def ends_with_kernel(self, report: Json) -> bool:
+        """Say whether a job was stopped only because its kernel is being restarted or shut down.
+
+        jupyter_client interrupts a kernel before it ends it, and from inside that looks as if the
+        user had pressed the stop button. What really happened the next looks will tell.
+        """
+        kernel_id, error = report["kernelId"], report["error"]
+        if report["status"] != "cancelled" or error is None:
+            return False
+        if error["code"] != "keyboard-interrupt" or kernel_id not in self._kernels:
+            return False
+        return bool(getattr(self._kernels.get_kernel(kernel_id), "shutting_down", False))
 
     def forget(self, known: Callable[[str], bool]) -> None:
         """Drop the watches of jobs that are no longer known."""

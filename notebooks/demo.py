@@ -229,11 +229,15 @@ async def watch_export(
 ) -> dict[str, Any]:
     """Follow the export over the WebSocket, and pause and resume it from outside the kernel."""
     task_id = await find_job(client, cell)
-    before = await client.get((await client.get(f"progresswidget/api/jobs/{task_id}")).json()["url"])
+    before = await client.get(
+        (await client.get(f"progresswidget/api/jobs/{task_id}")).json()["url"]
+    )
     early = before.status_code
     check(early == httpx.codes.SERVICE_UNAVAILABLE, f"before it is complete: {early}")
     check("Retry-After" in before.headers, "503 without Retry-After")
-    table.add("asked for the file too early", f"{early}, Retry-After {before.headers['Retry-After']} s")
+    table.add(
+        "asked for the file too early", f"{early}, Retry-After {before.headers['Retry-After']} s"
+    )
 
     connection = await server.socket("progresswidget/ws", subprotocols=[protocol.SUBPROTOCOL])
     watch = Watch(connection)

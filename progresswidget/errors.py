@@ -98,7 +98,7 @@ class JobStateError(ProgressWidgetError, RuntimeError):
     code = "bad-state"
 
 
-class ExportInterrupted(KeyboardInterrupt):  # noqa: N818 - it is an interrupt, not an error
+class ExportInterrupted(KeyboardInterrupt):
     """Ctrl-C, or the notebook's stop button, ended a blocking export cleanly.
 
     It stays a `KeyboardInterrupt`, so that *Run All* stops as it does for any interrupted cell.

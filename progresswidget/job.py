@@ -190,7 +190,7 @@ class Job:
 
     @property
     def state(self) -> Status:
-        """``queued``, ``running``, ``paused``, ``done``, ``failed``, ``cancelled`` or ``interrupted``."""
+        """How it stands, one of `progresswidget.protocol.STATUSES`."""
         return self._state
 
     @property
@@ -289,8 +289,7 @@ class Job:
     def _run(self) -> None:
         try:
             self._become("running")
-            assert self._work is not None
-            outcome = self._work.run(self._progress)
+            outcome = self._take_work().run(self._progress)
         except KernelStoppedError as error:
             self._finish("interrupted", error=error)
         except ExportCancelledError as error:
@@ -299,6 +298,13 @@ class Job:
             self._finish("failed", error=error)
         else:
             self._finish("done", outcome=outcome)
+
+    def _take_work(self) -> Export:
+        # The frame must not live on in a job that somebody keeps.
+        work, self._work = self._work, None
+        if work is None:
+            raise JobStateError("the export has run already")
+        return work
 
     def _checkpoint(self) -> None:
         """Obey: called by the worker between two batches."""
@@ -328,8 +334,6 @@ class Job:
         self, state: Status, *, outcome: Result | None = None, error: BaseException | None = None
     ) -> None:
         with self._changed:
-            # The frame must not live on in a job that somebody keeps, nor in its error's frames.
-            self._work = None
             self._outcome, self._error = outcome, error
             self._ended = time.time()
             self._meter.feed(time.monotonic(), self.rows)
@@ -369,9 +373,7 @@ class Job:
                 bar.draw(self.report())
                 bar.close()
             self._display.refresh()
-        if self._outcome is None:
-            assert self._error is not None
-            raise self._error
+        self.result(0)  # raises what ended it, if it did not succeed
         self._display.receipt()
 
     def _interrupted(self) -> ExportInterrupted:

@@ -81,7 +81,7 @@ class MalformedError(ValueError):
         The ``id`` of the message that is answered, if it could be read.
     """
 
-    def __init__(self, code: str, message: str, re: int | None = None) -> None:  # noqa: PLW0621
+    def __init__(self, code: str, message: str, re: int | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -226,6 +226,15 @@ def decode_report(task_id: str, body: bytes) -> Json:
             raise MalformedError("malformed", f"{name} is missing")
         _check_field(name, report[name], kind, nullable, limit)
         known[name] = report[name]
+    _check_values(known)
+    known["error"] = _decode_error(report.get("error"))
+    known["fingerprint"] = _decode_fingerprint(report.get("fingerprint"))
+    if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):
+        raise MalformedError("malformed", "a job that is done has a sha256 and a fingerprint")
+    return known
+
+
+def _check_values(known: Json) -> None:
     if known["status"] not in STATUSES:
         raise MalformedError("malformed", f"status must be one of {', '.join(sorted(STATUSES))}")
     if known["phase"] not in PHASES:
@@ -236,11 +245,6 @@ def decode_report(task_id: str, body: bytes) -> Json:
         raise MalformedError("malformed", "path must be absolute")
     if "\0" in known["path"] or not known["name"] or re.search(r"[\0/\\]", known["name"]):
         raise MalformedError("malformed", "name must be a file name without its folder")
-    known["error"] = _decode_error(report.get("error"))
-    known["fingerprint"] = _decode_fingerprint(report.get("fingerprint"))
-    if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):
-        raise MalformedError("malformed", "a job that is done has a sha256 and a fingerprint")
-    return known
 
 
 def _decode_error(value: object) -> Json | None:
@@ -381,9 +385,9 @@ def hello(*, session: str, heartbeat: float, timestamp: int) -> Json:
     return {"type": "hello", "timestamp": timestamp, "data": data}
 
 
-def subscribed(  # noqa: D417 - the rest is the envelope's
+def subscribed(
     *,
-    re: int,  # noqa: PLW0621 - the wire's own name
+    re: int,
     task_id: str,
     epoch: str,
     seq: int,
@@ -434,17 +438,17 @@ def removed(*, task_id: str, timestamp: int) -> Json:
     return {"type": "task_removed", "timestamp": timestamp, "data": {"taskId": task_id}}
 
 
-def pong(*, re: int | None, timestamp: int) -> Json:  # noqa: PLW0621
+def pong(*, re: int | None, timestamp: int) -> Json:
     """Build the answer to a `Ping`."""
     return {"type": "pong", "re": re, "timestamp": timestamp, "data": {}}
 
 
-def error(  # noqa: D417
+def error(
     *,
     code: str,
     message: str,
     timestamp: int,
-    re: int | None = None,  # noqa: PLW0621
+    re: int | None = None,
     task_id: str | None = None,
     temporary: bool = False,
 ) -> Json:

@@ -59,8 +59,7 @@ CHINESE: Final[Table] = {
     "left": "剩余 {time}",
     "took": "{time}",
     "stopped": (
-        "已在第 {rows} 行停止；没有写出 {name}，也没有留下残余文件。"
-        "重新运行该单元格即可从头导出。"
+        "已在第 {rows} 行停止；没有写出 {name}，也没有留下残余文件。重新运行该单元格即可从头导出。"
     ),
     "stopped_late": "已停止，但 {name} 此前已完整写出：{rows} 行。",
     "cancelled_hint": "重新运行该单元格即可从头导出。",

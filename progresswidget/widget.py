@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ESM: Final = Path(__file__).parent / "static" / "widget.js"
 
 
-class ExportWidget(anywidget.AnyWidget):
+class ExportWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base is untyped
     """A live view of an export, as an ipywidget.
 
     Parameters

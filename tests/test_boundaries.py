@@ -1,4 +1,4 @@
-"""The houses' import order: who may know whom, read from the sources and seen in a clean process."""
+"""The import order: who may know whom, read from the sources and seen in a clean process."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def modules() -> list[str]:
 
 
 def path_of(module: str) -> Path:
-    path = ROOT.joinpath(*module.split("."))
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    package = ROOT.joinpath(*module.split("."), "__init__.py")
+    return package if package.exists() else package.parent.with_suffix(".py")
 
 
 def imports_of(module: str) -> set[str]:
@@ -110,7 +110,16 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_a_bare_import_loads_nothing_of_the_field() -> None:
     loaded = loaded_by("import progresswidget")
-    heavy = {"pandas", "polars", "pyarrow", "httpx", "tornado", "ipywidgets", "anywidget", "IPython"}
+    heavy = {
+        "pandas",
+        "polars",
+        "pyarrow",
+        "httpx",
+        "tornado",
+        "ipywidgets",
+        "anywidget",
+        "IPython",
+    }
     assert not loaded & heavy
     assert {name for name in loaded if name.startswith("progresswidget")} == {"progresswidget"}
 
@@ -129,7 +138,7 @@ def test_the_server_extension_loads_only_the_protocol() -> None:
 
 def test_the_engine_is_a_module_and_the_function_stays_a_function() -> None:
     code = (
-        "import progresswidget.export.pipeline as engine, progresswidget as pw;"
+        "from progresswidget.export import pipeline as engine; import progresswidget as pw;"
         "assert callable(pw.export) and pw.export.__name__ == 'export', pw.export;"
         "assert engine.__name__ == 'progresswidget.export.pipeline'"
     )

@@ -55,15 +55,16 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_every_built_file_once(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        digests = Counter(
-            archive.read(name) for name in names if name.endswith((".js", ".css"))
-        )
+        digests = Counter(archive.read(name) for name in names if name.endswith((".js", ".css")))
     assert [name for name, times in Counter(names).items() if times > 1] == []
     assert [content[:80] for content, times in digests.items() if times > 1] == []
     data = f"progresswidget-{progresswidget.__version__}.data/data"
     for folder, target in (
         (ROOT / "progresswidget" / "static", "progresswidget/static"),
-        (ROOT / "progresswidget" / "labextension", f"{data}/share/jupyter/labextensions/progresswidget"),
+        (
+            ROOT / "progresswidget" / "labextension",
+            f"{data}/share/jupyter/labextensions/progresswidget",
+        ),
     ):
         here = {
             path.relative_to(folder).as_posix()

@@ -97,7 +97,10 @@ class JobHandler(Handler):
         services = self.services
         report = decode_report(task_id, self.body)
         before = services.registry.bytes_of(task_id)
-        job = await services.registry.report(report)
+        if services.watcher.ends_with_kernel(report):
+            job = services.registry.get(task_id)
+        else:
+            job = await services.registry.report(report)
         if job.report["bytes"] != before:
             services.note_activity()
         services.watcher.heard(job)

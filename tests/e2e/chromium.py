@@ -40,7 +40,9 @@ def install() -> None:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         update = ["apt-get", "update", "-qq"]
         get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
-        if all(subprocess.run(step, env=quiet, check=False).returncode == 0 for step in (update, get)):
+        if all(
+            subprocess.run(step, env=quiet, check=False).returncode == 0 for step in (update, get)
+        ):
             return
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
 
@@ -54,4 +56,4 @@ if __name__ == "__main__":
             "No Chromium for the browser tests: install one (Debian: apt-get install chromium) "
             f"or name it with {VARIABLE}=/path/to/chromium"
         )
-    print(f"browser tests use {path}")  # noqa: T201 - it is a script
+    print(f"browser tests use {path}")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import chromium
 import pytest
 from jupyter_process import JupyterProcess
 from page_objects import NotebookPage, write_notebook
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ARGUMENTS = [
     "--no-sandbox",

@@ -43,9 +43,7 @@ def test_below_a_base_url(servers: Servers, open_notebook: Opener) -> None:
     server = servers("alice", base_url="/user/alice/")
     shown = open_notebook(server, LOAD, EXPORT, FINISH)
     check_whole_job(shown, server)
-    assert all(
-        job["url"].startswith("/user/alice/progresswidget/files/") for job in server.jobs()
-    )
+    assert all(job["url"].startswith("/user/alice/progresswidget/files/") for job in server.jobs())
 
 
 def test_with_a_password_instead_of_a_token(servers: Servers, open_notebook: Opener) -> None:
@@ -86,4 +84,3 @@ def test_without_the_server_extension_the_bar_lives_on_the_comm(
     shown.command("notebook:clear-all-cell-outputs")
     shown.run(2)
     shown.wait_for_state("done")
-

@@ -9,14 +9,17 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pandas as pd
 import polars as pl
 import pytest
-from jupyter_process import JupyterProcess
 from page_objects import LIMIT, NotebookPage
 from playwright.sync_api import Page, expect
+
+if TYPE_CHECKING:
+    from jupyter_process import JupyterProcess
 
 pytestmark = pytest.mark.e2e
 

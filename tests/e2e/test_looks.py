@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from conftest import SCREENSHOTS
-from jupyter_process import JupyterProcess
 from page_objects import LIMIT, NotebookPage
 from playwright.sync_api import expect
 from test_export_bar import EXPORT, FINISH, LOAD
+
+if TYPE_CHECKING:
+    from jupyter_process import JupyterProcess
 
 pytestmark = pytest.mark.e2e
 

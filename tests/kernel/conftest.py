@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from progresswidget import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 
 class ReportingServer:
@@ -91,9 +94,7 @@ class ReportingServer:
 
 
 @pytest.fixture
-def reporting_server(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[ReportingServer]:
+def reporting_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReportingServer]:
     server = ReportingServer(tmp_path)
     server.start()
     monkeypatch.setenv(protocol.ENDPOINT_VARIABLE, str(server.endpoint_file))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +12,8 @@ import pytest
 from progresswidget import client, protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import ReportingServer
 
 
@@ -214,5 +215,3 @@ def test_reports_follow_the_contract(
     job.change("cancelled")
     reporter.settle(job, 10)
     assert {report["status"] for report in reporting_server.reports} >= {"running", "cancelled"}
-
-

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,8 @@ import progresswidget as pw
 from progresswidget import protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from conftest import ReportingServer
 
 ROOT = Path(__file__).parents[2]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
 import pytest
 
-from progresswidget.protocol import Json
 from progresswidget.textbar import TextBar, draw_bar, draw_line
+
+if TYPE_CHECKING:
+    from progresswidget.protocol import Json
 
 
 class Terminal(io.StringIO):
@@ -98,7 +101,7 @@ def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
 
 def test_a_terminal_that_goes_away_stops_nothing() -> None:
     class Gone(Terminal):
-        def write(self, text: str) -> int:
+        def write(self, _: str) -> int:
             raise OSError("gone")
 
     bar = TextBar(Gone())

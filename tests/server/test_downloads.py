@@ -1,5 +1,4 @@
 """``files``: every answer of the download matrix, and never a wrong byte."""
-# ruff: noqa: ASYNC240, PLR0917 - the tests own the loop, and pytest passes by name
 
 from __future__ import annotations
 

