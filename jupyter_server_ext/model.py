@@ -156,6 +156,11 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     return _taken_up(replace(job, report=report, updated=now, pending=pending), report, now)
 
 
+def still_running(job: Job, report: Json) -> Json:
+    """Return a report without the end it tells of, for an end that the server knows better."""
+    return {**report, "status": job.status, "error": None, "ended": None}
+
+
 def _revives(job: Job, report: Json) -> bool:
     # A paused job has nothing new to say. If its silence made the server give it up (a laptop lid),
     # the very report that the server knows already is proof of life.

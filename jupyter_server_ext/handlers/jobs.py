@@ -11,6 +11,7 @@ from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.model import still_running
 from progresswidget.protocol import (
     ACTIONS,
     AUTHORIZATION_SCHEME,
@@ -98,9 +99,8 @@ class JobHandler(Handler):
         report = decode_report(task_id, self.body)
         before = services.registry.bytes_of(task_id)
         if services.watcher.ends_with_kernel(report):
-            job = services.registry.get(task_id)
-        else:
-            job = await services.registry.report(report)
+            report = still_running(services.registry.get(task_id), report)
+        job = await services.registry.report(report)
         if job.report["bytes"] != before:
             services.note_activity()
         services.watcher.heard(job)

@@ -205,8 +205,7 @@ def test_a_server_that_went_away_and_came_back(
 
 
 def dismiss_dialogs(shown: NotebookPage) -> None:
-    """Close what JupyterLab itself says of a lost kernel or server, which covers the bar."""
-    buttons = shown.page.locator(".jp-Dialog button.jp-mod-accept, .jp-Dialog button.jp-mod-reject")
-    while buttons.count():
-        buttons.first.click()
-        shown.page.wait_for_timeout(200)
+    """Close what JupyterLab itself says of a lost kernel or server whenever it covers the bar."""
+    dialog = shown.page.locator(".jp-Dialog")
+    button = dialog.locator("button.jp-mod-accept, button.jp-mod-reject").first
+    shown.page.add_locator_handler(dialog, lambda _: button.click())

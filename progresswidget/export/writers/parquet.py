@@ -126,6 +126,9 @@ class ParquetWriter:
             ],
             schema=self._schema,
         )
+        # Every batch may bring a dictionary of its own; a row group has one, or else it is
+        # written out plainly, which polars before 2 cannot read as categories.
+        table = table.unify_dictionaries()
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
         return self._file.take()
 
