@@ -218,7 +218,7 @@ class Export:
             for piece in writer.head():
                 sink.write(piece)
             batches = group(self._read(progress), writer.unit_rows, writer.unit_bytes)
-            with closing(encode(batches, writer)) as units:
+            with closing(encode(batches, writer, progress.checkpoint)) as units:
                 for unit in units:
                     progress.phase = "writing"
                     for piece in unit.pieces:

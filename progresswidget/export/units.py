@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
 
 from progresswidget.export.size import split
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
     from progresswidget.export.writers import Writer
+
+LOOK: Final = 0.1
+"""Seconds between two looks at pause and cancel while an encoder is busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,24 @@ def group(
         yield pending
 
 
-def encode(groups: Iterable[list[pa.RecordBatch]], writer: Writer) -> Generator[Unit, None, None]:
+def encode(
+    groups: Iterable[list[pa.RecordBatch]],
+    writer: Writer,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> Generator[Unit, None, None]:
     """Encode groups on `writer.workers` threads and yield the units in order.
 
     At most one unit more than there are workers is held in memory. An error of an encoder is
-    raised in the place of its unit; leaving early waits only for what is being encoded.
+    raised in the place of its unit. Leaving early waits for nothing.
+
+    Parameters
+    ----------
+    groups
+        Batches, a unit each.
+    writer
+        What encodes them.
+    checkpoint
+        Called again and again while a unit is waited for: a slow codec must not delay a pause.
     """
     waiting: deque[Future[Unit]] = deque()
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
@@ -72,22 +90,37 @@ def encode(groups: Iterable[list[pa.RecordBatch]], writer: Writer) -> Generator[
     ]
     for thread in threads:
         thread.start()
+    _encoders.update(threads)
     try:
         for batches in groups:
             task = _Task(batches)
             waiting.append(task.unit)
             tasks.put(task)
             if len(waiting) > writer.workers:
-                yield waiting.popleft().result()
+                yield _await(waiting.popleft(), checkpoint)
         while waiting:
-            yield waiting.popleft().result()
+            yield _await(waiting.popleft(), checkpoint)
     finally:
         for unit in waiting:
             unit.cancel()
         for _ in threads:
             tasks.put(None)
-        for thread in threads:
-            thread.join()
+
+
+def _await(unit: Future[Unit], checkpoint: Callable[[], None]) -> Unit:
+    while not wait((unit,), LOOK).done:
+        checkpoint()
+    return unit.result()
+
+
+_encoders: WeakSet[Thread] = WeakSet()
+
+
+# An encoder that is still in native code when the interpreter is torn down would crash it.
+@atexit.register
+def _wait_for_encoders() -> None:
+    for thread in list(_encoders):
+        thread.join()
 
 
 @dataclass(frozen=True, slots=True)

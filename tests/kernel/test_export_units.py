@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from progresswidget.errors import ExportCancelledError
 from progresswidget.export.pipeline import Export, Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
@@ -91,13 +92,41 @@ class Failing(Backwards):
         return [b"x"]
 
 
+class Slow(Backwards):
+    """A writer that is not done with a unit before it is let."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.let = threading.Event()
+
+    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+        assert self.let.wait(60), batches
+        return [b"x"]
+
+
+def test_a_slow_encoder_delays_neither_a_pause_nor_a_cancel() -> None:
+    writer, looks = Slow(), 0
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 3:
+            raise ExportCancelledError("enough")
+
+    with pytest.raises(ExportCancelledError):
+        next(encode([[batch] for batch in batches(1, 1, 1)], writer, look))
+    writer.let.set()
+
+
 def test_an_error_is_raised_in_its_turn_and_ends_the_threads() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     units = encode([[batch] for batch in batches(1, 1, 1, 1, 1)], Failing(2))
     assert [next(units).rows, next(units).rows] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(units)
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(30)
+        assert not thread.is_alive()
 
 
 def test_views_and_dictionaries_count_as_what_they_write() -> None:
