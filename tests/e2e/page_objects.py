@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import nbformat
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jupyter_process import JupyterProcess
     from playwright.sync_api import Locator, Page
 
 LIMIT = 60_000
 """Milliseconds for a state to come; far more than it takes, so that a slow machine passes too."""
+
+SCREENSHOTS = Path(__file__).parent / ".screenshots"
+"""Where the pictures go that a person should look at."""
 
 WHERE = {"lab": "lab/tree/", "notebook": "notebooks/"}
 

@@ -12,8 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from conftest import SCREENSHOTS
-from page_objects import LIMIT, NotebookPage
+from page_objects import LIMIT, SCREENSHOTS, NotebookPage
 from playwright.sync_api import expect
 from test_export_bar import EXPORT, FINISH, LOAD
 
@@ -142,7 +141,10 @@ def test_a_running_a_paused_and_a_cancelled_export(
     lab: JupyterProcess, open_notebook: Opener
 ) -> None:
     shown = open_and_run(open_notebook, lab, EXPORT)
+    shown.page.set_viewport_size({"width": 1000, "height": 620})
     shown.wait_for_motion(above=2)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    shown.page.screenshot(path=SCREENSHOTS / "page.png")  # the README's picture
     look(shown, "running")
     shown.button("pause").click()
     shown.wait_for_state("paused")

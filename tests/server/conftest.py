@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from jupyter_server_ext.extension import ProgressExtension
     from jupyter_server_ext.services import Services
 
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 BASE_URL = "/user/alice/"
 TOKEN = "5ECRETt0ken"
