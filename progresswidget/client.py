@@ -123,8 +123,7 @@ class Connection:
             self.close()
             raise ServerUnreachableError(str(error)) from error
         if response.status == http.HTTPStatus.OK:
-            reply: protocol.Json = json.loads(answer)
-            return reply
+            return _decode_reply(answer)
         self.close()
         message = f"{response.status} {response.reason}"
         # 400 and 413 speak of the report itself; any other answer may come from a server that
@@ -136,6 +135,16 @@ class Connection:
     def close(self) -> None:
         """Drop the connection; the next report opens a new one."""
         self._http.close()
+
+
+def _decode_reply(answer: bytes) -> protocol.Json:
+    try:
+        reply = json.loads(answer)
+    except ValueError:
+        reply = None
+    if not isinstance(reply, dict):
+        raise ServerUnreachableError("something else than the extension answers")
+    return reply
 
 
 class Reportable(Protocol):
@@ -250,7 +259,7 @@ class Reporter:
             tracked.finished_at = time.monotonic()
         if changed:
             tracked.mirrored = report["revision"]
-            tracked.job.mirror(report)
+            self._mirror(tracked.job, report)
         heard = self._send(tracked, report)
         if tracked.finished_at is None:
             return
@@ -260,6 +269,12 @@ class Reporter:
             with self._changed:
                 self._jobs.pop(tracked.job.id, None)
                 self._changed.notify_all()
+
+    def _mirror(self, job: Reportable, report: protocol.Json) -> None:
+        try:
+            job.mirror(report)
+        except Exception as error:  # noqa: BLE001 - a view that broke must not silence the reports
+            _log.debug("a view in the kernel could not be refreshed: %r", error)
 
     def _send(self, tracked: _Tracked, report: protocol.Json) -> bool:
         """Deliver one report; returns True when there is nothing left to say about it."""

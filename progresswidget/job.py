@@ -138,6 +138,7 @@ class Job:
             target=self._run, name=f"progresswidget-export-{self._name}", daemon=True
         )
         self._kernel_id, self._cell_id = kernel_id(), cell_id()
+        self._pid, self._in_kernel = os.getpid(), running_kernel() is not None
         self._revision = 0
         self._reported: Json = {}
         self._control: str | None = None
@@ -281,9 +282,13 @@ class Job:
     # --- the worker ---------------------------------------------------------------------------
 
     def _start(self) -> None:
+        try:
+            self._on_server = reporter().announce(self)
+            self._display.show()
+        except BaseException as error:  # Ctrl-C, most likely: the job must not stay queued
+            self._finish("failed", error=error)
+            raise
         _active.add(self)
-        self._on_server = reporter().announce(self)
-        self._display.show()
         self._thread.start()
 
     def _run(self) -> None:
@@ -354,6 +359,15 @@ class Job:
             if self._wanted != "cancel":
                 self._wanted = action
             self._changed.notify_all()
+
+    def _leave(self) -> None:
+        if self._pid != os.getpid():
+            return  # a forked child has the job, but not its thread
+        if self._in_kernel:
+            self._stop_kind = KernelStoppedError
+            self.cancel()
+        with contextlib.suppress(KeyboardInterrupt):
+            self._finished.wait(SETTLE if self._in_kernel else None)
 
     # --- the cell -----------------------------------------------------------------------------
 
@@ -442,7 +456,7 @@ class Job:
             "sha256": self.sha256,
             "kernelId": self._kernel_id,
             "cellId": self._cell_id,
-            "pid": os.getpid(),
+            "pid": self._pid,
             "control": self._control,
             "error": _describe(self._error),
             "fingerprint": _fingerprint(self._outcome),
@@ -492,13 +506,8 @@ _active: weakref.WeakSet[Job] = weakref.WeakSet()
 
 def _at_exit() -> None:
     """Let exports finish with a script; end them with a kernel, whose shutdown must not wait."""
-    stopping = running_kernel() is not None
     for job in list(_active):
-        if stopping:
-            job._stop_kind = KernelStoppedError  # noqa: SLF001
-            job.cancel()
-        with contextlib.suppress(KeyboardInterrupt):
-            job._finished.wait(SETTLE if stopping else None)  # noqa: SLF001
+        job._leave()  # noqa: SLF001
 
 
 # concurrent.futures refuses work from the moment the interpreter begins to end, which is before

@@ -30,6 +30,7 @@ class ReportingServer:
         self.arrived = threading.Condition()
         self.status = 200
         self.control: protocol.Json | None = None
+        self.reply: bytes | None = None
         self._http: ThreadingHTTPServer | None = None
 
     @property
@@ -54,8 +55,8 @@ class ReportingServer:
                         task_id = self.path.rsplit("/", 1)[1]
                         server.reports.append(protocol.decode_report(task_id, body))
                         server.arrived.notify_all()
-                reply = {"control": server.control, "url": "/x/files/1/a.csv", "notebook": None}
-                content = json.dumps(reply).encode()
+                usual = {"control": server.control, "url": "/x/files/1/a.csv", "notebook": None}
+                content = server.reply or json.dumps(usual).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

@@ -171,6 +171,31 @@ def test_views_in_the_kernel_see_each_change_without_a_server(
     assert job.mirrored[-1] == 1
 
 
+def test_a_view_that_breaks_does_not_silence_the_reports(
+    reporting_server: ReportingServer, reporter: client.Reporter
+) -> None:
+    class Broken(Counter):
+        def mirror(self, report: protocol.Json) -> None:
+            raise RuntimeError(report["status"])
+
+    job = Broken()
+    reporter.announce(job)
+    job.change("cancelled")
+    assert reporter.settle(job, 10)
+    assert reporting_server.reports[-1]["status"] == "cancelled"
+
+
+def test_an_answer_that_is_no_reply_is_no_server(
+    reporting_server: ReportingServer, reporter: client.Reporter
+) -> None:
+    reporting_server.reply = b"<html>a proxy's own page</html>"
+    job = Counter()
+    assert not reporter.announce(job)
+    reporting_server.reply = None
+    job.change("cancelled")
+    assert reporter.settle(job, 30)
+
+
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"url": "x"}', "\x00"])
 def test_a_broken_endpoint_file_is_no_server(
     content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -295,6 +295,26 @@ def test_a_script_waits_for_its_background_exports(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("no_server")
+def test_a_forked_child_does_not_wait_for_its_parents_exports(tmp_path: Path) -> None:
+    code = "import os, warnings; warnings.simplefilter('ignore')\n"
+    code += script(batches=20, pause=0.05, background=True)
+    code += "\npid = os.fork()\nif pid == 0: sys.exit(7)\n"
+    code += "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), job.state)\n"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "7 running" in done.stdout
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 201
+
+
+@pytest.mark.usefixtures("no_server")
 def test_a_plain_process_draws_on_a_terminal_and_not_into_a_pipe(tmp_path: Path) -> None:
     code = script(batches=20, pause=0.02, background=False)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
