@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,11 @@ def test_every_setting_has_a_help_text(name: str) -> None:
     text = Settings.class_traits()[name].help
     assert len(text) > 40
     assert text.rstrip().endswith(".")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in (Path(__file__).parents[2] / "README.md").read_text()
 
 
 def test_no_setting_is_hidden_elsewhere() -> None:
