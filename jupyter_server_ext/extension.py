@@ -81,6 +81,10 @@ class ProgressExtension(Settings, ExtensionApp):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # jupyter_server shuts its kernels down right after its extensions.
+        services.registry.seal()
+        for job in services.watcher.own(services.registry.active()):
+            await services.registry.interrupt(job.task_id, "kernel-stopped")
         pages = tuple(services.connections)
         for page in pages:
             page.restart()

@@ -2,7 +2,8 @@
 
 A kernel that this server runs is asked every half second, while it has active jobs, whether it
 lives and whether it is still the process that it was. Everything else has a lease: plain Python
-processes, kernels of another server, and the jobs of the server before. Polling is all there is:
+processes, what a kernel forks, kernels of another server, and the jobs of the server before; and
+where their process was seen alive on this host, its end is seen too. Polling is all there is:
 the restart callbacks of jupyter_client come up to three seconds late, and never for a shutdown.
 """
 
@@ -12,11 +13,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from jupyter_server_ext import processes
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from logging import Logger
 
     from jupyter_server_ext.model import Job
+    from jupyter_server_ext.processes import Process
     from progresswidget.protocol import Json
 
 _SETTLE: Final = 1.5
@@ -43,7 +47,9 @@ class _Watch:
     run: tuple[int, int] | None = None
     """Generation and process id of the last report."""
     process: object | None = None
-    """The process at the first report; None where this server does not run it."""
+    """The kernel's process at the first report; None where this server does not run it."""
+    seen: Process | None = None
+    """The reporting process, where it was seen alive on this host at the first report."""
     dying: float | None = None
     """Since when the kernel is dead and its manager busy with it."""
 
@@ -85,23 +91,50 @@ class KernelWatcher:
     def restored(self, jobs: Iterable[Job]) -> None:
         """Give the active jobs of the server before a lease from now on."""
         for job in jobs:
-            self._watches[job.task_id] = _Watch(heard=self._time())
+            self._watches[job.task_id] = _Watch(heard=self._time(), seen=job.process)
             self._busy.set()
 
-    def heard(self, job: Job) -> None:
-        """Note a report; the first one binds the job to the process its kernel is now."""
+    def heard(self, job: Job, *, local: bool = False) -> Process | None:
+        """Note a report; the first one binds the job to the process that reports.
+
+        Parameters
+        ----------
+        job
+            The job after the report.
+        local
+            Whether the report certainly came from this machine.
+
+        Returns
+        -------
+        The process, where it is known to be one of this host.
+        """
         watch = self._watches.get(job.task_id)
         if not job.active:
             # The watch stays with an interrupted job: its old process must not bring it back.
             if watch is not None and job.status != "interrupted":
                 del self._watches[job.task_id]
-            return
+            return None
         run = (job.report["generation"], job.report["pid"])
         if watch is None or watch.run != run:
-            process = self._process(job.kernel_id)
-            watch = self._watches[job.task_id] = _Watch(heard=0.0, run=run, process=process)
+            # The pid of a report is a number that its sender chose. It is this host's process if
+            # the report came from this host and such a process of this user was alive then. What
+            # is left is a kernel in a container that shares our network: its number may be another
+            # process's here, and then its next report takes the verdict back (see `_verdict`).
+            seen = processes.find(job.report["pid"]) if local else None
+            process = self._process(job)
+            watch = _Watch(heard=0.0, run=run, process=process, seen=seen)
+            self._watches[job.task_id] = watch
         watch.heard = self._time()
         self._busy.set()
+        return watch.seen
+
+    def own(self, jobs: Iterable[Job]) -> list[Job]:
+        """Return those of `jobs` whose process is a kernel that this server runs."""
+        return [
+            job
+            for job in jobs
+            if (watch := self._watches.get(job.task_id)) is not None and watch.process is not None
+        ]
 
     def ends_with_kernel(self, report: Json) -> bool:
         """Say whether a job was stopped only because its kernel is being restarted or shut down.
@@ -142,6 +175,10 @@ class KernelWatcher:
     async def _verdict(self, job: Job) -> str | None:
         watch = self._watches.setdefault(job.task_id, _Watch(heard=self._time()))
         if watch.process is None or job.kernel_id is None:
+            if watch.seen is not None and watch.seen.gone:
+                # Once only: should the same run report again, the process was not the reporter.
+                watch.seen = None
+                return "process-died" if job.kernel_id is None else "kernel-died"
             silent = self._time() - watch.heard
             return "kernel-silent" if silent >= self._lease else None
         if job.kernel_id not in self._kernels:
@@ -174,10 +211,16 @@ class KernelWatcher:
             return True
         return bool(alive)
 
-    def _process(self, kernel_id: str | None) -> object | None:
-        if kernel_id is None or kernel_id not in self._kernels:
+    def _process(self, job: Job) -> object | None:
+        if job.kernel_id is None or job.kernel_id not in self._kernels:
             return None
-        return _identity(self._kernels.get_kernel(kernel_id))
+        manager = self._kernels.get_kernel(job.kernel_id)
+        # A child that the kernel forked inherits the kernel's id and lives and dies by itself. A
+        # provisioner that has no pid (a gateway's, a cluster's) cannot tell the two apart.
+        pid = getattr(manager.provisioner, "pid", None)
+        if isinstance(pid, int) and pid != job.report["pid"]:
+            return None
+        return _identity(manager)
 
 
 def _identity(manager: Any) -> object | None:

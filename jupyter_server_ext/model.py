@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from jupyter_server_ext.processes import Process
 from progresswidget.protocol import ACTIVE, TERMINAL, Action, Control, Fingerprint, Json
 
 _RUNS: Final[frozenset[str]] = ACTIVE | TERMINAL
@@ -29,6 +30,7 @@ INTERRUPTIONS: Final = {
     "kernel-died": "The kernel died while it was exporting.",
     "kernel-restarted": "The kernel was restarted while it was exporting.",
     "kernel-stopped": "The kernel was shut down while it was exporting.",
+    "process-died": "The exporting process ended before the export did.",
     "kernel-silent": "Nothing has been heard from the exporting process for a while.",
 }
 INTERRUPTION_HINT: Final = "Run the cell again to export the file."
@@ -56,12 +58,15 @@ class Job:
         What the user asked for and the kernel has not taken up yet.
     updated
         When the record last changed, in milliseconds since 1970.
+    process
+        The process that reported last, where it was seen alive on this host.
     """
 
     report: Json
     updated: int
     notebook: str | None = None
     pending: Control | None = None
+    process: Process | None = None
 
     @property
     def task_id(self) -> str:
@@ -112,17 +117,19 @@ class Job:
             "updated": self.updated,
             "notebook": self.notebook,
             "pending": None if self.pending is None else self.pending.to_json(),
+            "process": None if self.process is None else self.process.to_json(),
         }
 
     @classmethod
     def from_json(cls, value: Json) -> Job:
         """Read what `to_json` wrote."""
-        pending = value["pending"]
+        pending, process = value["pending"], value.get("process")
         return cls(
             report=value["report"],
             updated=value["updated"],
             notebook=value["notebook"],
             pending=None if pending is None else Control(pending["id"], pending["action"]),
+            process=None if process is None else Process.from_json(process),
         )
 
 

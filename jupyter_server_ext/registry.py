@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.model import Job
+    from jupyter_server_ext.processes import Process
     from jupyter_server_ext.stores import JobStore
 
 
@@ -70,6 +71,7 @@ class JobRegistry:
         self._now = now
         self._limits = limits
         self._jobs: dict[str, Job] = {}
+        self._sealed = False
 
     async def load(self) -> None:
         """Take up the jobs of the server before.
@@ -86,6 +88,10 @@ class JobRegistry:
     def use(self, store: JobStore) -> None:
         """Remember jobs in another store from now on."""
         self._store = store
+
+    def seal(self) -> None:
+        """Take no reports any more: what the server says of its jobs at its end stays said."""
+        self._sealed = True
 
     def url(self, job: Job) -> str:
         """Return the absolute path of the job's file on this server."""
@@ -144,11 +150,14 @@ class JobRegistry:
         Raises
         ------
         ApiError
-            ``illegal-transition``, ``too-large`` or ``too-many-jobs``.
+            ``illegal-transition``, ``too-large``, ``too-many-jobs`` or ``starting``.
         """
         old = self._jobs.get(report["taskId"])
         if old is None:
             await self._make_room()
+        # From here to the change nothing is awaited: no report slips in behind the seal.
+        if self._sealed:
+            raise ApiError("starting", "The server is stopping.", retry_after=1)
         try:
             new = model.reported(old, report, self._now())
         except model.IllegalTransitionError as error:
@@ -186,6 +195,13 @@ class JobRegistry:
         old = self._jobs.get(task_id)
         if old is not None:
             await self._change(old, model.located(old, notebook, self._now()))
+
+    def bind(self, task_id: str, process: Process | None) -> None:
+        """Note which process reports, for the server after this one."""
+        job = self._jobs.get(task_id)
+        if job is not None and job.active and job.process != process:
+            new = self._jobs[task_id] = replace(job, process=process)
+            self._store.save(new)
 
     async def refingerprint(self, task_id: str, fingerprint: Fingerprint) -> None:
         """Note a new fingerprint for bytes that were found to be the same."""

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
 from typing import Any
 
+_forked = False
+
+
+def _note_fork() -> None:
+    global _forked  # noqa: PLW0603 - it is a fact about the process
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
 
 def running_kernel() -> Any | None:
     """Return the ipykernel of this process, or None in a script, a terminal or a worker."""
+    # A forked worker inherits the kernel's objects but none of its threads: what it displayed
+    # would go nowhere but into the server's log.
+    if _forked:
+        return None
     # Looking only where IPython is loaded already keeps a plain script free of its import.
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None

@@ -58,11 +58,27 @@ class Endpoint:
         Authorises reports and nothing else.
     certfile
         The server's own certificate where it serves TLS; it is trusted for this host alone.
+    pid
+        The server's process.
     """
 
     url: str
     secret: str
     certfile: str | None = None
+    pid: int | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server that wrote the file may still run: a killed one leaves its file."""
+        if self.pid is None:
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:
+            return True
+        return True
 
     @classmethod
     def find(cls) -> Endpoint | None:
@@ -75,7 +91,7 @@ class Endpoint:
             return None
         try:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
-            return cls(found["url"], found["secret"], found.get("certfile"))
+            return cls(found["url"], found["secret"], found.get("certfile"), found.get("pid"))
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -230,6 +246,9 @@ class Reporter:
         Whether they have: the views in the kernel, and the server where there is one.
         """
         self.wake()
+        endpoint = Endpoint.find()
+        if endpoint is not None and not endpoint.alive:
+            timeout = min(timeout, REPORT_INTERVAL)
         with self._changed:
             return self._changed.wait_for(lambda: job.id not in self._jobs, timeout)
 
@@ -247,9 +266,17 @@ class Reporter:
             now = time.monotonic()
             for tracked in tracked_jobs:
                 if tracked.next_report <= now:
-                    self._serve(tracked)
+                    self._serve_safely(tracked)
         if self._connection is not None:
             self._connection.close()
+
+    def _serve_safely(self, tracked: _Tracked) -> None:
+        try:
+            self._serve(tracked)
+        except Exception:  # noqa: BLE001 - it is logged whole
+            # One thread speaks for all jobs: what goes wrong with one must not silence the others.
+            _log.exception("the state of an export could not be reported")
+            tracked.next_report = time.monotonic() + RETRY_CAP
 
     def _serve(self, tracked: _Tracked) -> None:
         report = tracked.job.report()

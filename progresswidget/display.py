@@ -49,6 +49,7 @@ class Display:
         self._widget: ExportWidget | None = None
         self._shown_in: object = None
         self._text = ""
+        self._receipted = False
 
     def show(self) -> None:
         """Put the bar into the cell that is running now, once."""
@@ -80,9 +81,13 @@ class Display:
         )
 
     def receipt(self) -> None:
-        """Add the line that stays readable wherever the notebook is opened."""
-        if self._shown_in is None:
+        """Add the line that stays readable wherever the notebook is opened, once.
+
+        It is shown by the cell that waited for the end: there it is the same in every run.
+        """
+        if self._shown_in is None or self._receipted:
             return
+        self._receipted = True
         from IPython.display import display
 
         job, text = self._job, receipt_text(self._job)

@@ -12,6 +12,8 @@ import concurrent.futures.thread  # noqa: F401 - see the end of the module
 import contextlib
 import os
 import secrets
+import signal
+import sys
 import threading
 import time
 import weakref
@@ -27,6 +29,7 @@ from progresswidget.errors import (
     ExportStoppedError,
     JobStateError,
     KernelStoppedError,
+    OptionError,
     ProgressWidgetError,
 )
 from progresswidget.export.pipeline import Export, Progress, Result
@@ -96,10 +99,13 @@ def export(
     ExportInterrupted
         If the cell was interrupted. No file is left behind; a file that was there before stays.
     """
+    if not isinstance(background, bool):
+        raise OptionError(f"background must be True or False, not {background!r}.")
     work = Export(frame, path, format=format, overwrite=overwrite, options=options)
     job = Job(work, background=background)
-    job._start()  # noqa: SLF001 - a job is started by `export` alone
-    if not background:
+    if background:
+        job._start()  # noqa: SLF001 - a job is started by `export` alone
+    else:
         job._block()  # noqa: SLF001
     return job
 
@@ -119,7 +125,10 @@ class Job:
         self._work: Export | None = work
         self._progress = Progress(total=work.total, checkpoint=self._checkpoint)
         self._name, self._format, self._columns = work.path.name, work.format, work.columns
-        self._path = work.path
+        self._path, self._once = work.path, work.once
+        # The server opens the file without following a link, which may well lead to a folder that
+        # it may serve.
+        self._real_path = os.path.realpath(work.path)
         self._id = secrets.token_hex(16)
         self._background = background
         self._state: Status = "queued"
@@ -132,7 +141,8 @@ class Job:
         self._meter = Meter(time.monotonic(), work.total)
         self._meter.pause(time.monotonic())  # until the worker begins
         self._changed = threading.Condition()
-        self._finished = threading.Event()
+        self._over = threading.Event()  # the state is terminal
+        self._settled = threading.Event()  # and whoever is concerned has heard of it
         self._callbacks: list[Callable[[], None]] = []
         self._thread = threading.Thread(
             target=self._run, name=f"progresswidget-export-{self._name}", daemon=True
@@ -247,8 +257,11 @@ class Job:
         ProgressWidgetError
             Or whatever else the source or the disk raised.
         """
-        if not self._finished.wait(timeout):
+        if not _wait(self._over, timeout):
             raise TimeoutError(f"{self._name} is not complete after {timeout} s")
+        self._settled.wait(2 * SETTLE)  # so that `url` can be used the next moment
+        if self._outcome is not None and threading.current_thread() is threading.main_thread():
+            self._display.receipt()
         if self._outcome is None:
             raise self._error or JobStateError(f"{self._name} was not written")
         return self._outcome
@@ -266,7 +279,7 @@ class Job:
         with self._changed:
             self._callbacks.append(wake)
         # Looked at after the callback is in place: an end in between is not missed.
-        if not self._finished.is_set():
+        if not self._settled.is_set():
             await ended.wait()
         return self.result(0)
 
@@ -286,7 +299,7 @@ class Job:
             self._on_server = reporter().announce(self)
             self._display.show()
         except BaseException as error:  # Ctrl-C, most likely: the job must not stay queued
-            self._finish("failed", error=error)
+            self._finish("cancelled", error=error)
             raise
         _active.add(self)
         self._thread.start()
@@ -323,8 +336,9 @@ class Job:
                 self._changed.wait_for(lambda: self._wanted != "pause")
                 self._meter.resume(time.monotonic())
             if self._wanted == "cancel":
-                hint = texts.ENGLISH["cancelled_hint"]
-                raise self._stop_kind(f"The export to {self._name} was stopped.", hint)
+                raise self._stop_kind(
+                    f"The export to {self._name} was stopped.", self._how_to_go_on(texts.ENGLISH)
+                )
             self._state = "running"
         reporter().wake()
 
@@ -344,10 +358,10 @@ class Job:
             self._meter.feed(time.monotonic(), self.rows)
             self._meter.pause(time.monotonic())
             self._state = state
-        # Whoever waited may use `url` the next moment, so the server hears of the end first.
+            self._over.set()
         reporter().settle(self, SETTLE)
         _active.discard(self)
-        self._finished.set()
+        self._settled.set()
         with self._changed:
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
@@ -366,21 +380,35 @@ class Job:
         if self._in_kernel:
             self._stop_kind = KernelStoppedError
             self.cancel()
-        with contextlib.suppress(KeyboardInterrupt):
-            self._finished.wait(SETTLE if self._in_kernel else None)
+            self._settled.wait(SETTLE)
+            return
+        if self._wanted == "pause" and not self._on_server:
+            self.resume()  # there is nobody left who could
+        try:
+            if sys.stderr is not None and sys.stderr.isatty():
+                text = texts.terminal_table()["leaving"].format(name=self._name)
+                print(text, file=sys.stderr)  # noqa: T201 - on a terminal, for who waits at it
+            _wait(self._settled)
+        except KeyboardInterrupt:
+            self.cancel()
+            _wait(self._settled)
+            # A process that was ended by Ctrl-C says so to its parent by dying of it.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(self._pid, signal.SIGINT)
 
     # --- the cell -----------------------------------------------------------------------------
 
     def _block(self) -> None:
         bar = TextBar() if running_kernel() is None else None
         try:
-            while not self._finished.wait(DRAW_INTERVAL):
+            self._start()
+            while not self._settled.wait(DRAW_INTERVAL):
                 if bar is not None:
                     bar.draw(self.report())
         except KeyboardInterrupt:
             self._stop_kind = ExportStoppedError
             self.cancel()
-            self._finished.wait()
+            _wait(self._settled)
             raise self._interrupted() from None
         finally:
             if bar is not None:
@@ -388,12 +416,16 @@ class Job:
                 bar.close()
             self._display.refresh()
         self.result(0)  # raises what ended it, if it did not succeed
-        self._display.receipt()
 
     def _interrupted(self) -> ExportInterrupted:
         key = "stopped" if self._outcome is None else "stopped_late"
         text = texts.terminal_table()[key]
-        return ExportInterrupted(text.format(rows=texts.count(self.rows), name=self._name))
+        again = self._how_to_go_on(texts.terminal_table())
+        rows = texts.count(self.rows)
+        return ExportInterrupted(text.format(rows=rows, name=self._name, again=again))
+
+    def _how_to_go_on(self, table: texts.Table) -> str:
+        return table["again_stream" if self._once else "again"]
 
     # --- what is told of it -------------------------------------------------------------------
 
@@ -438,7 +470,7 @@ class Job:
             "status": self._state,
             "phase": self._progress.phase,
             "name": self._name,
-            "path": str(self._path),
+            "path": self._real_path,
             "format": self._format.name,
             "mediaType": self._format.media_type,
             "generation": GENERATION,
@@ -469,6 +501,18 @@ class Job:
             return None
         # A hundred is kept for a file that is there under its name.
         return min(round(100 * self.rows / self.total, 2), 99.9)
+
+
+def _wait(event: threading.Event, timeout: float | None = None) -> bool:
+    # A wait without end cannot be interrupted once a library has put its own handler in the place
+    # of Python's (polars does): the system restarts it. A look now and then lets Ctrl-C through.
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while not event.is_set():
+        left = DRAW_INTERVAL if deadline is None else deadline - time.monotonic()
+        if left <= 0:
+            return False
+        event.wait(min(left, DRAW_INTERVAL))
+    return True
 
 
 def _apart_from_clock(fields: Json) -> Json:

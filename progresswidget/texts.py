@@ -15,7 +15,7 @@ Table: TypeAlias = dict[str, str]
 LANGUAGE_VARIABLE: Final = "PROGRESSWIDGET_LANGUAGE"
 
 ENGLISH: Final[Table] = {
-    "exporting": "Exporting to {name}",
+    "exporting": "Export to {name}",
     "receipt": "{name}: {rows} rows × {columns} columns, {format}",
     "queued": "waiting",
     "starting": "starting",
@@ -34,14 +34,16 @@ ENGLISH: Final[Table] = {
     "took": "{time}",
     "stopped": (
         "Stopped after {rows} rows; {name} was not written, and no part of it was left behind. "
-        "Run the cell again to export from the beginning."
+        "{again}"
     ),
     "stopped_late": "Stopped, but {name} was complete already: {rows} rows.",
-    "cancelled_hint": "Run the cell again to export from the beginning.",
+    "again": "Run the cell again to export from the beginning.",
+    "again_stream": "The stream has been read in part: open it anew, and export that.",
+    "leaving": "Waiting for the export to {name}; Ctrl-C cancels it.",
 }
 
 CHINESE: Final[Table] = {
-    "exporting": "正在导出到 {name}",
+    "exporting": "导出到 {name}",
     "receipt": "{name}：{rows} 行 × {columns} 列，{format}",
     "queued": "等待中",
     "starting": "正在启动",
@@ -58,11 +60,11 @@ CHINESE: Final[Table] = {
     "rate": "{rate} 行/秒",
     "left": "剩余 {time}",
     "took": "{time}",
-    "stopped": (
-        "已在第 {rows} 行停止；没有写出 {name}，也没有留下残余文件。重新运行该单元格即可从头导出。"
-    ),
+    "stopped": "已在第 {rows} 行停止；没有写出 {name}，也没有留下残余文件。{again}",
     "stopped_late": "已停止，但 {name} 此前已完整写出：{rows} 行。",
-    "cancelled_hint": "重新运行该单元格即可从头导出。",
+    "again": "重新运行该单元格即可从头导出。",
+    "again_stream": "数据流已被部分读取：请重新打开它，再次导出。",
+    "leaving": "正在等待导出到 {name} 完成；按 Ctrl-C 可取消。",
 }
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
+from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.errors import ApiError, convert
+from progresswidget.protocol import MalformedError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from types import TracebackType
 
     from jupyter_server_ext.services import Services
@@ -21,6 +25,10 @@ if TYPE_CHECKING:
 AUTH_RESOURCE: Final = "progresswidget"
 _START: Final = 10.0
 """Seconds that a request waits for the server to come up."""
+_DROP: Final = 256 * 1024
+"""Bytes of a refused body that are read and dropped, so that the connection can be kept."""
+_DROP_WITHIN: Final = 5.0
+"""Seconds that a client gets to send them."""
 
 
 class ErrorsMixin(JupyterHandler):
@@ -58,12 +66,16 @@ class ErrorsMixin(JupyterHandler):
         tornado would write the request's address, and with it ``?token=``.
         """
         where = f"{self.request.method} {self.request.path}"
-        if isinstance(value, ApiError):
+        if isinstance(value, (ApiError, MalformedError)):
             self.log.debug("%s: %s (%s)", where, value.message, value.code)
         elif isinstance(value, web.HTTPError):
             self.log.warning("%s: refused with %d", where, value.status_code)
         elif typ is not None and value is not None:
             self.log.error("%s: unexpected failure", where, exc_info=(typ, value, tb))
+
+    def skip_check_origin(self) -> bool:
+        """Never, and not for a token either: a page of another origin may hold one too."""
+        return False
 
     async def wait_until_started(self) -> None:
         """Wait for the jobs to be loaded.
@@ -95,22 +107,80 @@ class Handler(ErrorsMixin, APIHandler):
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
         """Authenticate as jupyter_server does, and refuse what is too large."""
-        self._body = bytearray()
-        self._limit_body()
+        await self.admit(self._prepare_user())
+
+    async def _prepare_user(self) -> None:
         await super().prepare()
+        self.check_length()
         await self.wait_until_started()
 
-    def _limit_body(self) -> None:
+    async def admit(self, checks: Awaitable[None]) -> None:
+        """Do the checks that come before the body; if one refuses, get the body out of the way."""
+        self._body = bytearray()
+        self._refused = False
         connection: Any = self.request.connection
         # One byte more than is allowed: the refusal is ours, in JSON, and not a cut connection.
         connection.set_max_body_size(self.max_body + 1)
-        length = self.request.headers.get("Content-Length", "0")
-        if length.isdigit() and int(length) > self.max_body:
+        try:
+            await checks
+        except Exception:
+            self._refused = True
+            await self._drop_body()
+            raise
+
+    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+        """Refuse pages of other origins, unless the server's settings allow them.
+
+        Raises
+        ------
+        ApiError
+            ``origin-forbidden``.
+        """
+        if not super().check_origin(origin_to_satisfy_tornado):
+            raise ApiError("origin-forbidden", "Pages of other origins are not served.")
+        return True
+
+    def check_length(self) -> None:
+        """Refuse a body that is announced to be too large."""
+        if self._length > self.max_body:
             raise ApiError("too-large", f"A body of at most {self.max_body} bytes is taken.")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer with the error as JSON, and say so if the connection ends with it."""
+        # RFC 9112 section 9.6: tornado cuts a connection whose request was not read to its end.
+        if not self._body_future.done():
+            self.set_header("Connection", "close")
+        super().write_error(status_code, **kwargs)
+
+    @property
+    def _length(self) -> int:
+        length = self.request.headers.get("Content-Length", "0")
+        return int(length) if length.isdigit() else 0
+
+    @property
+    def _body_future(self) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = self.request._body_future  # noqa: SLF001 - no other way
+        return future
+
+    async def _drop_body(self) -> None:
+        headers = self.request.headers
+        if self._length > _DROP or "Transfer-Encoding" in headers or "Expect" in headers:
+            return
+        connection: Any = self.request.connection
+        connection.set_max_body_size(_DROP)
+        # As tornado does after `prepare`: this lets the body come.
+        prepared: Any = self._prepared_future
+        if not prepared.done():
+            prepared.set_result(None)
+        await asyncio.wait({self._body_future}, timeout=_DROP_WITHIN)
+        if self._body_future.done():
+            with suppress(StreamClosedError):
+                self._body_future.result()
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body."""
-        self._body += chunk
+        if not self._refused:
+            self._body += chunk
 
     @property
     def body(self) -> bytes:

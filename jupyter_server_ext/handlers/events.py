@@ -39,6 +39,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
     # ours are below.
     ping_interval = 0
     max_message_size = MAX_FRAME
+    _counted = _opened = False
 
     @ws_authenticated
     @authorized
@@ -57,11 +58,15 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         self._owner = "token" if self.token_authenticated else str(self.current_user.username)
         if self.services.connected[self._owner] >= self.services.max_connections_per_user:
             raise ApiError("too-many-connections", "Too many pages are connected.")
-        await super().get()
-
-    def skip_check_origin(self) -> bool:
-        """Never: a page of another origin may hold a token too."""
-        return False
+        # Counted here and not in `open`: many may be on their way there.
+        self.services.connected[self._owner] += 1
+        self._counted = True
+        try:
+            await super().get()
+        finally:
+            # The upgrade failed; a connection that was opened gives its place back in `on_close`.
+            if not self._opened:
+                self._give_back()
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Return the one there is."""
@@ -71,7 +76,6 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         """Say hello, and start to write and to listen for silence."""
         services, loop = self.services, asyncio.get_running_loop()
         services.connections.add(self)
-        services.connected[self._owner] += 1
         self.gone = asyncio.Event()
         self._news = asyncio.Event()
         self._subscriber = Subscriber(services.hub, self._wake)
@@ -85,6 +89,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         self._writer = loop.create_task(self._write())
         self._heard = loop.time()
         self._timer = loop.call_later(services.heartbeat, self._listen)
+        self._opened = True
 
     def on_message(self, message: str | bytes) -> None:
         """Do what the page asks for."""
@@ -110,14 +115,22 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
 
     def on_close(self) -> None:
         """Leave every topic, and give the place to another page."""
+        self._give_back()
+        self.services.connections.discard(self)
+        if not self._opened:
+            return
         self._timer.cancel()
         self._writer.cancel()
         self._subscriber.close()
-        self.services.connections.discard(self)
+        self.gone.set()
+
+    def _give_back(self) -> None:
+        if not self._counted:
+            return
+        self._counted = False
         self.services.connected[self._owner] -= 1
         if self.services.connected[self._owner] <= 0:
             del self.services.connected[self._owner]
-        self.gone.set()
 
     def restart(self) -> None:
         """Tell the page that the server is ending, and that another one may follow."""

@@ -65,13 +65,16 @@ class JobHandler(Handler):
         if self.request.method != "PUT":
             await super().prepare()
             return
-        self._body = bytearray()
+        await self.admit(self._prepare_report())
+
+    async def _prepare_report(self) -> None:
         # No user: neither cookie nor token counts here, and so there is no XSRF to guard against.
         self.current_user = self._jupyter_current_user = None
         if not self.check_host():
             raise ApiError("forbidden", "This host name is not served.")
         self._check_secret()
-        self._limit_body()
+        self.check_origin()
+        self.check_length()
         await self.wait_until_started()
 
     def _check_secret(self) -> None:
@@ -80,6 +83,20 @@ class JobHandler(Handler):
             raise ApiError("kernel-secret-required", "Reports come from kernels only.")
         if not self.services.is_secret(secret.strip()):
             raise ApiError("kernel-secret-wrong", "This is not the secret of this server.")
+
+    def _is_local(self) -> bool:
+        # Both ends of the connection at one address, or a UNIX socket: no other machine is there.
+        connection: Any = self.request.connection
+        if {"Forwarded", "X-Forwarded-For", "X-Real-Ip"} & set(self.request.headers):
+            return False
+        try:
+            peer, own = (
+                connection.stream.socket.getpeername(),
+                connection.stream.socket.getsockname(),
+            )
+        except (AttributeError, OSError):
+            return False
+        return not isinstance(own, tuple) or peer[0] == own[0]
 
     def check_xsrf_cookie(self) -> None:
         """Check as jupyter_server does, but for reports: what no cookie opens none can forge."""
@@ -103,7 +120,7 @@ class JobHandler(Handler):
         job = await services.registry.report(report)
         if job.report["bytes"] != before:
             services.note_activity()
-        services.watcher.heard(job)
+        services.registry.bind(task_id, services.watcher.heard(job, local=self._is_local()))
         notebook = await services.notebooks.of(job.kernel_id)
         await services.registry.locate(task_id, notebook)
         pending = None if job.pending is None else job.pending.to_json()

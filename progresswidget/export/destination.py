@@ -17,6 +17,7 @@ import secrets
 import stat
 import sys
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 RANDOM: Final = 8
 """Random hexadecimal digits in the name of a part."""
 DEFAULT_NAME_MAX: Final = 255
+TRIES: Final = 100
+"""New parts that may be lost to other exports before something else must be wrong."""
 
 _HINTS: Final = {
     errno.ENOSPC: "The disk is full: free some space, or choose another folder.",
@@ -61,9 +64,11 @@ def locate(path: str | os.PathLike[str]) -> Path:
     DestinationError
         If it is no path of a file.
     """
-    given = os.fspath(path)
+    given = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(given, str):
-        raise DestinationError(f"The path must be text, not {type(given).__name__}.")
+        raise DestinationError(
+            f"The path must be text or a pathlib.Path, not {type(given).__name__}."
+        )
     try:
         given.encode()
         os.fsencode(given)
@@ -246,7 +251,7 @@ def remove_stale(destination: Path) -> None:
 def _remove_if_free(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
-        if _lock(descriptor):
+        if _lock(descriptor) is Lock.OURS:
             path.unlink()
     finally:
         os.close(descriptor)
@@ -254,19 +259,26 @@ def _remove_if_free(path: Path) -> None:
 
 def _create(destination: Path) -> tuple[int, Path]:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    while True:
+    for _ in range(TRIES):
         name = f"{_stem(destination)}.{secrets.token_hex(RANDOM // 2)}.part"
         path = destination.with_name(name)
         try:
             descriptor = os.open(path, flags, 0o666)
         except FileExistsError:
             continue
-        _lock(descriptor)
-        # Another export may have locked and removed the part before we had our lock.
-        now = _stat(path)
-        if now is not None and os.path.samestat(now, os.fstat(descriptor)):
+        # Between our `open` and our lock another export may have taken the part for a dead one:
+        # then it has the lock and is about to remove the part, or it has done so already.
+        if _lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
             return descriptor, path
         os.close(descriptor)
+        with contextlib.suppress(OSError):  # removed, or Windows forbids it
+            path.unlink()
+    raise BlockingIOError(errno.EAGAIN, "Other exports remove every file that is begun")
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    now = _stat(path)
+    return now is not None and os.path.samestat(now, os.fstat(descriptor))
 
 
 def _stem(destination: Path) -> str:
@@ -278,11 +290,20 @@ def _stem(destination: Path) -> str:
     return f".{hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:32]}"
 
 
+class Lock(Enum):
+    """What came of asking for the lock of a part."""
+
+    OURS = auto()
+    THEIRS = auto()
+    UNKNOWN = auto()
+    """The file system has no locks."""
+
+
 if sys.platform == "win32":
 
-    def _lock(descriptor: int) -> bool:  # noqa: ARG001
+    def _lock(descriptor: int) -> Lock:  # noqa: ARG001
         # Windows refuses to remove a file that is open: no lock is needed to tell.
-        return True
+        return Lock.OURS
 
     def _sync_folder(folder: Path) -> None:
         """Do nothing: Windows cannot open a folder."""
@@ -290,12 +311,14 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(descriptor: int) -> bool:
+    def _lock(descriptor: int) -> Lock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:  # held by someone, or a file system without locks
-            return False
-        return True
+        except BlockingIOError:
+            return Lock.THEIRS
+        except OSError:
+            return Lock.UNKNOWN
+        return Lock.OURS
 
     def _sync_folder(folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

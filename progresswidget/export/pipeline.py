@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import ProgressWidgetError, SourceError
+from progresswidget.errors import OptionError, ProgressWidgetError, SourceError
 from progresswidget.export.destination import check, explain, locate, open_part
 from progresswidget.export.formats import Format, find_format
 from progresswidget.export.options import resolve
 from progresswidget.export.sink import Sink
-from progresswidget.export.sources import find_kind
+from progresswidget.export.sources import find_kind, once, reason
 from progresswidget.export.units import encode, group
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class Progress:
         Bytes in the file.
     total
         Rows expected, or None if that is unknown.
+    read
+        Rows read from the source so far; with a slow source it moves while `rows` stands still.
     checkpoint
         Called by the export's thread every tenth of a second or more often. It may block, and
         the export pauses; it may raise `ExportCancelledError`, and the export is undone.
@@ -56,6 +58,7 @@ class Progress:
     bytes: int = 0
     total: int | None = None
     checkpoint: Callable[[], None] = _go_on
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,12 @@ def _blaming_the_source() -> Iterator[None]:
     except (ProgressWidgetError, MemoryError):
         raise
     except Exception as error:
-        raise SourceError(f"The frame failed while it was read: {error}") from error
+        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
     except BaseException as error:
         # A bug in polars surfaces as a PanicException, which is no Exception.
         if type(error).__name__ != "PanicException":
             raise
-        raise SourceError(f"The frame failed while it was read: {error}") from error
+        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
 
 
 class Export:
@@ -129,13 +132,16 @@ class Export:
         Rows in all, or None if that is unknown.
     columns
         Columns in the file, those of an index included.
+    once
+        Whether the frame is a stream that can be read only once: as soon as a run has begun to read
+        it, also one that is cancelled then, neither this nor another `Export` can read it again.
 
     Raises
     ------
     UnsupportedSourceError, UnsupportedFormatError, OptionError, ColumnError, DestinationError
         If one of these stands in the way; nothing has been written then.
     SourceError
-        If the frame cannot tell its columns.
+        If the frame cannot tell its columns, or is a stream that has been read.
     """
 
     def __init__(
@@ -148,6 +154,11 @@ class Export:
         options: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
         kind = find_kind(frame)
+        if not isinstance(overwrite, bool):
+            raise OptionError(
+                f"overwrite must be True or False, not {type(overwrite).__name__}.",
+                "True replaces a file that is there already.",
+            )
         self.path = locate(path)
         # The name as given tells the format, also where it is a link to a file of another name.
         self.format: Format = find_format(os.path.basename(os.fspath(path)), format)  # noqa: PTH119
@@ -158,7 +169,8 @@ class Export:
         self._source = kind.read(frame, self.format.flavour, own)
         self._options = values
         self._overwrite = overwrite
-        self._ran = False
+        self.once = self._source.once
+        self._frame = frame if self.once else None
         self.format.writer(self._source.schema, values)  # refuses what it cannot hold
         self.total = self._source.total
         self.columns = len(self._source.schema)
@@ -176,15 +188,15 @@ class Export:
         ExportCancelledError
             If `progress.checkpoint` says so.
         SourceError
-            If the frame raises while it is read; the original error is the cause.
+            If the frame raises while it is read; the original error is the cause. Also if it is a
+            stream that has been read.
         ColumnError
             If a value cannot be written.
         DestinationError
             If the file cannot be written, for instance because the disk is full.
         """
-        if self._ran and self._source.once:
-            raise SourceError("This stream has been read.", "Open it anew and export that.")
-        self._ran = True
+        if self.once:
+            once.check(self._frame)
         started = time.monotonic()
         progress.total = self.total
         try:
@@ -217,7 +229,13 @@ class Export:
             progress.phase = "reading"
             for piece in writer.head():
                 sink.write(piece)
-            batches = group(self._read(progress), writer.unit_rows, writer.unit_bytes)
+            batches = group(
+                self._read(progress),
+                writer.unit_rows,
+                writer.unit_bytes,
+                patience=writer.unit_patience,
+                least=writer.least_rows,
+            )
             with closing(encode(batches, writer, progress.checkpoint)) as units:
                 for unit in units:
                     progress.phase = "writing"
@@ -236,10 +254,14 @@ class Export:
         with _blaming_the_source():
             batches = self._source.batches()
         with closing(batches):
+            progress.checkpoint()
+            if self.once:
+                once.start(self._frame)
             while True:
-                progress.checkpoint()
                 with _blaming_the_source():
                     batch = next(batches, None)
                 if batch is None:
                     return
+                progress.read += batch.num_rows
                 yield batch
+                progress.checkpoint()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from progresswidget.export import forks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -38,12 +40,16 @@ def array_bytes(array: pa.Array) -> int:
 
 
 def _view_bytes(array: pa.Array) -> int:
-    import polars as pl
     import pyarrow as pa
+
+    binary = pa.types.is_binary_view(array.type)
+    if forks.lost():
+        whole = array.cast(pa.large_binary() if binary else pa.large_string())
+        return int(whole.nbytes)
+    import polars as pl
 
     # pyarrow cannot measure views; polars, whose own layout they are, adds lengths up quickly.
     series = pl.Series(array)
-    binary = pa.types.is_binary_view(array.type)
     lengths = series.bin.size() if binary else series.str.len_bytes()
     return 16 * len(array) + int(lengths.sum())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import math
+import time
 from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 LOOK: Final = 0.1
 """Seconds between two looks at pause and cancel while an encoder is busy."""
+SLOW: Final = 0.5
+"""Seconds for one group from which on a source counts as slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,18 @@ class Unit:
 
 
 def group(
-    batches: Iterable[pa.RecordBatch], rows: int, size: int
+    batches: Iterable[pa.RecordBatch],
+    rows: int,
+    size: int,
+    *,
+    patience: float = math.inf,
+    least: int = 1,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[pa.RecordBatch]]:
     """Join and cut batches to groups of `rows` rows, or of fewer that have about `size` bytes.
+
+    A slow source ends a group early. The time counts from when the group began to be waited for,
+    so what comes after a long wait is handed on at once; the time of the encoders does not count.
 
     Parameters
     ----------
@@ -45,9 +58,14 @@ def group(
         Rows of a full group; a batch is cut where it fills one.
     size
         Bytes of Arrow data from which on a group counts as full.
+    patience, least
+        Seconds after which a group ends when the batch at hand does, if it has `least` rows.
+    clock
+        Seconds from any start.
     """
     pending: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
+    began = clock()
     for whole in batches:
         rest = whole
         while rest.num_rows:
@@ -58,7 +76,10 @@ def group(
                 held_bytes += part_bytes
                 if held_rows >= rows or held_bytes >= size:
                     yield pending
-                    pending, held_rows, held_bytes = [], 0, 0
+                    pending, held_rows, held_bytes, began = [], 0, 0, clock()
+        if held_rows >= max(least, 1) and clock() - began >= patience:
+            yield pending
+            pending, held_rows, held_bytes, began = [], 0, 0, clock()
     if pending:
         yield pending
 
@@ -67,9 +88,12 @@ def encode(
     groups: Iterable[list[pa.RecordBatch]],
     writer: Writer,
     checkpoint: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Unit, None, None]:
     """Encode groups on `writer.workers` threads and yield the units in order.
 
+    A unit that is done is yielded before the next group is asked for, and after a slow group a
+    moment is spent on waiting for its unit: a source that is slow again would hold it back.
     At most one unit more than there are workers is held in memory. An error of an encoder is
     raised in the place of its unit. Leaving early waits for nothing.
 
@@ -81,6 +105,8 @@ def encode(
         What encodes them.
     checkpoint
         Called again and again while a unit is waited for: a slow codec must not delay a pause.
+    clock
+        Seconds from any start.
     """
     waiting: deque[Future[Unit]] = deque()
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
@@ -92,12 +118,18 @@ def encode(
         thread.start()
     _encoders.update(threads)
     try:
+        asked = clock()
         for batches in groups:
             task = _Task(batches)
             waiting.append(task.unit)
             tasks.put(task)
+            if clock() - asked >= SLOW:
+                wait((task.unit,), LOOK)
             if len(waiting) > writer.workers:
                 yield _await(waiting.popleft(), checkpoint)
+            while waiting and waiting[0].done():
+                yield waiting.popleft().result()
+            asked = clock()
         while waiting:
             yield _await(waiting.popleft(), checkpoint)
     finally:

@@ -23,6 +23,9 @@ pytestmark = pytest.mark.e2e
 
 Opener = Callable[..., NotebookPage]
 
+HALF_A_MINUTE = """
+pw.export(many.slice(0, 16_000_000), "flights.parquet", compression="gzip", compression_level=9)
+"""
 UNKNOWN_TOTAL = """
 import time
 
@@ -140,9 +143,9 @@ def open_and_run(open_notebook: Opener, server: JupyterProcess, cell: str) -> No
 def test_a_running_a_paused_and_a_cancelled_export(
     lab: JupyterProcess, open_notebook: Opener
 ) -> None:
-    shown = open_and_run(open_notebook, lab, EXPORT)
-    shown.page.set_viewport_size({"width": 1000, "height": 620})
-    shown.wait_for_motion(above=2)
+    shown = open_and_run(open_notebook, lab, HALF_A_MINUTE)
+    shown.page.set_viewport_size({"width": 1000, "height": 500})
+    shown.wait_for_motion(above=20)
     SCREENSHOTS.mkdir(exist_ok=True)
     shown.page.screenshot(path=SCREENSHOTS / "page.png")  # the README's picture
     look(shown, "running")

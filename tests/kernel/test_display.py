@@ -55,8 +55,8 @@ def test_a_blocking_export_shows_a_bar_and_a_receipt(kernel: Kernel) -> None:
     data = bar["content"]["data"]
     assert data[protocol.JOB_MIMETYPE] == {"version": 1, "kind": "export", "name": "a <b>.csv"}
     assert data[WIDGET]["model_id"]
-    assert data["text/plain"] == "Exporting to a <b>.csv"
-    assert data["text/html"] == "<p>Exporting to a &lt;b&gt;.csv</p>"
+    assert data["text/plain"] == "Export to a <b>.csv"
+    assert data["text/html"] == "<p>Export to a &lt;b&gt;.csv</p>"
     metadata = bar["content"]["metadata"][protocol.JOB_MIMETYPE]
     assert metadata["server"] is False
     assert metadata["snapshot"]["taskId"] == metadata["taskId"]
@@ -94,6 +94,23 @@ def test_a_job_is_shown_again_where_it_is_asked_for(kernel: Kernel) -> None:
     assert again["content"]["data"]["text/plain"] == "a.csv: 1,000 rows × 2 columns, CSV"
 
 
+def test_a_background_job_leaves_its_receipt_where_it_is_waited_for(kernel: Kernel) -> None:
+    kernel.run(SETUP)
+    (bar,) = kernel.shown("job = pw.export(frame, 'a.csv', background=True)")
+    assert bar["content"]["data"]["text/plain"] == "Export to a.csv"
+    (receipt,) = kernel.shown("result = job.result()")
+    assert receipt["content"]["data"]["text/plain"] == "✓ a.csv: 1,000 rows × 2 columns, CSV"
+    assert kernel.shown("result = await job") == []
+
+
+def test_a_forked_worker_shows_nothing(kernel: Kernel) -> None:
+    kernel.run(SETUP + "; import multiprocessing as mp, warnings; warnings.simplefilter('ignore')")
+    code = "with mp.get_context('fork').Pool(1) as pool:\n    rows = pool.apply(lambda_, ())\nrows"
+    kernel.run("def lambda_(): return pw.export(frame, 'child.parquet').rows")
+    shown = kernel.shown(code)
+    assert [m["content"]["data"].get("text/plain") for m in shown] == ["1000"]
+
+
 def test_the_widget_follows_the_job(kernel: Kernel) -> None:
     kernel.run(SETUP)
     messages = kernel.run("pw.export(frame, 'a.csv')")
@@ -129,7 +146,7 @@ def test_a_cancelled_export_ends_the_cell_with_the_reason(kernel: Kernel, tmp_pa
     )
     reply = kernel.client.execute_interactive(code, output_hook=messages.append, timeout=60)
     assert reply["content"]["ename"] == "ExportCancelledError"
-    assert "Run the cell again" in reply["content"]["evalue"]
+    assert "open it anew" in reply["content"]["evalue"]
     updates = [m for m in messages if m["msg_type"] == "update_display_data"]
     final = updates[-1]["content"]["metadata"][protocol.JOB_MIMETYPE]["snapshot"]
     assert final["status"] == "cancelled"

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -160,6 +161,64 @@ def test_a_new_part_is_locked(tmp_path: Path) -> None:
         pytest.raises(BlockingIOError),
     ):
         fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("moment", ["locked", "removed"])
+def test_a_part_that_another_export_takes_for_dead_is_replaced(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other one comes between our `open` and our lock.
+    real, others = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not others:
+            (path,) = tmp_path.iterdir()
+            others.append(os.open(path, os.O_RDWR))
+            real(others[0], operation)
+            if moment == "removed":
+                path.unlink()
+                real(others[0], fcntl.LOCK_UN)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with open_part(tmp_path / "a.csv") as part:
+        for other in others:  # it is done now, and finds nothing to remove, or removes our first
+            os.close(other)
+        remove_stale(tmp_path / "a.csv")
+        assert list(tmp_path.iterdir()) == [part.path]
+        part.publish(overwrite=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.csv"]
+
+
+def test_a_file_system_without_locks_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, f"No locks available {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with open_part(tmp_path / "a.csv") as part:
+        remove_stale(tmp_path / "a.csv")
+        part.publish(overwrite=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.csv"]
+
+
+def test_locks_that_are_never_ours_end_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise BlockingIOError(errno.EAGAIN, f"held {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(BlockingIOError), open_part(tmp_path / "a.csv"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", [None, 1, b"a.csv", ["a.csv"]])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    with pytest.raises(DestinationError, match=f"not {type(path).__name__}"):
+        Export(pl.DataFrame({"a": [1]}), path)
 
 
 def test_an_unpublished_part_is_removed_and_its_descriptor_closed(tmp_path: Path) -> None:

@@ -218,6 +218,25 @@ def test_a_missing_text_may_be_any_of_pandas_ways(tmp_path: Path) -> None:
     assert write(frame, tmp_path / "t.csv", index=False).read_text() == "x,n\na,1\n,1\n,1\n,1\n,1\n"
 
 
+def test_nanoseconds_among_objects_are_kept(tmp_path: Path) -> None:
+    moment = pd.Timestamp("2013-01-01 00:00:00.123456789")
+    frame = pd.DataFrame(
+        {
+            "t": pd.Series([dt.datetime(2013, 1, 1), moment, None], dtype=object),  # noqa: DTZ001
+            "z": pd.Series([None, moment.tz_localize("Asia/Tokyo"), pd.NaT], dtype=object),
+            "d": pd.Series([None, pd.Timedelta(1), pd.NaT], dtype=object),
+            "us": pd.Series([moment.floor("us"), None, None], dtype=object),
+        }
+    )
+    assert write(frame, tmp_path / "a.csv", index=False).read_text().splitlines()[1:] == [
+        "2013-01-01T00:00:00.000000000,,,2013-01-01T00:00:00.123456",
+        "2013-01-01T00:00:00.123456789,2013-01-01T00:00:00.123456789+09:00,PT0.000000001S,",
+        ",,,",
+    ]
+    table = pq.read_table(write(frame, tmp_path / "a.parquet"))
+    assert table["t"][1].value == moment.value
+
+
 def test_sparse_columns_are_written_densely(tmp_path: Path) -> None:
     frame = pd.DataFrame({"x": pd.arrays.SparseArray([0, 0, 5])})
     assert write(frame, tmp_path / "t.csv", index=False).read_text() == "x\n0\n0\n5\n"

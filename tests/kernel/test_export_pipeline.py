@@ -345,6 +345,58 @@ def test_what_is_no_frame_is_refused(frame: object, tmp_path: Path) -> None:
         Export(frame, tmp_path / "a.csv")
 
 
+@pytest.mark.parametrize("series", [pd.Series([1], name="a"), pl.Series("a", [1])])
+def test_a_series_is_told_how_to_be_a_frame(series: Any, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedSourceError, match=r"to_frame\(\)"):
+        Export(series, tmp_path / "a.csv")
+    assert Export(series.to_frame(), tmp_path / "a.csv").total == 1
+
+
+@pytest.mark.parametrize("overwrite", [None, 1, "no"])
+def test_overwrite_is_a_bool(overwrite: Any, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="overwrite must be True or False"):
+        Export(pl.DataFrame({"a": [1]}), tmp_path / "a.csv", overwrite=overwrite)
+
+
+class Unspeakable(Exception):  # noqa: N818
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("bad \udcff byte"), r"bad \\udcff byte"),
+        (Unspeakable(), "Unspeakable"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_what_an_error_says_cannot_hide_it(error: Exception, message: str, tmp_path: Path) -> None:
+    class Broken:
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            raise error
+
+    with pytest.raises(SourceError, match=message) as caught:
+        Export(Broken(), tmp_path / "a.csv")
+    assert str(caught.value).encode()
+    assert caught.value.__cause__ is error
+
+
+def test_rows_are_counted_as_they_are_read(tmp_path: Path) -> None:
+    schema = pa.schema([("a", pa.int64())])
+    progress, seen = Progress(), []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for _ in range(3):
+            seen.append((progress.read, progress.rows))
+            yield pa.record_batch([pa.array(range(1_000))], schema=schema)
+
+    reader = pa.RecordBatchReader.from_batches(schema, batches())
+    Export(reader, tmp_path / "a.parquet").run(progress)
+    assert seen == [(0, 0), (1_000, 0), (2_000, 0)]
+    assert progress.read == progress.rows == 3_000
+
+
 @pytest.mark.parametrize("frame", [pl.DataFrame({"a": [1]}), pl.LazyFrame({"a": [1]})])
 def test_columns_that_only_polars_knows_are_refused(frame: Any, tmp_path: Path) -> None:
     for kind in (pl.Int128, pl.List(pl.Int128), pl.Struct({"x": pl.Int128})):

@@ -282,6 +282,37 @@ def test_dictionaries_may_differ_from_batch_to_batch(tmp_path: Path) -> None:
     assert pq.read_table(parquet.path)["c"].to_pylist() == ["a", "b", "b", "c", None, "a"]
 
 
+OFFSETS = {
+    "+05:30": "2013-01-01T05:45:00.000000+05:30",
+    "-09:30": "2012-12-31T14:45:00.000000-09:30",
+    "+13:45": "2013-01-01T14:00:00.000000+13:45",
+    "+15:00": "2013-01-01T15:15:00.000000+15:00",
+    "-03:00": "2012-12-31T21:15:00.000000-03:00",
+    "Z": "2013-01-01T00:15:00.000000+00:00",
+    "UTC": "2013-01-01T00:15:00.000000+00:00",
+    "Asia/Kathmandu": "2013-01-01T06:00:00.000000+05:45",
+}
+
+
+@pytest.mark.parametrize("zone", OFFSETS)
+def test_times_are_written_in_their_offset(zone: str, tmp_path: Path) -> None:
+    moment = dt.datetime(2013, 1, 1, 0, 15, tzinfo=dt.UTC)
+    kind = pa.timestamp("us", zone)
+    table = pa.table({"t": pa.array([moment, None]).cast(kind), "n": [1, 2]})
+    path = Export(table, tmp_path / "t.csv").run(Progress()).path
+    assert path.read_text() == f"t,n\n{OFFSETS[zone]},1\n,2\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "fraction"), [("s", ""), ("ms", ".001"), ("us", ".001000"), ("ns", ".001000000")]
+)
+def test_offsets_keep_the_digits_of_the_unit(unit: str, fraction: str, tmp_path: Path) -> None:
+    ticks = {"s": 0, "ms": 1, "us": 10**3, "ns": 10**6}[unit]
+    table = pa.table({"t": pa.array([ticks], pa.timestamp(unit, "-00:30"))})
+    path = Export(table, tmp_path / "t.csv").run(Progress()).path
+    assert path.read_text() == f"t\n1969-12-31T23:30:00{fraction}-00:30\n"
+
+
 def test_nanoseconds_inside_lists_are_not_lost(tmp_path: Path) -> None:
     table = pa.table({"x": pa.array([[1]], pa.list_(pa.timestamp("ns")))})
     path = Export(table, tmp_path / "t.csv").run(Progress()).path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import threading
@@ -13,13 +14,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from progresswidget.errors import ExportCancelledError
+from progresswidget.export.formats import PARQUET
 from progresswidget.export.pipeline import Export, Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
 from progresswidget.export.units import encode, group
+from progresswidget.export.writers.parquet import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 
@@ -55,12 +58,67 @@ def test_groups_are_full_where_rows_are_small() -> None:
     assert [sum(batch.num_rows for batch in each) for each in groups] == [100, 100, 10]
 
 
+class Clock:
+    """A clock that goes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def slowly(self, batches: list[pa.RecordBatch], *seconds: float) -> Iterator[pa.RecordBatch]:
+        for batch, pause in zip(batches, seconds, strict=True):
+            self.now += pause
+            yield batch
+
+
+def lengths_of(groups: Iterator[list[pa.RecordBatch]]) -> list[int]:
+    return [sum(batch.num_rows for batch in each) for each in groups]
+
+
+def test_a_slow_source_ends_groups_early() -> None:
+    clock = Clock()
+    source = clock.slowly(batches(1, 2, 4, 8, 16, 32), 0.2, 0.2, 0.2, 0.1, 5, 0.1)
+    groups = group(source, 100, 2**20, patience=0.5, clock=clock)
+    assert lengths_of(groups) == [1 + 2 + 4, 8 + 16, 32]
+
+
+def test_a_slow_source_makes_no_tiny_groups_where_they_are_bad() -> None:
+    clock = Clock()
+    source = clock.slowly(batches(1, 2, 4, 8, 16), 9, 9, 1, 1, 1)
+    assert lengths_of(group(source, 100, 2**20, patience=5, least=7, clock=clock)) == [7, 24]
+
+
+def test_the_time_of_the_encoders_is_not_the_time_of_the_source() -> None:
+    clock = Clock()
+    source = clock.slowly(batches(20, 5, 5, 5), 0.1, 0.1, 0.1, 0.1)
+    lengths = []
+    for each in group(source, 10, 2**20, patience=0.5, clock=clock):
+        lengths.append(sum(batch.num_rows for batch in each))
+        clock.now += 60
+    assert lengths == [10, 10, 10, 5]
+
+
+@pytest.mark.parametrize(
+    ("options", "patience"), [({"row_group_size": 100}, math.inf), ({}, PATIENCE)]
+)
+def test_a_size_of_row_groups_that_is_asked_for_is_kept(
+    options: dict[str, int], patience: float
+) -> None:
+    values = {option.name: option.default for option in PARQUET.options} | options
+    writer = PARQUET.writer(pa.schema([("a", pa.int64())]), values)
+    assert writer.unit_patience == patience
+
+
 class Backwards:
     """A writer whose first unit is ready last."""
 
     def __init__(self, units: int) -> None:
         self.workers = self.unit_rows = units
         self.unit_bytes = 2**20
+        self.unit_patience = 0.5
+        self.least_rows = 1
         self._turn = threading.Condition()
         self._left = units
 
@@ -90,6 +148,29 @@ class Failing(Backwards):
         if batches[0]["n"][0].as_py() == 2:
             raise ZeroDivisionError
         return [b"x"]
+
+
+class Done(Backwards):
+    """A writer that is done at once."""
+
+    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+        return [b"%d" % len(batches)]
+
+
+def test_a_unit_of_a_slow_source_does_not_wait_for_the_next_ones() -> None:
+    clock, asked = Clock(), []
+
+    def source() -> Iterator[list[pa.RecordBatch]]:
+        for batch in batches(1, 1, 1):
+            asked.append(batch)
+            clock.now += 2
+            yield [batch]
+
+    units = encode(source(), Done(3), clock=clock)
+    for number in (1, 2, 3):
+        assert next(units).rows == 1
+        assert len(asked) == number
+    assert list(units) == []
 
 
 class Slow(Backwards):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from tornado.web import HTTPError, MissingArgumentError
@@ -12,6 +14,13 @@ from tornado.web import HTTPError, MissingArgumentError
 import jupyter_server_ext
 from jupyter_server_ext.errors import TABLE, ApiError, convert
 from progresswidget.protocol import MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conftest import Server
+
+    from progresswidget.protocol import Json
 
 SOURCES = sorted(Path(jupyter_server_ext.__file__).parent.rglob("*.py"))
 
@@ -63,6 +72,18 @@ def test_conversion(error: Exception | None, status: int, expected: tuple[int, s
     assert (code, body["code"]) == expected
     assert set(body) == {"code", "message", "hint"}
     assert "SECRET" not in str(body)
+
+
+@pytest.mark.parametrize("status", ["running", "cancelled"])
+async def test_a_missing_files_hint_is_no_echo(
+    server: Server, report: Callable[..., Json], status: str
+) -> None:
+    body = report(status=status)
+    url = (await server.reported(body))["url"]
+    answer = json.loads((await server.fetch(url)).body)
+    assert answer["message"] not in answer["hint"]
+    assert answer["hint"].partition(".")[0] not in answer["message"]
+    assert "did not finish" not in answer["hint"], "the user did not want it to"
 
 
 def test_retry_after_is_a_header() -> None:

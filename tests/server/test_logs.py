@@ -96,6 +96,17 @@ async def test_an_unexpected_failure_is_logged_whole_and_tells_the_client_nothin
     assert "GET /user/alice/progresswidget/api/jobs" in entry.getMessage()
 
 
+async def test_a_malformed_report_is_a_line_for_the_curious(
+    server: Server, report: Callable[..., Json], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert (await server.report(report(rows=-1))).code == 400
+    (entry,) = [entry for entry in caplog.records if "rows must be" in entry.getMessage()]
+    assert entry.levelno == logging.DEBUG
+    assert entry.exc_info is None
+    assert not [entry for entry in caplog.records if entry.levelno >= logging.ERROR]
+
+
 async def test_the_kernels_secret_is_not_logged(
     server: Server, report: Callable[..., Json], caplog: pytest.LogCaptureFixture
 ) -> None:

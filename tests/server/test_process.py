@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,10 +161,40 @@ def test_jobs_of_the_server_before_have_a_lease(
     first.report(body)
     first.stop()
     second = start("--ProgressExtension.kernel_lease=0.5")
-    end = time.monotonic() + 10
+    end = time.monotonic() + 30
     while second.request(f"api/jobs/{body['taskId']}")["status"] != "interrupted":
         assert time.monotonic() < end
     assert second.request(f"api/jobs/{body['taskId']}")["error"]["code"] == "kernel-silent"
+
+
+def wait_until_kept(process: Process, *task_ids: str) -> None:
+    """Wait until the database holds the jobs: progress is written in batches."""
+    end = time.monotonic() + 30
+    with closing(sqlite3.connect(process.endpoint.parent / "state.sqlite")) as database:
+        kept = ""
+        while not all(task_id in kept for task_id in task_ids):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+            kept = str(database.execute("SELECT * FROM jobs").fetchall())
+
+
+def test_a_killed_servers_dead_jobs_end_at_the_next_start(
+    start: Callable[..., Process], report: Report
+) -> None:
+    first = start()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as script:
+        body, alive = report(pid=script.pid), report(pid=os.getpid())
+        for one in (body, alive):
+            first.report(one)
+        wait_until_kept(first, body["taskId"], alive["taskId"])
+        first.stop(signal.SIGKILL)
+        script.kill()
+    second = start("--ProgressExtension.kernel_lease=10000")
+    end = time.monotonic() + 30
+    while second.request(f"api/jobs/{body['taskId']}")["status"] != "interrupted":
+        assert time.monotonic() < end
+    assert second.request(f"api/jobs/{body['taskId']}")["error"]["code"] == "process-died"
+    assert second.request(f"api/jobs/{alive['taskId']}")["status"] == "running"
 
 
 def test_a_second_server_takes_the_next_slot(start: Callable[..., Process], report: Report) -> None:

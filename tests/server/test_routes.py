@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import http.client
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError, HTTPRequest
+from tornado.httputil import HTTPHeaders
 from tornado.web import RequestHandler
 from tornado.websocket import WebSocketHandler, websocket_connect
 
@@ -179,18 +182,95 @@ async def test_a_cookie_without_xsrf_changes_nothing(
         assert_refused(response, 403)
 
 
-@unsafe
-async def test_another_origin_changes_nothing(
-    server: Server, method: str, pattern: str, handler: type[RequestHandler]
+@pytest.mark.parametrize("origin", ["https://evil.example", "null"])
+@pytest.mark.parametrize("credential", ["token", "cookie"])
+@every
+async def test_another_origin_gets_nothing(
+    server: Server,
+    method: str,
+    pattern: str,
+    handler: type[RequestHandler],
+    credential: str,
+    origin: str,
 ) -> None:
-    found = await cookies(server)
-    headers = headers_for(handler) | {
-        "Cookie": join(found),
-        "X-XSRFToken": found["_xsrf"],
-        "Origin": "http://evil.example",
-    }
-    response = await server.fetch(EXAMPLES[pattern], token=False, method=method, headers=headers)
+    headers = headers_for(handler) | {"Origin": origin}
+    token = credential == "token"
+    if not token:
+        found = await cookies(server)
+        headers |= {"Cookie": join(found), "X-XSRFToken": found["_xsrf"]}
+    response = await server.fetch(EXAMPLES[pattern], token=token, method=method, headers=headers)
     assert_refused(response, 403, 404)
+    if method != "HEAD":
+        assert json.loads(response.body)["code"] == "origin-forbidden"
+    assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_another_origin_reports_nothing(server: Server, report: Callable[..., Json]) -> None:
+    body = report()
+    headers = {
+        "Authorization": f"Kernel {server.services.secret}",
+        "Origin": "https://evil.example",
+    }
+    path, text = f"api/jobs/{body['taskId']}", json.dumps(body)
+    response = await server.fetch(path, token=False, method="PUT", headers=headers, body=text)
+    assert_refused(response, 403)
+
+
+@pytest.mark.parametrize("setting", ["allow_origin", "allow_origin_pat"])
+async def test_an_origin_that_the_server_allows_gets_in(server: Server, setting: str) -> None:
+    headers = {"Origin": "https://good.example"}
+    assert (await server.fetch("api/jobs", headers=headers)).code == 403
+    server.app.web_app.settings[setting] = "https://good.example"
+    assert (await server.fetch("api/jobs", headers=headers)).code == 200
+
+
+async def test_the_own_origin_gets_in(server: Server) -> None:
+    headers = {"Origin": f"http://127.0.0.1:{server.port}"}
+    assert (await server.fetch("api/jobs", headers=headers)).code == 200
+    missing = EXAMPLES[r"progresswidget/api/jobs/([^/]+)"]
+    for fields in (headers, {}):
+        response = await server.fetch(missing, method="DELETE", headers=fields)
+        assert json.loads(response.body)["code"] == "task-not-found"
+
+
+@pytest.mark.parametrize("size", [10, 100_000, 10_000_000])
+async def test_strangers_are_told_nothing_of_sizes(server: Server, size: int) -> None:
+    response = await server.fetch("api/jobs", token=False, method="POST", body="x" * size)
+    assert_refused(response, 403)
+
+
+def exchange(server: Server, *requests: bytes) -> list[HTTPHeaders]:
+    """Send requests over one connection, and return the head of each answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection.connect()
+    socket = connection.sock
+    heads = []
+    for request in requests:
+        socket.sendall(request)
+        with http.client.HTTPResponse(socket, method="POST") as answer:
+            answer.begin()
+            answer.read()
+            assert answer.status in {401, 403, 404, 405, 413}
+            heads.append(HTTPHeaders(dict(answer.getheaders())))
+    connection.close()
+    return heads
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_a_refusal_keeps_the_connection(server: Server, method: str) -> None:
+    path = f"/user/alice/progresswidget/api/jobs/{'a' * 32}"
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+    request = (head + "Content-Length: 1000\r\n\r\n").encode() + b"x" * 1000
+    heads = await asyncio.to_thread(exchange, server, request, request, request)
+    assert all("Connection" not in head for head in heads)
+
+
+async def test_a_refusal_that_ends_the_connection_says_so(server: Server) -> None:
+    path = f"/user/alice/progresswidget/api/jobs/{'a' * 32}"
+    head = f"PUT {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
+    request = (head + "Content-Length: 400000000\r\n\r\n").encode()
+    (answer,) = await asyncio.to_thread(exchange, server, request)
+    assert answer["Connection"] == "close"
 
 
 @pytest.mark.parametrize("token", [True, False], ids=["token", "cookie"])

@@ -39,7 +39,7 @@ class Source:
         Begins to read and yields batches of at most `BATCH_ROWS` rows. Closing the iterator ends
         the reading.
     once
-        Whether it can be read only once.
+        Whether it can be read only once; then `once.start` is called for the frame.
     """
 
     schema: pa.Schema
@@ -89,6 +89,19 @@ class Kind:
         return source
 
 
+def reason(error: BaseException) -> str:
+    """Return what an error of the user's frame says, as text that can be shown anywhere.
+
+    Nothing in it may raise again and so hide the error: not a broken ``__str__``, and not a lone
+    surrogate, which cannot be encoded.
+    """
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - the error itself is told as the cause
+        text = ""
+    return text.encode("utf-8", "backslashreplace").decode() or type(error).__name__
+
+
 _INDEX: Final = Option(
     "index",
     (bool, type(None)),
@@ -115,6 +128,13 @@ def find_kind(frame: object) -> Kind:
     UnsupportedSourceError
         If there is none.
     """
+    # A Series offers a stream too, but of one column that is no table.
+    for library in ("pandas", "polars"):
+        series = getattr(sys.modules.get(library), "Series", None)
+        if series is not None and isinstance(frame, series):
+            raise UnsupportedSourceError(
+                f"A {library} Series is no frame.", "Make it one with .to_frame()."
+            )
     for kind in KINDS:
         if kind.recognises(frame):
             return kind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from progresswidget.export.sources import Source
+from progresswidget.export.sources import Source, once
 from progresswidget.export.sources.stream import cut, read_batches
 
 if TYPE_CHECKING:
@@ -23,11 +23,18 @@ def recognises(frame: object) -> bool:
 
 
 def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
-    """Return the source of a pyarrow frame; a reader can be read once only."""
+    """Return the source of a pyarrow frame; a reader can be read once only.
+
+    Raises
+    ------
+    SourceError
+        If it is a reader that has been read.
+    """
     import pyarrow as pa
 
     if isinstance(frame, pa.RecordBatchReader):
         reader = cast("pa.RecordBatchReader", frame)
+        once.check(reader)
         return Source(reader.schema, None, lambda: read_batches(reader), once=True)
     if isinstance(frame, pa.RecordBatch):
         batch = cast("pa.RecordBatch", frame)

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, cast
 
 from progresswidget.errors import SourceError
-from progresswidget.export.sources import BATCH_ROWS, Source
+from progresswidget.export.forks import refuse_polars
+from progresswidget.export.sources import BATCH_ROWS, Source, reason
 from progresswidget.export.sources.polars import batches_of, check, schema_of
 from progresswidget.export.sources.stream import cut
 
@@ -32,15 +33,16 @@ def read(frame: object, flavour: Flavour) -> Source:
     ColumnError
         If a column has a type that only polars knows.
     SourceError
-        If the query is wrong, or reads what is not there.
+        If the query is wrong, or reads what is not there, or this process is a fork.
     """
+    refuse_polars()
     query = cast("pl.LazyFrame", frame)
     try:
         columns = query.collect_schema()
     except MemoryError:
         raise
     except Exception as error:
-        raise SourceError(f"The query cannot run: {error}") from error
+        raise SourceError(f"The query cannot run: {reason(error)}") from error
     check(columns)
     polars = sys.modules["polars"]
     schema = schema_of(polars.DataFrame(schema=columns), flavour)
@@ -48,6 +50,7 @@ def read(frame: object, flavour: Flavour) -> Source:
 
 
 def _stream(query: pl.LazyFrame, flavour: Flavour) -> Generator[pa.RecordBatch, None, None]:
+    refuse_polars()
     # The engine waits when nobody takes its batches, and ends when the iterator is dropped:
     # a paused or cancelled export stops the query too. The affinity to the in-memory engine that
     # a user may have set would collect the whole result, so the streaming engine is named.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import ColumnError
@@ -40,11 +40,25 @@ def object_type(name: str, values: Any) -> pa.DataType:
     if len(set(families.values()) - {"missing"}) > 1 or dt.datetime in _bases(families):
         _compare(name, values)
     try:
-        return pa.infer_type(values, from_pandas=True)
+        return _precise(pa.infer_type(values, from_pandas=True), families, values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ColumnError(
             f"The column {name!r} holds Python objects that have no type in Arrow: {error}", HINT
         ) from error
+
+
+def _precise(kind: pa.DataType, kinds: Collection[type], values: Any) -> pa.DataType:
+    """Return a type that keeps nanoseconds, which Arrow's inference overlooks in pandas' own."""
+    import pyarrow as pa
+
+    pandas = sys.modules["pandas"]
+    if not any(issubclass(each, (pandas.Timestamp, pandas.Timedelta)) for each in kinds):
+        return kind
+    if pa.types.is_timestamp(kind) and any(getattr(each, "nanosecond", 0) for each in values):
+        return pa.timestamp("ns", kind.tz)
+    if pa.types.is_duration(kind) and any(getattr(each, "nanoseconds", 0) for each in values):
+        return pa.duration("ns")
+    return kind
 
 
 def first_failure(values: Any, kind: pa.DataType) -> int:

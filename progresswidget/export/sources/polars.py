@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.forks import refuse_polars
 from progresswidget.export.sources import BATCH_ROWS, Source
 
 if TYPE_CHECKING:
@@ -31,13 +32,17 @@ def read(frame: object, flavour: Flavour) -> Source:
     ------
     ColumnError
         If a column has a type that only polars knows.
+    SourceError
+        If this process is a fork in which polars would hang.
     """
+    refuse_polars()
     kept = cast("pl.DataFrame", frame).clone()
     check(kept.schema)
     return Source(schema_of(kept, flavour), kept.height, lambda: _slices(kept, flavour))
 
 
 def _slices(frame: pl.DataFrame, flavour: Flavour) -> Generator[pa.RecordBatch, None, None]:
+    refuse_polars()
     # Not one stream over the whole frame: polars first copies what is not chunked alike.
     for start in range(0, frame.height, BATCH_ROWS):
         yield from batches_of(frame.slice(start, BATCH_ROWS), flavour)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from progresswidget.errors import SourceError
-from progresswidget.export.sources import BATCH_ROWS, Source
+from progresswidget.export.sources import BATCH_ROWS, Source, once, reason
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -26,22 +26,36 @@ def recognises(frame: object) -> bool:
 def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
     """Return the source of a stream.
 
-    The stream is opened here, because only then its columns are known. Its length never is.
+    The stream is opened here, because only then its columns are known. Its length never is. What
+    can begin anew is opened again for a second reading.
 
     Raises
     ------
     SourceError
-        If it cannot be opened.
+        If it cannot be opened, or has been read and cannot begin anew.
     """
+    only_once = once.is_once(frame)
+    if only_once:
+        once.check(frame)
+    reader = _open(frame)
+    unread = [reader]
+    return Source(
+        reader.schema,
+        None,
+        lambda: read_batches(unread.pop() if unread else _open(frame)),
+        once=only_once,
+    )
+
+
+def _open(frame: object) -> pa.RecordBatchReader:
     import pyarrow as pa
 
     try:
-        reader = pa.RecordBatchReader.from_stream(frame)
+        return pa.RecordBatchReader.from_stream(frame)
     except MemoryError:
         raise
     except Exception as error:
-        raise SourceError(f"The frame cannot be opened: {error}") from error
-    return Source(reader.schema, None, lambda: read_batches(reader), once=True)
+        raise SourceError(f"The frame cannot be opened: {reason(error)}") from error
 
 
 def read_batches(reader: pa.RecordBatchReader) -> Generator[pa.RecordBatch, None, None]:

@@ -20,10 +20,15 @@ class Writer(Protocol):
 
     `unit_rows` and `unit_bytes` (of Arrow data) say when a unit is full; `workers` how many units
     may be encoded at the same time. With one worker the calls come in the order of the file.
+
+    A slow source would fill no unit for minutes: after `unit_patience` seconds of waiting for the
+    source a unit ends early, if it has `least_rows` rows.
     """
 
     unit_rows: int
     unit_bytes: int
+    unit_patience: float
+    least_rows: int
     workers: int
 
     def head(self) -> Sequence[bytes]:

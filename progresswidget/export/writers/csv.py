@@ -39,6 +39,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import columns
 
 if TYPE_CHECKING:
@@ -77,12 +78,17 @@ class CsvWriter:
     ------
     ColumnError
         If a column cannot be written.
+    SourceError
+        If this process is a fork in which polars would hang.
     """
 
     def __init__(self, schema: pa.Schema, options: Mapping[str, Any]) -> None:
         self.unit_rows = 131_072
         self.unit_bytes = 32 * 2**20
+        self.unit_patience = 0.5  # lines are lines: only progress depends on the size of a unit
+        self.least_rows = 1
         self.workers = 3
+        refuse_polars()
         self._names: list[str] = list(schema.names)
         self._delimiter: str = options["delimiter"]
         self._quote: Quote = options["quote"]
@@ -113,6 +119,7 @@ class CsvWriter:
         ColumnError
             If a value has no text.
         """
+        refuse_polars()  # the writer may have been made before the fork
         parts = Parts()
         if self._plans:
             _frame(batches, self._plans, self._null).write_csv(

@@ -30,6 +30,7 @@ frame: 1.14 s and 87 MB against 2.02 s and 101 MB, and no slower than groups of 
 from __future__ import annotations
 
 import io
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,12 @@ if TYPE_CHECKING:
 
 ROW_GROUP: Final = 262_144
 ROW_GROUP_BYTES: Final = 64 * 2**20
+# Row groups stay in the file for ever: each costs the footer an entry per column, and readers a
+# request per column and group. So a slow source must wait five seconds *and* bring enough rows to
+# make pages worth compressing; one that brings less shows its life in `Progress.read` alone. A fast
+# source fills its groups in less than five seconds, and a size that was asked for is kept exactly.
+PATIENCE: Final = 5.0
+LEAST_ROWS: Final = 16_384
 DICTIONARY_PAGE: Final = 128 * 2**10
 
 
@@ -96,6 +103,8 @@ class ParquetWriter:
         size = options["row_group_size"]
         self.unit_rows: int = size or ROW_GROUP
         self.unit_bytes = 2**63 if size else ROW_GROUP_BYTES
+        self.unit_patience = math.inf if size else PATIENCE
+        self.least_rows = LEAST_ROWS
         self.workers = 1
         self._codec = _codec(options["compression"], options["compression_level"])
         _check_names(schema)
