@@ -1,7 +1,7 @@
 /** What the buttons do: each answers with the new record, or with words for the person. */
 
 import { type Action, decodeRecord, type JobRecord } from './protocol';
-import type { Server } from './server';
+import { problemCode, type Server } from './server';
 
 /** Why something did not work; `key` names the sentence, `detail` is the server's own. */
 export type FailureKey =
@@ -65,10 +65,13 @@ export async function download(
   signal: AbortSignal,
 ): Promise<void> {
   if (record.url === null) throw new ActionFailure('fileGone');
-  const url = new URL(record.url, server.base).href;
+  const url = fileAddress(server, record);
   // With cookies alone, as the link will go out: a token in a header would promise too much.
   const asked = fetch(url, { method: 'HEAD', credentials: 'include', cache: 'no-store', signal });
   const response = await reached(asked, signal);
+  if (response.status === 404 && (await isUnknown(server, record.taskId, signal))) {
+    throw new ActionFailure('unknownJob');
+  }
   if (!response.ok) throw new ActionFailure(downloadKey(response.status));
   const anchor = document.createElement('a');
   anchor.href = url;
@@ -79,6 +82,21 @@ export async function download(
   document.body.append(anchor);
   anchor.click();
   anchor.remove();
+}
+
+/** On the server that the page has now: the record may have been saved under another address. */
+export function fileAddress({ base }: Server, { taskId, generation, name }: JobRecord): string {
+  return new URL(`files/${taskId}/${generation}/${encodeURIComponent(name)}`, base).href;
+}
+
+/** A 404 of the file says nothing about the job, and a HEAD has no body that could. */
+async function isUnknown(server: Server, taskId: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    const response = await server.request(`${server.base}api/jobs/${taskId}`, { signal });
+    return response.status === 404 && (await problemCode(response)) === 'task-not-found';
+  } catch {
+    return false;
+  }
 }
 
 async function reached(asked: Promise<Response>, signal: AbortSignal): Promise<Response> {

@@ -37,6 +37,7 @@ export interface Messages {
       | 'kernel-restarted'
       | 'kernel-stopped'
       | 'kernel-silent'
+      | 'process-died'
       | 'keyboard-interrupt'
       | 'unknown-task',
       ErrorText
@@ -98,7 +99,7 @@ export const ENGLISH: Messages = {
     login: 'Your login has ended. Log in again and reload the page.',
     forbidden: 'You may not do this on this server.',
     ended: 'The export has ended already.',
-    unknownJob: 'The server does not know this export any more.',
+    unknownJob: 'This server does not know this export any more.',
     notReady: 'The file is not complete yet.',
     fileGone: 'The file is not there any more, or has changed since. Run the cell again.',
     refused: 'The server refused.',
@@ -107,6 +108,7 @@ export const ENGLISH: Messages = {
     'kernel-died': { message: 'The kernel died.', hint: RUN_AGAIN },
     'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_AGAIN },
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_AGAIN },
+    'process-died': { message: 'The exporting process ended.', hint: RUN_AGAIN },
     'kernel-silent': { message: 'Nothing is heard from the exporting process.', hint: RUN_AGAIN },
     'keyboard-interrupt': { message: 'Stopped from the notebook.', hint: RUN_AGAIN },
     'unknown-task': {
@@ -180,6 +182,7 @@ export const CHINESE: Messages = {
     'kernel-died': { message: '内核已崩溃。', hint: RUN_AGAIN_CHINESE },
     'kernel-restarted': { message: '内核已重启。', hint: RUN_AGAIN_CHINESE },
     'kernel-stopped': { message: '内核已关闭。', hint: RUN_AGAIN_CHINESE },
+    'process-died': { message: '导出进程已结束。', hint: RUN_AGAIN_CHINESE },
     'kernel-silent': { message: '收不到导出进程的消息。', hint: RUN_AGAIN_CHINESE },
     'keyboard-interrupt': { message: '已从笔记本停止。', hint: RUN_AGAIN_CHINESE },
     'unknown-task': {

@@ -75,7 +75,7 @@ export class Job {
   render(): void {
     const connection = this.#connection;
     const record = this.#record(connection);
-    this.view.update(record, connection);
+    this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
     if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
   }
 
@@ -86,8 +86,10 @@ export class Job {
 
   /** A server that is gone leaves the comm, where there is one. */
   get #connection(): Connection {
-    const useless = this.#link.kind === 'offline' || this.#task?.missing === true;
-    return useless && this.#options.comm ? { kind: 'comm' } : this.#link;
+    const refused = this.#link.kind === 'live' && this.#task?.refused === true;
+    const link: Connection = refused ? { kind: 'offline', reason: 'refused' } : this.#link;
+    const useless = link.kind === 'offline' || this.#task?.missing === true;
+    return useless && this.#options.comm ? { kind: 'comm' } : link;
   }
 
   #record(connection: Connection): JobRecord | null {

@@ -57,6 +57,10 @@ export interface Situation {
   /** The progress that was shown last, below which the bar does not go. */
   readonly floor: number;
   readonly canDownload: boolean;
+  /** The server says that it does not know the job. */
+  readonly unknown?: boolean;
+  /** Whole seconds since the record was true, while the job runs. */
+  readonly ahead?: number;
 }
 
 export function present(situation: Situation, messages: Messages): Presentation {
@@ -66,7 +70,7 @@ export function present(situation: Situation, messages: Messages): Presentation 
   const words = wordsFor(record, messages);
   const ended = isTerminal(record.status);
   const stale = !ended && isOld(connection);
-  const parts = partsOf(record, percent, messages);
+  const parts = partsOf(record, percent, situation.ahead ?? 0, messages);
   if (stale) {
     // A rate and a time left that are old would be lies.
     parts.delete('rate');
@@ -86,7 +90,7 @@ export function present(situation: Situation, messages: Messages): Presentation 
     blank: false,
     stale,
     buttons: buttonsFor(situation, record),
-    note: noteFor(record, messages),
+    note: noteFor(situation, record, messages),
     link: ended ? null : linkText(connection, record, messages),
   };
 }
@@ -130,6 +134,7 @@ function percentOf(record: JobRecord, floor: number): number | null {
 function partsOf(
   record: JobRecord,
   percent: number | null,
+  ahead: number,
   messages: Messages,
 ): Map<PartName, Part> {
   const { locale } = messages;
@@ -139,18 +144,19 @@ function partsOf(
   if (percent !== null && status !== 'done') {
     parts.set('percent', { text: formatPercent(percent, locale) });
   }
-  if (status !== 'queued') {
+  // Before the first unit is finished nothing is known to be written; an empty table is done with 0.
+  if (status === 'done' || (status !== 'queued' && rows > 0)) {
     const of = total !== null && status !== 'done';
     const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
     parts.set('rows', { text });
     const title = `${formatCount(record.bytes, locale)} B`;
     parts.set('bytes', { text: formatBytes(record.bytes, locale), title });
   }
-  if (status === 'running' && record.rate !== null) {
+  if (status === 'running' && record.rate !== null && Math.round(record.rate) > 0) {
     const text = messages.rate(formatCount(record.rate, locale));
     parts.set('rate', { text });
   }
-  const time = timeOf(record, messages);
+  const time = timeOf(record, ahead, messages);
   if (time !== null) parts.set('time', { text: time });
   if (status === 'done' && record.sha256 !== null) {
     const text = messages.digest(shortDigest(record.sha256));
@@ -159,19 +165,22 @@ function partsOf(
   return parts;
 }
 
-function timeOf(record: JobRecord, messages: Messages): string | null {
+function timeOf(record: JobRecord, ahead: number, messages: Messages): string | null {
   if (record.status === 'queued') return null;
-  if (record.status === 'running' && record.eta !== null) {
-    return messages.left(formatEta(record.eta, messages.locale));
+  const running = record.status === 'running';
+  // A guess that time has proved wrong is not repeated.
+  if (running && record.eta !== null && record.eta >= ahead) {
+    return messages.left(formatEta(record.eta - ahead, messages.locale));
   }
-  return messages.elapsed(formatDuration(record.elapsed, messages.locale));
+  const elapsed = record.elapsed + (running ? ahead : 0);
+  return messages.elapsed(formatDuration(elapsed, messages.locale));
 }
 
 function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<ButtonName> {
   const { connection, canDownload } = situation;
   const buttons = new Set<ButtonName>();
   if (record.status === 'done') {
-    if (canDownload && record.url !== null) buttons.add('download');
+    if (canDownload && !situation.unknown && record.url !== null) buttons.add('download');
     return buttons;
   }
   if (isTerminal(record.status)) return buttons;
@@ -213,7 +222,10 @@ function linkText(
   }
 }
 
-function noteFor(record: JobRecord, messages: Messages) {
+function noteFor({ unknown }: Situation, record: JobRecord, messages: Messages) {
+  if (unknown && record.status === 'done') {
+    return { message: messages.failure.unknownJob, hint: '' };
+  }
   if (record.error === null || !isTerminal(record.status)) return null;
   const { message, hint } = errorText(messages, record.error);
   return { message, hint };

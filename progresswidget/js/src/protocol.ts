@@ -102,6 +102,8 @@ export interface Pong {
 
 export interface ServerError {
   readonly type: 'error';
+  /** The message that it answers, if it answers one. */
+  readonly re: number | null;
   readonly code: string;
   readonly message: string;
   readonly taskId: string | null;
@@ -211,7 +213,7 @@ function decodeMessage(message: Json): ServerMessage {
     case 'pong':
       return { type: 'pong' };
     case 'error':
-      return decodeError(data);
+      return decodeError(message, data);
     default:
       return decodeEvent(type, message, data);
   }
@@ -252,9 +254,10 @@ function decodeEvent(type: string, message: Json, data: Json): JobEvent {
   return { type: 'event', epoch: text(message.epoch, 'epoch'), from, seq, record };
 }
 
-function decodeError(data: Json): ServerError {
+function decodeError(message: Json, data: Json): ServerError {
   return {
     type: 'error',
+    re: Number.isSafeInteger(message.re) ? (message.re as number) : null,
     code: text(data.code, 'code'),
     message: text(data.message, 'message'),
     taskId: data.taskId === undefined ? null : taskId(data.taskId),

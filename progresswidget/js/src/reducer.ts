@@ -13,6 +13,8 @@ export interface TaskState {
   readonly awaiting: boolean;
   /** The server does not know the task, or its record was deleted. */
   readonly missing: boolean;
+  /** The server answered a `subscribe` with another error: nothing more will come by itself. */
+  readonly refused: boolean;
 }
 
 export interface Reduction {
@@ -24,7 +26,15 @@ export interface Reduction {
 export type TaskMessage = Subscribed | JobEvent | Removed | ServerError;
 
 export function newTask(taskId: string): TaskState {
-  return { taskId, record: null, epoch: null, seq: 0, awaiting: true, missing: false };
+  return {
+    taskId,
+    record: null,
+    epoch: null,
+    seq: 0,
+    awaiting: true,
+    missing: false,
+    refused: false,
+  };
 }
 
 /** The position to name in a `subscribe`: the last applied event, or none. */
@@ -35,7 +45,7 @@ export function position(state: TaskState): Position {
 
 /** The state after a connection was lost: the position stays, live events are not believed. */
 export function disconnected(state: TaskState): TaskState {
-  return { ...state, awaiting: true };
+  return { ...state, awaiting: true, refused: false };
 }
 
 export function reduce(state: TaskState, message: TaskMessage): Reduction {
@@ -47,9 +57,11 @@ export function reduce(state: TaskState, message: TaskMessage): Reduction {
     case 'removed':
       return unchanged({ ...state, missing: true, awaiting: false });
     case 'error':
-      return unchanged(
-        message.code === 'task-not-found' ? { ...state, missing: true, awaiting: false } : state,
-      );
+      if (message.code === 'task-not-found') {
+        return unchanged({ ...state, missing: true, awaiting: false });
+      }
+      // Of a task that is subscribed already an error is about something else.
+      return unchanged(state.awaiting ? { ...state, refused: true } : state);
   }
 }
 
@@ -57,13 +69,21 @@ function onSubscribed(state: TaskState, message: Subscribed): Reduction {
   const { epoch, seq, snapshot } = message;
   if (snapshot === null) {
     if (state.epoch === epoch && state.seq === seq) {
-      return unchanged({ ...state, awaiting: false, missing: false });
+      return unchanged({ ...state, awaiting: false, missing: false, refused: false });
     }
     // "Nothing new" against another position than ours: our own is worth nothing.
     return lost(state);
   }
   if (state.epoch === epoch && seq < state.seq) return unchanged(state);
-  return unchanged({ ...state, record: snapshot, epoch, seq, awaiting: false, missing: false });
+  return unchanged({
+    ...state,
+    record: snapshot,
+    epoch,
+    seq,
+    awaiting: false,
+    missing: false,
+    refused: false,
+  });
 }
 
 function onEvent(state: TaskState, event: JobEvent): Reduction {

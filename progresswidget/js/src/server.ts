@@ -61,6 +61,11 @@ export function browserEnvironment(server: Server): Environment {
     setTimeout: (run, milliseconds) => setTimeout(run, milliseconds),
     clearTimeout: (timer) => clearTimeout(timer as number),
     random: Math.random,
+    visible: () => document.visibilityState === 'visible',
+    warn: (message) => {
+      // biome-ignore lint/suspicious/noConsole: nowhere else would a person find it.
+      console.warn(`progresswidget: ${message}`);
+    },
     onWake(run) {
       const listening = new AbortController();
       const { signal } = listening;
@@ -91,7 +96,8 @@ export async function health(server: Server): Promise<Health> {
   return (await problemCode(response)) === 'task-not-found' ? 'present' : 'absent';
 }
 
-async function problemCode(response: Response): Promise<unknown> {
+/** The `code` of an error's body, where it has one. */
+export async function problemCode(response: Response): Promise<unknown> {
   try {
     return ((await response.json()) as { code?: unknown } | null)?.code;
   } catch {
@@ -113,16 +119,23 @@ export async function fetchJob(
   }
 }
 
-/** List the jobs of a notebook, newest first; an entry that cannot be read is left out. */
+/**
+ * List the jobs of a notebook, newest first; an entry that cannot be read is left out.
+ *
+ * Null where the server refuses: it has no such extension, or no such jobs for this person.
+ *
+ * @throws Error if the server cannot be reached or is in trouble: a later try may fare better.
+ */
 export async function fetchJobsOfNotebook(
   server: Server,
   path: string,
   signal: AbortSignal,
-): Promise<JobRecord[]> {
+): Promise<JobRecord[] | null> {
   const url = new URL('api/jobs', server.base);
   url.searchParams.set('notebook', path);
   const response = await server.request(url.href, { signal });
-  if (!response.ok) return [];
+  if (response.status >= 500) throw new Error(`the server answered ${response.status}`);
+  if (!response.ok) return null;
   const list: unknown = await response.json();
   if (!Array.isArray(list)) return [];
   return list.flatMap((entry) => {

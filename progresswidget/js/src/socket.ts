@@ -18,6 +18,7 @@ import {
   encodeSubscribe,
   encodeUnsubscribe,
   MalformedError,
+  type ServerError,
   type ServerMessage,
 } from './protocol';
 import {
@@ -57,6 +58,10 @@ export interface Environment {
   setTimeout(run: () => void, milliseconds: number): unknown;
   clearTimeout(timer: unknown): void;
   random(): number;
+  /** Whether the page is looked at. */
+  visible(): boolean;
+  /** Tell a developer what no person can be told. */
+  warn(message: string): void;
   /** Call `run` when the network is back or the page is looked at; returns the end of it. */
   onWake(run: () => void): () => void;
 }
@@ -69,6 +74,7 @@ const STABLE_AFTER = 30_000;
 const WAKE_LIMIT = 5_000;
 const IDLE_GRACE = 5_000;
 const DEFAULT_HEARTBEAT = 30_000;
+const LOOK_EVERY = 30_000;
 /** About 110 bytes each: a full message stays below `MAX_FRAME`. */
 const TASKS_PER_FRAME = 400;
 
@@ -77,7 +83,7 @@ interface Followed {
   readonly listeners: Set<Listener>;
 }
 
-type TimerName = 'open' | 'retry' | 'heartbeat' | 'stable' | 'wake' | 'idle';
+type TimerName = 'open' | 'retry' | 'heartbeat' | 'stable' | 'wake' | 'idle' | 'look';
 
 export class Channel {
   readonly #env: Environment;
@@ -86,6 +92,8 @@ export class Channel {
   readonly #timers = new Map<TimerName, unknown>();
   readonly #toSubscribe = new Set<string>();
   readonly #toUnsubscribe = new Set<string>();
+  /** The tasks of each `subscribe` that may still be refused as a whole. */
+  readonly #asked = new Map<number, readonly string[]>();
   #connection: Connection = { kind: 'connecting' };
   #socket: WebSocket | null = null;
   #stopListening: (() => void) | null = null;
@@ -116,16 +124,35 @@ export class Channel {
     this.#stop('idle');
     listener(followed.state, this.#connection);
     if (!this.#endWake) this.#start();
+    // What kept the others away may be over: a new bar does not inherit their failure.
+    else if (isUnreachable(this.#connection)) this.reconnect();
     return () => this.#unfollow(taskId, listener);
   }
 
   /** Begin a fresh round of tries: the person asked for it. */
   reconnect(): void {
-    if (this.#connection.kind === 'live' || this.#tasks.size === 0) return;
+    if (this.#connection.kind === 'live') {
+      for (const [taskId, { state }] of this.#tasks) if (state.refused) this.#want(taskId);
+      return;
+    }
+    if (this.#tasks.size === 0) return;
     this.#backoff.reset();
     if (this.#socket) return;
     this.#setConnection({ kind: 'connecting' });
     this.#connect();
+  }
+
+  /** The host sees the server again, and with a login that holds. */
+  signOfLife(): void {
+    const { kind } = this.#connection;
+    const reason = this.#connection.kind === 'offline' ? this.#connection.reason : null;
+    const mayBeOver = reason === 'unreachable' || reason === 'login' || reason === 'absent';
+    if (this.#endWake && (kind === 'reconnecting' || mayBeOver)) this.reconnect();
+  }
+
+  /** The host has lost the server: a live socket has to prove itself. */
+  signOfLoss(): void {
+    if (this.#connection.kind === 'live') this.#probe();
   }
 
   #start(): void {
@@ -195,6 +222,7 @@ export class Channel {
     const wasLive = this.#connection.kind === 'live';
     this.#detach();
     this.#toUnsubscribe.clear();
+    this.#asked.clear();
     for (const [taskId, followed] of this.#tasks) {
       followed.state = disconnected(followed.state);
       this.#toSubscribe.add(taskId);
@@ -205,7 +233,8 @@ export class Channel {
       this.#setConnection({ kind: 'offline', reason: stopReason(code) });
     } else {
       this.#retryLater();
-      if (!wasLive && this.#backoff.attempt === 1) void this.#askHealth();
+      // At each failed try: a token or an extension may change while the server restarts.
+      if (!wasLive) void this.#askHealth();
     }
   }
 
@@ -213,6 +242,7 @@ export class Channel {
     const delay = this.#backoff.next();
     if (delay === null) {
       this.#setConnection({ kind: 'offline', reason: 'unreachable' });
+      this.#lookLater();
       return;
     }
     const { attempt, tries } = this.#backoff;
@@ -220,26 +250,44 @@ export class Channel {
     this.#after('retry', delay, () => this.#connect());
   }
 
-  async #askHealth(): Promise<void> {
+  async #askHealth(): Promise<Health> {
     const health = await this.#env.health();
-    if (this.#connection.kind !== 'reconnecting') return;
+    if (this.#connection.kind !== 'reconnecting' && !isUnreachable(this.#connection)) return health;
     if (health === 'absent' || health === 'login' || health === 'forbidden') {
       this.#detach()?.close(1000);
       this.#setConnection({ kind: 'offline', reason: health });
     }
+    return health;
+  }
+
+  /** Look now and then, without a word, whether the server is back. */
+  #lookLater(): void {
+    this.#after('look', LOOK_EVERY, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    const health = this.#env.visible() ? await this.#askHealth() : null;
+    if (!isUnreachable(this.#connection) || this.#tasks.size === 0) return;
+    if (health === 'present') this.reconnect();
+    else this.#lookLater();
   }
 
   #wake(): void {
     if (this.#connection.kind === 'live') {
-      // The laptop may have slept: an answer within seconds, or the connection is dead.
-      this.#send(encodePing(this.#nextId++));
-      const asked = this.#env.now();
-      this.#after('wake', WAKE_LIMIT, () => {
-        if (this.#lastFrame <= asked) this.#drop();
-      });
-    } else if (this.#connection.kind !== 'offline' || this.#connection.reason === 'unreachable') {
+      // The laptop may have slept.
+      this.#probe();
+    } else if (this.#connection.kind !== 'offline' || isUnreachable(this.#connection)) {
       this.reconnect();
     }
+  }
+
+  /** An answer within seconds, or the connection is dead. */
+  #probe(): void {
+    this.#send(encodePing(this.#nextId++));
+    const asked = this.#env.now();
+    this.#after('wake', WAKE_LIMIT, () => {
+      if (this.#lastFrame <= asked) this.#drop();
+    });
   }
 
   // --- Frames -----------------------------------------------------------------------------------
@@ -267,7 +315,7 @@ export class Channel {
         this.#onTask(message.record.taskId, message);
         break;
       case 'error':
-        if (message.taskId !== null) this.#onTask(message.taskId, message);
+        this.#onError(message);
         break;
       case 'pong':
       case 'unknown':
@@ -283,6 +331,16 @@ export class Channel {
     for (const taskId of this.#tasks.keys()) this.#toSubscribe.add(taskId);
     this.#setConnection({ kind: 'live' });
     this.#flush();
+  }
+
+  #onError(message: ServerError): void {
+    if (message.taskId !== null) {
+      this.#onTask(message.taskId, message);
+      return;
+    }
+    this.#env.warn(`the server answered "${message.code}": ${message.message}`);
+    const concerned = message.re === null ? undefined : this.#asked.get(message.re);
+    for (const taskId of concerned ?? []) this.#onTask(taskId, message);
   }
 
   #beat(): void {
@@ -331,7 +389,9 @@ export class Channel {
         const followed = this.#tasks.get(id);
         return followed ? [position(followed.state)] : [];
       });
-      if (positions.length > 0) this.#send(encodeSubscribe(this.#nextId++, positions));
+      if (positions.length === 0) continue;
+      this.#asked.set(this.#nextId, ids);
+      this.#send(encodeSubscribe(this.#nextId++, positions));
     }
     this.#toUnsubscribe.clear();
     this.#toSubscribe.clear();
@@ -365,6 +425,10 @@ export class Channel {
     this.#env.clearTimeout(timer);
     this.#timers.delete(name);
   }
+}
+
+function isUnreachable(connection: Connection): boolean {
+  return connection.kind === 'offline' && connection.reason === 'unreachable';
 }
 
 function stopReason(code: number): OfflineReason {

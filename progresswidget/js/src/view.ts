@@ -3,6 +3,7 @@
 import { ActionFailure } from './actions';
 import type { Messages } from './i18n';
 import { ACTION_ICONS, type ButtonName, STATE_ICONS } from './icons';
+import { everySecond, Pace } from './pace';
 import { type PartName, type Presentation, present } from './presentation';
 import type { Action, JobRecord } from './protocol';
 import type { Connection } from './socket';
@@ -42,6 +43,8 @@ export class JobView {
   readonly #fill = block('pw-fill');
   readonly #numbers = block('pw-numbers');
   readonly #parts = new Map<PartName, HTMLSpanElement>();
+  readonly #separators = new Map<PartName, HTMLSpanElement>();
+  readonly #pace = new Pace();
   readonly #link = span('pw-link');
   readonly #note = block('pw-note');
   readonly #noteMessage = block('pw-note-message');
@@ -51,6 +54,8 @@ export class JobView {
 
   #record: JobRecord | null = null;
   #connection: Connection = { kind: 'connecting' };
+  #unknown = false;
+  #endTicking: (() => void) | null = null;
   #asked: Action | null = null;
   #downloading = false;
   #failure: string | null = null;
@@ -65,11 +70,12 @@ export class JobView {
     this.#render();
   }
 
-  /** Show a state; null while none is known. */
-  update(record: JobRecord | null, connection: Connection): void {
+  /** Show a state; null while none is known, `unknown` where the server says that it knows none. */
+  update(record: JobRecord | null, connection: Connection, unknown = false): void {
     const before = this.#record;
     this.#record = record;
     this.#connection = connection;
+    this.#unknown = unknown;
     if (record) {
       if (before && before.status !== record.status) this.#failure = null;
       if (before?.status !== record.status || record.pending !== null) this.#asked = null;
@@ -80,6 +86,7 @@ export class JobView {
 
   dispose(): void {
     this.#living.abort();
+    this.#tickWhile(false);
     this.element.remove();
   }
 
@@ -96,6 +103,8 @@ export class JobView {
     const { taskId, messages } = this.#options;
     const card = block('pw-job');
     card.dataset.taskId = taskId;
+    // Lumino's shortcuts are the notebook's: with the focus on a button "d d" would delete the cell.
+    card.setAttribute('data-lm-suppress-shortcuts', 'true');
     card.lang = messages.locale;
 
     this.#icon.ariaHidden = 'true';
@@ -115,12 +124,19 @@ export class JobView {
       const part = span('pw-part');
       part.dataset.part = name;
       part.hidden = true;
+      // Real text, so that a copied line can be read.
+      const separator = span('pw-separator');
+      separator.dataset.before = name;
+      separator.textContent = ' · ';
+      separator.hidden = true;
       this.#parts.set(name, part);
-      this.#numbers.append(part);
+      this.#separators.set(name, separator);
+      this.#numbers.append(separator, part);
     }
     meta.append(this.#numbers, this.#link);
 
     this.#note.append(this.#noteMessage, this.#noteHint);
+    this.#announcer.role = 'status';
     this.#announcer.ariaLive = 'polite';
     card.append(head, this.#track, meta, this.#note, this.#announcer);
     return card;
@@ -151,6 +167,8 @@ export class JobView {
         connection: this.#connection,
         floor: this.#floor,
         canDownload: this.#options.handlers.download !== null,
+        unknown: this.#unknown,
+        ahead: this.#record ? this.#pace.ahead(this.#record, Date.now()) : 0,
       },
       this.#options.messages,
     );
@@ -162,8 +180,12 @@ export class JobView {
     dataset.blank = String(shown.blank);
     this.#renderHead(shown);
     this.#renderTrack(shown, first);
+    let follows = false;
     for (const [name, element] of this.#parts) {
       const part = shown.parts.get(name);
+      const separator = this.#separators.get(name);
+      if (separator) separator.hidden = !follows || part === undefined;
+      follows ||= part !== undefined;
       setText(element, part?.text ?? '');
       setTitle(element, part?.title ?? '');
       element.hidden = part === undefined;
@@ -173,6 +195,14 @@ export class JobView {
     this.#renderNote(shown);
     this.#renderButtons(shown);
     this.#announce(shown);
+    this.#tickWhile(shown.state === 'running' && !shown.stale);
+  }
+
+  /** Time goes on without a word of the server; what is paused or old stands still. */
+  #tickWhile(running: boolean): void {
+    if (running === (this.#endTicking !== null)) return;
+    this.#endTicking?.();
+    this.#endTicking = running ? everySecond(() => this.#render()) : null;
   }
 
   #renderHead(shown: Presentation): void {
@@ -206,6 +236,9 @@ export class JobView {
     setText(this.#noteMessage, note?.message ?? '');
     setText(this.#noteHint, note?.hint ?? '');
     this.#note.hidden = note === null;
+    // What a button failed at has not the colour of what the job came to.
+    const kind = this.#failure !== null ? 'failure' : this.#unknown ? 'unknown' : 'job';
+    if (this.#note.dataset.kind !== kind) this.#note.dataset.kind = kind;
   }
 
   #renderButtons(shown: Presentation): void {
@@ -230,9 +263,18 @@ export class JobView {
     return [...this.#buttons.values()].find(({ element }) => element.matches(':focus'));
   }
 
-  /** A button that goes away under the keyboard hands its place to the next one. */
+  /** A button that goes away under the keyboard hands its place to the next one, or to the card. */
   #passFocus(): void {
-    [...this.#buttons.values()].find(({ element }) => !element.hidden)?.element.focus();
+    const next = [...this.#buttons.values()].find(({ element }) => !element.hidden);
+    if (next) {
+      next.element.focus();
+      return;
+    }
+    // Only for as long as it holds the focus: a click into the card is the notebook's affair.
+    const card = this.element;
+    card.tabIndex = -1;
+    card.focus({ preventScroll: true });
+    card.addEventListener('blur', () => card.removeAttribute('tabindex'), { once: true });
   }
 
   /** Tell changes of state to a screen reader, never the numbers and not what was there at first. */

@@ -82,34 +82,37 @@ describe('a download', () => {
     followed.length = 0;
   });
 
-  it('is the browser’s own: a link, followed once', async () => {
+  it('is the browser’s own: a link to the server of now, followed once', async () => {
     watch();
-    await download(server('/'), { ...DONE, url: '/200/job/flights.csv' }, signal);
-    expect(followed).toEqual([
-      { href: `${inject('origin')}/200/job/flights.csv`, name: 'flights.csv' },
-    ]);
+    const url = '/another/base/progresswidget/files/x';
+    await download(server('/200/job/'), { ...DONE, name: 'a b#1.csv', url }, signal);
+    const base = `${inject('origin')}/200/job/progresswidget/`;
+    expect(followed).toEqual([{ href: `${base}files/${TASK}/1/a%20b%231.csv`, name: 'a b#1.csv' }]);
     expect(document.querySelector('a[download]')).toBeNull();
   });
 
   it.each([
-    ['/401/', 'login'],
-    ['/403/', 'forbidden'],
-    ['/404/', 'fileGone'],
-    ['/410/', 'fileGone'],
-    ['/503/', 'notReady'],
-    ['/500/', 'refused'],
-    [null, 'fileGone'],
-  ])('that cannot be had is no empty tab: %s', async (url, key) => {
+    ['/401/none/', 'login'],
+    ['/403/none/', 'forbidden'],
+    ['/404/none/', 'fileGone'],
+    ['/404/not-found/', 'unknownJob'],
+    ['/410/none/', 'fileGone'],
+    ['/503/none/', 'notReady'],
+    ['/500/none/', 'refused'],
+  ])('that cannot be had is no empty tab: %s', async (base, key) => {
     watch();
-    expect((await failure(download(server('/'), { ...DONE, url }, signal)))[0]).toBe(key);
+    expect((await failure(download(server(base), DONE, signal)))[0]).toBe(key);
     expect(followed).toEqual([]);
+  });
+
+  it('of a job that never met a server leads nowhere', async () => {
+    const work = download(server('/200/job/'), { ...DONE, url: null }, signal);
+    expect((await failure(work))[0]).toBe('fileGone');
   });
 
   it('fails where nobody answers', async () => {
     watch();
-    expect((await failure(download(dead(), { ...DONE, url: '/x' }, signal)))[0]).toBe(
-      'unreachable',
-    );
+    expect((await failure(download(dead(), DONE, signal)))[0]).toBe('unreachable');
     expect(followed).toEqual([]);
   });
 });

@@ -13,8 +13,10 @@ describe('the waits of a round', () => {
     ).toEqual([500, 1000, 2000, 4000, 8000, null]);
   });
 
-  it('may be nothing at all: the jitter is full', () => {
-    expect(round(new Backoff({ random: () => 0 }))).toEqual([0, 0, 0, 0, 0, null]);
+  it('are never so short that five tries are over within 5 s', () => {
+    const waits = round(new Backoff({ random: () => 0 })).map((wait) => wait ?? 0);
+    expect(waits.reduce((sum, wait) => sum + wait)).toBeGreaterThan(5_000);
+    expect(waits[0]).toBeCloseTo(500 / 3);
   });
 
   it('never exceed the cap', () => {
@@ -31,7 +33,7 @@ describe('the waits of a round', () => {
     expect(backoff.attempt).toBe(5);
     backoff.reset();
     expect(backoff.attempt).toBe(0);
-    expect(backoff.next()).toBe(250);
+    expect(backoff.next()).toBeCloseTo(1000 / 3);
     expect(backoff.attempt).toBe(1);
   });
 });

@@ -83,6 +83,8 @@ export class Network {
   health: Health = 'unreachable';
   healthAsked = 0;
   refuses = false;
+  visible = true;
+  readonly warnings: string[] = [];
   wakeListeners = new Set<() => void>();
 
   readonly environment: Environment = {
@@ -100,6 +102,8 @@ export class Network {
     setTimeout: this.clock.setTimeout,
     clearTimeout: this.clock.clearTimeout,
     random: () => 0.5,
+    visible: () => this.visible,
+    warn: (message) => void this.warnings.push(message),
     onWake: (run) => {
       this.wakeListeners.add(run);
       return () => this.wakeListeners.delete(run);

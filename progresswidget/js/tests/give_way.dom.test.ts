@@ -1,9 +1,10 @@
 import { OutputAreaModel } from '@jupyterlab/outputarea';
 import { Signal } from '@lumino/signaling';
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { displayOf, jobMetadata } from '../src/lab/output';
-import { giveWayToKernel } from '../src/lab/reattach';
-import { record, TASK } from './records';
+import { giveWayToKernel, putBack, watchForJobs } from '../src/lab/reattach';
+import { type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
+import { DONE, record, TASK } from './records';
 
 const OTHER = 'f'.repeat(32);
 const TEXT = { output_type: 'stream', name: 'stdout', text: 'x' } as const;
@@ -47,4 +48,129 @@ it('nothing is taken back after the notebook was closed', () => {
   ended.emit();
   outputs.add(displayOf(record()));
   expect(tasks(outputs)).toEqual([TASK, TASK]);
+});
+
+it('a newer run takes the receipt and the error of the earlier one away with it', () => {
+  const outputs = new OutputAreaModel({ trusted: true });
+  const receipt = { output_type: 'display_data', data: { [RECEIPT_MIMETYPE]: {} }, metadata: {} };
+  const error = { output_type: 'error', ename: 'E', evalue: '', traceback: [] };
+  const first = displayOf({ ...DONE, taskId: OTHER });
+  const second = displayOf({ ...DONE, taskId: 'e'.repeat(32) });
+  outputs.fromJSON([TEXT, first, receipt, second, receipt, error]);
+  const plan = [{ cellId: 'cell-1', record: record(), replaces: 1 }];
+  putBack(outputs, plan, new Signal<object, void>({}));
+  expect(tasks(outputs)).toEqual([null, TASK, 'e'.repeat(32), null]);
+  expect(outputs.toJSON().some(({ output_type }) => output_type === 'error')).toBe(false);
+  outputs.add(displayOf(record()));
+  expect(tasks(outputs)).toEqual([null, 'e'.repeat(32), null, TASK]);
+});
+
+describe('the watch over a notebook', () => {
+  let busy: boolean;
+  let runsHere: boolean;
+  let fetched: () => Promise<readonly JobRecord[] | null>;
+  let asked: number;
+  let kernel: () => void;
+  let living: AbortController;
+  const found = vi.fn();
+  const start = () => {
+    watchForJobs(
+      {
+        fetch: () => {
+          asked += 1;
+          return fetched();
+        },
+        found,
+        kernelIsBusy: () => busy,
+        runsHere: () => runsHere,
+        onKernel: (run) => {
+          kernel = run;
+          return () => {};
+        },
+        visible: () => true,
+      },
+      living.signal,
+    );
+  };
+  const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds);
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    busy = false;
+    runsHere = false;
+    asked = 0;
+    fetched = async () => [record()];
+    living = new AbortController();
+    found.mockClear();
+  });
+  afterEach(() => {
+    living.abort();
+    vi.useRealTimers();
+  });
+
+  it('asks once while the kernel rests', async () => {
+    start();
+    await pass(60_000);
+    expect(asked).toBe(1);
+    expect(found).toHaveBeenCalledWith([record()]);
+  });
+
+  it('asks on while a run of before the reload goes on', async () => {
+    busy = true;
+    start();
+    await pass(9_500);
+    expect(asked).toBe(4);
+    busy = false;
+    kernel();
+    await pass(60_000);
+    expect(asked).toBe(5);
+  });
+
+  it('asks when another tab begins a run, and not on while this page runs cells', async () => {
+    start();
+    await pass(2_000);
+    busy = true;
+    kernel();
+    kernel();
+    await pass(3_500);
+    expect(asked).toBe(3);
+    busy = false;
+    kernel();
+    await pass(10_000);
+    busy = runsHere = true;
+    kernel();
+    const before = asked;
+    await pass(10_000);
+    expect(asked).toBe(before + 1);
+  });
+
+  it('tries a failed request again, and not for ever', async () => {
+    fetched = async () => {
+      throw new TypeError('no network');
+    };
+    start();
+    await pass(120_000);
+    expect(asked).toBe(6);
+    fetched = async () => [];
+    document.dispatchEvent(new Event('visibilitychange'));
+    await pass(10);
+    expect(found).toHaveBeenCalledOnce();
+  });
+
+  it('does not press a server that knows nothing of it', async () => {
+    busy = true;
+    fetched = async () => null;
+    start();
+    await pass(60_000);
+    expect(asked).toBe(1);
+  });
+
+  it('ends with the notebook', async () => {
+    busy = true;
+    start();
+    await pass(10);
+    living.abort();
+    await pass(60_000);
+    expect(asked).toBe(1);
+  });
 });

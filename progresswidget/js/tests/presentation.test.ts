@@ -39,6 +39,22 @@ describe('the line of numbers', () => {
     expect(line(show(record))).toBe(text);
   });
 
+  it.each([
+    ['nothing is written yet', record({ rows: 0, bytes: 4, rate: 0, eta: null }), 0, '42% · 2.4 s'],
+    [
+      'the rate is 0',
+      record({ rate: 0.2 }),
+      0,
+      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 4 s left',
+    ],
+    ['time goes on', record({ rows: 0, rate: 0, eta: null }), 20, '42% · 22 s'],
+    ['time is counted down', record({ rows: 0, rate: 0, eta: 30 }), 12, '42% · 18 s left'],
+    ['the guess was wrong', record({ rows: 0, rate: 0, eta: 3 }), 12, '42% · 14 s'],
+    ['an empty table', { ...DONE, rows: 0, bytes: 4, sha256: null }, 9, '0 rows · 4 B · 5.8 s'],
+  ])('where %s', (_, record, ahead, text) => {
+    expect(line(show(record, { ahead }))).toBe(text);
+  });
+
   it('reveals the whole digest and the exact size to a pointer', () => {
     expect(show(DONE).parts.get('digest')?.title).toBe(SHA256);
     expect(show(DONE).parts.get('bytes')?.title).toBe('326,400,118 B');
@@ -61,6 +77,7 @@ describe('the buttons', () => {
     ['paused', record({ status: 'paused' }), {}, ['resume', 'cancel']],
     ['done', DONE, {}, ['download']],
     ['done, without a server', DONE, { canDownload: false }, []],
+    ['done, of another server', DONE, { unknown: true }, []],
     ['done, without an address', { ...DONE, url: null }, {}, []],
     ['done, offline', DONE, { connection: offline }, ['download']],
     ['failed', FAILED, {}, []],
@@ -127,6 +144,12 @@ describe('what went wrong', () => {
     const situation = { record: INTERRUPTED, connection: { kind: 'live' }, floor: 0 } as const;
     const shown = present({ ...situation, canDownload: true }, CHINESE);
     expect(shown.note?.message).toBe('内核已崩溃。');
+  });
+
+  it('is that the file cannot be had where the server does not know the job', () => {
+    expect(show(DONE, { unknown: true }).note?.message).toBe(
+      'This server does not know this export any more.',
+    );
   });
 
   it('is no news to the person who cancelled', () => {

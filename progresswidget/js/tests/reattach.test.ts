@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { displayOf, jobMetadata, withSnapshot } from '../src/lab/output';
 import { type CellState, planReattachment } from '../src/lab/reattach';
-import { JOB_MIMETYPE } from '../src/protocol';
+import { JOB_MIMETYPE, type JobRecord } from '../src/protocol';
 import { DONE, record, TASK } from './records';
 
 const OLD = 'a'.repeat(32);
@@ -50,6 +50,46 @@ describe('a lost output', () => {
   });
 });
 
+describe('a cell with several jobs', () => {
+  const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(32)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  const job = (taskId: string, path: string, changes: Partial<JobRecord> = {}) =>
+    record({ taskId, path, ...changes });
+  const done = (taskId: string, path: string) => ({ ...DONE, taskId, path });
+  const ids = (jobs: JobRecord[], cells = [cell()]) => plan(cells, jobs).map(([, id]) => id);
+
+  it('gets back all that are active, the oldest first', () => {
+    expect(ids([job(B, 'b'), job(A, 'a')])).toEqual([A, B]);
+    expect(ids([job(B, 'a'), job(A, 'a')])).toEqual([A, B]);
+  });
+
+  it('gets back what ended in the same run', () => {
+    expect(ids([job(B, 'b'), done(A, 'a')])).toEqual([A, B]);
+  });
+
+  it('gets back nothing that ended in an earlier run', () => {
+    expect(ids([job(B, 'a'), done(A, 'a')])).toEqual([B]);
+    expect(ids([done(D, 'b'), done(C, 'a'), done(B, 'b'), done(A, 'a')])).toEqual([C, D]);
+    expect(ids([job(C, 'a'), done(B, 'b'), done(A, 'a')])).toEqual([C]);
+    expect(ids([job(B, 'b'), { ...done(A, 'a'), kernelId: 'other' }])).toEqual([B]);
+  });
+
+  it('does not replace what is still active', () => {
+    const shown = [{ taskId: A, path: 'a' }];
+    expect(plan([cell({ jobs: shown })], [job(B, 'a'), job(A, 'a')])).toEqual([
+      ['cell-1', B, null],
+    ]);
+  });
+
+  it('does not get back what a person took away on this page', () => {
+    expect(planReattachment([cell()], [record()], SAVED, new Set([TASK]))).toEqual([]);
+  });
+});
+
 describe('nothing is added', () => {
   it.each([
     ['where the output is', [cell({ jobs: [{ taskId: TASK, path: PATH }] })]],
@@ -67,8 +107,8 @@ describe('nothing is added', () => {
     expect(plan([cell()], [record({ cellId: null })])).toEqual([]);
   });
 
-  it('for any but the newest job of a cell', () => {
-    const jobs = [record({ taskId: OLD, status: 'cancelled', ended: 1 }), record()];
+  it('for any but the newest ended job of a path', () => {
+    const jobs = [record({ taskId: OLD, status: 'cancelled', ended: 1 }), DONE];
     expect(plan([cell()], jobs)).toEqual([]);
   });
 });

@@ -105,6 +105,7 @@ describe('a task that is gone', () => {
     [
       {
         type: 'error',
+        re: null,
         code: 'task-not-found',
         message: '',
         taskId: TASK,
@@ -121,7 +122,7 @@ describe('a task that is gone', () => {
   it('is not concluded from any other error', () => {
     const before = at(17);
     const error = { code: 'store-unavailable', message: '', taskId: TASK, temporary: true };
-    expect(reduce(before, { type: 'error', ...error }).state).toBe(before);
+    expect(reduce(before, { type: 'error', re: null, ...error }).state).toBe(before);
   });
 });
 

@@ -163,6 +163,30 @@ it('hands over to the widget where there are widgets', async () => {
   expect(rendered).toHaveLength(1);
 });
 
+it('does not say "Loading widget…" for ever, and gives the widget its place when it comes', async () => {
+  const { rendermime } = setUp();
+  const made: Widget[] = [];
+  class View extends Widget {
+    async renderModel() {
+      this.node.textContent = 'Loading widget…';
+      made.push(this);
+    }
+  }
+  rendermime.addFactory(
+    { safe: false, mimeTypes: [WIDGET_MIMETYPE], createRenderer: () => new View() },
+    -10,
+  );
+  const widget = await render(rendermime, output(record(), false));
+  const bar = () => widget.node.querySelector<HTMLElement>('.pw-job');
+  await vi.waitFor(() => expect(bar()?.dataset.state).toBe('interrupted'), 4_000);
+  expect(made).toHaveLength(2);
+  expect(bar()?.querySelectorAll('button:not([hidden])')).toHaveLength(0);
+  expect(made[1]?.isHidden).toBe(true);
+  made[1]?.node.replaceChildren(document.createElement('div'));
+  await vi.waitFor(() => expect(bar()).toBeNull());
+  expect(made[1]?.isHidden).toBe(false);
+});
+
 it('shows an end by itself, for which no kernel and no server are needed', async () => {
   const { network, rendermime } = setUp();
   const widget = await render(rendermime, output(CANCELLED, false));

@@ -123,8 +123,9 @@ describe('jobs', () => {
 
   it('are listed by notebook; an entry that cannot be read costs only itself', async () => {
     const jobs = await fetchJobsOfNotebook(answering(200, 'jobs'), 'a b/ü.ipynb', signal);
-    expect(jobs.map(({ revision }) => revision)).toEqual([12, 13]);
-    expect(await fetchJobsOfNotebook(answering(404), 'a.ipynb', signal)).toEqual([]);
+    expect(jobs?.map(({ revision }) => revision)).toEqual([12, 13]);
+    expect(await fetchJobsOfNotebook(answering(404), 'a.ipynb', signal)).toBeNull();
+    await expect(fetchJobsOfNotebook(answering(503), 'a.ipynb', signal)).rejects.toThrow('503');
     expect(await fetchJobsOfNotebook(answering(200, 'job'), 'a.ipynb', signal)).toEqual([]);
   });
 });

@@ -142,7 +142,7 @@ describe('reconnecting', () => {
     live();
     network.wire.break(4001);
     expect(last().connection).toEqual({ kind: 'reconnecting', attempt: 1, of: 5 });
-    await network.clock.advance(250);
+    await network.clock.advance(334);
     expect(network.wires).toHaveLength(2);
     network.wire.hello();
     expect(network.wire.sent[0]?.data.tasks).toEqual([{ taskId: TASK, epoch: 'E', seq: 17 }]);
@@ -154,7 +154,7 @@ describe('reconnecting', () => {
 
   it('gives up after five tries, and a click starts a fresh round', async () => {
     live();
-    const waits = [250, 500, 1000, 2000, 4000];
+    const waits = [333.4, 666.7, 1333.4, 2666.7, 5333.4];
     for (const [index, wait] of waits.entries()) {
       network.wire.break(1006);
       expect(last().connection).toEqual({ kind: 'reconnecting', attempt: index + 1, of: 5 });
@@ -165,7 +165,6 @@ describe('reconnecting', () => {
     }
     network.wire.break(1006);
     expect(last().connection).toEqual({ kind: 'offline', reason: 'unreachable' });
-    expect(network.clock.pending).toBe(0);
     channel.reconnect();
     expect(last().connection).toEqual({ kind: 'connecting' });
     network.wire.hello();
@@ -190,12 +189,12 @@ describe('reconnecting', () => {
   it('counts from one again only after 30 s of connection', async () => {
     live();
     network.wire.break(1006);
-    await network.clock.advance(250);
+    await network.clock.advance(334);
     network.wire.hello();
     await network.clock.advance(29_000);
     network.wire.break(1006);
     expect(last().connection).toMatchObject({ attempt: 2 });
-    await network.clock.advance(500);
+    await network.clock.advance(667);
     network.wire.hello();
     await network.clock.advance(30_000);
     network.wire.break(1006);
@@ -209,7 +208,7 @@ describe('reconnecting', () => {
     expect(network.wires).toHaveLength(2);
     network.wire.break(1006);
     expect(last().connection).toMatchObject({ attempt: 1 });
-    await network.clock.advance(250);
+    await network.clock.advance(334);
     expect(network.wires).toHaveLength(3);
   });
 
@@ -247,6 +246,80 @@ describe('reconnecting', () => {
   });
 });
 
+describe('an unreachable server', () => {
+  async function unreachable() {
+    live();
+    for (let n = 0; n < 6; n += 1) {
+      network.wire.break(1006);
+      await network.clock.advance(6_000);
+    }
+    expect(last().connection).toEqual({ kind: 'offline', reason: 'unreachable' });
+  }
+
+  it('is tried afresh for a new bar', async () => {
+    await unreachable();
+    channel.follow(OTHER, listen);
+    expect(last().connection).toEqual({ kind: 'connecting' });
+    network.wire.hello();
+    await settle();
+    expect(network.wire.sent[0]?.data.tasks).toHaveLength(2);
+  });
+
+  it('is tried afresh when the host sees it again', async () => {
+    await unreachable();
+    channel.signOfLife();
+    expect(last().connection).toEqual({ kind: 'connecting' });
+  });
+
+  it('is looked at now and then without a word, by a page that is visible', async () => {
+    await unreachable();
+    const { healthAsked } = network;
+    network.visible = false;
+    await network.clock.advance(60_000);
+    expect(network.healthAsked).toBe(healthAsked);
+    network.visible = true;
+    await network.clock.advance(30_000);
+    expect(network.healthAsked).toBe(healthAsked + 1);
+    expect(last().connection).toMatchObject({ kind: 'offline' });
+    network.health = 'present';
+    await network.clock.advance(30_000);
+    expect(last().connection).toEqual({ kind: 'connecting' });
+  });
+
+  it('that changed its mind meanwhile is explained, also in a round after a live connection', async () => {
+    live();
+    network.health = 'login';
+    network.wire.break(1006);
+    await network.clock.advance(334);
+    network.wire.break(1006);
+    await settle();
+    expect(last().connection).toEqual({ kind: 'offline', reason: 'login' });
+  });
+
+  it('that the host has lost must prove itself', async () => {
+    live();
+    channel.signOfLoss();
+    await network.clock.advance(5_000);
+    expect(last().connection.kind).toBe('reconnecting');
+  });
+});
+
+describe('an error without a task', () => {
+  it('is told, and marks what was asked for', async () => {
+    channel.follow(TASK, listen);
+    network.wire.hello();
+    const data = { code: 'too-many', message: 'no more', temporary: false };
+    network.wire.say({ type: 'error', re: 1, timestamp: 1, data });
+    expect(network.warnings).toEqual(['the server answered "too-many": no more']);
+    expect(last().task.refused).toBe(true);
+    channel.reconnect();
+    await settle();
+    expect(network.wire.ofType('subscribe')).toHaveLength(2);
+    network.wire.say(snapshot(17));
+    expect(last().task.refused).toBe(false);
+  });
+});
+
 describe('a socket that never opened', () => {
   it.each(['absent', 'login', 'forbidden'] as const)('is explained by HTTP: %s', async (health) => {
     network.health = health;
@@ -262,7 +335,7 @@ describe('a socket that never opened', () => {
     network.health = health;
     channel.follow(TASK, listen);
     network.wire.break(1006);
-    await network.clock.advance(250);
+    await network.clock.advance(334);
     expect(network.wires).toHaveLength(2);
     expect(network.healthAsked).toBe(1);
   });

@@ -1,4 +1,6 @@
+import { CommandRegistry } from '@lumino/commands';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { userEvent } from 'vitest/browser';
 import { ActionFailure } from '../src/actions';
 import { messagesFor } from '../src/i18n';
 import type { Action, JobRecord } from '../src/protocol';
@@ -257,6 +259,53 @@ describe('the buttons', () => {
     expect(document.activeElement).toBe(button(view, 'resume'));
   });
 
+  it('hand the keyboard to the card where there is no next one', () => {
+    const view = show();
+    view.update(record(), LIVE);
+    button(view, 'cancel').focus();
+    view.update(FAILED, LIVE);
+    expect(document.activeElement).toBe(view.element);
+    view.element.blur();
+    expect(view.element.hasAttribute('tabindex')).toBe(false);
+  });
+
+  it('keep the keys for themselves: the shortcuts of the notebook are not for them', () => {
+    const view = show();
+    view.update(record(), LIVE);
+    const commands = new CommandRegistry();
+    const cut = vi.fn();
+    commands.addCommand('cut', { execute: cut });
+    commands.addKeyBinding({ command: 'cut', keys: ['D', 'D'], selector: 'body' });
+    const onKey = (event: KeyboardEvent) => commands.processKeydownEvent(event);
+    document.addEventListener('keydown', onKey, true);
+    const press = (target: Element, key: string) =>
+      target.dispatchEvent(
+        new KeyboardEvent('keydown', { key, keyCode: 68, bubbles: true, cancelable: true }),
+      );
+    for (let n = 0; n < 2; n += 1) press(button(view, 'cancel'), 'd');
+    expect(cut).not.toHaveBeenCalled();
+    for (let n = 0; n < 2; n += 1) press(document.body, 'd');
+    expect(cut).toHaveBeenCalledOnce();
+    document.removeEventListener('keydown', onKey, true);
+  });
+
+  it('are pressed by Enter and Space, and passed by Tab', async () => {
+    const asked: Action[] = [];
+    const view = show({
+      act: async (action) => {
+        asked.push(action);
+        return record();
+      },
+    });
+    view.update(record(), LIVE);
+    button(view, 'pause').focus();
+    await userEvent.keyboard('{Enter}');
+    await userEvent.keyboard('{Tab}');
+    expect(document.activeElement).toBe(button(view, 'cancel'));
+    await userEvent.keyboard(' ');
+    await vi.waitFor(() => expect(asked).toEqual(['pause', 'cancel']));
+  });
+
   it('never take the keyboard from elsewhere', () => {
     const view = show();
     view.update(record(), LIVE);
@@ -285,6 +334,60 @@ describe('a screen reader', () => {
     view.update(FAILED, LIVE);
     expect(announcer.textContent).toContain('Failed. Column "route" is a list');
   });
+});
+
+describe('time', () => {
+  afterEach(() => void vi.useRealTimers());
+  const time = (view: JobView) => part(view, '[data-part=time]').textContent;
+  const slow = { rows: 0, rate: 0, eta: null, elapsed: 20 } as const;
+
+  it('goes on from the last word while the job runs and is live, on one timer', () => {
+    vi.useFakeTimers();
+    const view = show();
+    const running = record({ ...slow, updated: Date.now() - 5_000 });
+    view.update(running, LIVE);
+    show().update(running, LIVE);
+    expect(vi.getTimerCount()).toBe(1);
+    expect(time(view)).toBe('25\u00a0s');
+    vi.advanceTimersByTime(3_000);
+    expect(time(view)).toBe('28\u00a0s');
+    // A sign of life without news does not turn time back.
+    view.update({ ...running, updated: Date.now(), revision: 13 }, LIVE);
+    expect(time(view)).toBe('28\u00a0s');
+    view.update({ ...running, status: 'paused', elapsed: 28 }, LIVE);
+    vi.advanceTimersByTime(3_000);
+    expect(time(view)).toBe('28\u00a0s');
+    for (const view of views) view.dispose();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('stands still where nothing is heard, and counts from now where the clocks differ', () => {
+    vi.useFakeTimers();
+    const view = show();
+    view.update(record(slow), LIVE);
+    expect(time(view)).toBe('20\u00a0s');
+    view.update(record(slow), { kind: 'offline', reason: 'unreachable' });
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+it('the line of numbers is copied as it is read', () => {
+  const view = show();
+  const host = document.createElement('div');
+  host.style.width = '900px';
+  document.body.append(host);
+  host.append(view.element);
+  const copied = () => {
+    const selection = getSelection();
+    selection?.selectAllChildren(part(view, '.pw-numbers'));
+    return selection?.toString().replaceAll('\u00a0', ' ');
+  };
+  view.update(record({ rate: null }), LIVE);
+  expect(copied()).toBe('42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 4 s left');
+  view.update(DONE, LIVE);
+  expect(copied()).toMatch(/^3,367,760 rows · 326/);
+  host.style.width = '400px';
+  expect(copied()).toBe('3,367,760 rows · 5.8 s');
 });
 
 describe('an update', () => {

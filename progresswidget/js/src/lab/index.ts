@@ -1,10 +1,11 @@
 /** The labextension: JupyterLab and Notebook 7 draw the bar without asking the kernel. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { INotebookTracker } from '@jupyterlab/notebook';
+import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 import { messagesFor } from '../i18n';
+import { channelOf } from '../server';
 import { watchNotebooks } from './reattach';
 import { jobFactory, receiptFactory } from './renderer';
 import { labServer } from './server';
@@ -45,7 +46,18 @@ const reattach: JupyterFrontEndPlugin<void> = {
   autoStart: true,
   optional: [INotebookTracker],
   activate(app: JupyterFrontEnd, notebooks: INotebookTracker | null) {
-    if (notebooks) watchNotebooks(notebooks, labServer(app.serviceManager.serverSettings));
+    if (!notebooks) return;
+    const server = labServer(app.serviceManager.serverSettings);
+    watchNotebooks(notebooks, server);
+    const channel = channelOf(server);
+    app.serviceManager.connectionFailure.connect(() => channel.signOfLoss());
+    const listen = ({ sessionContext }: NotebookPanel) => {
+      sessionContext.connectionStatusChanged.connect((_, status) => {
+        if (status === 'connected') channel.signOfLife();
+      });
+    };
+    notebooks.forEach(listen);
+    notebooks.widgetAdded.connect((_, panel) => listen(panel));
   },
 };
 

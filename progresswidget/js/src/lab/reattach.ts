@@ -1,10 +1,11 @@
-/** Brings bars back by the id of their cell into notebooks that were reloaded unsaved. */
+/** Brings bars back by the id of their cell into notebooks whose outputs the kernel cannot reach. */
 
-import type { ICodeCellModel } from '@jupyterlab/cells';
+import type { Cell, ICodeCellModel } from '@jupyterlab/cells';
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 import type { ISignal } from '@lumino/signaling';
-import { isTerminal, type JobRecord } from '../protocol';
+import { Backoff } from '../backoff';
+import { isTerminal, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { fetchJobsOfNotebook, type Server } from '../server';
 import { displayOf, jobMetadata } from './output';
 
@@ -30,64 +31,259 @@ export interface Reattachment {
 }
 
 /**
- * Decide which jobs have lost their output.
+ * Decide which jobs have lost their output; the oldest comes first, as the cell made them.
  *
  * @param cells All code cells of the notebook.
  * @param jobs The notebook's jobs, newest first.
  * @param lastSaved Milliseconds since 1970: an older end was seen, and perhaps cleared by hand.
+ * @param seen Jobs whose output this page had before: if it is gone, a person took it away.
  */
 export function planReattachment(
   cells: readonly CellState[],
   jobs: readonly JobRecord[],
   lastSaved: number,
+  seen: ReadonlySet<string> = new Set(),
 ): Reattachment[] {
   const shown = new Set(cells.flatMap(({ jobs }) => jobs.map((job) => job?.taskId)));
-  const byId = new Map(cells.map((cell) => [cell.id, cell]));
-  const done = new Set<string>();
   const plan: Reattachment[] = [];
-  for (const record of jobs) {
-    const cell = record.cellId === null ? undefined : byId.get(record.cellId);
-    if (!cell || done.has(cell.id)) continue;
-    done.add(cell.id);
-    const wanted = !isTerminal(record.status) || (record.ended ?? record.updated) > lastSaved;
-    if (!wanted || cell.ownRun || shown.has(record.taskId)) continue;
-    const index = cell.jobs.findIndex((job) => job?.path === record.path);
-    plan.push({ cellId: cell.id, record, replaces: index < 0 ? null : index });
+  for (const cell of cells) {
+    if (cell.ownRun) continue;
+    const current = currentJobs(jobs.filter(({ cellId }) => cellId === cell.id));
+    const kept = new Set(current.map(({ taskId }) => taskId));
+    for (const record of current.reverse()) {
+      const wanted = !isTerminal(record.status) || (record.ended ?? record.updated) > lastSaved;
+      if (!wanted || shown.has(record.taskId) || seen.has(record.taskId)) continue;
+      const index = cell.jobs.findIndex(
+        (job) => job !== null && job.path === record.path && !kept.has(job.taskId),
+      );
+      const taken = plan.some((other) => other.cellId === cell.id && other.replaces === index);
+      plan.push({ cellId: cell.id, record, replaces: index < 0 || taken ? null : index });
+    }
   }
   return plan;
 }
 
+/** The jobs of a cell that count, newest first: all active ones, and those of its newest run. */
+function currentJobs(jobs: readonly JobRecord[]): JobRecord[] {
+  const run = lengthOfNewestRun(jobs);
+  const paths = new Set<string>();
+  return jobs.filter((record, index) => {
+    const newestOfPath = !paths.has(record.path);
+    paths.add(record.path);
+    return !isTerminal(record.status) || (newestOfPath && index < run);
+  });
+}
+
+/**
+ * How many of a cell's jobs, newest first, are of its newest run.
+ *
+ * No record says to which run it belongs, but a path that comes again says that between the two a
+ * run began. Where that leaves a choice the shorter run is taken: an old end is worse than none.
+ * Another kernel is another run for certain.
+ */
+function lengthOfNewestRun(jobs: readonly JobRecord[]): number {
+  const other = jobs.findIndex(({ kernelId }) => kernelId !== jobs[0]?.kernelId);
+  const limit = other < 0 ? jobs.length : other;
+  const newer = new Map<string, number>();
+  const repeated = jobs.findIndex(({ path }, index) => {
+    if (newer.has(path)) return true;
+    newer.set(path, index);
+    return false;
+  });
+  if (repeated < 0) return limit;
+  // Every path of this run that an earlier run had too lies on this side of the border.
+  const earlier = new Set(jobs.slice(repeated).map(({ path }) => path));
+  const border = jobs.slice(0, repeated).findLastIndex(({ path }) => earlier.has(path));
+  return Math.min(limit, border + 1);
+}
+
+// Milliseconds.
+const SETTLE = 300;
+const LOOK_EVERY = 3_000;
+const IDLE_AFTER = 1_000;
+
 /** Look after every notebook that is open or will be opened. */
 export function watchNotebooks(notebooks: INotebookTracker, server: Server): void {
-  const watch = (panel: NotebookPanel) => void reattach(panel, server);
+  const watch = (panel: NotebookPanel) => void watchNotebook(panel, server);
   notebooks.forEach(watch);
   notebooks.widgetAdded.connect((_, panel) => watch(panel));
 }
 
-async function reattach(panel: NotebookPanel, server: Server): Promise<void> {
+async function watchNotebook(panel: NotebookPanel, server: Server): Promise<void> {
   const living = new AbortController();
   panel.disposed.connect(() => living.abort());
   await panel.context.ready;
   if (panel.isDisposed) return;
-  let jobs: JobRecord[];
-  try {
-    jobs = await fetchJobsOfNotebook(server, panel.context.localPath, living.signal);
-  } catch {
-    // No server extension, no login or no network: the saved outputs say so by themselves.
-    return;
+  const reattacher = new Reattacher(panel);
+  watchForJobs(
+    {
+      fetch: () => fetchJobsOfNotebook(server, panel.context.localPath, living.signal),
+      found: (jobs) => reattacher.reattach(jobs),
+      kernelIsBusy: () => {
+        // After a reload a busy kernel has told nothing about itself yet.
+        const status = panel.sessionContext.session?.kernel?.status;
+        return status === 'busy' || status === 'unknown';
+      },
+      runsHere: () => panel.content.widgets.some(isRunning),
+      onKernel: (run) => {
+        panel.sessionContext.statusChanged.connect(run);
+        return () => panel.sessionContext.statusChanged.disconnect(run);
+      },
+      visible: () => document.visibilityState === 'visible',
+    },
+    living.signal,
+  );
+}
+
+/** What the watch over one notebook needs; the page and the kernel in a test's hands. */
+export interface Watched {
+  /** The notebook's jobs, or null where the server knows none of this and need not be asked. */
+  fetch(): Promise<readonly JobRecord[] | null>;
+  found(jobs: readonly JobRecord[]): void;
+  kernelIsBusy(): boolean;
+  /** Whether this page runs a cell, whose outputs come from the kernel. */
+  runsHere(): boolean;
+  onKernel(run: () => void): () => void;
+  visible(): boolean;
+}
+
+/**
+ * Ask for the jobs now and whenever there may be new ones that the kernel will not show here: a
+ * queued cell or a loop of before the reload, a cell that another tab runs.
+ */
+export function watchForJobs(watched: Watched, signal: AbortSignal): void {
+  const backoff = new Backoff();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let asking = false;
+  let again = false;
+  // The kernel works on something that this page did not start, until it was idle for a while.
+  let foreign = watched.kernelIsBusy();
+  let idleSince: number | null = null;
+
+  const after = (milliseconds: number) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => void ask(), milliseconds);
+  };
+  const ask = async () => {
+    if (asking) {
+      again = true;
+      return;
+    }
+    asking = true;
+    again = false;
+    let jobs: readonly JobRecord[] | null = null;
+    let failed = false;
+    try {
+      jobs = await watched.fetch();
+    } catch {
+      // No network, or a server in trouble: the saved outputs say so by themselves.
+      failed = true;
+    }
+    asking = false;
+    if (signal.aborted) return;
+    if (failed) {
+      const delay = backoff.next();
+      if (delay === null) backoff.reset();
+      else after(delay);
+      return;
+    }
+    backoff.reset();
+    if (jobs === null) return;
+    watched.found(jobs);
+    if (again) after(SETTLE);
+    else if (foreign && watched.kernelIsBusy() && watched.visible()) after(LOOK_EVERY);
+  };
+  const onKernel = () => {
+    if (watched.kernelIsBusy()) {
+      const rested = idleSince !== null && performance.now() - idleSince > IDLE_AFTER;
+      if (rested) foreign = false;
+      if (!watched.runsHere()) foreign = true;
+      idleSince = null;
+    } else {
+      idleSince ??= performance.now();
+    }
+    after(SETTLE);
+  };
+  const endKernel = watched.onKernel(onKernel);
+  document.addEventListener(
+    'visibilitychange',
+    () => {
+      if (watched.visible()) after(0);
+    },
+    { signal },
+  );
+  signal.addEventListener('abort', () => {
+    clearTimeout(timer);
+    endKernel();
+  });
+  void ask();
+}
+
+/** Puts lost outputs back into one notebook. */
+class Reattacher {
+  readonly #panel: NotebookPanel;
+  readonly #seen = new Set<string>();
+  readonly #lastSaved: number;
+
+  constructor(panel: NotebookPanel) {
+    this.#panel = panel;
+    // As the page found it: what ends later is news here, whenever the notebook is saved.
+    this.#lastSaved = Date.parse(panel.context.contentsModel?.last_modified ?? '') || 0;
   }
-  if (panel.isDisposed) return;
-  // From here to the last output without a pause, so that nothing can come in between.
-  const models = codeCells(panel);
-  const saved = Date.parse(panel.context.contentsModel?.last_modified ?? '');
-  const cells = [...models].map(([id, model]) => cellState(id, model.outputs, panel));
-  for (const { cellId, record, replaces } of planReattachment(cells, jobs, saved || 0)) {
-    const outputs = models.get(cellId)?.outputs;
-    if (!outputs) continue;
-    if (replaces === null) outputs.add(displayOf(record));
-    else outputs.set(replaces, displayOf(record));
-    giveWayToKernel(outputs, record.taskId, panel.disposed);
+
+  /** Without a pause from the search to the last output: nothing can come in between. */
+  reattach(jobs: readonly JobRecord[]): void {
+    const models = codeCells(this.#panel);
+    const cells = [...models].map(([id, model]) => cellState(id, model.outputs, this.#panel));
+    const plan = planReattachment(cells, jobs, this.#lastSaved, this.#seen);
+    for (const [id, { outputs }] of models) {
+      const records = plan.filter(({ cellId }) => cellId === id);
+      if (records.length > 0) putBack(outputs, records, this.#panel.disposed);
+    }
+    for (const cell of cells) for (const job of cell.jobs) if (job) this.#seen.add(job.taskId);
+    for (const { record } of plan) this.#seen.add(record.taskId);
   }
+}
+
+/** Add the outputs of one cell; what an earlier run left behind a replaced one goes with it. */
+export function putBack(
+  outputs: IOutputAreaModel,
+  plan: readonly Reattachment[],
+  ended: ISignal<unknown, unknown>,
+): void {
+  const stale = staleOutputs(outputs, plan);
+  if (stale.size > 0) {
+    const all = outputs.toJSON();
+    for (const { record, replaces } of plan) {
+      if (replaces === null) all.push(displayOf(record));
+      else all[replaces] = displayOf(record);
+    }
+    outputs.fromJSON(all.filter((_, index) => !stale.has(index)));
+  } else {
+    for (const { record, replaces } of plan) {
+      if (replaces === null) outputs.add(displayOf(record));
+      else outputs.set(replaces, displayOf(record));
+    }
+  }
+  for (const { record } of plan) giveWayToKernel(outputs, record.taskId, ended);
+}
+
+/** The receipts of the jobs that are replaced, and the error that ended their run. */
+function staleOutputs(outputs: IOutputAreaModel, plan: readonly Reattachment[]): Set<number> {
+  const stale = new Set<number>();
+  const replaced = new Set(plan.map(({ replaces }) => replaces));
+  let passed = false;
+  let own = false;
+  for (let index = 0; index < outputs.length; index += 1) {
+    const output = outputs.get(index);
+    if (jobMetadata(output.metadata)) {
+      own = replaced.has(index);
+      passed ||= own;
+    } else if ((own && RECEIPT_MIMETYPE in output.data) || (passed && output.type === 'error')) {
+      stale.add(index);
+    }
+  }
+  return stale;
 }
 
 function codeCells(panel: NotebookPanel): Map<string, ICodeCellModel> {
@@ -109,6 +305,10 @@ function cellState(id: string, outputs: IOutputAreaModel, panel: NotebookPanel):
 function wasRunHere(id: string, panel: NotebookPanel): boolean {
   const cell = panel.content.widgets.find(({ model }) => model.id === id);
   return Boolean((cell as { outputArea?: { future?: unknown } } | undefined)?.outputArea?.future);
+}
+
+function isRunning({ model }: Cell): boolean {
+  return model.type === 'code' && (model as ICodeCellModel).executionState === 'running';
 }
 
 /** Take our output back when the kernel's own arrives as well (a shared or replayed document). */

@@ -1,11 +1,11 @@
 /** The renderers of our two MIME types. */
 
-import type { INotebookTracker } from '@jupyterlab/notebook';
+import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import type { Messages } from '../i18n';
-import { Job } from '../job';
+import { Job, orphan } from '../job';
 import { isTerminal, JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../stylesheet';
@@ -37,7 +37,10 @@ export function receiptFactory(): IRenderMime.IRendererFactory {
 }
 
 /** Views of the same bundle for a page whose server knows no jobs, best first. */
-const OTHER_VIEWS = ['application/vnd.jupyter.widget-view+json', 'text/html', 'text/plain'];
+const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
+const OTHER_VIEWS = [WIDGET_VIEW, 'text/html', 'text/plain'];
+/** Milliseconds of an idle kernel; twice, with a fresh view for the second. */
+const WIDGET_LIMIT = 1_000;
 
 export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   readonly #context: RendererContext;
@@ -45,6 +48,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   #taskId: string | null = null;
   #model: IRenderMime.IMimeModel | null = null;
   #job: Job | null = null;
+  #endWatch: (() => void) | null = null;
 
   constructor(context: RendererContext, options: IRenderMime.IRendererOptions) {
     super();
@@ -60,7 +64,10 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     this.#model = model;
     if (again) {
       // Our own `setData` comes back here, and so does the kernel's update of the same output.
-      this.#job?.setSnapshot(metadata.snapshot);
+      const { snapshot } = metadata;
+      const live = snapshot && !isTerminal(snapshot.status);
+      // In place of a widget only the end is believed: nothing here hears the rest.
+      if (!this.#endWatch || !live) this.#job?.setSnapshot(snapshot);
       return;
     }
     this.#clear();
@@ -111,19 +118,98 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     if (type === undefined) return;
     const view = rendermime.createRenderer(type);
     (this.layout as PanelLayout).addWidget(view);
+    if (type === WIDGET_VIEW) this.#watchWidget(view, model);
     await view.renderModel(model);
+  }
+
+  /**
+   * Do not wait for ever for a widget: after a reload its model may be gone with the kernel, or its
+   * manager may know only the views that it finds at the top of an output.
+   *
+   * At first the view is made once more, from a registry that has the manager by now; what is still
+   * without a view then is drawn from the notebook. A view that comes after all takes its place back.
+   */
+  #watchWidget(first: IRenderMime.IRenderer, model: IRenderMime.IMimeModel): void {
+    const watching = new AbortController();
+    this.#endWatch = () => watching.abort();
+    const kernel = this.#panel?.sessionContext;
+    let view = first;
+    let tries = 0;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const drawn = new MutationObserver(() => {
+      // "Loading widget…" and "model not found" are text alone.
+      if (view.node.childElementCount > 0) this.#dropFallback(view);
+    });
+    drawn.observe(view.node, { childList: true });
+
+    const look = () => {
+      timer = undefined;
+      if (this.#job || view.node.childElementCount > 0) return;
+      const status = kernel?.session?.kernel?.status;
+      // A busy kernel may still answer; its next status comes back here.
+      if (status !== undefined && status !== 'idle' && status !== 'dead') return;
+      tries += 1;
+      if (tries > 1) {
+        this.#drawFallback(view, model);
+        return;
+      }
+      view.dispose();
+      view = this.#ownRendermime().createRenderer(WIDGET_VIEW);
+      (this.layout as PanelLayout).addWidget(view);
+      drawn.observe(view.node, { childList: true });
+      void view.renderModel(model);
+      wait();
+    };
+    const wait = () => {
+      timer ??= setTimeout(look, WIDGET_LIMIT);
+    };
+    kernel?.statusChanged.connect(wait);
+    watching.signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      drawn.disconnect();
+      kernel?.statusChanged.disconnect(wait);
+    });
+    wait();
+  }
+
+  #drawFallback(view: IRenderMime.IRenderer, model: IRenderMime.IMimeModel): void {
+    const metadata = jobMetadata(model.metadata);
+    if (!metadata?.snapshot) return;
+    const { taskId, snapshot } = metadata;
+    view.hide();
+    this.#job = new Job({
+      taskId,
+      name: snapshot.name,
+      messages: this.#context.messages,
+      snapshot: isTerminal(snapshot.status) ? snapshot : orphan(snapshot),
+      server: null,
+      comm: null,
+    });
+    this.#job.attach(this.node);
+    this.#job.render();
+  }
+
+  #dropFallback(view: IRenderMime.IRenderer): void {
+    if (!this.#job) return;
+    this.#job.dispose();
+    this.#job = null;
+    view.show();
+  }
+
+  get #panel(): NotebookPanel | undefined {
+    const { resolver } = this.#options;
+    if (!resolver) return undefined;
+    return this.#context.notebooks?.find(({ content }) => content.rendermime.resolver === resolver);
   }
 
   /** The notebook's own registry: the widget manager registers itself there and nowhere else. */
   #ownRendermime(): IRenderMimeRegistry {
-    const { resolver } = this.#options;
-    const panel =
-      resolver &&
-      this.#context.notebooks?.find(({ content }) => content.rendermime.resolver === resolver);
-    return panel ? panel.content.rendermime : this.#context.rendermime;
+    return this.#panel?.content.rendermime ?? this.#context.rendermime;
   }
 
   #clear(): void {
+    this.#endWatch?.();
+    this.#endWatch = null;
     this.#job?.dispose();
     this.#job = null;
     for (const child of [...(this.layout as PanelLayout).widgets]) child.dispose();
