@@ -25,7 +25,7 @@ def write_notebook(path: Path, *cells: str) -> None:
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
     for number, source in enumerate(cells):
-        cell = nbformat.v4.new_code_cell(source)
+        cell = nbformat.v4.new_code_cell(source.strip())
         cell["id"] = f"cell-{number}"
         notebook.cells.append(cell)
     nbformat.write(notebook, path)
