@@ -58,7 +58,8 @@ build: $(BUILD_STAMP)
 	@touch $@ .venv/.demo
 
 lab: .venv/.demo
-	$(BIN)/jupyter lab $(ALLOW_ROOT) --ServerApp.root_dir=notebooks notebooks/01_first_export.ipynb
+	$(BIN)/jupyter lab $(ALLOW_ROOT) --ServerApp.root_dir=notebooks \
+		--LabApp.default_url=/lab/tree/01_first_export.ipynb
 
 demo: .venv/.demo
 	$(BIN)/python notebooks/demo.py

@@ -440,10 +440,14 @@ class Job:
             return {**fields, "revision": self._revision}
 
     def snapshot(self) -> Json:
-        """Return the state as views have it: the server's public record, as far as it is known."""
+        """Return the state as views have it: the server's public record, as far as it is known.
+
+        It is saved with the notebook, and a notebook travels: the path is only the file's name.
+        """
         known = self.report()
         for private in ("pid", "fingerprint", "control"):
             del known[private]
+        known["path"] = self._name
         updated = round(time.time() * 1000)
         shared = {"url": self._url, "notebook": self._notebook, "pending": None}
         return {**known, **shared, "updated": updated}

@@ -112,7 +112,7 @@ it('writes the end into the metadata once, and leaves the data alone', async () 
   expect(changed).toHaveBeenCalledOnce();
   const saved = model.toJSON();
   expect(saved.metadata).toEqual({
-    [JOB_MIMETYPE]: { taskId: TASK, server: true, snapshot: DONE },
+    [JOB_MIMETYPE]: { taskId: TASK, server: true, snapshot: { ...DONE, path: DONE.name } },
   });
   expect(JSON.stringify(saved.data)).toBe(data);
 });

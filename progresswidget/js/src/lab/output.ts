@@ -41,7 +41,8 @@ export function displayOf(record: JobRecord): IDisplayData {
   };
 }
 
-// Plain JSON by construction: decoded from a frame, and only texts, numbers, flags and null.
+// Plain JSON by construction: decoded from a frame, and only texts, numbers, flags and null. It is
+// saved, and a notebook travels: where its author's folders are is nobody's business.
 function toJson(record: JobRecord) {
-  return { ...record, error: record.error && { ...record.error } };
+  return { ...record, path: record.name, error: record.error && { ...record.error } };
 }
