@@ -124,7 +124,7 @@ describe('the output', () => {
     expect(jobMetadata(saved.metadata)).toEqual({
       taskId: TASK,
       server: true,
-      snapshot: record(),
+      snapshot: record({ path: 'flights.csv' }), // the folder is not saved
     });
   });
 
@@ -135,7 +135,7 @@ describe('the output', () => {
     };
     expect(withSnapshot(before, DONE)).toEqual({
       scrolled: true,
-      [JOB_MIMETYPE]: { taskId: TASK, server: true, later: 1, snapshot: DONE },
+      [JOB_MIMETYPE]: { taskId: TASK, server: true, later: 1, snapshot: { ...DONE, path: DONE.name } },
     });
   });
 
