@@ -135,7 +135,12 @@ describe('the output', () => {
     };
     expect(withSnapshot(before, DONE)).toEqual({
       scrolled: true,
-      [JOB_MIMETYPE]: { taskId: TASK, server: true, later: 1, snapshot: { ...DONE, path: DONE.name } },
+      [JOB_MIMETYPE]: {
+        taskId: TASK,
+        server: true,
+        later: 1,
+        snapshot: { ...DONE, path: DONE.name },
+      },
     });
   });
 
