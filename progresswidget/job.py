@@ -462,7 +462,7 @@ class Job:
                 self._wish(control["action"])
             self._control = control.get("id")
 
-    def mirror(self, report: Json) -> None:  # noqa: ARG002 - views get the public form of it
+    def mirror(self, report: Json) -> None:
         """Show a changed state in the widget."""
         self._display.mirror(self.snapshot())
 

@@ -109,7 +109,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
                 self.write_message(protocol.encode(text))
                 self.close(CLOSE_MALFORMED, error.code)
 
-    def on_pong(self, data: bytes) -> None:  # noqa: ARG002 - tornado's signature
+    def on_pong(self, data: bytes) -> None:
         """Note a sign of life."""
         self._heard = asyncio.get_running_loop().time()
 

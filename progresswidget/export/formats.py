@@ -1,22 +1,33 @@
-"""The one table of what can be written: suffixes, media types, options and the writer of each."""
+"""The one table of what can be written: suffixes, media types, and the writer of each.
+
+To add a format is to add a module with a `Writer` and a row here; or, from outside, an entry point
+of the group ``progresswidget.formats`` whose object is a `Format`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from progresswidget.errors import OptionError, UnsupportedFormatError
-from progresswidget.export.options import Option
+from progresswidget.export.writers import compressed
+from progresswidget.export.writers.compressed import CODECS, Codec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
-    import pyarrow as pa
-
-    from progresswidget.export.writers import Writer
+    from progresswidget.export.options import Option
+    from progresswidget.export.writers import Heading, Writer
 
 Flavour: TypeAlias = Literal["text", "columnar"]
 """Whether a format holds values as text or with their types: pandas' index depends on it."""
+Holds: TypeAlias = Literal["table", "tables", "entries"]
+"""Whether a file holds one table, several under their names, or files."""
+
+GROUP: Final = "progresswidget.formats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,105 +44,81 @@ class Format:
         Endings of file names, lower case, by which the format is recognised.
     flavour
         How values are held.
-    options
-        What a caller may set.
     writer
-        Makes the writer for a schema; imports what it needs when it is called.
+        ``module:class`` of its `Writer`, imported when it is needed.
+    holds
+        What a file holds.
+    compressible
+        Whether ``.gz``, ``.zst``, ``.bz2`` or ``.xz`` may follow the suffix.
+    codec
+        What the whole file is compressed with; find_format sets it where such an ending follows.
     """
 
     name: str
     media_type: str
     suffixes: tuple[str, ...]
     flavour: Flavour
-    options: tuple[Option, ...] = field(repr=False)
-    writer: Callable[[pa.Schema, Mapping[str, Any]], Writer] = field(repr=False)
+    writer: str
+    holds: Holds = "table"
+    compressible: bool = False
+    codec: Codec | None = None
+
+    @property
+    def options(self) -> tuple[Option, ...]:
+        """What a caller may set."""
+        return self._load().OPTIONS + (() if self.codec is None else compressed.OPTIONS)
+
+    def make(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> Writer:
+        """Return the writer of a file.
+
+        Raises
+        ------
+        ColumnError
+            If the format cannot hold a column.
+        MissingExtraError
+            If a library is not installed.
+        """
+        values = dict(options)
+        if self.codec is None:
+            return self._load()(headings, values)
+        own = {option.name: values.pop(option.name) for option in compressed.OPTIONS}
+        return compressed.CompressedWriter(self._load()(headings, values), self.codec, own)
+
+    def _load(self) -> type[Writer]:
+        module, _, name = self.writer.partition(":")
+        loaded: type[Writer] = getattr(import_module(module), name)
+        return loaded
 
 
-def _csv(schema: pa.Schema, options: Mapping[str, Any]) -> Writer:
-    from progresswidget.export.writers.csv import CsvWriter
+_WRITERS: Final = "progresswidget.export.writers"
 
-    return CsvWriter(schema, options)
-
-
-def _parquet(schema: pa.Schema, options: Mapping[str, Any]) -> Writer:
-    from progresswidget.export.writers.parquet import ParquetWriter
-
-    return ParquetWriter(schema, options)
-
-
-def _check_delimiter(value: str) -> str | None:
-    if len(value) == 1 and value.isascii() and value not in '"\r\n\0':
-        return None
-    return "must be one ASCII character, and neither a quote nor a line break"
-
-
-def _check_null(value: str) -> str | None:
-    if any(character in value for character in '"\r\n'):
-        return "must not hold quotes or line breaks"
-    return None if _is_unicode(value) else "must be text that can be written as UTF-8"
-
-
-def _is_unicode(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _check_row_group(value: int | None) -> str | None:
-    # pyarrow silently lowers anything above this.
-    return None if value is None or 1 <= value <= 64 * 2**20 else "must be 1 to 67,108,864 rows"
-
-
-CSV: Final = Format(
-    name="csv",
-    media_type="text/csv; charset=utf-8",
-    suffixes=(".csv",),
-    flavour="text",
-    options=(
-        Option("delimiter", (str,), ",", "The character between values.", check=_check_delimiter),
-        Option("header", (bool,), True, "Whether the first line holds the column names."),  # noqa: FBT003
-        Option("null", (str,), "", "The text that stands for a missing value.", check=_check_null),
-        Option(
-            "quote",
-            (str,),
-            "necessary",
-            "Which values are put in quotes.",
-            choices=("necessary", "always", "non_numeric", "never"),
+FORMATS: Final[dict[str, Format]] = {
+    row.name: row
+    for row in (
+        Format(
+            "csv",
+            "text/csv; charset=utf-8",
+            (".csv",),
+            "text",
+            f"{_WRITERS}.csv:CsvWriter",
+            compressible=True,
         ),
-        Option("bom", (bool,), False, "Whether to begin with a byte order mark, for Excel."),  # noqa: FBT003
-    ),
-    writer=_csv,
-)
+        Format(
+            "parquet",
+            "application/vnd.apache.parquet",
+            (".parquet", ".pq"),
+            "columnar",
+            f"{_WRITERS}.parquet:ParquetWriter",
+        ),
+    )
+}
 
-PARQUET: Final = Format(
-    name="parquet",
-    media_type="application/vnd.apache.parquet",
-    suffixes=(".parquet", ".pq"),
-    flavour="columnar",
-    options=(
-        Option(
-            "compression",
-            (str, type(None)),
-            "zstd",
-            "The codec of the column chunks.",
-            choices=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
-        ),
-        Option(
-            "compression_level",
-            (int, type(None)),
-            None,
-            "The level of the codec: more is smaller and slower.",
-        ),
-        Option(
-            "row_group_size",
-            (int, type(None)),
-            None,
-            "Rows in a row group; by default 262,144, and fewer where rows are large.",
-            check=_check_row_group,
-        ),
-    ),
-    writer=_parquet,
-)
 
-FORMATS: Final[dict[str, Format]] = {CSV.name: CSV, PARQUET.name: PARQUET}
+@cache
+def formats() -> Mapping[str, Format]:
+    """Return every format by its name, those of other packages too; ours go first."""
+    theirs = {point.name: point.load() for point in entry_points(group=GROUP)}
+    return {**theirs, **FORMATS}
 
 
 def find_format(file_name: str, format: str | None = None) -> Format:
@@ -149,24 +136,55 @@ def find_format(file_name: str, format: str | None = None) -> Format:
     UnsupportedFormatError
         If there is no such format.
     """
-    known = f"There are: {', '.join(FORMATS)}."
+    known = f"There are: {', '.join(formats())}."
     if format is not None:
         if not isinstance(format, str):
             raise OptionError(f"format must be a name, not {type(format).__name__}.", known)
-        if format.lower() not in FORMATS:
+        found = _named(format.lower())
+        if found is None:
             raise UnsupportedFormatError(f"There is no format {format!r}.", known)
-        return FORMATS[format.lower()]
-    lower = file_name.lower()
-    found = [
-        (len(suffix), candidate)
-        for candidate in FORMATS.values()
-        for suffix in candidate.suffixes
-        if lower.endswith(suffix)
-    ]
-    if not found:
+        return found
+    found = _ending(file_name.lower())
+    if found is None:
+        endings = ", ".join(s for f in formats().values() for s in f.suffixes)
         raise UnsupportedFormatError(
             f"The ending of {file_name!r} says nothing about its format.",
-            f"End the name with {', '.join(s for f in FORMATS.values() for s in f.suffixes)}, "
-            'or give format="csv".',
+            f'End the name with {endings}, or give format="csv".',
         )
-    return max(found, key=lambda pair: pair[0])[1]
+    return found
+
+
+def _named(name: str) -> Format | None:
+    if name in formats():
+        return formats()[name]
+    for suffix, codec in CODECS.items():
+        inner = formats().get(name.removesuffix(suffix))
+        if name.endswith(suffix) and inner is not None and inner.compressible:
+            return _compressed(inner, suffix, codec)
+    return None
+
+
+def _ending(name: str) -> Format | None:
+    found = [
+        (len(suffix), candidate)
+        for candidate in formats().values()
+        for suffix in candidate.suffixes
+        if name.endswith(suffix)
+    ]
+    if found:
+        return max(found, key=lambda pair: pair[0])[1]
+    for suffix, codec in CODECS.items():
+        inner = _ending(name.removesuffix(suffix)) if name.endswith(suffix) else None
+        if inner is not None and inner.compressible and inner.codec is None:
+            return _compressed(inner, suffix, codec)
+    return None
+
+
+def _compressed(inner: Format, suffix: str, codec: Codec) -> Format:
+    return replace(
+        inner,
+        name=inner.name + suffix,
+        media_type=codec.media_type,
+        suffixes=tuple(each + suffix for each in inner.suffixes),
+        codec=codec,
+    )

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import OptionError, ProgressWidgetError, SourceError
 from progresswidget.export.destination import check, explain, locate, open_part
 from progresswidget.export.formats import Format, find_format
-from progresswidget.export.options import resolve
+from progresswidget.export.sections import find_sections
 from progresswidget.export.sink import Sink
-from progresswidget.export.sources import find_kind, once, reason
+from progresswidget.export.sources import Source, once, reason
 from progresswidget.export.units import encode, group
+from progresswidget.export.writers import Placed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from progresswidget.export.destination import Part
+    from progresswidget.export.sections import Section
+    from progresswidget.export.units import Unit
+    from progresswidget.export.writers import Writer
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -153,7 +157,6 @@ class Export:
         overwrite: bool = True,
         options: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
-        kind = find_kind(frame)
         if not isinstance(overwrite, bool):
             raise OptionError(
                 f"overwrite must be True or False, not {type(overwrite).__name__}.",
@@ -162,18 +165,15 @@ class Export:
         self.path = locate(path)
         # The name as given tells the format, also where it is a link to a file of another name.
         self.format: Format = find_format(os.path.basename(os.fspath(path)), format)  # noqa: PTH119
-        known = (*self.format.options, *kind.options)
-        values = resolve(known, options, owner=f"A {kind.name} as {self.format.name}")
         check(self.path, overwrite=overwrite)
-        own = {option.name: values.pop(option.name) for option in kind.options}
-        self._source = kind.read(frame, self.format.flavour, own)
-        self._options = values
+        self._sections, self._options = find_sections(frame, self.path.stem, self.format, options)
         self._overwrite = overwrite
-        self.once = self._source.once
-        self._frame = frame if self.once else None
-        self.format.writer(self._source.schema, values)  # refuses what it cannot hold
-        self.total = self._source.total
-        self.columns = len(self._source.schema)
+        self.once = any(section.content.once for section in self._sections)
+        headings = [section.heading for section in self._sections]
+        self.format.make(headings, self._options).close()  # refuses what it cannot hold
+        totals = [heading.total for heading in headings if heading.schema is not None]
+        self.total = None if None in totals else sum(total for total in totals if total)
+        self.columns = max((len(each.schema) for each in headings if each.schema), default=0)
 
     def run(self, progress: Progress) -> Result:
         """Write the file; the calling thread does the reading.
@@ -195,8 +195,9 @@ class Export:
         DestinationError
             If the file cannot be written, for instance because the disk is full.
         """
-        if self.once:
-            once.check(self._frame)
+        for section in self._sections:
+            if section.content.once:
+                once.check(section.frame)
         started = time.monotonic()
         progress.total = self.total
         try:
@@ -223,40 +224,54 @@ class Export:
         def counted(size: int) -> None:
             progress.bytes = size
 
-        writer = self.format.writer(self._source.schema, self._options)
+        writer = self.format.make([section.heading for section in self._sections], self._options)
         sink = Sink(part.descriptor, counted)
+        placed: list[Placed] = []
         try:
+            writer.attach(part.path)
             progress.phase = "reading"
-            for piece in writer.head():
-                sink.write(piece)
-            batches = group(
-                self._read(progress),
-                writer.unit_rows,
-                writer.unit_bytes,
-                patience=writer.unit_patience,
-                least=writer.least_rows,
-            )
-            with closing(encode(batches, writer, progress.checkpoint)) as units:
-                for unit in units:
+            position = sink.append(writer.head())
+            for index, section in enumerate(self._sections):
+                position += sink.append(writer.begin(index, position))
+                first = len(placed)
+                for unit in self._units(section, index, writer, progress):
                     progress.phase = "writing"
-                    for piece in unit.pieces:
-                        sink.write(piece)
+                    size = sink.append(unit.encoded.pieces)
+                    placed.append(Placed(index, unit.rows, position, size, unit.encoded.note))
+                    position += size
                     progress.rows += unit.rows
                     progress.checkpoint()
+                position += sink.append(writer.end(index, placed[first:], position))
             progress.phase = "finishing"
-            for piece in writer.tail():
-                sink.write(piece)
+            sink.append(writer.tail(placed, position))
             return sink.finish()
         finally:
             sink.close()
+            writer.close()
 
-    def _read(self, progress: Progress) -> Iterator[pa.RecordBatch]:
+    def _units(
+        self, section: Section, index: int, writer: Writer, progress: Progress
+    ) -> Iterator[Unit]:
+        batches = group(
+            self._read(section, progress),
+            writer.unit_rows,
+            writer.unit_bytes,
+            patience=writer.unit_patience,
+            least=writer.least_rows,
+        )
+        with closing(encode(batches, writer, progress.checkpoint, index)) as units:
+            yield from units
+
+    def _read(self, section: Section, progress: Progress) -> Iterator[pa.RecordBatch]:
+        source = section.content
+        if not isinstance(source, Source):
+            raise TypeError("a blob")
         with _blaming_the_source():
-            batches = self._source.batches()
+            batches = source.batches()
         with closing(batches):
             progress.checkpoint()
-            if self.once:
-                once.start(self._frame)
+            if source.once:
+                once.start(section.frame)
             while True:
                 with _blaming_the_source():
                     batch = next(batches, None)

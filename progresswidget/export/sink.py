@@ -13,7 +13,9 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from progresswidget.export.writers import Piece
 
 DEPTH: Final = 4
 """Pieces that may wait; an encoder that is faster than the disk then waits itself."""
@@ -38,11 +40,11 @@ class Sink:
         self._digest = hashlib.sha256()
         self._size = 0
         self._failure: BaseException | None = None
-        self._queue: Queue[bytes | None] = Queue(DEPTH)
+        self._queue: Queue[Piece | None] = Queue(DEPTH)
         self._thread = Thread(target=self._work, name="progresswidget-sink", daemon=True)
         self._thread.start()
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: Piece) -> None:
         """Hand over bytes; waits while too many are under way.
 
         Raises
@@ -53,6 +55,15 @@ class Sink:
         if self._failure is not None:
             raise self._failure
         self._queue.put(piece)
+
+    def append(self, pieces: Iterable[Piece]) -> int:
+        """Hand over several pieces; return how many bytes they are."""
+        size = 0
+        for piece in pieces:
+            view = memoryview(piece).cast("B")
+            size += view.nbytes
+            self.write(view)
+        return size
 
     def finish(self) -> tuple[int, str]:
         """Wait for the last byte; return the size and the SHA-256 in hexadecimal digits.
@@ -82,7 +93,7 @@ class Sink:
             except BaseException as error:  # noqa: BLE001 - it is raised again by `write`
                 self._failure = error
 
-    def _append(self, piece: bytes) -> None:
+    def _append(self, piece: Piece) -> None:
         rest = memoryview(piece)
         while rest:
             written = os.write(self._descriptor, rest[:PIECE])

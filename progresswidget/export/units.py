@@ -16,11 +16,11 @@ from weakref import WeakSet
 from progresswidget.export.size import split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     import pyarrow as pa
 
-    from progresswidget.export.writers import Writer
+    from progresswidget.export.writers import Encoded, Writer
 
 LOOK: Final = 0.1
 """Seconds between two looks at pause and cancel while an encoder is busy."""
@@ -30,10 +30,10 @@ SLOW: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The bytes of some rows."""
+    """Some rows and their bytes."""
 
     rows: int
-    pieces: Sequence[bytes]
+    encoded: Encoded
 
 
 def group(
@@ -88,6 +88,7 @@ def encode(
     groups: Iterable[list[pa.RecordBatch]],
     writer: Writer,
     checkpoint: Callable[[], None] = lambda: None,
+    section: int = 0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Unit, None, None]:
     """Encode groups on `writer.workers` threads and yield the units in order.
@@ -105,6 +106,8 @@ def encode(
         What encodes them.
     checkpoint
         Called again and again while a unit is waited for: a slow codec must not delay a pause.
+    section
+        The index of the section that the groups belong to.
     clock
         Seconds from any start.
     """
@@ -119,8 +122,10 @@ def encode(
     _encoders.update(threads)
     try:
         asked = clock()
+        start = 0
         for batches in groups:
-            task = _Task(batches)
+            task = _Task(batches, start, section)
+            start += task.rows
             waiting.append(task.unit)
             tasks.put(task)
             if clock() - asked >= SLOW:
@@ -158,7 +163,13 @@ def _wait_for_encoders() -> None:
 @dataclass(frozen=True, slots=True)
 class _Task:
     batches: list[pa.RecordBatch]
+    start: int
+    section: int
     unit: Future[Unit] = field(default_factory=Future)
+
+    @property
+    def rows(self) -> int:
+        return sum(batch.num_rows for batch in self.batches)
 
 
 # Not a ThreadPoolExecutor: that one takes no work any more once the main thread of a script has
@@ -168,7 +179,7 @@ def _work(tasks: SimpleQueue[_Task | None], writer: Writer) -> None:
         if not task.unit.set_running_or_notify_cancel():
             continue
         try:
-            rows = sum(batch.num_rows for batch in task.batches)
-            task.unit.set_result(Unit(rows, writer.encode(task.batches)))
+            encoded = writer.encode(task.batches, task.start, task.section)
+            task.unit.set_result(Unit(task.rows, encoded))
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             task.unit.set_exception(error)

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from progresswidget.errors import ExportCancelledError
-from progresswidget.export.formats import PARQUET
+from progresswidget.export.formats import FORMATS
 from progresswidget.export.pipeline import Export, Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
 from progresswidget.export.units import encode, group
+from progresswidget.export.writers import Encoded, Heading, Writer
 from progresswidget.export.writers.parquet import PATIENCE
 
 if TYPE_CHECKING:
@@ -106,55 +107,47 @@ def test_the_time_of_the_encoders_is_not_the_time_of_the_source() -> None:
 def test_a_size_of_row_groups_that_is_asked_for_is_kept(
     options: dict[str, int], patience: float
 ) -> None:
-    values = {option.name: option.default for option in PARQUET.options} | options
-    writer = PARQUET.writer(pa.schema([("a", pa.int64())]), values)
+    parquet = FORMATS["parquet"]
+    values = {option.name: option.default for option in parquet.options} | options
+    writer = parquet.make([Heading("t", pa.schema([("a", pa.int64())]))], values)
     assert writer.unit_patience == patience
 
 
-class Backwards:
+class Backwards(Writer):
     """A writer whose first unit is ready last."""
 
     def __init__(self, units: int) -> None:
         self.workers = self.unit_rows = units
-        self.unit_bytes = 2**20
-        self.unit_patience = 0.5
-        self.least_rows = 1
         self._turn = threading.Condition()
         self._left = units
 
-    def head(self) -> Sequence[bytes]:
-        return ()
-
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         number = batches[0]["n"][0].as_py()
         with self._turn:
             assert self._turn.wait_for(lambda: self._left == number + 1, timeout=60)
             self._left -= 1
             self._turn.notify_all()
-        return [b"%d" % number]
-
-    def tail(self) -> Sequence[bytes]:
-        return ()
+        return Encoded([b"%d" % number])
 
 
 def test_units_are_encoded_side_by_side_and_come_in_order() -> None:
     groups = [[batch] for batch in batches(1, 1, 1, 1)]
     units = list(encode(groups, Backwards(4)))
-    assert [unit.pieces for unit in units] == [[b"0"], [b"1"], [b"2"], [b"3"]]
+    assert [unit.encoded.pieces for unit in units] == [[b"0"], [b"1"], [b"2"], [b"3"]]
 
 
 class Failing(Backwards):
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         if batches[0]["n"][0].as_py() == 2:
             raise ZeroDivisionError
-        return [b"x"]
+        return Encoded([b"x"])
 
 
 class Done(Backwards):
     """A writer that is done at once."""
 
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
-        return [b"%d" % len(batches)]
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        return Encoded([b"%d" % len(batches)])
 
 
 def test_a_unit_of_a_slow_source_does_not_wait_for_the_next_ones() -> None:
@@ -180,9 +173,9 @@ class Slow(Backwards):
         super().__init__(1)
         self.let = threading.Event()
 
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         assert self.let.wait(60), batches
-        return [b"x"]
+        return Encoded([b"x"])
 
 
 def test_a_slow_encoder_delays_neither_a_pause_nor_a_cancel() -> None:

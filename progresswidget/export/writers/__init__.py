@@ -1,47 +1,192 @@
 """Writers: Arrow batches to the bytes of a file, one module per family of formats.
 
 A writer does no input or output. It encodes *units*, groups of batches whose bytes follow one
-another in the file, so that units can be encoded side by side, counted, and later committed one
-by one.
+another in the file, so that units can be encoded side by side, counted, and committed to a journal
+one by one. A file has one section for each table in it (a sheet of a workbook, an entry of an
+archive); most formats hold one.
+
+The calls for a file: ``head``, and for each section ``begin``, ``encode`` for its units and
+``end``, then ``tail``. The bytes go to the file in this order.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from progresswidget.errors import ColumnError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
+    from progresswidget.export.options import Option
 
-class Writer(Protocol):
-    """What the pipeline needs of a format.
+Piece: TypeAlias = Any
+"""Bytes on their way to the file: anything with the buffer protocol that nobody will change."""
 
-    `unit_rows` and `unit_bytes` (of Arrow data) say when a unit is full; `workers` how many units
-    may be encoded at the same time. With one worker the calls come in the order of the file.
 
-    A slow source would fill no unit for minutes: after `unit_patience` seconds of waiting for the
-    source a unit ends early, if it has `least_rows` rows.
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What a writer is told of a section beforehand.
+
+    Parameters
+    ----------
+    name
+        The name of the sheet, table or entry. A single frame is called after its file.
+    schema
+        The columns, or None where the section is bytes and no table.
+    total
+        Rows, or bytes where there is no schema; None if that is unknown.
     """
 
-    unit_rows: int
-    unit_bytes: int
-    unit_patience: float
-    least_rows: int
-    workers: int
+    name: str
+    schema: pa.Schema | None
+    total: int | None = None
 
-    def head(self) -> Sequence[bytes]:
-        """Return the bytes before the first unit."""
 
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
-        """Return the bytes of one unit; `batches` is not empty.
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """The bytes of one unit.
+
+    Parameters
+    ----------
+    pieces
+        The bytes, in order.
+    note
+        What `Writer.end` and `Writer.tail` must know of the unit. The journal keeps it, so it is
+        small.
+    """
+
+    pieces: Sequence[Piece]
+    note: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A unit that has its place in the file.
+
+    Parameters
+    ----------
+    section
+        The index of its section.
+    rows
+        How many rows it has; bytes where the section is no table.
+    offset, size
+        Where its bytes begin in the file, and how many they are.
+    note
+        What `Writer.encode` wanted to be remembered.
+    """
+
+    section: int
+    rows: int
+    offset: int
+    size: int
+    note: bytes
+
+
+class Writer(ABC):
+    """What the pipeline needs of a format; the defaults are those of a stream of rows.
+
+    Parameters
+    ----------
+    headings
+        The sections; a format that holds one table gets one.
+    options
+        A value for each of `OPTIONS`, checked.
+
+    Attributes
+    ----------
+    OPTIONS
+        What a caller may set.
+    unit_rows, unit_bytes
+        When a unit is full: rows, and bytes of Arrow data.
+    unit_patience, least_rows
+        A slow source would fill no unit for minutes: after so many seconds of waiting for it a
+        unit ends early, if it has `least_rows` rows.
+    workers
+        How many units may be encoded at the same time. With one, `encode` is called in the order
+        of the file, and never for two units at once.
+    resumable
+        Whether a unit's bytes and note depend on nothing but its batches, `start`, the headings
+        and the options: then what is on the disk can be continued by another process, which calls
+        everything but `encode` again for the units that are there.
+    """
+
+    OPTIONS: ClassVar[tuple[Option, ...]] = ()
+
+    unit_rows: int = 131_072
+    unit_bytes: int = 32 * 2**20
+    unit_patience: float = 0.5
+    least_rows: int = 1
+    workers: int = 1
+    resumable: bool = False
+
+    @abstractmethod
+    def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None: ...
+
+    def attach(self, path: Path) -> None:  # noqa: B027 - most have no use for it
+        """Learn where the file is; only for formats whose library insists on writing it itself.
+
+        The file is there and empty. Whatever else such a writer creates has a name that begins
+        with the name of `path`, and is gone after `tail` or `close`.
+        """
+
+    def head(self) -> Sequence[Piece]:
+        """Return the bytes before the first section."""
+        return ()
+
+    def begin(self, section: int, offset: int) -> Sequence[Piece]:
+        """Return the bytes before the first unit of a section, which go to `offset`."""
+        return ()
+
+    @abstractmethod
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        """Return the bytes of one unit.
+
+        Parameters
+        ----------
+        batches
+            Its rows: one batch or more, none of them empty.
+        start
+            The rows of the section before the first of them.
+        section
+            The index of the section.
 
         Raises
         ------
         ColumnError
-            If a value cannot be written.
+            If a value cannot be written; it names the column and the row.
         """
 
-    def tail(self) -> Sequence[bytes]:
-        """Return the bytes after the last unit; the writer is not used again."""
+    def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
+        """Return the bytes of a chunk of a section that is no table; only archives have those."""
+        raise NotImplementedError
+
+    def end(self, section: int, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+        """Return the bytes after the last unit of a section, which go to `offset`."""
+        return ()
+
+    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+        """Return the bytes after the last section, which go to `offset`."""
+        return ()
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Let go of what is held; called in the end, also after a failure."""
+
+
+def only_schema(headings: Sequence[Heading], format: str) -> pa.Schema:
+    """Return the schema of the one table that most formats hold.
+
+    Raises
+    ------
+    ColumnError
+        If the section is no table.
+    """
+    (heading,) = headings
+    if heading.schema is None:
+        raise ColumnError(f"{heading.name!r} is no table, which {format} needs.")
+    return heading.schema

@@ -40,7 +40,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.writers import columns
+from progresswidget.export.options import Option
+from progresswidget.export.writers import Encoded, Heading, Writer, columns, only_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Quote: TypeAlias = Literal["necessary", "always", "non_numeric", "never"]
+
+
+def _check_delimiter(value: str) -> str | None:
+    if len(value) == 1 and value.isascii() and value not in '"\r\n\0':
+        return None
+    return "must be one ASCII character, and neither a quote nor a line break"
+
+
+def _check_null(value: str) -> str | None:
+    if any(character in value for character in '"\r\n'):
+        return "must not hold quotes or line breaks"
+    return None if _is_unicode(value) else "must be text that can be written as UTF-8"
+
+
+def _is_unicode(value: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in value)
+
+
 BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -64,13 +83,13 @@ class Parts:
         return len(data)
 
 
-class CsvWriter:
+class CsvWriter(Writer):
     """Encode batches as CSV.
 
     Parameters
     ----------
-    schema
-        The columns; names may repeat.
+    headings
+        The one table; names of columns may repeat.
     options
         Values of all options of the format.
 
@@ -82,13 +101,26 @@ class CsvWriter:
         If this process is a fork in which polars would hang.
     """
 
-    def __init__(self, schema: pa.Schema, options: Mapping[str, Any]) -> None:
-        self.unit_rows = 131_072
-        self.unit_bytes = 32 * 2**20
-        self.unit_patience = 0.5  # lines are lines: only progress depends on the size of a unit
-        self.least_rows = 1
-        self.workers = 3
+    OPTIONS = (
+        Option("delimiter", (str,), ",", "The character between values.", check=_check_delimiter),
+        Option("header", (bool,), True, "Whether the first line holds the column names."),  # noqa: FBT003
+        Option("null", (str,), "", "The text that stands for a missing value.", check=_check_null),
+        Option(
+            "quote",
+            (str,),
+            "necessary",
+            "Which values are put in quotes.",
+            choices=("necessary", "always", "non_numeric", "never"),
+        ),
+        Option("bom", (bool,), False, "Whether to begin with a byte order mark, for Excel."),  # noqa: FBT003
+    )
+
+    workers = 3
+    resumable = True
+
+    def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         refuse_polars()
+        schema = only_schema(headings, "CSV")
         self._names: list[str] = list(schema.names)
         self._delimiter: str = options["delimiter"]
         self._quote: Quote = options["quote"]
@@ -111,14 +143,8 @@ class CsvWriter:
             pieces.append(('""\n' if lonely else f"{line}\n").encode())
         return pieces
 
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
-        """Return the lines of some batches.
-
-        Raises
-        ------
-        ColumnError
-            If a value has no text.
-        """
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        """Return the lines of some rows."""
         refuse_polars()  # the writer may have been made before the fork
         parts = Parts()
         if self._plans:
@@ -130,11 +156,7 @@ class CsvWriter:
                 null_value=self._null,
                 time_format="%H:%M:%S%.f",
             )
-        return parts.pieces
-
-    def tail(self) -> Sequence[bytes]:
-        """Return nothing: CSV has no end mark."""
-        return ()
+        return Encoded(parts.pieces)
 
     def _quoted(self, name: str) -> str:
         special = any(character in name for character in (self._delimiter, '"', "\n", "\r"))

@@ -35,6 +35,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, OptionError
+from progresswidget.export.options import Option
+from progresswidget.export.writers import Encoded, Heading, Placed, Writer, only_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +52,11 @@ ROW_GROUP_BYTES: Final = 64 * 2**20
 PATIENCE: Final = 5.0
 LEAST_ROWS: Final = 16_384
 DICTIONARY_PAGE: Final = 128 * 2**10
+
+
+def _check_row_group(value: int | None) -> str | None:
+    # pyarrow silently lowers anything above this.
+    return None if value is None or 1 <= value <= 64 * 2**20 else "must be 1 to 67,108,864 rows"
 
 
 class Capture(io.RawIOBase):
@@ -81,13 +88,13 @@ class Capture(io.RawIOBase):
         return pieces
 
 
-class ParquetWriter:
+class ParquetWriter(Writer):
     """Encode batches as row groups.
 
     Parameters
     ----------
-    schema
-        The columns, with the metadata that shall be in the file.
+    headings
+        The one table; the metadata of its schema shall be in the file.
     options
         Values of all options of the format.
 
@@ -99,13 +106,37 @@ class ParquetWriter:
         If the codec is missing in this build of pyarrow, or has no such level.
     """
 
-    def __init__(self, schema: pa.Schema, options: Mapping[str, Any]) -> None:
+    OPTIONS = (
+        Option(
+            "compression",
+            (str, type(None)),
+            "zstd",
+            "The codec of the column chunks.",
+            choices=("zstd", "snappy", "gzip", "lz4", "brotli", "none"),
+        ),
+        Option(
+            "compression_level",
+            (int, type(None)),
+            None,
+            "The level of the codec: more is smaller and slower.",
+        ),
+        Option(
+            "row_group_size",
+            (int, type(None)),
+            None,
+            "Rows in a row group; by default 262,144, and fewer where rows are large.",
+            check=_check_row_group,
+        ),
+    )
+
+    least_rows = LEAST_ROWS
+
+    def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
+        schema = only_schema(headings, "Parquet")
         size = options["row_group_size"]
         self.unit_rows: int = size or ROW_GROUP
         self.unit_bytes = 2**63 if size else ROW_GROUP_BYTES
         self.unit_patience = math.inf if size else PATIENCE
-        self.least_rows = LEAST_ROWS
-        self.workers = 1
         self._codec = _codec(options["compression"], options["compression_level"])
         _check_names(schema)
         self._schema = _storable(schema)
@@ -117,14 +148,8 @@ class ParquetWriter:
         """Return the magic number."""
         return self._file.take()
 
-    def encode(self, batches: Sequence[pa.RecordBatch]) -> Sequence[bytes]:
-        """Return one row group.
-
-        Raises
-        ------
-        ColumnError
-            If a value cannot be converted.
-        """
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        """Return one row group."""
         import pyarrow as pa
 
         arrays = zip(*(batch.columns for batch in batches), strict=True)
@@ -139,9 +164,9 @@ class ParquetWriter:
         # written out plainly, which polars before 2 cannot read as categories.
         table = table.unify_dictionaries()
         self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
-        return self._file.take()
+        return Encoded(self._file.take())
 
-    def tail(self) -> Sequence[bytes]:
+    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[bytes]:
         """Return the footer."""
         self._writer.close()
         return self._file.take()
