@@ -13,17 +13,24 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget import accessors
+
 if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
     from progresswidget.errors import (
         ColumnError,
+        DestinationBusyError,
         DestinationError,
         DestinationExistsError,
         ExportCancelledError,
         ExportInterrupted,
         JobStateError,
+        LeaseLostError,
         MissingExtraError,
         OptionError,
         ProgressWidgetError,
+        SourceChangedError,
         SourceError,
         UnsupportedFormatError,
         UnsupportedSourceError,
@@ -36,6 +43,7 @@ __version__ = "0.1.0"
 
 _HOMES: Final = {
     "ColumnError": "errors",
+    "DestinationBusyError": "errors",
     "DestinationError": "errors",
     "DestinationExistsError": "errors",
     "ExportCancelledError": "errors",
@@ -43,10 +51,12 @@ _HOMES: Final = {
     "ExportWidget": "widget",
     "Job": "job",
     "JobStateError": "errors",
+    "LeaseLostError": "errors",
     "MissingExtraError": "errors",
     "OptionError": "errors",
     "ProgressWidgetError": "errors",
     "Result": "export.pipeline",
+    "SourceChangedError": "errors",
     "SourceError": "errors",
     "UnsupportedFormatError": "errors",
     "UnsupportedSourceError": "errors",
@@ -54,6 +64,7 @@ _HOMES: Final = {
 
 __all__ = [
     "ColumnError",
+    "DestinationBusyError",
     "DestinationError",
     "DestinationExistsError",
     "ExportCancelledError",
@@ -61,10 +72,12 @@ __all__ = [
     "ExportWidget",
     "Job",
     "JobStateError",
+    "LeaseLostError",
     "MissingExtraError",
     "OptionError",
     "ProgressWidgetError",
     "Result",
+    "SourceChangedError",
     "SourceError",
     "UnsupportedFormatError",
     "UnsupportedSourceError",
@@ -102,3 +115,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register ``%export`` and ``%%export``: what ``%load_ext progresswidget`` calls."""
+    from progresswidget import magics
+
+    magics.load(shell)
+
+
+accessors.install()

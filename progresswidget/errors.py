@@ -58,10 +58,28 @@ class DestinationExistsError(DestinationError, FileExistsError):
     code = "destination-exists"
 
 
+class DestinationBusyError(DestinationError):
+    """Another export is writing the file at this moment."""
+
+    code = "destination-busy"
+
+
+class LeaseLostError(DestinationError):
+    """Another export took over the file, because this one gave no sign of life for too long."""
+
+    code = "lease-lost"
+
+
 class SourceError(ProgressWidgetError):
     """The frame raised while it was being read."""
 
     code = "source-failed"
+
+
+class SourceChangedError(SourceError):
+    """The data changed while it was being read, so the file would hold rows of two moments."""
+
+    code = "source-changed"
 
 
 class MissingExtraError(ProgressWidgetError, ImportError):
@@ -74,6 +92,8 @@ class ExportCancelledError(ProgressWidgetError):
     """The export was cancelled: by its button, by `cancel()`, or from the server."""
 
     code = "cancelled"
+    final = True
+    """Whether what was written is thrown away; otherwise the next run continues it."""
 
     def _render_traceback_(self) -> list[str]:
         # IPython asks for it: somebody wanted this, and where in our code it came up is no news.
@@ -90,6 +110,7 @@ class KernelStoppedError(ExportCancelledError):
     """The export was ended because its kernel is being shut down."""
 
     code = "kernel-stopped"
+    final = False
 
 
 class JobStateError(ProgressWidgetError, RuntimeError):

@@ -37,7 +37,7 @@ from progresswidget.meter import Meter
 from progresswidget.textbar import TextBar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
     from progresswidget.protocol import Action, Json, Status
@@ -57,6 +57,7 @@ def export(
     background: bool = False,
     overwrite: bool = True,
     format: str | None = None,
+    encrypt_to: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Job:
     """Write a frame to a file, with a live bar where there is someone to see it.
@@ -101,7 +102,9 @@ def export(
     """
     if not isinstance(background, bool):
         raise OptionError(f"background must be True or False, not {background!r}.")
-    work = Export(frame, path, format=format, overwrite=overwrite, options=options)
+    work = Export(
+        frame, path, format=format, overwrite=overwrite, encrypt_to=encrypt_to, options=options
+    )
     job = Job(work, background=background)
     if background:
         job._start()  # noqa: SLF001 - a job is started by `export` alone
@@ -193,6 +196,11 @@ class Job:
     def bytes(self) -> int:
         """The bytes written so far."""
         return self._progress.bytes if self._outcome is None else self._outcome.bytes
+
+    @property
+    def reused(self) -> int:
+        """Rows that did not have to be written, because an earlier export had written the same."""
+        return self._progress.reused if self._outcome is None else self._outcome.reused
 
     @property
     def sha256(self) -> str | None:
@@ -308,6 +316,7 @@ class Job:
         try:
             self._become("running")
             outcome = self._take_work().run(self._progress)
+            outcome.sha256  # noqa: B018 - the file is there; what is told of it waits for its digest
         except KernelStoppedError as error:
             self._finish("interrupted", error=error)
         except ExportCancelledError as error:
@@ -355,7 +364,7 @@ class Job:
         with self._changed:
             self._outcome, self._error = outcome, error
             self._ended = time.time()
-            self._meter.feed(time.monotonic(), self.rows)
+            self._feed()
             self._meter.pause(time.monotonic())
             self._state = state
             self._over.set()
@@ -432,7 +441,7 @@ class Job:
     def report(self) -> Json:
         """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""
         with self._changed:
-            self._meter.feed(time.monotonic(), self.rows)
+            self._feed()
             fields = self._fields()
             if _apart_from_clock(fields) != _apart_from_clock(self._reported):
                 self._revision += 1
@@ -465,6 +474,10 @@ class Job:
     def mirror(self, report: Json) -> None:
         """Show a changed state in the widget."""
         self._display.mirror(self.snapshot())
+
+    def _feed(self) -> None:
+        self._meter.total = self._progress.total
+        self._meter.feed(time.monotonic(), self.rows, self._progress.reused)
 
     def _fields(self) -> Json:
         ended = self._state in protocol.TERMINAL

@@ -17,8 +17,13 @@ LONGEST_MEMORY: Final = 30.0
 """Bounds, in seconds, of the time constant with which old observations fade."""
 MEMORY_SHARE: Final = 0.2
 """The time constant as a share of the time worked: a long job is judged over a longer time."""
+MEMORY_STEPS: Final = 3.0
+"""Steps that the time constant spans at least: rows that come rarely are judged over several."""
 SETTLING: Final = 0.5
 """The time constant of the shown remaining time, as a share of that of the rate."""
+SETTLING_SHARE: Final = 0.5
+SHORTEST_SETTLING: Final = 1.0
+"""It is at most this share of the remaining time, to be right before the end, but not less."""
 
 
 class Meter:
@@ -26,8 +31,14 @@ class Meter:
 
     The rate is a weighted mean in which an observation fades exponentially with its age. Rows and
     seconds fade alike, so the first observation counts fully (no start from zero) and irregular
-    feeding does no harm. The remaining time runs down like a clock and is only drawn towards the
-    newest estimate, so that it settles instead of jumping. Paused time counts nowhere.
+    feeding does no harm.
+
+    Rows come in steps, of a compressed file perhaps one in five seconds. An observation is
+    therefore the time from one step to the next. A step under way counts at the pace so far until
+    it is overdue, and then as if it came just now: the rate sinks, but not between any two steps.
+
+    The remaining time runs down like a clock and is only drawn towards the newest estimate, so
+    that it settles instead of jumping. Paused time counts nowhere.
 
     Parameters
     ----------
@@ -40,37 +51,57 @@ class Meter:
     def __init__(self, now: float, total: int | None = None) -> None:
         self.total = total
         self.rows = 0
+        self._reused = 0
         self._worked = 0.0
         self._last = now
         self._paused = False
         self._fading_rows = 0.0
         self._fading_seconds = 0.0
+        self._fading_squares = 0.0
+        self._waited = 0.0
+        self._observed = 0.0
+        self._steps = 0
         self._eta: float | None = None
 
-    def feed(self, now: float, rows: int) -> None:
+    def feed(self, now: float, rows: int, reused: int = 0) -> None:
         """Observe that `rows` rows are done in all at the time `now`.
 
-        A time before the last one counts as the last one, and so does a count.
+        A time before the last one counts as the last one, and so does a count. Only if fewer rows
+        are reused than before, the work has begun anew, for what was there was damaged.
+
+        Parameters
+        ----------
+        now
+            Time in seconds.
+        rows
+            Rows done.
+        reused
+            Rows of these that were there already. Neither they nor the time that went into
+            finding them tell how fast the rest is written.
         """
         seconds = self._advance(now)
-        gained = max(rows - self.rows, 0)
-        self.rows += gained
-        memory = self._memory()
-        fade = math.exp(-seconds / memory)
-        self._fading_rows = self._fading_rows * fade + gained
-        self._fading_seconds = self._fading_seconds * fade + seconds
-        self._settle(seconds, memory * SETTLING)
+        self._waited += seconds
+        if reused != self._reused:
+            anew = reused < self._reused
+            self.rows = max(rows if anew else max(rows, self.rows), 0)
+            self._reused = reused
+            self._waited = 0.0
+        elif rows > self.rows:
+            self._step(rows - self.rows)
+            self.rows = rows
+        self._settle(seconds)
 
     def pause(self, now: float) -> None:
         """Stop the clock; a second call changes nothing."""
         if not self._paused:
-            self.feed(now, self.rows)
+            self.feed(now, self.rows, self._reused)
             self._paused = True
 
     def resume(self, now: float) -> None:
         """Let the clock run again; a second call changes nothing."""
-        self._advance(now)
-        self._paused = False
+        if self._paused:
+            self._advance(now)
+            self._paused = False
 
     @property
     def elapsed(self) -> float:
@@ -80,9 +111,18 @@ class Meter:
     @property
     def rate(self) -> float | None:
         """Rows a second of late, or None before a microsecond has passed."""
+        if not self._fading_rows:
+            return 0.0 if self._waited >= MOMENT else None
         if self._fading_seconds < MOMENT:
             return None
-        return self._fading_rows / self._fading_seconds
+        pace = self._fading_rows / self._fading_seconds
+        usual = self._usual_wait()
+        if self._waited <= usual:
+            return pace
+        fade = self._fade()
+        return (self._fading_rows * fade + pace * usual) / (
+            self._fading_seconds * fade + self._waited
+        )
 
     @property
     def eta(self) -> float | None:
@@ -99,22 +139,58 @@ class Meter:
         self._worked += seconds
         return seconds
 
-    def _memory(self) -> float:
-        return min(max(self._worked * MEMORY_SHARE, SHORTEST_MEMORY), LONGEST_MEMORY)
+    def _step(self, gained: int) -> None:
+        fade = self._fade()
+        self._fading_rows = self._fading_rows * fade + gained
+        self._fading_seconds = self._fading_seconds * fade + self._waited
+        self._fading_squares = self._fading_squares * fade + self._waited**2
+        self._observed += self._waited
+        self._waited = 0.0
+        self._steps += 1
 
-    def _settle(self, seconds: float, memory: float) -> None:
+    def _usual_wait(self) -> float:
+        """Return how long the step lasts that a moment falls into: long ones hold more moments."""
+        if self._fading_seconds < MOMENT:
+            return 0.0
+        return self._fading_squares / self._fading_seconds
+
+    def _memory(self) -> float:
+        return max(self._bounded_memory(), self._usual_wait() * MEMORY_STEPS)
+
+    def _bounded_memory(self) -> float:
+        worked = self._observed + self._waited
+        return min(max(worked * MEMORY_SHARE, SHORTEST_MEMORY), LONGEST_MEMORY)
+
+    def _fade(self) -> float:
+        return math.exp(-self._waited / self._memory())
+
+    def _estimate(self, total: int, rate: float) -> float:
+        """Return the seconds that the rest takes, less what the step under way has had of them."""
+        usual = self._usual_wait()
+        under_way = min(self._waited, usual) * self._fading_rows / self._fading_seconds
+        return max(total - self.rows - under_way, 0.0) / rate
+
+    def _settle(self, seconds: float) -> None:
         rate = self.rate
-        if self.total is None or not rate or self._worked < WARM_UP:
+        if self.total is None or not rate or not self._warm():
             self._eta = None
             return
-        estimate = max(self.total - self.rows, 0) / rate
-        if not math.isfinite(estimate):  # a stall so long that the rate has underflowed
-            self._eta = None
-        elif self._eta is None:
+        estimate = self._estimate(self.total, rate)
+        if self._eta is None:
             self._eta = estimate
-        else:
-            shown = max(self._eta - seconds, 0.0)
-            self._eta = shown + (estimate - shown) * -math.expm1(-seconds / memory)
+            return
+        shown = max(self._eta - seconds, 0.0)
+        longest = self._bounded_memory() * SETTLING
+        time_constant = min(longest, max(shown * SETTLING_SHARE, SHORTEST_SETTLING))
+        drawn = -math.expm1(-seconds / time_constant)
+        # A factor and not a difference is made up for: twice too long is as wrong as half.
+        self._eta = math.expm1(math.log1p(shown) * (1 - drawn) + math.log1p(estimate) * drawn)
+
+    def _warm(self) -> bool:
+        """Say whether there is enough to go by: the first step alone has the start in it."""
+        if self._observed + self._waited < WARM_UP:
+            return False
+        return self._steps > 1 or self._waited > self._usual_wait()
 
 
 class Throttle:

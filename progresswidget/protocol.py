@@ -40,7 +40,9 @@ STATUSES: Final[frozenset[str]] = frozenset(
 ACTIVE: Final[frozenset[str]] = frozenset({"queued", "running", "paused"})
 TERMINAL: Final[frozenset[str]] = STATUSES - ACTIVE
 ACTIONS: Final[frozenset[str]] = frozenset({"pause", "resume", "cancel"})
-PHASES: Final[frozenset[str]] = frozenset({"starting", "reading", "writing", "finishing"})
+PHASES: Final[frozenset[str]] = frozenset(
+    {"starting", "hashing", "reading", "writing", "compressing", "finishing"}
+)
 
 MAX_FRAME: Final = 64 * 1024
 """Bytes of one WebSocket text frame, either way."""

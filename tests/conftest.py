@@ -1,13 +1,17 @@
-"""The order of the tests: those that drive a browser come last."""
+"""What all tests share: their order, and a cache of their own."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
 
+CACHE = "XDG_CACHE_HOME"
 BROWSER = Path(__file__).parent / "e2e"
 
 
@@ -15,3 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Playwright keeps an event loop running in the main thread from its first test to the end of
     # the session, and a loop of its own is what every asynchronous test needs.
     items.sort(key=lambda item: BROWSER in item.path.parents)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # What earlier runs have exported must not be remembered, and nothing be left in the user's
+    # own cache; processes that tests start inherit it.
+    os.environ[CACHE] = tempfile.mkdtemp(prefix="progresswidget-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(os.environ.pop(CACHE), ignore_errors=True)

@@ -43,8 +43,34 @@ ORDER = {
         "progresswidget.textbar",
         "progresswidget.texts",
     },
-    "progresswidget": {"progresswidget.errors", "progresswidget.export", "progresswidget.job"}
-    | {"progresswidget.widget"},
+    "progresswidget.accessors": {"progresswidget.job"},
+    "progresswidget.cli": {
+        "progresswidget",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.job",
+    },
+    "progresswidget.__main__": {"progresswidget.cli"},
+    "progresswidget.magics": {
+        "progresswidget.cli",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.job",
+    },
+    "progresswidget.notebook": {
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.notebook",
+    },
+    "progresswidget": {
+        "progresswidget.accessors",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.job",
+        "progresswidget.magics",
+        "progresswidget.notebook",
+        "progresswidget.widget",
+    },
     "jupyter_server_ext": {"progresswidget.protocol", "jupyter_server_ext"},
 }
 
@@ -121,7 +147,8 @@ def test_a_bare_import_loads_nothing_of_the_field() -> None:
         "IPython",
     }
     assert not loaded & heavy
-    assert {name for name in loaded if name.startswith("progresswidget")} == {"progresswidget"}
+    ours = {name for name in loaded if name.startswith("progresswidget")}
+    assert ours == {"progresswidget", "progresswidget.accessors"}
 
 
 def test_the_export_function_loads_no_frame_library_that_the_user_has_not() -> None:
@@ -129,10 +156,10 @@ def test_the_export_function_loads_no_frame_library_that_the_user_has_not() -> N
     assert not loaded & {"pandas", "polars", "pyarrow", "duckdb", "httpx", "tornado", "IPython"}
 
 
-def test_the_server_extension_loads_only_the_protocol() -> None:
+def test_the_server_extension_loads_nothing_but_the_protocol() -> None:
     loaded = loaded_by("import jupyter_server_ext.extension")
     ours = {name for name in loaded if name.startswith("progresswidget.")}
-    assert ours == {"progresswidget.protocol"}
+    assert ours == {"progresswidget.accessors", "progresswidget.protocol"}
     assert not loaded & {"pandas", "polars", "pyarrow"}
 
 

@@ -17,11 +17,11 @@ import secrets
 import stat
 import sys
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import DestinationError, DestinationExistsError
+from progresswidget.export.lease import Lock, lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,6 +160,10 @@ class Part:
             os.close(self.descriptor)
             self.descriptor = -1
 
+    def truncate(self, size: int) -> None:
+        """Cut off what is behind the first bytes."""
+        os.ftruncate(self.descriptor, size)
+
     def publish(self, *, overwrite: bool) -> os.stat_result:
         """Make the file durable and give it its final name, in one step.
 
@@ -207,10 +211,33 @@ class Part:
             raise _exists(self.destination) from None
         self.path.replace(self.destination)
 
+    def remove(self) -> None:
+        """Close the file and remove it; what was published stays."""
+        if sys.platform == "win32":
+            self.close()  # Windows removes no open file
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+        self.close()
+
 
 @contextlib.contextmanager
 def open_part(destination: Path) -> Iterator[Part]:
     """Create and lock a part beside `destination`; what is not published is removed.
+
+    Raises
+    ------
+    OSError
+        If it cannot be created.
+    """
+    part = create_part(destination)
+    try:
+        yield part
+    finally:
+        part.remove()
+
+
+def create_part(destination: Path) -> Part:
+    """Create and lock a part beside `destination`, and remove those of dead exports.
 
     Its mode is that of the file it will replace, or else what the umask leaves.
 
@@ -221,37 +248,71 @@ def open_part(destination: Path) -> Iterator[Part]:
     """
     remove_stale(destination)
     descriptor, path = _create(destination)
-    part = Part(descriptor, path, destination)
+    old = _stat(destination)
+    if old is not None:
+        with contextlib.suppress(OSError):  # file systems without modes refuse
+            path.chmod(stat.S_IMODE(old.st_mode))
+    return Part(descriptor, path, destination)
+
+
+def reopen_part(destination: Path, name: str) -> Part | None:
+    """Open and lock the part that a dead export has left, or return None if it is not to be had.
+
+    Parameters
+    ----------
+    destination
+        The file that it will be.
+    name
+        Its name.
+    """
+    if not is_part(destination, name):
+        return None
+    path = destination.with_name(name)
     try:
-        old = _stat(destination)
-        if old is not None:
-            with contextlib.suppress(OSError):  # file systems without modes refuse
-                path.chmod(stat.S_IMODE(old.st_mode))
-        yield part
-    finally:
-        if sys.platform == "win32":
-            part.close()  # Windows removes no open file
-        with contextlib.suppress(FileNotFoundError):  # published
-            path.unlink()
-        part.close()
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:
+        return None
+    if lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
+        return Part(descriptor, path, destination)
+    os.close(descriptor)
+    return None
 
 
-def remove_stale(destination: Path) -> None:
+def is_part(destination: Path, name: str) -> bool:
+    """Say whether a name is one that a part of `destination` may have."""
+    return _part_name(destination).fullmatch(name) is not None
+
+
+def journal_path(destination: Path) -> Path:
+    """Return where the journal of an export to `destination` lies."""
+    return destination.with_name(f"{_stem(destination)}.journal")
+
+
+def remove_stale(destination: Path, but: str = "") -> None:
     """Remove the parts that dead exports to `destination` have left.
 
     A part that someone holds, or that cannot be judged or removed, stays.
+
+    Parameters
+    ----------
+    but
+        The name of one that is still wanted.
     """
-    name = re.compile(re.escape(_stem(destination)) + rf"\.[0-9a-f]{{{RANDOM}}}\.part")
+    name = _part_name(destination)
     for path in destination.parent.iterdir():
-        if name.fullmatch(path.name):
+        if path.name != but and name.fullmatch(path.name):
             with contextlib.suppress(OSError):
                 _remove_if_free(path)
+
+
+def _part_name(destination: Path) -> re.Pattern[str]:
+    return re.compile(re.escape(_stem(destination)) + rf"\.[0-9a-f]{{{RANDOM}}}\.part")
 
 
 def _remove_if_free(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
-        if _lock(descriptor) is Lock.OURS:
+        if lock(descriptor) is Lock.OURS:
             path.unlink()
     finally:
         os.close(descriptor)
@@ -268,7 +329,7 @@ def _create(destination: Path) -> tuple[int, Path]:
             continue
         # Between our `open` and our lock another export may have taken the part for a dead one:
         # then it has the lock and is about to remove the part, or it has done so already.
-        if _lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
+        if lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
             return descriptor, path
         os.close(descriptor)
         with contextlib.suppress(OSError):  # removed, or Windows forbids it
@@ -283,47 +344,19 @@ def _is_there(path: Path, descriptor: int) -> bool:
 
 def _stem(destination: Path) -> str:
     """Return the beginning of the names of the parts of `destination`."""
-    longest = _name_max(destination.parent) - len(".") - RANDOM - len(".part")
+    longest = _name_max(destination.parent) - len(".") - RANDOM - len(".part") - len(".journal")
     stem = f".{destination.name}"
     if len(os.fsencode(stem)) <= longest:
         return stem
     return f".{hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:32]}"
 
 
-class Lock(Enum):
-    """What came of asking for the lock of a part."""
-
-    OURS = auto()
-    THEIRS = auto()
-    UNKNOWN = auto()
-    """The file system has no locks."""
-
-
-if sys.platform == "win32":
-
-    def _lock(descriptor: int) -> Lock:  # noqa: ARG001
-        # Windows refuses to remove a file that is open: no lock is needed to tell.
-        return Lock.OURS
-
-    def _sync_folder(folder: Path) -> None:
-        """Do nothing: Windows cannot open a folder."""
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> Lock:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return Lock.THEIRS
-        except OSError:
-            return Lock.UNKNOWN
-        return Lock.OURS
-
-    def _sync_folder(folder: Path) -> None:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            with contextlib.suppress(OSError):  # some network file systems cannot
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _sync_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return  # Windows cannot open a folder
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with contextlib.suppress(OSError):  # some network file systems cannot
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

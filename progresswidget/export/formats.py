@@ -104,11 +104,138 @@ FORMATS: Final[dict[str, Format]] = {
             compressible=True,
         ),
         Format(
+            "tsv",
+            "text/tab-separated-values; charset=utf-8",
+            (".tsv",),
+            "text",
+            f"{_WRITERS}.csv:TsvWriter",
+            compressible=True,
+        ),
+        Format(
+            "ndjson",
+            "application/x-ndjson",
+            (".ndjson", ".jsonl"),
+            "text",
+            f"{_WRITERS}.json:NdjsonWriter",
+            compressible=True,
+        ),
+        Format(
+            "json",
+            "application/json",
+            (".json",),
+            "text",
+            f"{_WRITERS}.json:JsonWriter",
+            compressible=True,
+        ),
+        Format(
+            "html",
+            "text/html; charset=utf-8",
+            (".html", ".htm"),
+            "text",
+            f"{_WRITERS}.html:HtmlWriter",
+            compressible=True,
+        ),
+        Format(
+            "markdown",
+            "text/markdown; charset=utf-8",
+            (".md", ".markdown"),
+            "text",
+            f"{_WRITERS}.markdown:MarkdownWriter",
+            compressible=True,
+        ),
+        Format(
             "parquet",
             "application/vnd.apache.parquet",
             (".parquet", ".pq"),
             "columnar",
             f"{_WRITERS}.parquet:ParquetWriter",
+        ),
+        Format(
+            "arrows",
+            "application/vnd.apache.arrow.stream",
+            (".arrows",),
+            "columnar",
+            f"{_WRITERS}.ipc:ArrowStreamWriter",
+        ),
+        Format(
+            "feather",
+            "application/vnd.apache.arrow.file",
+            (".feather", ".arrow", ".ipc"),
+            "columnar",
+            f"{_WRITERS}.ipc:FeatherWriter",
+        ),
+        Format(
+            "orc",
+            "application/octet-stream",  # none is registered, RFC 2046 section 4.5.1
+            (".orc",),
+            "columnar",
+            f"{_WRITERS}.orc:OrcWriter",
+        ),
+        Format(
+            "sqlite",
+            "application/vnd.sqlite3",
+            (".sqlite", ".sqlite3", ".db"),
+            "text",
+            f"{_WRITERS}.sqlite:SqliteWriter",
+            holds="tables",
+        ),
+        Format(
+            "duckdb",
+            "application/octet-stream",
+            (".duckdb", ".ddb"),
+            "columnar",
+            f"{_WRITERS}.duckdb:DuckdbWriter",
+            holds="tables",
+        ),
+        Format(
+            "pdf",
+            "application/pdf",
+            (".pdf",),
+            "text",
+            f"{_WRITERS}.pdf:PdfWriter",
+            holds="tables",
+        ),
+        Format(
+            "docx",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            (".docx",),
+            "text",
+            f"{_WRITERS}.docx:DocxWriter",
+            holds="tables",
+        ),
+        Format(
+            "xlsx",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            (".xlsx",),
+            "text",
+            f"{_WRITERS}.xlsx:XlsxWriter",
+            holds="tables",
+        ),
+        Format(
+            "zip",
+            "application/zip",
+            (".zip",),
+            "text",
+            f"{_WRITERS}.zip:ZipWriter",
+            holds="entries",
+        ),
+        Format(
+            "tar",
+            "application/x-tar",
+            (".tar",),
+            "text",
+            f"{_WRITERS}.tar:TarWriter",
+            holds="entries",
+            compressible=True,
+        ),
+        Format(
+            "tgz",
+            "application/gzip",
+            (".tgz",),
+            "text",
+            f"{_WRITERS}.tar:TarWriter",
+            holds="entries",
+            codec=CODECS[".gz"],
         ),
     )
 }
@@ -121,7 +248,10 @@ def formats() -> Mapping[str, Format]:
     return {**theirs, **FORMATS}
 
 
-def find_format(file_name: str, format: str | None = None) -> Format:
+AGE: Final = ".age"
+
+
+def find_format(file_name: str, format: str | None = None, *, encrypted: bool = False) -> Format:
     """Return the format that is asked for by name, or else by the ending of the file name.
 
     Parameters
@@ -130,12 +260,26 @@ def find_format(file_name: str, format: str | None = None) -> Format:
         The last part of the path; the longest known ending decides, in any case of letters.
     format
         The name of a format, which then may have any ending.
+    encrypted
+        Whether the file will be encrypted with age; ``.age`` may end its name then.
 
     Raises
     ------
     UnsupportedFormatError
         If there is no such format.
+    OptionError
+        If the name promises an encryption and there is none.
     """
+    lower = file_name.lower()
+    if lower.endswith(AGE) and not encrypted:
+        raise OptionError(f"{file_name!r} is not going to be encrypted.", "Give encrypt_to=.")
+    found = _find(lower.removesuffix(AGE), file_name, format)
+    if not encrypted:
+        return found
+    return replace(found, name=found.name + AGE, media_type="application/octet-stream")
+
+
+def _find(lower: str, file_name: str, format: str | None) -> Format:
     known = f"There are: {', '.join(formats())}."
     if format is not None:
         if not isinstance(format, str):
@@ -144,7 +288,7 @@ def find_format(file_name: str, format: str | None = None) -> Format:
         if found is None:
             raise UnsupportedFormatError(f"There is no format {format!r}.", known)
         return found
-    found = _ending(file_name.lower())
+    found = _ending(lower)
     if found is None:
         endings = ", ".join(s for f in formats().values() for s in f.suffixes)
         raise UnsupportedFormatError(

@@ -34,6 +34,8 @@ class Option:
         The values it may have, where these are few.
     check
         Returns what is wrong with a value of the right type, or None.
+    secret
+        Whether the value must not be shown, and makes other bytes of the same data each time.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Option:
     summary: str
     choices: tuple[str, ...] = ()
     check: Callable[[Any], str | None] = _anything
+    secret: bool = False
 
     def refuse(self, value: object) -> str | None:
         """Return what is wrong with `value`, or None if it can be used."""

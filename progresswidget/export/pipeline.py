@@ -1,33 +1,46 @@
-"""One export: source, writer, sink and destination joined, with progress, pause and cancel."""
+"""One export: what is given, checked as early as it can be, and then written by runs."""
 
 from __future__ import annotations
 
 import os
 import time
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import OptionError, ProgressWidgetError, SourceError
-from progresswidget.export.destination import check, explain, locate, open_part
-from progresswidget.export.formats import Format, find_format
+from progresswidget.errors import (
+    DestinationExistsError,
+    ExportCancelledError,
+    LeaseLostError,
+    OptionError,
+    ProgressWidgetError,
+)
+from progresswidget.export import finished, journal
+from progresswidget.export.destination import (
+    check,
+    explain,
+    is_part,
+    journal_path,
+    locate,
+    remove_stale,
+)
+from progresswidget.export.formats import AGE, Format, find_format
+from progresswidget.export.lease import Lease, take
+from progresswidget.export.reading import call
+from progresswidget.export.resume import Damaged, Earlier, key_of
+from progresswidget.export.running import Run, StartOver, blaming_the_source
 from progresswidget.export.sections import find_sections
-from progresswidget.export.sink import Sink
-from progresswidget.export.sources import Source, once, reason
-from progresswidget.export.units import encode, group
-from progresswidget.export.writers import Placed
+from progresswidget.export.sources import once
+from progresswidget.export.sources.deferred import is_deferred, produce
+from progresswidget.export.trail import Trail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    import pyarrow as pa
-
-    from progresswidget.export.destination import Part
     from progresswidget.export.sections import Section
-    from progresswidget.export.units import Unit
-    from progresswidget.export.writers import Writer
+    from progresswidget.export.sink import Filter
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -43,15 +56,18 @@ class Progress:
     Parameters
     ----------
     phase
-        One of ``starting``, ``reading``, ``writing`` and ``finishing``.
+        One of ``starting``, ``hashing`` (what is there is compared), ``reading``, ``writing``,
+        ``compressing`` and ``finishing``.
     rows
-        Rows encoded and handed on to the file.
+        Rows that are in the file or on the way to it.
     bytes
         Bytes in the file.
     total
         Rows expected, or None if that is unknown.
     read
         Rows read from the source so far; with a slow source it moves while `rows` stands still.
+    reused
+        Rows of those that an earlier run had written.
     checkpoint
         Called by the export's thread every tenth of a second or more often. It may block, and
         the export pauses; it may raise `ExportCancelledError`, and the export is undone.
@@ -63,6 +79,7 @@ class Progress:
     total: int | None = None
     checkpoint: Callable[[], None] = _go_on
     read: int = 0
+    reused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +91,13 @@ class Result:
     path
         Where it is.
     rows, columns
-        What was written, without the heading.
+        What is in it, without the heading.
     bytes
         Its size.
-    sha256
-        Its digest, 64 hexadecimal digits.
     seconds
         How long it took, pauses included.
+    reused
+        Rows that did not have to be written, because an earlier run had written the same.
     stat
         What the system said of the file right after it got its name.
     """
@@ -89,25 +106,26 @@ class Result:
     rows: int
     columns: int
     bytes: int
-    sha256: str
     seconds: float
-    stat: os.stat_result
+    reused: int
+    stat: os.stat_result = field(repr=False)
+    _digest: Callable[[], str] = field(repr=False, compare=False)
 
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the file, 64 hexadecimal digits.
 
-@contextmanager
-def _blaming_the_source() -> Iterator[None]:
-    """Turn what the user's frame raises into a `SourceError`."""
-    try:
-        yield
-    except (ProgressWidgetError, MemoryError):
-        raise
-    except Exception as error:
-        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
-    except BaseException as error:
-        # A bug in polars surfaces as a PanicException, which is no Exception.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
+        The file is complete before its digest is: this waits for it.
+
+        Raises
+        ------
+        DestinationError
+            If the file could not be read for it.
+        """
+        try:
+            return self._digest()
+        except OSError as error:
+            raise explain(error, self.path) from error
 
 
 class Export:
@@ -116,13 +134,15 @@ class Export:
     Parameters
     ----------
     frame
-        A pandas, polars or pyarrow frame, or any object with ``__arrow_c_stream__``.
+        Anything that `sources` knows, or several under their names where the format holds several.
     path
         The file. ``~`` is expanded; of a symbolic link the target is written.
     format
         The name of a format; by default the ending of `path` tells.
     overwrite
         Whether a file that is there may be replaced.
+    encrypt_to
+        age recipients, one or several: only they can read the file.
     options
         Settings of the format and of the source.
 
@@ -135,7 +155,7 @@ class Export:
     total
         Rows in all, or None if that is unknown.
     columns
-        Columns in the file, those of an index included.
+        Columns in the file, those of an index included; 0 if nobody knows yet.
     once
         Whether the frame is a stream that can be read only once: as soon as a run has begun to read
         it, also one that is cancelled then, neither this nor another `Export` can read it again.
@@ -155,6 +175,7 @@ class Export:
         *,
         format: str | None = None,
         overwrite: bool = True,
+        encrypt_to: object = None,
         options: Mapping[str, Any] = _NO_OPTIONS,
     ) -> None:
         if not isinstance(overwrite, bool):
@@ -164,19 +185,42 @@ class Export:
             )
         self.path = locate(path)
         # The name as given tells the format, also where it is a link to a file of another name.
-        self.format: Format = find_format(os.path.basename(os.fspath(path)), format)  # noqa: PTH119
-        check(self.path, overwrite=overwrite)
-        self._sections, self._options = find_sections(frame, self.path.stem, self.format, options)
+        name = os.path.basename(os.fspath(path))  # noqa: PTH119
+        self._encrypt_to = encrypt_to
+        self._encryptor()  # refuses what is no recipient
+        self.format: Format = find_format(name, format, encrypted=encrypt_to is not None)
         self._overwrite = overwrite
-        self.once = any(section.content.once for section in self._sections)
-        headings = [section.heading for section in self._sections]
-        self.format.make(headings, self._options).close()  # refuses what it cannot hold
+        self._given, self._asked = frame, dict(options)
+        self._sections: list[Section] = []
+        self._options: dict[str, Any] = {}
+        self.once = False
+        self.total: int | None = None
+        self.columns = 0
+        check(self.path, overwrite=overwrite)
+        self._deferred = is_deferred(frame)
+        if not self._deferred:
+            self._resolve(frame)
+
+    def _resolve(self, frame: object) -> None:
+        sections, self._options = find_sections(
+            frame, self.path.stem, self.format, self._asked, self.path
+        )
+        headings = [section.heading for section in sections]
+        writer = self.format.make(headings, self._options)  # refuses what it cannot hold
+        writer.close()
+        if writer.writes_itself and self._encrypt_to is not None:
+            raise OptionError(
+                f"A {self.format.name.removesuffix(AGE)} file cannot be encrypted on its way.",
+                "Put it into a .zip with encrypt_to=, or encrypt it afterwards.",
+            )
+        self._sections = sections
+        self.once = any(section.content.once for section in sections)
         totals = [heading.total for heading in headings if heading.schema is not None]
         self.total = None if None in totals else sum(total for total in totals if total)
         self.columns = max((len(each.schema) for each in headings if each.schema), default=0)
 
     def run(self, progress: Progress) -> Result:
-        """Write the file; the calling thread does the reading.
+        """Write the file; another thread does the reading.
 
         Parameters
         ----------
@@ -195,88 +239,195 @@ class Export:
         DestinationError
             If the file cannot be written, for instance because the disk is full.
         """
+        started = time.monotonic()
+        progress.phase = "reading"
+        if self._deferred:
+            self._resolve(call(self._produce, progress.checkpoint))
         for section in self._sections:
             if section.content.once:
                 once.check(section.frame)
-        started = time.monotonic()
         progress.total = self.total
         try:
-            with open_part(self.path) as part:
-                size, digest = self._fill(part, progress)
-                progress.checkpoint()
-                progress.phase = "finishing"
-                published = part.publish(overwrite=self._overwrite)
+            with _holding(self.path) as lease:
+                return self._write(lease, progress, started)
         except ProgressWidgetError:
             raise
         except OSError as error:
             raise explain(error, self.path) from error
+
+    def _produce(self) -> object:
+        with blaming_the_source():
+            return produce(self._given)
+
+    def _write(self, lease: Lease, progress: Progress, started: float) -> Result:
+        earlier, key = self._earlier(lease)
+        run = self._attempt(earlier, lease, key, progress)
+        try:
+            while True:
+                try:
+                    filled = run.fill()
+                    break
+                except StartOver:
+                    earlier = Earlier()
+                except Damaged as damage:
+                    earlier.records = earlier.records[: damage.units]
+                run = self._attempt(earlier, lease, key, progress)
+            progress.checkpoint()
+            progress.phase = "finishing"
+            return self._publish(run, filled, lease, key, progress, started)
+        except BaseException as error:
+            self._leave(run, lease, error)
+            raise
+
+    def _attempt(self, earlier: Earlier, lease: Lease, key: str, progress: Progress) -> Run:
+        headings = [section.heading for section in self._sections]
+        return Run(
+            self.path,
+            self._sections,
+            self.format.make(headings, self._options),
+            earlier,
+            lease,
+            key,
+            progress,
+            "writing" if self.format.codec is None else "compressing",
+            self._encryptor(),
+        )
+
+    def _encryptor(self) -> Filter | None:
+        if self._encrypt_to is None:
+            return None
+        from progresswidget.export.encryption import AgeEncryptor
+
+        return AgeEncryptor(self._encrypt_to)
+
+    def _earlier(self, lease: Lease) -> tuple[Earlier, str]:
+        """Return what can be gone on with, and the key of the journal."""
+        secret = any(
+            option.secret and self._options.get(option.name) is not None
+            for option in self.format.options
+        )
+        if self._encrypt_to is not None or secret:
+            return Earlier(), ""  # the same data gives other bytes each time
+        headings = [section.heading for section in self._sections]
+        key = key_of(self.format, self._options, headings)
+        writer = self.format.make(headings, self._options)
+        writer.close()
+        begun = journal.read(lease.descriptor)
+        usable = begun is not None and begun.key == key and is_part(self.path, begun.part)
+        if begun is not None and usable and writer.resumable and begun.records:
+            return Earlier(self.path.with_name(begun.part), begun.records), key
+        if not self._overwrite or (self.once and not writer.resumable):
+            return Earlier(), key
+        known = finished.recall(self.path)
+        if known is not None and known.key == key:
+            return Earlier(self.path, list(known.records), True, known.size, known.sha256), key  # noqa: FBT003
+        return Earlier(), key
+
+    def _publish(
+        self,
+        run: Run,
+        filled: tuple[int, Trail] | None,
+        lease: Lease,
+        key: str,
+        progress: Progress,
+        started: float,
+    ) -> Result:
+        if filled is None or run.part is None:
+            lease.remove()
+            return self._unchanged(run, progress, started)
+        size, trail = filled
+        try:
+            lease.check()
+            published = run.part.publish(overwrite=self._overwrite)
+        except BaseException:
+            trail.stop()
+            raise
+        lease.remove()
+        done = finished.Finished(key, run.records, size, "")
+        path = self.path
+        if key:
+            finished.remember(path, published, done)
+        trail.end(
+            size,
+            lambda digest: _add_digest(path, published, done, digest) if key else None,
+        )
+        run.part.close()
         return Result(
             path=self.path,
             rows=progress.rows,
             columns=self.columns,
             bytes=size,
-            sha256=digest,
             seconds=time.monotonic() - started,
+            reused=run.reused,
             stat=published,
+            _digest=trail.hexdigest,
         )
 
-    def _fill(self, part: Part, progress: Progress) -> tuple[int, str]:
-        def counted(size: int) -> None:
-            progress.bytes = size
-
-        writer = self.format.make([section.heading for section in self._sections], self._options)
-        sink = Sink(part.descriptor, counted)
-        placed: list[Placed] = []
-        try:
-            writer.attach(part.path)
-            progress.phase = "reading"
-            position = sink.append(writer.head())
-            for index, section in enumerate(self._sections):
-                position += sink.append(writer.begin(index, position))
-                first = len(placed)
-                for unit in self._units(section, index, writer, progress):
-                    progress.phase = "writing"
-                    size = sink.append(unit.encoded.pieces)
-                    placed.append(Placed(index, unit.rows, position, size, unit.encoded.note))
-                    position += size
-                    progress.rows += unit.rows
-                    progress.checkpoint()
-                position += sink.append(writer.end(index, placed[first:], position))
-            progress.phase = "finishing"
-            sink.append(writer.tail(placed, position))
-            return sink.finish()
-        finally:
-            sink.close()
-            writer.close()
-
-    def _units(
-        self, section: Section, index: int, writer: Writer, progress: Progress
-    ) -> Iterator[Unit]:
-        batches = group(
-            self._read(section, progress),
-            writer.unit_rows,
-            writer.unit_bytes,
-            patience=writer.unit_patience,
-            least=writer.least_rows,
+    def _unchanged(self, run: Run, progress: Progress, started: float) -> Result:
+        known = run.earlier
+        return Result(
+            path=self.path,
+            rows=progress.rows,
+            columns=self.columns,
+            bytes=known.size,
+            seconds=time.monotonic() - started,
+            reused=run.reused,
+            stat=self.path.stat(),
+            _digest=_digest_of(self.path, known.sha256),
         )
-        with closing(encode(batches, writer, progress.checkpoint, index)) as units:
-            yield from units
 
-    def _read(self, section: Section, progress: Progress) -> Iterator[pa.RecordBatch]:
-        source = section.content
-        if not isinstance(source, Source):
-            raise TypeError("a blob")
-        with _blaming_the_source():
-            batches = source.batches()
-        with closing(batches):
-            progress.checkpoint()
-            if source.once:
-                once.start(section.frame)
-            while True:
-                with _blaming_the_source():
-                    batch = next(batches, None)
-                if batch is None:
-                    return
-                progress.read += batch.num_rows
-                yield batch
-                progress.checkpoint()
+    def _leave(self, run: Run, lease: Lease, error: BaseException) -> None:
+        """Leave what a later run can go on with, and nothing else."""
+        part = run.part
+        if _keeps(error) and run.resumable and run.records:
+            if part is not None:
+                part.close()
+            return
+        if part is not None:
+            part.remove()
+        if _keeps(error) and part is None and run.earlier.records:
+            return  # nothing was changed yet
+        remove_stale(self.path)
+        lease.remove()
+
+
+def _keeps(error: BaseException) -> bool:
+    """Say whether what was written is of use to a later run."""
+    if isinstance(error, ExportCancelledError):
+        return not error.final
+    return not isinstance(error, (DestinationExistsError, LeaseLostError))
+
+
+@contextmanager
+def _holding(path: Path) -> Iterator[Lease]:
+    lease = take(journal_path(path), _owner)
+    lease.start()
+    try:
+        yield lease
+    finally:
+        if lease.empty:
+            lease.remove()
+        lease.close()
+
+
+def _owner(descriptor: int) -> str:
+    begun = journal.read(descriptor)
+    return f", {begun.owner}" if begun is not None else ""
+
+
+def _add_digest(path: Path, stat: os.stat_result, done: finished.Finished, digest: str) -> None:
+    known = finished.recall(path)
+    if known is not None and known.key == done.key and not known.sha256:
+        finished.remember(path, stat, finished.Finished(done.key, done.records, done.size, digest))
+
+
+def _digest_of(path: Path, known: str) -> Callable[[], str]:
+    if known:
+        return lambda: known
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        trail = Trail(descriptor)
+    finally:
+        os.close(descriptor)
+    trail.end(path.stat().st_size, lambda _: None)
+    return trail.hexdigest

@@ -1,19 +1,22 @@
-"""Bytes on their way to the file: written, counted and hashed by a thread of their own.
+"""Bytes on their way to the file: written, counted and entered into the journal by a thread.
 
-Encoders hold the processor while they format, and `write` and SHA-256 let go of the GIL; side by
-side with the encoders they cost no time where a core is free.
+Encoders hold the processor while they format, and `write` lets go of the GIL; side by side with the
+encoders it costs no time where a core is free. The SHA-256 of the file is taken behind it, see
+`trail`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from queue import Queue
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from progresswidget.export import journal as journals
+from progresswidget.export.trail import Trail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from progresswidget.export.writers import Piece
 
@@ -21,6 +24,21 @@ DEPTH: Final = 4
 """Pieces that may wait; an encoder that is faster than the disk then waits itself."""
 PIECE: Final = 8 * 2**20
 """Bytes of one `write`, so that the count moves while one huge cell is written."""
+
+_Work: TypeAlias = "Callable[[], None]"
+
+
+class Filter(Protocol):
+    """A transformation of all the bytes of a file, in order."""
+
+    def feed(self, piece: Piece) -> Sequence[Piece]:
+        """Return what can be written after some more bytes."""
+
+    def finish(self) -> Sequence[Piece]:
+        """Return the rest."""
+
+    def close(self) -> None:
+        """Let go of what is held; called in the end, also after a failure."""
 
 
 class Sink:
@@ -32,15 +50,34 @@ class Sink:
         An open file, which stays the caller's.
     counted
         Called from the sink's thread with the bytes in the file so far.
+    start
+        The bytes that are in the file already.
+    journal
+        The open journal, or -1.
+    filter
+        What the bytes go through.
     """
 
-    def __init__(self, descriptor: int, counted: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        counted: Callable[[int], None],
+        *,
+        start: int = 0,
+        journal: int = -1,
+        filter: Filter | None = None,
+    ) -> None:
         self._descriptor = descriptor
         self._counted = counted
-        self._digest = hashlib.sha256()
-        self._size = 0
+        self._journal = journal
+        self._filter = filter
+        self._size = start
+        self._unit: Digest | None = None
         self._failure: BaseException | None = None
-        self._queue: Queue[Piece | None] = Queue(DEPTH)
+        self._trail = Trail(descriptor)
+        self._trail_wanted = False
+        os.lseek(descriptor, start, os.SEEK_SET)
+        self._queue: Queue[_Work | None] = Queue(DEPTH)
         self._thread = Thread(target=self._work, name="progresswidget-sink", daemon=True)
         self._thread.start()
 
@@ -52,9 +89,7 @@ class Sink:
         OSError
             If earlier bytes could not be written.
         """
-        if self._failure is not None:
-            raise self._failure
-        self._queue.put(piece)
+        self._do(lambda: self._pass_on(piece))
 
     def append(self, pieces: Iterable[Piece]) -> int:
         """Hand over several pieces; return how many bytes they are."""
@@ -65,39 +100,110 @@ class Sink:
             self.write(view)
         return size
 
-    def finish(self) -> tuple[int, str]:
-        """Wait for the last byte; return the size and the SHA-256 in hexadecimal digits.
+    def begin_unit(self) -> None:
+        """Take the digest of what is written from here on."""
+        self._do(self._begin_unit)
+
+    def commit(self, record: Callable[[bytes], bytes]) -> None:
+        """Enter into the journal, after all bytes before, the line that `record` makes.
+
+        Parameters
+        ----------
+        record
+            Makes the line from the digest of the bytes since `begin_unit`.
+        """
+        self._do(lambda: self._commit(record))
+
+    def finish(self, *, written_by_others: bool = False) -> tuple[int, Trail]:
+        """Wait for the last byte; return the size, and the digest that is being taken.
+
+        Parameters
+        ----------
+        written_by_others
+            Whether a library has written the file.
 
         Raises
         ------
         OSError
             If bytes could not be written.
         """
-        self.close()
+        if self._filter is not None:
+            self._do(self._finish_filter)
+        self._end()
         if self._failure is not None:
             raise self._failure
-        return self._size, self._digest.hexdigest()
+        if written_by_others:
+            self._size = os.fstat(self._descriptor).st_size
+            self._counted(self._size)
+        self._trail_wanted = True
+        return self._size, self._trail
 
     def close(self) -> None:
-        """End the thread; a second call changes nothing."""
+        """End the threads; a second call changes nothing."""
+        self._end()
+        if not self._trail_wanted:
+            self._trail.stop()
+
+    def _end(self) -> None:
         if self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
 
+    def _do(self, work: _Work) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._queue.put(work)
+
     def _work(self) -> None:
-        while (piece := self._queue.get()) is not None:
+        while (work := self._queue.get()) is not None:
             if self._failure is not None:
                 continue  # keep emptying, so that nobody waits for a dead thread
             try:
-                self._append(piece)
+                work()
             except BaseException as error:  # noqa: BLE001 - it is raised again by `write`
                 self._failure = error
+
+    def _pass_on(self, piece: Piece) -> None:
+        if self._filter is None:
+            self._append(piece)
+            return
+        for each in self._filter.feed(piece):
+            self._append(each)
+
+    def _finish_filter(self) -> None:
+        if self._filter is not None:
+            for each in self._filter.finish():
+                self._append(each)
 
     def _append(self, piece: Piece) -> None:
         rest = memoryview(piece)
         while rest:
             written = os.write(self._descriptor, rest[:PIECE])
-            self._digest.update(rest[:written])
+            if self._unit is not None:
+                self._unit.update(rest[:written])
             self._size += written
             self._counted(self._size)
+            self._trail.advance(self._size)
             rest = rest[written:]
+
+    def _begin_unit(self) -> None:
+        import xxhash
+
+        self._unit = xxhash.xxh3_128()
+
+    def _commit(self, record: Callable[[bytes], bytes]) -> None:
+        if self._unit is None:
+            raise AssertionError
+        digest = bytes(self._unit.digest())
+        self._unit = None
+        journals.append(self._journal, [record(digest)])
+
+
+class Digest(Protocol):
+    """A digest that is being taken."""
+
+    def update(self, data: Piece) -> None:
+        """Take more bytes in."""
+
+    def digest(self) -> bytes:
+        """Return the digest so far."""

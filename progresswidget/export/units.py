@@ -10,9 +10,11 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias, Union
 from weakref import WeakSet
 
+from progresswidget.errors import ExportCancelledError
+from progresswidget.export.digest import bytes_digest, rows_digest
 from progresswidget.export.size import split
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from progresswidget.export.writers import Encoded, Writer
 
+Payload: TypeAlias = Union["list[pa.RecordBatch]", bytes]
+
 LOOK: Final = 0.1
 """Seconds between two looks at pause and cancel while an encoder is busy."""
 SLOW: Final = 0.5
@@ -30,10 +34,21 @@ SLOW: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """Some rows and their bytes."""
+    """Some rows, or a chunk of bytes, on the way to the file.
+
+    Parameters
+    ----------
+    rows
+        How many rows, or bytes.
+    digest
+        The digest of the data; empty if nobody keeps a journal.
+    encode
+        Returns its bytes; they are made already unless the unit is only compared.
+    """
 
     rows: int
-    encoded: Encoded
+    digest: bytes
+    encode: Callable[[], Encoded]
 
 
 def group(
@@ -43,6 +58,7 @@ def group(
     *,
     patience: float = math.inf,
     least: int = 1,
+    known: Iterable[int] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[pa.RecordBatch]]:
     """Join and cut batches to groups of `rows` rows, or of fewer that have about `size` bytes.
@@ -60,61 +76,78 @@ def group(
         Bytes of Arrow data from which on a group counts as full.
     patience, least
         Seconds after which a group ends when the batch at hand does, if it has `least` rows.
+    known
+        Rows of the first groups, where an earlier run has cut them.
     clock
         Seconds from any start.
     """
     pending: list[pa.RecordBatch] = []
     held_rows = held_bytes = 0
     began = clock()
+    sizes = iter(known)
+    fixed = next(sizes, None)
     for whole in batches:
         rest = whole
         while rest.num_rows:
-            cut, rest = rest.slice(0, rows - held_rows), rest.slice(rows - held_rows)
-            for part, part_bytes in split(cut, size):
+            room = (fixed or rows) - held_rows
+            cut, rest = rest.slice(0, room), rest.slice(room)
+            for part, part_bytes in [(cut, 0)] if fixed else split(cut, size):
                 pending.append(part)
                 held_rows += part.num_rows
                 held_bytes += part_bytes
-                if held_rows >= rows or held_bytes >= size:
+                if held_rows >= (fixed or rows) or held_bytes >= size:
                     yield pending
                     pending, held_rows, held_bytes, began = [], 0, 0, clock()
-        if held_rows >= max(least, 1) and clock() - began >= patience:
+                    fixed = next(sizes, None)
+        if not fixed and held_rows >= max(least, 1) and clock() - began >= patience:
             yield pending
             pending, held_rows, held_bytes, began = [], 0, 0, clock()
     if pending:
         yield pending
 
 
+class Comparing:
+    """Whether units are still compared with those of an earlier run, and not encoded yet."""
+
+    def __init__(self, *, on: bool) -> None:
+        self.on = on
+
+
 def encode(
-    groups: Iterable[list[pa.RecordBatch]],
+    groups: Iterable[Payload],
     writer: Writer,
     checkpoint: Callable[[], None] = lambda: None,
     section: int = 0,
+    comparing: Comparing | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Unit, None, None]:
     """Encode groups on `writer.workers` threads and yield the units in order.
 
     A unit that is done is yielded before the next group is asked for, and after a slow group a
     moment is spent on waiting for its unit: a source that is slow again would hold it back.
-    At most one unit more than there are workers is held in memory. An error of an encoder is
-    raised in the place of its unit. Leaving early waits for nothing.
+    At most one unit more than there are workers is held in memory. An error is raised in its
+    place, also one of the source: the units before it are done first. Leaving early waits for
+    nothing.
 
     Parameters
     ----------
     groups
-        Batches, a unit each.
+        Batches, or a chunk of bytes: a unit each.
     writer
         What encodes them.
     checkpoint
         Called again and again while a unit is waited for: a slow codec must not delay a pause.
     section
         The index of the section that the groups belong to.
+    comparing
+        With it digests are taken; while it is on, nothing else is done.
     clock
         Seconds from any start.
     """
     waiting: deque[Future[Unit]] = deque()
     tasks: SimpleQueue[_Task | None] = SimpleQueue()
     threads = [
-        Thread(target=_work, args=(tasks, writer), name="progresswidget-encode", daemon=True)
+        Thread(target=_work, args=(tasks,), name="progresswidget-encode", daemon=True)
         for _ in range(writer.workers)
     ]
     for thread in threads:
@@ -123,8 +156,19 @@ def encode(
     try:
         asked = clock()
         start = 0
-        for batches in groups:
-            task = _Task(batches, start, section)
+        payloads = iter(groups)
+        failure: Exception | None = None
+        while True:
+            try:
+                payload = next(payloads, None)
+            except ExportCancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - raised when what came before is done
+                failure = error
+                break
+            if payload is None:
+                break
+            task = _Task(payload, start, section, writer, comparing)
             start += task.rows
             waiting.append(task.unit)
             tasks.put(task)
@@ -137,6 +181,11 @@ def encode(
             asked = clock()
         while waiting:
             yield _await(waiting.popleft(), checkpoint)
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                failure = None  # its frame is this one, and would keep the source alive
     finally:
         for unit in waiting:
             unit.cancel()
@@ -162,24 +211,47 @@ def _wait_for_encoders() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    batches: list[pa.RecordBatch]
+    payload: Payload
     start: int
     section: int
+    writer: Writer
+    comparing: Comparing | None
     unit: Future[Unit] = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
-        return sum(batch.num_rows for batch in self.batches)
+        if isinstance(self.payload, list):
+            return sum(batch.num_rows for batch in self.payload)
+        return len(self.payload)
+
+    def run(self) -> Unit:
+        if self.comparing is None:
+            return self._unit(b"", self.encode())
+        data = _digest(self.payload)
+        if self.comparing.on:
+            return Unit(self.rows, data, self.encode)
+        return self._unit(data, self.encode())
+
+    def encode(self) -> Encoded:
+        if isinstance(self.payload, list):
+            return self.writer.encode(self.payload, self.start, self.section)
+        return self.writer.encode_bytes(self.payload, self.start, self.section)
+
+    def _unit(self, data: bytes, encoded: Encoded) -> Unit:
+        return Unit(self.rows, data, lambda: encoded)
+
+
+def _digest(payload: Payload) -> bytes:
+    return rows_digest(payload) if isinstance(payload, list) else bytes_digest([payload])
 
 
 # Not a ThreadPoolExecutor: that one takes no work any more once the main thread of a script has
 # ended, and a background export may still be running then.
-def _work(tasks: SimpleQueue[_Task | None], writer: Writer) -> None:
+def _work(tasks: SimpleQueue[_Task | None]) -> None:
     while (task := tasks.get()) is not None:
         if not task.unit.set_running_or_notify_cancel():
             continue
         try:
-            encoded = writer.encode(task.batches, task.start, task.section)
-            task.unit.set_result(Unit(task.rows, encoded))
+            task.unit.set_result(task.run())
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             task.unit.set_exception(error)

@@ -2,9 +2,9 @@
 
 Run ``python tests/benchmarks/export.py [--rows N] [--rounds K] [--folder DIR]``. Every measurement
 is a process of its own, which reads the frame from an Arrow file into memory, warms the engine up
-with a few rows, and then reports seconds and peak memory above the source. Peers neither hash
-what they write nor wait for the disk; we do both, so "ours, bare" shows the same without. Only the
-ratios carry over to another machine.
+with a few rows, and then reports seconds and peak memory above the source. Ours keeps its journal and
+its progress, and flushes to the disk; its SHA-256, which no peer takes, is awaited where the name
+says so. Only the ratios carry over to another machine.
 """
 
 from __future__ import annotations
@@ -26,7 +26,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FORMATS = ("csv", "zstd", "snappy")
+# What is measured: the ending, the options of ours, and the peers' own words for it.
+FORMATS: dict[str, dict[str, Any]] = {
+    "csv": {},
+    "csv.gz": {},
+    "csv.zst": {},
+    "ndjson": {},
+    "parquet snappy": {"compression": "snappy"},
+    "parquet zstd": {"compression": "zstd"},
+    "arrows": {},
+    "feather": {"compression": "lz4"},
+    "xlsx": {},
+    "xlsx, 4 sheets": {},
+}
+XLSX_ROWS = 200_000
+
+
+def ending(format: str) -> str:
+    return format.split()[0].rstrip(",")
 
 
 def make_frame(rows: int) -> Any:
@@ -67,58 +84,93 @@ def make_frame(rows: int) -> Any:
     )
 
 
-def ours(frame: Any, path: Path, format: str) -> None:
-    """Export as a user does."""
+def ours(frame: Any, path: Path, format: str) -> Any:
+    """Export as a user does, with progress and journal; the file has its name when this ends."""
     from progresswidget.export.pipeline import Export, Progress
 
-    options = {} if format == "csv" else {"compression": format}
-    kind = "csv" if format == "csv" else "parquet"
-    Export(frame, path, format=kind, options=options).run(Progress())
+    options = dict(FORMATS[format])
+    if type(frame).__module__.startswith("pandas"):
+        options["index"] = False
+    given = sheets(frame) if "sheets" in format else frame
+    return Export(given, path, format=ending(format), options=options).run(Progress())
 
 
-def ours_bare(frame: Any, path: Path, format: str) -> None:
-    """Export without digest and without waiting for the disk, as the peers do."""
-    from progresswidget.export import destination, sink
+def ours_digest(frame: Any, path: Path, format: str) -> None:
+    """Export, and wait for the SHA-256 too, which no peer takes."""
+    assert ours(frame, path, format).sha256
 
-    class NoDigest:
-        def update(self, data: object) -> None:
-            """Forget it."""
 
-        def hexdigest(self) -> str:
-            return ""
+def ours_again(frame: Any, path: Path, format: str) -> None:
+    """Export what is there already: everything is compared and nothing is written."""
+    assert ours(frame, path, format).reused
 
-    sink.hashlib.sha256 = NoDigest  # type: ignore[assignment]
-    destination.os.fsync = lambda _: None
-    ours(frame, path, format)
+
+def sheets(frame: Any) -> dict[str, Any]:
+    quarter = len(frame) // 4
+    return {f"s{number}": frame[number * quarter : (number + 1) * quarter] for number in range(4)}
 
 
 def polars(frame: Any, path: Path, format: str) -> None:
     """Write with polars' eager writer."""
-    if format == "csv":
-        frame.write_csv(path)
+    import polars as pl
+
+    kind = ending(format)
+    if kind == "xlsx":
+        import xlsxwriter
+
+        with xlsxwriter.Workbook(path) as book:
+            for name, part in (sheets(frame) if "sheets" in format else {"s": frame}).items():
+                part.write_excel(book, worksheet=name)
+    elif kind.startswith("csv"):
+        compression = {"csv.gz": "gzip", "csv.zst": "zstd"}.get(kind)
+        options = {} if compression is None else {"compression": compression}
+        frame.write_csv(path, **options)
+    elif kind == "ndjson":
+        frame.write_ndjson(path)
+    elif kind == "parquet":
+        frame.write_parquet(path, **FORMATS[format])
+    elif kind == "arrows":
+        frame.write_ipc_stream(path, compat_level=pl.CompatLevel.oldest())
     else:
-        frame.write_parquet(path, compression=format)
+        frame.write_ipc(path, compression="lz4", compat_level=pl.CompatLevel.oldest())
 
 
 def polars_sink(frame: Any, path: Path, format: str) -> None:
     """Write with polars' streaming engine."""
-    if format == "csv":
-        frame.lazy().sink_csv(path)
+    import polars as pl
+
+    lazy = frame.lazy()
+    kind = ending(format)
+    if kind == "csv":
+        lazy.sink_csv(path)
+    elif kind == "ndjson":
+        lazy.sink_ndjson(path)
+    elif kind == "parquet":
+        lazy.sink_parquet(path, **FORMATS[format])
     else:
-        frame.lazy().sink_parquet(path, compression=format)
+        lazy.sink_ipc(path, compression="lz4", compat_level=pl.CompatLevel.oldest())
 
 
 def pyarrow(frame: Any, path: Path, format: str) -> None:
-    """Write with pyarrow, CSV batch by batch."""
+    """Write with pyarrow, CSV and IPC batch by batch."""
+    import pyarrow as pa
     import pyarrow.csv
+    import pyarrow.feather
     import pyarrow.parquet
 
-    if format != "csv":
-        pyarrow.parquet.write_table(frame, path, compression=format)
-        return
-    with pyarrow.csv.CSVWriter(path, frame.schema) as writer:
-        for batch in frame.to_batches(max_chunksize=65_536):
-            writer.write_batch(batch)
+    kind = ending(format)
+    if kind == "parquet":
+        pa.parquet.write_table(frame, path, **FORMATS[format])
+    elif kind == "feather":
+        pa.feather.write_feather(frame, path, compression="lz4")
+    elif kind == "arrows":
+        with pa.ipc.new_stream(path, frame.schema) as writer:
+            for batch in frame.to_batches(max_chunksize=65_536):
+                writer.write_batch(batch)
+    else:
+        with pa.csv.CSVWriter(path, frame.schema) as writer:
+            for batch in frame.to_batches(max_chunksize=65_536):
+                writer.write_batch(batch)
 
 
 def duckdb(frame: Any, path: Path, format: str) -> None:
@@ -127,29 +179,112 @@ def duckdb(frame: Any, path: Path, format: str) -> None:
 
     connection = duckdb.connect()
     connection.register("frame", frame)
-    kind = "csv, header" if format == "csv" else f"parquet, compression {format}"
+    kind = {
+        "csv": "csv, header",
+        "csv.gz": "csv, header, compression gzip",
+        "csv.zst": "csv, header, compression zstd",
+        "ndjson": "json",
+    }.get(format) or f"parquet, compression {FORMATS[format]['compression']}"
     connection.execute(f"copy frame to '{path}' (format {kind})")
 
 
 def pandas(frame: Any, path: Path, format: str) -> None:
     """Write with pandas."""
-    if format == "csv":
+    import gzip
+
+    import pandas as pd
+
+    kind = ending(format)
+    if kind == "xlsx":
+        with pd.ExcelWriter(path, engine="xlsxwriter") as book:
+            for name, part in (sheets(frame) if "sheets" in format else {"s": frame}).items():
+                part.to_excel(book, sheet_name=name, index=False)
+    elif kind == "csv":
         frame.to_csv(path, index=False)
+    elif kind == "csv.gz":
+        with gzip.open(path, "wt", encoding="utf-8", newline="") as file:
+            frame.to_csv(file, index=False)
+    elif kind == "ndjson":
+        frame.to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        frame.to_parquet(path, index=False, **FORMATS[format])
     else:
-        frame.to_parquet(path, index=False, compression=format)
+        frame.to_feather(path, compression="lz4")
 
 
-# name -> (what runs, the kind of frame it gets)
-ENGINES: dict[str, tuple[Callable[[Any, Path, str], None], str]] = {
-    "ours, polars": (ours, "polars"),
-    "ours, bare": (ours_bare, "polars"),
-    "ours, arrow": (ours, "arrow"),
-    "ours, pandas": (ours, "pandas"),
-    "polars": (polars, "polars"),
-    "polars sink": (polars_sink, "polars"),
-    "pyarrow": (pyarrow, "arrow"),
-    "duckdb": (duckdb, "arrow"),
-    "pandas": (pandas, "pandas"),
+def pandas_tqdm(frame: Any, path: Path, format: str) -> None:
+    """Write as notebooks do that want a bar: in chunks, in a loop of tqdm."""
+    from tqdm import tqdm
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        for start in tqdm(range(0, len(frame), 100_000), file=io.StringIO()):
+            frame[start : start + 100_000].to_csv(file, index=False, header=not start)
+
+
+def jetxl(frame: Any, path: Path, format: str) -> None:
+    """Write a workbook with jetxl."""
+    import jetxl as jet
+
+    if "sheets" in format:
+        parts = sheets(frame)
+        jet.write_sheets_arrow(
+            [{"data": part, "name": name} for name, part in parts.items()], str(path), 2
+        )
+    else:
+        jet.write_sheet_arrow(frame, str(path))
+
+
+def rustpy(frame: Any, path: Path, format: str) -> None:
+    """Write a workbook with rustpy-xlsxwriter."""
+    from rustpy_xlsxwriter import FastExcel
+
+    book = FastExcel(str(path))
+    for name, part in (sheets(frame) if "sheets" in format else {"s": frame}).items():
+        book = book.sheet(name, part)
+    book.save()
+
+
+def xlsxwriter(frame: Any, path: Path, format: str) -> None:
+    """Write a workbook row by row with constant memory."""
+    import xlsxwriter as xw
+
+    with xw.Workbook(path, {"constant_memory": True, "remove_timezone": True}) as book:
+        date = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        for name, part in (sheets(frame) if "sheets" in format else {"s": frame}).items():
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, part.columns)
+            moments = [str(kind).startswith("Datetime") for kind in part.dtypes]
+            for number, row in enumerate(part.iter_rows(), 1):
+                for place, value in enumerate(row):
+                    if value is not None:
+                        sheet.write(number, place, value, date if moments[place] else None)
+
+
+TABLES = {"csv", "ndjson", "parquet snappy", "parquet zstd"}
+BOOKS = {"xlsx", "xlsx, 4 sheets"}
+PLAIN = set(FORMATS) - BOOKS
+
+# name -> (what runs, the kind of frame it gets, the formats it has, the module it needs)
+ENGINES: dict[str, tuple[Callable[[Any, Path, str], Any], str, set[str], str]] = {
+    "ours, polars": (ours, "polars", set(FORMATS), "polars"),
+    "ours, arrow": (ours, "arrow", PLAIN, "pyarrow"),
+    "ours, pandas": (ours, "pandas", {"csv", "parquet zstd", "xlsx"}, "pandas"),
+    "ours, with SHA-256": (ours_digest, "polars", set(FORMATS), "polars"),
+    "ours, again": (ours_again, "polars", set(FORMATS), "polars"),
+    "polars": (polars, "polars", set(FORMATS), "xlsxwriter"),
+    "polars sink": (polars_sink, "polars", TABLES | {"feather"}, "polars"),
+    "pyarrow": (
+        pyarrow,
+        "arrow",
+        {"csv", "parquet snappy", "parquet zstd", "arrows", "feather"},
+        "pyarrow",
+    ),
+    "duckdb": (duckdb, "arrow", TABLES | {"csv.gz", "csv.zst"}, "duckdb"),
+    "pandas": (pandas, "pandas", TABLES | BOOKS | {"csv.gz", "feather"}, "pandas"),
+    "pandas, tqdm": (pandas_tqdm, "pandas", {"csv"}, "tqdm"),
+    "jetxl": (jetxl, "arrow", BOOKS, "jetxl"),
+    "rustpy-xlsxwriter": (rustpy, "arrow", BOOKS, "rustpy_xlsxwriter"),
+    "xlsxwriter": (xlsxwriter, "polars", BOOKS, "xlsxwriter"),
 }
 
 
@@ -173,10 +308,13 @@ def status(field: str) -> int:
 
 def measure(engine: str, format: str, source: Path, path: Path) -> dict[str, float]:
     """Run one engine once, in this process."""
-    run, kind = ENGINES[engine]
+    run, kind, _, _ = ENGINES[engine]
     frame = load(source, kind)
-    run(frame[:1_000], path, format)
-    path.unlink()
+    if run is not ours_again:
+        run(frame[:1_000], path, format)
+        path.unlink()
+    else:
+        ours_digest(frame, path, format)
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
     started = time.perf_counter()
@@ -199,7 +337,7 @@ def measure_apart(engine: str, format: str, source: Path, path: Path) -> dict[st
         command,
         check=True,
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": root},
+        env=os.environ | {"PYTHONPATH": root, "XDG_CACHE_HOME": str(path.parent / "cache")},
     )
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
@@ -215,12 +353,12 @@ def table(format: str, rows: int, results: dict[str, list[dict[str, float]]]) ->
     best = min(middle[name]["seconds"] for name in peers)
     lines = [
         f"\n{format}: {rows:,} rows",
-        f"{'engine':<14}{'s':>8}{'Mrows/s':>9}{'MB/s':>8}{'speed':>7}{'MB':>7}{'peak MB':>9}",
+        f"{'engine':<20}{'s':>8}{'Mrows/s':>9}{'MB/s':>8}{'speed':>7}{'MB':>7}{'peak MB':>9}",
     ]
     for name, figures in sorted(middle.items(), key=lambda pair: pair[1]["seconds"]):
         seconds, size = figures["seconds"], figures["size"] / 1e6
         lines.append(
-            f"{name:<14}{seconds:>8.2f}{rows / seconds / 1e6:>9.2f}{size / seconds:>8.0f}"
+            f"{name:<20}{seconds:>8.2f}{rows / seconds / 1e6:>9.2f}{size / seconds:>8.0f}"
             f"{best / seconds:>7.2f}{size:>7.0f}{figures['peak'] / 1e6:>9.0f}"
         )
     return "\n".join(lines)
@@ -240,31 +378,35 @@ def main() -> None:
         default=memory if memory.is_dir() else Path(tempfile.gettempdir()),
         help="where the files go; by default memory, so that the disk is not what is measured",
     )
+    parser.add_argument("--save", type=Path, help="a JSON file for every single figure")
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         engine, kind, source, path = arguments.measure
         sys.stdout.write(json.dumps(measure(engine, kind, Path(source), Path(path))))
         return
-    engines = [
-        name
-        for name, (_, frame) in ENGINES.items()
-        if name not in arguments.skip
-        and importlib.util.find_spec(
-            name.split()[0] if "," not in name else frame.replace("arrow", "pyarrow")
-        )
-    ]
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        source = Path(folder) / "source.arrow"
-        make_frame(arguments.rows).write_ipc(source)
+        saved: dict[str, Any] = {"rows": arguments.rows, "rounds": arguments.rounds}
         for kind in arguments.formats:
+            rows = min(arguments.rows, XLSX_ROWS) if kind in BOOKS else arguments.rows
+            source = Path(folder) / f"source-{rows}.arrow"
+            if not source.exists():
+                make_frame(rows).write_ipc(source)
+            engines = [
+                name
+                for name, (_, _, known, module) in ENGINES.items()
+                if kind in known and name not in arguments.skip and importlib.util.find_spec(module)
+            ]
             results: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
             for _ in range(arguments.rounds):
                 for name in engines:
-                    path = Path(folder) / "out"
+                    path = Path(folder) / f"out.{ending(kind)}"
                     results[name].append(measure_apart(name, kind, source, path))
-            sys.stdout.write(table(kind, arguments.rows, results) + "\n")
+            saved[kind] = results
+            sys.stdout.write(table(kind, rows, results) + "\n")
             sys.stdout.flush()
+    if arguments.save:
+        arguments.save.write_text(json.dumps(saved, indent=1))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -13,7 +16,6 @@ from progresswidget import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class ReportingServer:
@@ -106,3 +108,27 @@ def reporting_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @pytest.fixture
 def no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(protocol.ENDPOINT_VARIABLE, raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgres_uri() -> Iterator[str]:
+    """The address, with a password, of a real PostgreSQL that is empty."""
+    place = Path(__file__).with_name("postgres.py")
+    spec = importlib.util.spec_from_file_location("kernel_postgres", place)
+    assert spec is not None
+    assert spec.loader is not None
+    postgres: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(postgres)
+    if postgres.find() is None:
+        postgres.install()
+    programs = postgres.find()
+    if programs is None:
+        pytest.skip("there is no PostgreSQL, and it cannot be installed here")
+    # Not in pytest's own folder, which no other user may enter.
+    with tempfile.TemporaryDirectory(prefix="pw-pg-", ignore_cleanup_errors=True) as folder:
+        server = postgres.Server(programs, Path(folder))
+        try:
+            server.start()
+            yield server.uri
+        finally:
+            server.stop()

@@ -133,7 +133,7 @@ class Backwards(Writer):
 def test_units_are_encoded_side_by_side_and_come_in_order() -> None:
     groups = [[batch] for batch in batches(1, 1, 1, 1)]
     units = list(encode(groups, Backwards(4)))
-    assert [unit.encoded.pieces for unit in units] == [[b"0"], [b"1"], [b"2"], [b"3"]]
+    assert [unit.encode().pieces for unit in units] == [[b"0"], [b"1"], [b"2"], [b"3"]]
 
 
 class Failing(Backwards):

@@ -7,8 +7,11 @@ imported its library already, so `sys.modules` knows.
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import UnsupportedSourceError
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from progresswidget.export.formats import Flavour
+
+GROUP: Final = "progresswidget.sources"
 
 BATCH_ROWS: Final = 65_536
 """Rows of a batch at most: small enough to stop between two, large enough to cost nothing."""
@@ -40,12 +45,15 @@ class Source:
         the reading.
     once
         Whether it can be read only once; then `once.start` is called for the frame.
+    check
+        Called after the last row; raises `SourceChangedError` if the rows are not of one moment.
     """
 
     schema: pa.Schema
     total: int | None
     batches: Callable[[], Generator[pa.RecordBatch, None, None]]
     once: bool = False
+    check: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,15 @@ class Kind:
         return source
 
 
+def is_of(frame: object, library: str, *names: str) -> bool:
+    """Say whether `frame` is an instance of one of the classes of a library that may be loaded.
+
+    A library that is being imported, or only partly there, has no such class yet.
+    """
+    classes = (getattr(sys.modules.get(library), name, None) for name in names)
+    return any(known is not None and isinstance(frame, known) for known in classes)
+
+
 def reason(error: BaseException) -> str:
     """Return what an error of the user's frame says, as text that can be shown anywhere.
 
@@ -112,12 +129,56 @@ _INDEX: Final = Option(
 # The first row that recognises a frame reads it: a pandas frame has the Arrow stream protocol
 # too, but its index and its object columns need to be known as pandas' own.
 KINDS: Final = (
-    Kind("pandas DataFrame", "pandas", f"{__name__}.pandas", (_INDEX,)),
+    Kind("pandas DataFrame or Series", "pandas", f"{__name__}.pandas", (_INDEX,)),
     Kind("polars LazyFrame", "polars", f"{__name__}.lazy"),
-    Kind("polars DataFrame", "polars", f"{__name__}.polars"),
+    Kind("polars DataFrame or Series", "polars", f"{__name__}.polars"),
     Kind("pyarrow Table, RecordBatch or RecordBatchReader", "pyarrow", f"{__name__}.arrow"),
-    Kind("object with __arrow_c_stream__", None, f"{__name__}.stream"),
+    Kind("pyarrow Dataset or Scanner", "pyarrow.dataset", f"{__name__}.dataset"),
+    Kind("DuckDB relation", "duckdb", f"{__name__}.duckdb"),
+    Kind("Ibis table", "ibis", f"{__name__}.ibis"),
+    Kind("DataFusion DataFrame", "datafusion", f"{__name__}.datafusion"),
+    Kind("numpy array", "numpy", f"{__name__}.numpy"),
+    Kind("SQL query", f"{__name__}.sql", f"{__name__}.sql"),
+    Kind("path of a file, or a pattern of paths", None, f"{__name__}.files"),
 )
+"""The kinds that their library tells."""
+
+
+@cache
+def their_kinds() -> tuple[Kind, ...]:
+    """Return the kinds of other packages.
+
+    A package adds one by an entry point of the group ``progresswidget.sources`` whose object is a
+    `Kind`.
+    """
+    return tuple(point.load() for point in entry_points(group=GROUP))
+
+
+@cache
+def general_kinds() -> tuple[Kind, ...]:
+    """Return the kinds that objects of any library may be of."""
+    import pyarrow as pa
+
+    schema = Option(
+        "schema",
+        (pa.Schema, type(None)),
+        None,
+        "The pyarrow.Schema of the rows; by default their values tell it.",
+    )
+    return (
+        Kind("object with __arrow_c_stream__", None, f"{__name__}.stream"),
+        Kind("list of dicts, dataclasses or tuples", None, f"{__name__}.rows", (schema,)),
+        Kind("iterator of rows or of frames", None, f"{__name__}.iterators", (schema, _INDEX)),
+    )
+
+
+def recognise(frame: object) -> Kind | None:
+    """Return the row of the table that can read `frame`, or None."""
+    for kinds in (lambda: KINDS, their_kinds, general_kinds):
+        for kind in kinds():
+            if kind.recognises(frame):
+                return kind
+    return None
 
 
 def find_kind(frame: object) -> Kind:
@@ -128,17 +189,17 @@ def find_kind(frame: object) -> Kind:
     UnsupportedSourceError
         If there is none.
     """
-    # A Series offers a stream too, but of one column that is no table.
-    for library in ("pandas", "polars"):
-        series = getattr(sys.modules.get(library), "Series", None)
-        if series is not None and isinstance(frame, series):
-            raise UnsupportedSourceError(
-                f"A {library} Series is no frame.", "Make it one with .to_frame()."
-            )
-    for kind in KINDS:
-        if kind.recognises(frame):
-            return kind
+    kind = recognise(frame)
+    if kind is not None:
+        return kind
+    name = f"{type(frame).__module__}.{type(frame).__qualname__}".removeprefix("builtins.")
+    if isinstance(frame, (Awaitable, AsyncIterator)):
+        raise UnsupportedSourceError(
+            f"An object of type {name} cannot be waited for here.",
+            "Await it first, or collect its rows in a list with `async for`, and export these.",
+        )
+    known = ", ".join(kind.name for kind in (*KINDS, *their_kinds(), *general_kinds()))
     raise UnsupportedSourceError(
-        f"An object of type {type(frame).__module__}.{type(frame).__qualname__} is no frame.",
-        f"Frames are: {', '.join(kind.name for kind in KINDS)}.",
+        f"An object of type {name} is no frame.",
+        f"Frames are: {known}, and functions that return any of these.",
     )

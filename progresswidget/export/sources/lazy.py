@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from progresswidget.errors import SourceError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.sources import BATCH_ROWS, Source, reason
+from progresswidget.export.sources import BATCH_ROWS, Source, is_of, reason
 from progresswidget.export.sources.polars import batches_of, check, schema_of
 from progresswidget.export.sources.stream import cut
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def recognises(frame: object) -> bool:
     """Say whether `frame` is a LazyFrame."""
-    return isinstance(frame, sys.modules["polars"].LazyFrame)
+    return is_of(frame, "polars", "LazyFrame")
 
 
 def read(frame: object, flavour: Flavour) -> Source:

@@ -6,12 +6,17 @@ import datetime as dt
 import decimal
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from progresswidget.errors import ColumnError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
+
+Families: TypeAlias = tuple[tuple[tuple[type, ...], str], ...]
 
 HINT = "Give the column one type first, for instance with astype(str)."
 
@@ -36,22 +41,24 @@ def object_type(name: str, values: Any) -> pa.DataType:
     """
     import pyarrow as pa
 
-    families = {kind: _family(kind) for kind in set(map(type, values))}
+    families = {kind: family(kind) for kind in set(map(type, values))}
     if len(set(families.values()) - {"missing"}) > 1 or dt.datetime in _bases(families):
         _compare(name, values)
     try:
-        return _precise(pa.infer_type(values, from_pandas=True), families, values)
+        return precise(pa.infer_type(values, from_pandas=True), families, values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise ColumnError(
             f"The column {name!r} holds Python objects that have no type in Arrow: {error}", HINT
         ) from error
 
 
-def _precise(kind: pa.DataType, kinds: Collection[type], values: Any) -> pa.DataType:
+def precise(kind: pa.DataType, kinds: Collection[type], values: Any) -> pa.DataType:
     """Return a type that keeps nanoseconds, which Arrow's inference overlooks in pandas' own."""
     import pyarrow as pa
 
-    pandas = sys.modules["pandas"]
+    pandas = sys.modules.get("pandas")
+    if pandas is None:
+        return kind
     if not any(issubclass(each, (pandas.Timestamp, pandas.Timedelta)) for each in kinds):
         return kind
     if pa.types.is_timestamp(kind) and any(getattr(each, "nanosecond", 0) for each in values):
@@ -61,15 +68,15 @@ def _precise(kind: pa.DataType, kinds: Collection[type], values: Any) -> pa.Data
     return kind
 
 
-def first_failure(values: Any, kind: pa.DataType) -> int:
-    """Return the position of the first of `values` that cannot become an Arrow value of `kind`."""
+def first_failure(values: Sequence[Any], convert: Callable[[Any], object]) -> int:
+    """Return the position of the first of `values` that `convert` fails on, which fails on all."""
     import pyarrow as pa
 
     low, high = 0, len(values)
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            pa.array(values[low:middle], type=kind, from_pandas=True)
+            convert(values[low:middle])
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             high = middle
         else:
@@ -84,47 +91,57 @@ def _bases(kinds: Mapping[type, str]) -> set[type]:
 def _compare(name: str, values: Any) -> None:
     first: tuple[str, int] | None = None
     for row, value in enumerate(values):
-        family = _family_of(value)
-        if family == "missing":
+        found = family_of(value)
+        if found == "missing":
             continue
         if first is None:
-            first = family, row
-        elif family != first[0]:
+            first = found, row
+        elif found != first[0]:
             raise ColumnError(
                 f"The column {name!r} holds values of several kinds: {first[0]} in row {first[1]}, "
-                f"{family} in row {row}.",
+                f"{found} in row {row}.",
                 HINT,
             )
 
 
-def _family_of(value: object) -> str:
-    family = _family(type(value))
+def family_of(value: object) -> str:
+    """Return what a value is called, where those of one name fit together in a column."""
+    name = family(type(value))
     # NaN among texts is pandas' way of saying that one is missing.
-    if family == "number" and value != value:  # noqa: PLR0124
+    if name == "number" and value != value:  # noqa: PLR0124
         return "missing"
-    if family == "time" and isinstance(value, dt.datetime) and value.tzinfo is not None:
+    if name == "time" and isinstance(value, dt.datetime) and value.tzinfo is not None:
         return "time with zone"
-    return family
+    return name
 
 
-def _family(kind: type) -> str:
-    pandas = sys.modules["pandas"]
-    numpy = sys.modules["numpy"]
-    rows: tuple[tuple[Any, str], ...] = (
-        ((type(None), type(pandas.NaT), type(pandas.NA)), "missing"),
-        ((bool, numpy.bool_), "boolean"),
-        ((int, float, numpy.integer, numpy.floating), "number"),
-        (decimal.Decimal, "decimal"),
-        ((str, numpy.str_), "text"),
-        ((bytes, bytearray, memoryview), "bytes"),
-        ((dt.datetime, numpy.datetime64), "time"),
-        (dt.date, "date"),
-        (dt.time, "time of day"),
-        ((dt.timedelta, numpy.timedelta64), "duration"),
-        (Mapping, "mapping"),
-        ((Sequence, numpy.ndarray, set, frozenset), "list"),
-    )
-    for kinds, family in rows:
+def family(kind: type) -> str:
+    """Return what values of a Python type are called, so that those of one name fit together."""
+    for kinds, name in _families("pandas" in sys.modules, "numpy" in sys.modules):
         if issubclass(kind, kinds):
-            return family
+            return name
     return kind.__name__
+
+
+@cache
+def _families(pandas: bool, numpy: bool) -> Families:  # noqa: FBT001 - what is loaded
+    np = sys.modules["numpy"] if numpy else None
+    pd = sys.modules["pandas"] if pandas else None
+    missing = () if pd is None else (type(getattr(pd, "NaT", None)), type(getattr(pd, "NA", None)))
+    return (
+        ((type(None), *missing), "missing"),
+        ((bool, *(() if np is None else (np.bool_,))), "boolean"),
+        (
+            (dt.timedelta, *(() if np is None else (np.timedelta64,))),
+            "duration",
+        ),  # an integer of numpy's too
+        ((int, float, *(() if np is None else (np.integer, np.floating))), "number"),
+        ((decimal.Decimal,), "decimal"),
+        ((str,), "text"),  # numpy's too
+        ((bytes, bytearray, memoryview), "bytes"),
+        ((dt.datetime, *(() if np is None else (np.datetime64,))), "time"),
+        ((dt.date,), "date"),
+        ((dt.time,), "time of day"),
+        ((Mapping,), "mapping"),
+        ((Sequence, set, frozenset, *(() if np is None else (np.ndarray,))), "list"),
+    )

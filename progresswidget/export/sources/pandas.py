@@ -1,4 +1,4 @@
-"""pandas DataFrames, converted slice by slice, with the types fixed before the first row.
+"""pandas DataFrames and Series, converted slice by slice, with all types fixed beforehand.
 
 The index follows pandas' own writers. As text (`to_csv`) it comes first, under its names, where an
 index without a name has an empty heading. With types (`to_parquet`) a `RangeIndex` is only
@@ -16,10 +16,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.sources import BATCH_ROWS, Source
+from progresswidget.export.sources import Source, is_of
+from progresswidget.export.sources.batches import Pace, make_batch
 from progresswidget.export.sources.objects import first_failure, object_type
 
 if TYPE_CHECKING:
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 
 Slice: TypeAlias = "Callable[[int, int], pa.Array]"
 
-FIRST_ROWS: Final = 1_024
-BATCH_BYTES: Final = 16 * 2**20
-"""Bytes of a converted batch that are aimed at: unlike Arrow's slices these are copies."""
-
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -47,21 +44,19 @@ class Column:
 
 
 def recognises(frame: object) -> bool:
-    """Say whether `frame` is a DataFrame."""
-    # A package that is being imported, or only partly there, has no DataFrame yet.
-    known = getattr(sys.modules["pandas"], "DataFrame", None)
-    return known is not None and isinstance(frame, known)
+    """Say whether `frame` is a DataFrame or a Series."""
+    return is_of(frame, "pandas", "DataFrame", "Series")
 
 
-def read(frame: pd.DataFrame, flavour: Flavour, *, index: bool | None) -> Source:
-    """Return the source of a DataFrame.
+def read(frame: pd.DataFrame | pd.Series[Any], flavour: Flavour, *, index: bool | None) -> Source:
+    """Return the source of a DataFrame, or of a Series as a column of its name or ``value``.
 
     With pandas 3, or with copy-on-write, later changes of the caller's frame do not reach it.
 
     Parameters
     ----------
     frame
-        The DataFrame.
+        The DataFrame or Series.
     flavour
         Whether the index is written as `to_csv` or as `to_parquet` does.
     index
@@ -74,7 +69,7 @@ def read(frame: pd.DataFrame, flavour: Flavour, *, index: bool | None) -> Source
     """
     import pyarrow as pa
 
-    kept = frame.copy(deep=False)
+    kept = _table(frame).copy(deep=False)
     labels = [label(each) for each in kept.columns]
     text = flavour == "text"
     columns = [
@@ -92,6 +87,13 @@ def read(frame: pd.DataFrame, flavour: Flavour, *, index: bool | None) -> Source
     return Source(schema, len(kept), lambda: _batches(columns, schema, len(kept)))
 
 
+def _table(frame: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
+    if not is_of(frame, "pandas", "Series"):
+        return cast("pd.DataFrame", frame)
+    series = cast("pd.Series[Any]", frame)
+    return series.to_frame("value" if series.name is None else series.name)
+
+
 def label(value: object) -> str:
     """Return the label of a column as text."""
     if isinstance(value, tuple):
@@ -102,21 +104,12 @@ def label(value: object) -> str:
 def _batches(
     columns: list[Column], schema: pa.Schema, total: int
 ) -> Generator[pa.RecordBatch, None, None]:
-    import pyarrow as pa
-
-    start, rows = 0, FIRST_ROWS
+    start, pace = 0, Pace()
     while start < total:
-        stop = min(start + rows, total)
-        arrays = [column.slice(start, stop) for column in columns]
-        # A struct array carries the length also where there are no columns.
-        batch = (
-            pa.RecordBatch.from_arrays(arrays, schema=schema)
-            if arrays
-            else pa.RecordBatch.from_struct_array(pa.array([{}] * (stop - start), pa.struct([])))
-        )
+        stop = min(start + pace.rows, total)
+        batch = make_batch([column.slice(start, stop) for column in columns], schema, stop - start)
         yield batch
-        wanted = rows * BATCH_BYTES // max(batch.nbytes, 1)
-        rows = max(1, min(wanted, rows * 4, BATCH_ROWS))
+        pace.learn(batch)
         start = stop
 
 
@@ -214,7 +207,9 @@ def _array(name: str, kind: pa.DataType, start: int, values: Any) -> pa.Array:
     try:
         array = pa.array(values, type=kind, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
-        row = start + first_failure(values, kind)
+        row = start + first_failure(
+            values, lambda part: pa.array(part, type=kind, from_pandas=True)
+        )
         raise ColumnError(
             f"The column {name!r} has a value in row {row} that does not fit the others, which "
             f"are of type {kind}: {error}",

@@ -1,4 +1,4 @@
-"""polars DataFrames, taken over without copying."""
+"""polars DataFrames and Series, taken over without copying."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.sources import BATCH_ROWS, Source
+from progresswidget.export.sources import BATCH_ROWS, Source, is_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def recognises(frame: object) -> bool:
-    """Say whether `frame` is a DataFrame."""
-    return isinstance(frame, sys.modules["polars"].DataFrame)
+    """Say whether `frame` is a DataFrame or a Series."""
+    return is_of(frame, "polars", "DataFrame", "Series")
 
 
 def read(frame: object, flavour: Flavour) -> Source:
-    """Return the source of a DataFrame.
+    """Return the source of a DataFrame, or of a Series as a column of its name or ``value``.
 
     Later changes in place of the caller's frame do not reach it.
 
@@ -36,9 +36,16 @@ def read(frame: object, flavour: Flavour) -> Source:
         If this process is a fork in which polars would hang.
     """
     refuse_polars()
-    kept = cast("pl.DataFrame", frame).clone()
+    kept = _table(frame)
     check(kept.schema)
     return Source(schema_of(kept, flavour), kept.height, lambda: _slices(kept, flavour))
+
+
+def _table(frame: object) -> pl.DataFrame:
+    if not is_of(frame, "polars", "Series"):
+        return cast("pl.DataFrame", frame).clone()
+    series = cast("pl.Series", frame)
+    return series.clone().to_frame(series.name or "value")
 
 
 def _slices(frame: pl.DataFrame, flavour: Flavour) -> Generator[pa.RecordBatch, None, None]:

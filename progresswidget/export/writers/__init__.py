@@ -5,28 +5,54 @@ another in the file, so that units can be encoded side by side, counted, and com
 one by one. A file has one section for each table in it (a sheet of a workbook, an entry of an
 archive); most formats hold one.
 
-The calls for a file: ``head``, and for each section ``begin``, ``encode`` for its units and
-``end``, then ``tail``. The bytes go to the file in this order.
+The calls for a file: ``head``, and for each section ``begin``, ``encode`` for its units with
+``follow`` after each, and ``end``, then ``tail``. The bytes go to the file in this order.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from progresswidget.errors import ColumnError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
+    from progresswidget.export.formats import Format
     from progresswidget.export.options import Option
 
 Piece: TypeAlias = Any
 """Bytes on their way to the file: anything with the buffer protocol that nobody will change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an archive is told of an entry besides.
+
+    Parameters
+    ----------
+    format
+        What a table is written as; None where the section is bytes.
+    options
+        A value for each option of that format, checked.
+    modified
+        When a file was changed last, in seconds since 1970; None where nobody knows.
+    mode
+        The permissions of a file.
+    folder
+        Whether it is an empty folder.
+    """
+
+    format: Format | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    modified: int | None = None
+    mode: int = 0o644
+    folder: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +67,14 @@ class Heading:
         The columns, or None where the section is bytes and no table.
     total
         Rows, or bytes where there is no schema; None if that is unknown.
+    entry
+        What only archives want to know.
     """
 
     name: str
     schema: pa.Schema | None
     total: int | None = None
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +143,9 @@ class Writer(ABC):
         Whether a unit's bytes and note depend on nothing but its batches, `start`, the headings
         and the options: then what is on the disk can be continued by another process, which calls
         everything but `encode` again for the units that are there.
+    writes_itself
+        Whether the file is written by a library, at the path that `attach` tells, and nothing is
+        returned here.
     """
 
     OPTIONS: ClassVar[tuple[Option, ...]] = ()
@@ -124,6 +156,7 @@ class Writer(ABC):
     least_rows: int = 1
     workers: int = 1
     resumable: bool = False
+    writes_itself: bool = False
 
     @abstractmethod
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None: ...
@@ -166,7 +199,14 @@ class Writer(ABC):
         """Return the bytes of a chunk of a section that is no table; only archives have those."""
         raise NotImplementedError
 
-    def end(self, section: int, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+    def follow(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+        """Return bytes that go to `offset`, behind the last of the section's units so far.
+
+        Called after each unit has got its place, in the order of the file.
+        """
+        return ()
+
+    def end(self, section: int, units: Sequence[Placed], offset: int) -> Iterable[Piece]:
         """Return the bytes after the last unit of a section, which go to `offset`."""
         return ()
 

@@ -80,7 +80,7 @@ def plan(kind: pa.DataType) -> Plan:
     if pa.types.is_dictionary(kind):
         return _dictionary(kind)
     if pa.types.is_run_end_encoded(kind):
-        return plan(kind.value_type).after(_decode_runs)
+        return plan(kind.value_type).after(decode_runs)
     if pa.types.is_nested(kind) or pa.types.is_interval(kind):
         return _in_python(kind)
     return _number(kind) or _moment(kind) or _bytes(kind) or Plan()
@@ -101,21 +101,23 @@ def _in_python(kind: pa.DataType) -> Plan:
 
 
 def _dictionary(kind: pa.DataType) -> Plan:
-    import pyarrow as pa
-
     value = kind.value_type
-    if pa.types.is_string(value) or pa.types.is_large_string(value) or _is_view(value):
+    if is_text(value):
         return Plan()  # polars reads it as its own categorical, which it writes as text
     return plan(value).after(lambda array: array.dictionary_decode())
 
 
-def _is_view(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Say whether values of a type are texts."""
     import pyarrow as pa
 
-    return bool(pa.types.is_string_view(kind))
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
 
 
-def _decode_runs(array: pa.Array) -> pa.Array:
+def decode_runs(array: pa.Array) -> pa.Array:
+    """Return a run-end encoded array as a plain one."""
     import pyarrow.compute as pc
 
     return pc.run_end_decode(array)

@@ -8,15 +8,18 @@ continued after any of them.
 from __future__ import annotations
 
 import bz2
+import gzip
 import lzma
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.errors import OptionError
 from progresswidget.export.options import Option
 from progresswidget.export.writers import Encoded, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -34,40 +37,49 @@ class Codec:
     media_type
         The type of a compressed file.
     compress
-        Makes a complete member of some bytes; the level may be None.
+        Makes a complete member of some bytes.
+    levels
+        The lowest and the highest level.
+    default
+        The level if the caller gives none.
     """
 
     name: str
     media_type: str
-    compress: Callable[[bytes, int | None], bytes] = field(repr=False)
+    compress: Callable[[bytes, int], bytes] = field(repr=False)
+    levels: tuple[int, int] = (1, 9)
+    default: int = 1
 
 
-def _gzip(data: bytes, level: int | None) -> bytes:
+def _gzip(data: bytes, level: int) -> bytes:
+    if level > ISAL_LEVELS:
+        return gzip.compress(data, level, mtime=0)
     from isal import igzip
 
-    return igzip.compress(data, 1 if level is None else level, mtime=0)
-
-
-def _zstd(data: bytes, level: int | None) -> bytes:
-    import pyarrow as pa
-
-    compressed: bytes = pa.Codec("zstd", 1 if level is None else level).compress(data, asbytes=True)
+    compressed: bytes = igzip.compress(data, level, mtime=0)
     return compressed
 
 
-def _bzip2(data: bytes, level: int | None) -> bytes:
-    return bz2.compress(data, 9 if level is None else level)
+def _zstd(data: bytes, level: int) -> bytes:
+    import pyarrow as pa
+
+    compressed: bytes = pa.Codec("zstd", level).compress(data, asbytes=True)
+    return compressed
 
 
-def _xz(data: bytes, level: int | None) -> bytes:
+def _xz(data: bytes, level: int) -> bytes:
     return lzma.compress(data, preset=level)
 
 
+ISAL_LEVELS: Final = 3
+"""The highest level of isal, which is many times as fast as zlib; that one goes on."""
+
 CODECS: Final[dict[str, Codec]] = {
-    ".gz": Codec("gzip", "application/gzip", _gzip),
-    ".zst": Codec("zstd", "application/zstd", _zstd),
-    ".bz2": Codec("bzip2", "application/x-bzip2", _bzip2),
-    ".xz": Codec("xz", "application/x-xz", _xz),
+    ".gz": Codec("gzip", "application/gzip", _gzip, (0, 9)),
+    ".zst": Codec("zstd", "application/zstd", _zstd, (1, 22)),
+    ".bz2": Codec("bzip2", "application/x-bzip2", bz2.compress, default=9),
+    # Level 6, which xz itself takes, needs 100 MB for each thread and three times as long.
+    ".xz": Codec("xz", "application/x-xz", _xz, (0, 9), default=2),
 }
 
 OPTIONS: Final = (
@@ -75,7 +87,8 @@ OPTIONS: Final = (
         "compression_level",
         (int, type(None)),
         None,
-        "The level of the compression: more is smaller and slower.",
+        "The level of the compression: gzip and xz 0 to 9, bzip2 1 to 9, zstd 1 to 22; "
+        "more is smaller and slower.",
     ),
 )
 
@@ -91,40 +104,76 @@ class CompressedWriter(Writer):
         The compression.
     options
         Values of `OPTIONS`.
+
+    Raises
+    ------
+    OptionError
+        If the codec has no such level.
     """
 
     def __init__(self, inner: Writer, codec: Codec, options: Mapping[str, Any]) -> None:
         self._inner = inner
         self._codec = codec
-        self._level: int | None = options["compression_level"]
-        self.unit_rows, self.unit_bytes = inner.unit_rows, inner.unit_bytes
-        self.unit_patience, self.least_rows = inner.unit_patience, inner.least_rows
-        self.workers, self.resumable = inner.workers, inner.resumable
+        wanted: int | None = options["compression_level"]
+        self._level = codec.default if wanted is None else wanted
+        lowest, highest = codec.levels
+        if not lowest <= self._level <= highest:
+            inner.close()
+            raise OptionError(
+                f"{codec.name} has no compression_level {self._level}.",
+                f"There are {lowest} to {highest}; by default {codec.default}.",
+            )
+        self.resumable = inner.resumable
+        self._measure()
+
+    def attach(self, path: Path) -> None:
+        """Tell the inner writer."""
+        self._inner.attach(path)
 
     def head(self) -> Sequence[Piece]:
         """Return the compressed head."""
         return self._compressed(self._inner.head())
 
     def begin(self, section: int, offset: int) -> Sequence[Piece]:
-        """Return the compressed beginning."""
-        return self._compressed(self._inner.begin(section, offset))
+        """Return the compressed beginning; an archive cuts units as the entry's writer does."""
+        pieces = self._inner.begin(section, offset)
+        self._measure()
+        return self._compressed(pieces)
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return one unit as a member."""
         inner = self._inner.encode(batches, start, section)
         return Encoded(self._compressed(inner.pieces), inner.note)
 
-    def end(self, section: int, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
-        """Return the compressed end."""
-        return self._compressed(self._inner.end(section, units, offset))
+    def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
+        """Return one chunk as a member."""
+        inner = self._inner.encode_bytes(chunk, start, section)
+        return Encoded(self._compressed(inner.pieces), inner.note)
+
+    def follow(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+        """Return the compressed bytes behind a unit."""
+        return self._compressed(self._inner.follow(units, offset))
+
+    def end(self, section: int, units: Sequence[Placed], offset: int) -> Iterable[Piece]:
+        """Return the compressed end, piece by piece: an archive's may be large."""
+        for piece in self._inner.end(section, units, offset):
+            yield from self._compressed([piece])
 
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the compressed tail."""
-        return self._compressed(self._inner.tail(units, offset))
+        pieces = self._compressed(self._inner.tail(units, offset))
+        # No member at all would be no file of this kind.
+        return pieces if pieces or offset else [self._codec.compress(b"", self._level)]
 
     def close(self) -> None:
         """Close the inner writer."""
         self._inner.close()
+
+    def _measure(self) -> None:
+        inner = self._inner
+        self.unit_rows, self.unit_bytes = inner.unit_rows, inner.unit_bytes
+        self.unit_patience, self.least_rows = inner.unit_patience, inner.least_rows
+        self.workers = inner.workers
 
     def _compressed(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         data = b"".join(pieces)

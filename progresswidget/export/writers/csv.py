@@ -36,51 +36,32 @@ costs what polars would have used: `tests/benchmarks/export.py` tells the whole.
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, Final, Literal, TypeAlias, cast
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, cast
 
-from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.options import Option
-from progresswidget.export.writers import Encoded, Heading, Writer, columns, only_schema
+from progresswidget.export.writers import (
+    Encoded,
+    Heading,
+    Writer,
+    columns,
+    csv_options,
+    only_schema,
+)
+from progresswidget.export.writers.columns_frame import Parts, frame_of, refuse_types
+from progresswidget.export.writers.csv_values import csv_plan, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import polars as pl
     import pyarrow as pa
+
+    from progresswidget.export.options import Option
 
 Quote: TypeAlias = Literal["necessary", "always", "non_numeric", "never"]
 
 
-def _check_delimiter(value: str) -> str | None:
-    if len(value) == 1 and value.isascii() and value not in '"\r\n\0':
-        return None
-    return "must be one ASCII character, and neither a quote nor a line break"
-
-
-def _check_null(value: str) -> str | None:
-    if any(character in value for character in '"\r\n'):
-        return "must not hold quotes or line breaks"
-    return None if _is_unicode(value) else "must be text that can be written as UTF-8"
-
-
-def _is_unicode(value: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in value)
-
-
 BOM: Final = b"\xef\xbb\xbf"
-
-
-class Parts:
-    """The write end that polars sees: it keeps the pieces of a unit as they come."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-
-    def write(self, data: bytes) -> int:
-        """Keep one piece."""
-        self.pieces.append(bytes(data))
-        return len(data)
 
 
 class CsvWriter(Writer):
@@ -101,38 +82,30 @@ class CsvWriter(Writer):
         If this process is a fork in which polars would hang.
     """
 
-    OPTIONS = (
-        Option("delimiter", (str,), ",", "The character between values.", check=_check_delimiter),
-        Option("header", (bool,), True, "Whether the first line holds the column names."),  # noqa: FBT003
-        Option("null", (str,), "", "The text that stands for a missing value.", check=_check_null),
-        Option(
-            "quote",
-            (str,),
-            "necessary",
-            "Which values are put in quotes.",
-            choices=("necessary", "always", "non_numeric", "never"),
-        ),
-        Option("bom", (bool,), False, "Whether to begin with a byte order mark, for Excel."),  # noqa: FBT003
-    )
+    OPTIONS: ClassVar[tuple[Option, ...]] = csv_options.OPTIONS
+    FORMAT = "CSV"
 
     workers = 3
     resumable = True
 
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         refuse_polars()
-        schema = only_schema(headings, "CSV")
+        schema = only_schema(headings, self.FORMAT)
+        csv_options.check_together(options)
+        self._options = options
         self._names: list[str] = list(schema.names)
         self._delimiter: str = options["delimiter"]
         self._quote: Quote = options["quote"]
         self._null: str = options["null"]
         self._bom: bool = options["bom"]
         self._header: bool = options["header"]
-        self._plans = [columns.plan(field.type) for field in schema]
+        self._end: str = options["line_terminator"]
+        self._plans = [csv_plan(field.type, options) for field in schema]
         if any(plan.slow for plan in self._plans):
             self.unit_rows = 8_192  # Python formats some values: still a fraction of a second
         for name in self._names:
             columns.check_name(name)
-        _check(schema, self._plans, self._null)
+        refuse_types(schema, self._plans, self.FORMAT)
 
     def head(self) -> Sequence[bytes]:
         """Return the byte order mark and the line of names, as far as they are wanted."""
@@ -140,7 +113,7 @@ class CsvWriter(Writer):
         if self._header:
             line = self._delimiter.join(self._quoted(name) for name in self._names)
             lonely = len(self._names) == 1 and not line and self._quote != "never"
-            pieces.append(('""\n' if lonely else f"{line}\n").encode())
+            pieces.append((('""' if lonely else line) + self._end).encode())
         return pieces
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
@@ -148,67 +121,37 @@ class CsvWriter(Writer):
         refuse_polars()  # the writer may have been made before the fork
         parts = Parts()
         if self._plans:
-            _frame(batches, self._plans, self._null).write_csv(
+            frame_of(batches, self._plans, start).write_csv(
                 cast("IO[bytes]", parts),  # polars needs `write` only
                 include_header=False,
                 separator=self._delimiter,
                 quote_style=self._quote,
-                null_value=self._null,
+                null_value=self._missing(),
+                line_terminator=self._end,
                 time_format="%H:%M:%S%.f",
+                float_precision=self._options["float_precision"],
+                decimal_comma=self._options["decimal_comma"],
             )
         return Encoded(parts.pieces)
 
-    def _quoted(self, name: str) -> str:
+    def _missing(self) -> str:
+        """Return what stands for a missing value; a line of nothing would be skipped."""
+        alone = len(self._plans) == 1 and not self._null
+        return '""' if alone and self._quote in {"necessary", "non_numeric"} else self._null
+
+    def _quoted(self, given: str) -> str:
+        name = safe_text(given) if self._options["spreadsheet_safe"] else given
         special = any(character in name for character in (self._delimiter, '"', "\n", "\r"))
         if self._quote == "never" or not (special or self._quote in {"always", "non_numeric"}):
             return name
         return '"' + name.replace('"', '""') + '"'
 
 
-def _frame(
-    batches: Sequence[pa.RecordBatch], plans: Sequence[columns.Plan], null: str
-) -> pl.DataFrame:
-    import polars as pl
-    import pyarrow as pa
+class TsvWriter(CsvWriter):
+    """Encode batches as CSV with tabs between the values."""
 
-    # Names may repeat in Arrow but not in polars; the header is written from our own list.
-    names = [str(position) for position in range(len(plans))]
-    plain = [pa.RecordBatch.from_arrays(_arrays(batch, plans), names=names) for batch in batches]
-    frame = pl.DataFrame(pa.Table.from_batches(plain))
-    frame = frame.select(
-        plan.to_text(pl.col(name)) for plan, name in zip(plans, names, strict=True)
+    OPTIONS = tuple(
+        replace(option, default="\t") if option.name == "delimiter" else option
+        for option in csv_options.OPTIONS
     )
-    if len(names) == 1 and not null:
-        frame = frame.with_columns(pl.col(names[0]).cast(pl.String).fill_null(""))
-    return frame
-
-
-def _arrays(batch: pa.RecordBatch, plans: Sequence[columns.Plan]) -> list[pa.Array]:
-    arrays = []
-    for name, array, plan in zip(batch.schema.names, batch.columns, plans, strict=True):
-        try:
-            arrays.append(plan.to_arrow(array))
-        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
-            # pyarrow's own errors are of these kinds.
-            raise ColumnError(
-                f"The column {name!r} has a value that cannot be written as text: {error}",
-                "Change the column's type or leave it out.",
-            ) from error
-    return arrays
-
-
-def _check(schema: pa.Schema, plans: Sequence[columns.Plan], null: str) -> None:
-    for field, plan in zip(schema, plans, strict=True):
-        try:
-            _frame([_missing_row(field)], [plan], null)
-        except Exception as error:
-            raise ColumnError(
-                f"The column {field.name!r} of type {field.type} cannot be written as CSV.",
-                "Change its type or leave it out.",
-            ) from error
-
-
-def _missing_row(field: pa.Field) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    return pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], names=[field.name])
+    FORMAT = "TSV"

@@ -23,11 +23,19 @@ if TYPE_CHECKING:
 Convert: TypeAlias = Callable[[Any], Any]
 
 
-def writer(kind: pa.DataType) -> Callable[[Any], str]:
-    """Return the function from a Python value of an Arrow type to its text."""
+def writer(kind: pa.DataType, end: Convert | None = None) -> Callable[[Any], str]:
+    """Return the function from a Python value of an Arrow type to its text.
+
+    Parameters
+    ----------
+    kind
+        The type.
+    end
+        Makes a value that JSON holds of one that is not nested; by default `leaf`.
+    """
     import pyarrow as pa
 
-    convert = _converter(kind)
+    convert = _converter(kind, end or leaf)
     if not pa.types.is_nested(kind):
         return lambda value: str(convert(value))
     return lambda value: json.dumps(
@@ -35,32 +43,32 @@ def writer(kind: pa.DataType) -> Callable[[Any], str]:
     )
 
 
-def _converter(kind: pa.DataType) -> Convert:
+def _converter(kind: pa.DataType, end: Convert) -> Convert:
     import pyarrow as pa
 
     if pa.types.is_map(kind):
-        return _map(kind)
+        return _map(kind, end)
     if pa.types.is_struct(kind):
-        fields = [(field.name, _converter(field.type)) for field in kind]
+        fields = [(field.name, _converter(field.type, end)) for field in kind]
         return _optional(lambda value: {name: to(value[name]) for name, to in fields})
     if pa.types.is_union(kind):
-        return leaf
+        return end
     if pa.types.is_nested(kind):
-        item = _converter(kind.value_type)
+        item = _converter(kind.value_type, end)
         return _optional(lambda value: [item(each) for each in value])
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return _converter(kind.value_type)
-    return leaf
+        return _converter(kind.value_type, end)
+    return end
 
 
 def _optional(convert: Convert) -> Convert:
     return lambda value: None if value is None else convert(value)
 
 
-def _map(kind: pa.DataType) -> Convert:
+def _map(kind: pa.DataType, end: Convert) -> Convert:
     import pyarrow as pa
 
-    key, item = _converter(kind.key_type), _converter(kind.item_type)
+    key, item = _converter(kind.key_type, end), _converter(kind.item_type, end)
     if pa.types.is_string(kind.key_type) or pa.types.is_large_string(kind.key_type):
         return _optional(lambda value: {key(name): item(each) for name, each in value})
     return _optional(lambda value: [[key(name), item(each)] for name, each in value])
@@ -76,6 +84,17 @@ def leaf(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [leaf(each) for each in value]
     return str(value)
+
+
+def finite_leaf(value: Any) -> Any:
+    """Return a value as one that JSON holds; the numbers that JSON has not are missing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(name): finite_leaf(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [finite_leaf(each) for each in value]
+    return leaf(value)
 
 
 def _float(value: float) -> float | str:

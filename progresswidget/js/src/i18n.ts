@@ -61,8 +61,10 @@ export const ENGLISH: Messages = {
   },
   phase: {
     starting: 'Starting',
+    hashing: 'Comparing',
     reading: 'Reading',
     writing: 'Writing',
+    compressing: 'Compressing',
     finishing: 'Finishing',
   },
   action: {
@@ -135,8 +137,10 @@ export const CHINESE: Messages = {
   },
   phase: {
     starting: '正在启动',
+    hashing: '正在比对',
     reading: '正在读取',
     writing: '正在写入',
+    compressing: '正在压缩',
     finishing: '正在收尾',
   },
   action: {

@@ -11,7 +11,14 @@ export const RECEIPT_MIMETYPE = 'application/vnd.progresswidget.receipt+json';
 export const ACTIVE_STATUSES = ['queued', 'running', 'paused'] as const;
 export const TERMINAL_STATUSES = ['done', 'failed', 'cancelled', 'interrupted'] as const;
 export const ACTIONS = ['pause', 'resume', 'cancel'] as const;
-export const PHASES = ['starting', 'reading', 'writing', 'finishing'] as const;
+export const PHASES = [
+  'starting',
+  'hashing',
+  'reading',
+  'writing',
+  'compressing',
+  'finishing',
+] as const;
 
 export type Status = (typeof ACTIVE_STATUSES)[number] | (typeof TERMINAL_STATUSES)[number];
 export type Action = (typeof ACTIONS)[number];

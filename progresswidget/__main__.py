@@ -1,0 +1,9 @@
+"""``python -m progresswidget``."""
+
+from __future__ import annotations
+
+import sys
+
+from progresswidget.cli import main
+
+sys.exit(main())

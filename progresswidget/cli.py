@@ -1,0 +1,126 @@
+"""The command line: ``python -m progresswidget export in.parquet out.csv``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.errors import ExportInterrupted, OptionError, ProgressWidgetError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+"""What a shell reports of a command that was ended by Ctrl-C: 128 and the signal's number."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        What follows the name of the program; by default those of the process.
+    """
+    given = _parser().parse_args(arguments)
+    try:
+        code: int = given.run(given)
+    except ExportInterrupted as stop:
+        print(stop, file=sys.stderr)  # noqa: T201 - the answer of a command
+        return INTERRUPTED
+    except ProgressWidgetError as error:
+        print(f"progresswidget: {error}", file=sys.stderr)  # noqa: T201
+        return FAILED
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    from progresswidget import __version__
+
+    parser = argparse.ArgumentParser(prog="progresswidget", description="Data to files.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    export = commands.add_parser("export", help="convert files of data to another format")
+    export.add_argument("source", help="a file, or a pattern in quotes: 'data/*.parquet'")
+    export.add_argument("target", help="the file to write; its ending chooses the format")
+    export.add_argument("--format", help="the format, whatever the ending is")
+    export.add_argument(
+        "-o",
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="an option of the format; see: progresswidget formats",
+    )
+    export.add_argument("--encrypt-to", action="append", metavar="RECIPIENT", help="with age")
+    export.add_argument("--no-overwrite", action="store_true", help="keep a file that is there")
+    export.add_argument("--json", action="store_true", help="print the result as JSON")
+    export.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    export.set_defaults(run=_export)
+    formats = commands.add_parser("formats", help="list the formats and their options")
+    formats.set_defaults(run=_formats)
+    return parser
+
+
+def _export(given: argparse.Namespace) -> int:
+    from progresswidget.job import export
+
+    options = dict(_option(text) for text in given.option)
+    if given.quiet:
+        options["background"] = True  # which draws no bar
+    job = export(
+        given.source,
+        given.target,
+        format=given.format,
+        overwrite=not given.no_overwrite,
+        encrypt_to=given.encrypt_to,
+        **options,
+    )
+    result = job.result()
+    if given.json:
+        fields = {
+            "path": str(result.path),
+            "rows": result.rows,
+            "columns": result.columns,
+            "bytes": result.bytes,
+            "sha256": result.sha256,
+            "seconds": round(result.seconds, 3),
+            "reused": result.reused,
+        }
+        print(json.dumps(fields))  # noqa: T201
+    elif not given.quiet:
+        print(result.path)  # noqa: T201
+    return 0
+
+
+def _option(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.isidentifier():
+        raise OptionError(f"{text!r} is no option.", "Write it as NAME=VALUE.")
+    return name, parse_value(value)
+
+
+def parse_value(text: str) -> Any:
+    """Return what a value on a command line stands for: JSON if it is any, else the text."""
+    words = {"True": True, "False": False, "None": None, "\\t": "\t"}
+    if text in words:
+        return words[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _formats(given: argparse.Namespace) -> int:  # noqa: ARG001
+    from progresswidget.export.formats import formats
+
+    for row in formats().values():
+        endings = " ".join(row.suffixes) + (" (.gz .zst .bz2 .xz)" if row.compressible else "")
+        print(f"{row.name:<10}{endings}")  # noqa: T201
+        for option in row.options:
+            shown = "" if option.secret else f" [{option.default!r}]"
+            print(f"    {option.name}: {option.summary}{shown}")  # noqa: T201
+    return 0

@@ -1,0 +1,215 @@
+"""The digest of a unit's data: equal rows give equal digests, however they are laid out in memory.
+
+A resumed export reads its source again and compares digests instead of encoding, so this has to be
+many times faster than any writer: XXH3-128 (https://xxhash.com), which runs at memory speed. It
+tells accidents apart, not attacks, and nothing here has an attacker: who can write the journal
+can write the file too.
+
+What the same rows may differ in is kept out of it: the cuts between batches, offsets into shared
+buffers, the order of a dictionary. What lies below a missing value is not looked at where that is
+cheap; a difference there only means that a unit is written once more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from progresswidget.export import forks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+
+def chain(before: bytes, digest: bytes) -> bytes:
+    """Return the digest of all units up to one, from that of those before and its own."""
+    import xxhash
+
+    return bytes(xxhash.xxh3_128_digest(before + digest))
+
+
+def bytes_digest(pieces: Iterable[Any]) -> bytes:
+    """Return the digest of bytes, wherever they are cut."""
+    import xxhash
+
+    state = xxhash.xxh3_128()
+    for piece in pieces:
+        state.update(piece)
+    return bytes(state.digest())
+
+
+def rows_digest(batches: Sequence[pa.RecordBatch]) -> bytes:
+    """Return the digest of rows, wherever they are cut into batches of the same schema."""
+    import xxhash
+
+    whole = xxhash.xxh3_128()
+    whole.update(sum(batch.num_rows for batch in batches).to_bytes(8, "little"))
+    for position in range(batches[0].num_columns):
+        column = _Column()
+        for batch in batches:
+            column.update(batch.column(position))
+        whole.update(column.digest())
+    return bytes(whole.digest())
+
+
+class _Column:
+    """Three streams of one column: which values are missing, how long they are, and the values."""
+
+    def __init__(self) -> None:
+        import xxhash
+
+        self._missing, self._lengths, self._values = (xxhash.xxh3_128() for _ in range(3))
+        self._rows = 0
+        self._children: list[_Column] = []
+
+    def digest(self) -> bytes:
+        own = self._missing.digest() + self._lengths.digest() + self._values.digest()
+        return bytes(own + b"".join(child.digest() for child in self._children))
+
+    def update(self, array: pa.Array) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        kind = array.type
+        if isinstance(kind, pa.BaseExtensionType):
+            array, kind = array.storage, kind.storage_type
+        if array.null_count:
+            places = pc.indices_nonzero(pc.is_null(array)).cast(pa.uint64())
+            if self._rows:
+                places = pc.add(places, pa.scalar(self._rows, pa.uint64()))
+            self._missing.update(places.buffers()[1])
+        self._rows += len(array)
+        self._update_values(array, kind)
+
+    def _update_values(self, array: pa.Array, kind: pa.DataType) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if pa.types.is_null(kind):
+            return
+        if pa.types.is_boolean(kind):
+            self._fixed(_filled(array, fill=False).cast(pa.uint8()), 8)
+        elif pa.types.is_primitive(kind) or pa.types.is_decimal(kind):
+            self._fixed(_zeroed(array), kind.bit_width)
+        elif pa.types.is_fixed_size_binary(kind):
+            self._fixed(array, kind.bit_width)
+        elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+            self._views(array)
+        elif _is_text(kind):
+            self._text(array)
+        elif pa.types.is_dictionary(kind) and _is_text(kind.value_type):
+            self._values.update(_hashes(array))
+        elif pa.types.is_struct(kind):
+            for place, child in enumerate(array.flatten()):
+                self._child(place).update(child)
+        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            self._fixed(_zeroed(pc.list_value_length(array)).cast(pa.int64()), 64)
+            self._child(0).update(array.flatten())
+        else:
+            self._serialised(array)
+
+    def _child(self, place: int) -> _Column:
+        while len(self._children) <= place:
+            self._children.append(_Column())
+        return self._children[place]
+
+    def _fixed(self, array: pa.Array, bits: int) -> None:
+        width = bits // 8
+        start = array.offset * width
+        self._values.update(memoryview(array.buffers()[1])[start : start + len(array) * width])
+
+    def _text(self, array: pa.Array) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not len(array):
+            return
+        lengths = _zeroed(pc.binary_length(array)).cast(pa.int64())
+        self._lengths.update(lengths.buffers()[1])
+        wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+        offsets = memoryview(array.buffers()[1]).cast("B").cast("q" if wide else "i")
+        first, last = offsets[array.offset], offsets[array.offset + len(array)]
+        data = array.buffers()[2]
+        if data is not None:
+            self._values.update(memoryview(data)[first:last])
+
+    def _views(self, array: pa.Array) -> None:
+        """Take in views by a hash of each value: gathering their bytes would take longer."""
+        import pyarrow as pa
+
+        if forks.lost():
+            binary = pa.types.is_binary_view(array.type)
+            self._text(array.cast(pa.large_binary() if binary else pa.large_string()))
+            return
+        import polars as pl
+
+        # Stable for a version of polars, which the key of the journal holds.
+        self._values.update(pl.Series(array).hash().to_arrow().buffers()[1])
+
+    def _serialised(self, array: pa.Array) -> None:
+        """Take in rare types by their values in Python's own form, which has no layout."""
+        import pyarrow as pa
+
+        try:
+            values = array.to_pylist()
+        except ValueError:  # Python's dicts cannot hold the fields of one name
+            batch = pa.RecordBatch.from_arrays([array], names=["a"])
+            self._values.update(batch.serialize())
+            return
+        for value in values:
+            self._values.update(repr(value).encode("utf-8", "backslashreplace"))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    return any(
+        check(kind)
+        for check in (
+            types.is_string,
+            types.is_large_string,
+            types.is_string_view,
+            types.is_binary,
+            types.is_large_binary,
+            types.is_binary_view,
+        )
+    )
+
+
+def _zeroed(array: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not array.null_count:
+        return array
+    return (
+        pc.fill_null(array, pa.scalar(0, pa.int64()).cast(array.type, safe=False))
+        if (pa.types.is_integer(array.type) or pa.types.is_floating(array.type))
+        else array
+    )
+
+
+def _filled(array: pa.Array, *, fill: bool) -> pa.Array:
+    import pyarrow.compute as pc
+
+    return pc.fill_null(array, fill) if array.null_count else array
+
+
+def _hashes(array: pa.Array) -> Any:
+    """Return a hash for each row of a dictionary array, whatever the order of its dictionary."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    words = array.dictionary.to_pylist()
+    hashes = [0 if word is None else _word(word) for word in words]
+    table = pa.array(hashes, pa.uint64())
+    return pc.fill_null(table.take(array.indices), 0).buffers()[1]
+
+
+def _word(word: str | bytes) -> int:
+    import xxhash
+
+    data = word.encode("utf-8", "surrogatepass") if isinstance(word, str) else word
+    return int(xxhash.xxh3_64_intdigest(data))

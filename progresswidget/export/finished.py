@@ -1,0 +1,126 @@
+"""What is remembered of finished exports, so that the same one need not be done twice.
+
+The memory lies in the user's cache folder, one small file for each destination, and not beside the
+data: a folder that is shared, synchronised or under version control stays clean. Without it an
+export is only done again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from progresswidget.export import journal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from progresswidget.export.journal import Record
+
+VERSION: Final = 1
+MOST: Final = 500
+"""Files that are remembered; the oldest are forgotten."""
+MAX_BYTES: Final = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A finished export.
+
+    Parameters
+    ----------
+    key
+        As in its journal.
+    records
+        Its units.
+    size
+        The bytes of the file.
+    sha256
+        The digest of the file, or an empty text if nobody waited for it.
+    """
+
+    key: str
+    records: Sequence[Record]
+    size: int
+    sha256: str
+
+
+def remember(path: Path, stat: os.stat_result, finished: Finished) -> None:
+    """Remember a finished export; what cannot be remembered is forgotten."""
+    fields = {
+        "finished": VERSION,
+        "path": str(path),
+        "key": finished.key,
+        "size": finished.size,
+        "sha256": finished.sha256,
+        "fingerprint": _fingerprint(stat),
+        "records": journal.to_json(finished.records),
+    }
+    place = _place(path)
+    new = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new.write_text(json.dumps(fields), encoding="utf-8")
+        new.replace(place)
+        _prune(place.parent)
+
+
+def recall(path: Path) -> Finished | None:
+    """Return what is known of the file that is there now, or None."""
+    place = _place(path)
+    try:
+        if place.stat().st_size > MAX_BYTES:
+            return None
+        fields = json.loads(place.read_text(encoding="utf-8"))
+        same = (
+            fields["finished"] == VERSION
+            and fields["path"] == str(path)
+            and fields["fingerprint"] == _fingerprint(path.stat(follow_symlinks=False))
+        )
+        if not same:
+            return None
+        records = [journal.Record.from_fields(json.loads(line)) for line in fields["records"]]
+        return Finished(str(fields["key"]), records, int(fields["size"]), str(fields["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def forget(path: Path) -> None:
+    """Forget an export."""
+    with contextlib.suppress(OSError):
+        _place(path).unlink()
+
+
+def _place(path: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(path)).hexdigest()[:32]
+    return _folder() / f"{name}.json"
+
+
+def _folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("progresswidget", appauthor=False) / "finished"
+
+
+def _fingerprint(stat: os.stat_result) -> list[int]:
+    return [stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns]
+
+
+def _prune(folder: Path) -> None:
+    found = []
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            found.append((path.stat().st_mtime, path))
+    leftover = time.time() - 3_600  # of a process that was killed while it wrote
+    for _, path in sorted(found, reverse=True)[MOST:]:
+        path.unlink(missing_ok=True)
+    for age, path in found:
+        if path.suffix != ".json" and age < leftover:
+            path.unlink(missing_ok=True)

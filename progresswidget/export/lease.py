@@ -1,0 +1,227 @@
+"""Who may write a file: one export at a time, and never a dead one.
+
+The journal of a file is its lock too. While an export runs it holds `flock` on it, which the system
+drops when the process ends, however it ends, and touches it every few seconds. A holder that has
+not done so for a minute (stopped, or on a machine that went away) loses its place: the next
+export puts a new journal in the place of the old one. Before the old holder publishes it looks
+whether the journal is still its own, so a sleeper that wakes up later harms nobody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final
+
+from progresswidget.errors import DestinationBusyError, LeaseLostError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+LIMIT: Final = 60.0
+"""Seconds without a sign of life after which a lease may be taken over."""
+BEAT: Final = 10.0
+"""Seconds between two signs of life."""
+TRIES: Final = 100
+
+
+class Lock(Enum):
+    """What came of asking for a lock."""
+
+    OURS = auto()
+    THEIRS = auto()
+    UNKNOWN = auto()
+    """The file system has no locks."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to write a file; its descriptor is that of the journal.
+
+    Parameters
+    ----------
+    path
+        The journal.
+    descriptor
+        The open journal.
+    """
+
+    path: Path
+    descriptor: int
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        """Begin to give signs of life, from a thread of their own: a pause may last for hours."""
+        threading.Thread(target=self._beat, name="progresswidget-lease", daemon=True).start()
+
+    def check(self) -> None:
+        """Make sure that nobody has taken over.
+
+        Raises
+        ------
+        LeaseLostError
+            If somebody has.
+        """
+        if not _is_there(self.path, self.descriptor):
+            raise LeaseLostError(
+                f"Another export has taken over {self.path.name}: this one stood still for too "
+                "long.",
+                "Run it again if its file is the one you want.",
+            )
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was entered into the journal."""
+        return os.fstat(self.descriptor).st_size == 0
+
+    def remove(self) -> None:
+        """Remove the journal: nothing is to be continued."""
+        with contextlib.suppress(OSError):
+            self.check()
+            self.path.unlink()
+
+    def close(self) -> None:
+        """Give up the lease; a second call changes nothing."""
+        self._over.set()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT):
+            # Its own descriptor number may be closed and given away in this very moment.
+            with contextlib.suppress(OSError):
+                self.check()
+                os.utime(self.path)
+
+
+def take(
+    path: Path, owner: Callable[[int], str] = lambda _: "", clock: Callable[[], float] = time.time
+) -> Lease:
+    """Take the lease of a file.
+
+    Parameters
+    ----------
+    path
+        Its journal.
+    owner
+        Says of an open journal who holds it, for the message.
+    clock
+        Seconds since the epoch, as the file system has them.
+
+    Raises
+    ------
+    DestinationBusyError
+        If another export has it.
+    OSError
+        If the journal cannot be created.
+    """
+    for _ in range(TRIES):
+        descriptor, created = _open(path)
+        if descriptor < 0:
+            continue  # removed in this moment
+        try:
+            lease = _try(path, descriptor, owner, clock, created=created)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if lease is not None:
+            return lease
+        os.close(descriptor)
+    raise DestinationBusyError(f"Other exports keep taking {path.name}.")
+
+
+_FLAGS: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def _open(path: Path) -> tuple[int, bool]:
+    try:
+        return os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600), True
+    except FileExistsError:
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, _FLAGS), False
+    return -1, False
+
+
+def _try(
+    path: Path,
+    descriptor: int,
+    owner: Callable[[int], str],
+    clock: Callable[[], float],
+    *,
+    created: bool,
+) -> Lease | None:
+    age = clock() - os.fstat(descriptor).st_mtime
+    state = lock(descriptor)
+    if state is Lock.OURS:
+        return Lease(path, descriptor) if _is_there(path, descriptor) else None
+    fresh = age < LIMIT and (state is Lock.THEIRS or not created)
+    if fresh:
+        raise DestinationBusyError(
+            f"Another export is writing this file{owner(descriptor)}.",
+            "Wait until it is done, cancel it, or choose another name.",
+        )
+    if state is Lock.UNKNOWN:
+        return Lease(path, descriptor) if _is_there(path, descriptor) else None
+    return _take_over(path, descriptor)
+
+
+def _take_over(path: Path, old: int) -> Lease | None:
+    if not _is_there(path, old):
+        return None
+    new = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}")
+    descriptor = os.open(new, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        lock(descriptor)
+        new.replace(path)
+    except BaseException:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    if _is_there(path, descriptor):  # of two that take over, the later one
+        return Lease(path, descriptor)
+    os.close(descriptor)
+    return None
+
+
+def here() -> str:
+    """Say who we are, for the journal."""
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _is_there(path: Path, descriptor: int) -> bool:
+    if descriptor < 0:
+        return False
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+if sys.platform == "win32":
+
+    def lock(descriptor: int) -> Lock:  # noqa: ARG001
+        """Say that there are no locks: Windows has others, and signs of life will do."""
+        return Lock.UNKNOWN
+
+else:
+    import fcntl
+
+    def lock(descriptor: int) -> Lock:
+        """Ask for the lock of an open file, without waiting."""
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return Lock.THEIRS
+        except OSError:
+            return Lock.UNKNOWN
+        return Lock.OURS

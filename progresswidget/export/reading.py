@@ -1,0 +1,101 @@
+"""Reading on a thread of its own: a slow source must delay neither a pause nor a cancel."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from queue import Empty, Full, Queue
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+T = TypeVar("T")
+
+DEPTH: Final = 2
+"""Batches that are read ahead."""
+LOOK: Final = 0.05
+"""Seconds between two looks at pause and cancel."""
+LEAVE: Final = 0.5
+"""Seconds that a source gets to close what it has open, when its rows are not wanted any more."""
+
+
+class _Reader(Generic[T]):
+    def __init__(self, begin: Callable[[], Generator[T, None, None]]) -> None:
+        self._begin = begin
+        self._unwanted = Event()
+        self.queue: Queue[tuple[T | None, BaseException | None]] = Queue(DEPTH)
+        self.thread = Thread(target=self._run, name="progresswidget-read", daemon=True)
+
+    def leave(self) -> None:
+        self._unwanted.set()
+        with suppress(Empty):
+            while True:
+                self.queue.get_nowait()
+        self.thread.join(LEAVE)
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            items = self._begin()
+            try:
+                for item in items:
+                    if not self._put((item, None)):
+                        break
+            finally:
+                items.close()
+        except BaseException as error:  # noqa: BLE001 - raised where the rows are waited for
+            failure = error
+        self._put((None, failure))
+        failure = None  # its frame is this one
+
+    def _put(self, item: tuple[T | None, BaseException | None]) -> bool:
+        while not self._unwanted.is_set():
+            with suppress(Full):
+                self.queue.put(item, timeout=1)
+                return True
+        return False
+
+
+def read_ahead(
+    begin: Callable[[], Generator[T, None, None]], checkpoint: Callable[[], None]
+) -> Iterator[T]:
+    """Yield what a generator yields that is begun, run and closed by one thread of its own.
+
+    Parameters
+    ----------
+    begin
+        Makes the generator.
+    checkpoint
+        Called again and again while nothing comes.
+    """
+    reader = _Reader(begin)
+    reader.thread.start()
+    try:
+        while True:
+            try:
+                item, failure = reader.queue.get(timeout=LOOK)
+            except Empty:
+                checkpoint()
+                continue
+            if failure is not None:
+                try:
+                    raise failure
+                finally:
+                    # An error whose frame holds it would keep the source alive, open as it is.
+                    failure = None
+            if item is None:
+                return
+            yield item
+    finally:
+        reader.leave()
+
+
+def call(function: Callable[[], T], checkpoint: Callable[[], None]) -> T:
+    """Return what a function returns that may take its time."""
+
+    def once() -> Generator[tuple[T], None, None]:
+        yield (function(),)
+
+    (answer,) = next(iter(read_ahead(once, checkpoint)))
+    return answer

@@ -1,0 +1,332 @@
+"""One run of an export: what is there is compared, what is missing is written."""
+
+from __future__ import annotations
+
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from progresswidget.errors import ProgressWidgetError, SourceError
+from progresswidget.export import journal
+from progresswidget.export.destination import create_part, reopen_part
+from progresswidget.export.digest import chain
+from progresswidget.export.lease import here
+from progresswidget.export.reading import read_ahead
+from progresswidget.export.resume import Damaged, Verification, copy_prefix, write_at
+from progresswidget.export.sink import Sink
+from progresswidget.export.sources import Source, once, reason
+from progresswidget.export.units import Comparing, encode, group
+from progresswidget.export.writers import Placed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from progresswidget.export.destination import Part
+    from progresswidget.export.lease import Lease
+    from progresswidget.export.pipeline import Progress
+    from progresswidget.export.resume import Earlier
+    from progresswidget.export.sections import Section
+    from progresswidget.export.sink import Filter
+    from progresswidget.export.trail import Trail
+    from progresswidget.export.units import Payload, Unit
+    from progresswidget.export.writers import Piece, Writer
+
+CHUNK = 8 * 2**20
+"""Bytes of a unit of a section that is no table."""
+
+
+class StartOver(Exception):  # noqa: N818 - never seen outside
+    """The file cannot be continued from where it differs, so all of it is written."""
+
+
+class Run:
+    """An attempt to write a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    sections
+        What is in it.
+    writer
+        Its writer, new.
+    earlier
+        What can be gone on with.
+    lease
+        The right to write.
+    key
+        What a later run must have in common with this one; without it no journal is kept.
+    progress
+        Raised meanwhile.
+    phase
+        What encoding is called.
+    filter
+        What the bytes go through on their way to the file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        sections: Sequence[Section],
+        writer: Writer,
+        earlier: Earlier,
+        lease: Lease,
+        key: str,
+        progress: Progress,
+        phase: str,
+        filter: Filter | None,
+    ) -> None:
+        self.part: Part | None = None
+        self.records: list[journal.Record] = []
+        self.reused = 0
+        self._path, self._sections, self._writer = path, sections, writer
+        self.earlier, self.resumable = earlier, writer.resumable
+        self._lease, self._key = lease, key
+        self._progress, self._phase, self._filter = progress, phase, filter
+        self._sink: Sink | None = None
+        self._comparing = Comparing(on=bool(earlier.records))
+        self._verification: Verification | None = None
+        self._placed: list[Placed] = []
+        self._small: list[tuple[int, Piece]] = []
+        self._position = 0
+        self._chain = bytes(16)
+
+    def fill(self) -> tuple[int, Trail] | None:
+        """Write the file into its part; return its size and its digest.
+
+        Returns None if the file is there already and nothing was to be written.
+
+        Raises
+        ------
+        StartOver, Damaged
+            If it must be tried again from the beginning, or from fewer units.
+        """
+        progress, earlier = self._progress, self.earlier
+        progress.rows = progress.read = progress.bytes = progress.reused = 0
+        if self._comparing.on and not earlier.finished and earlier.path is not None:
+            self._verification = Verification(earlier.path, earlier.records)
+            if any(section.content.once for section in self._sections):
+                self._check_part(len(earlier.records))
+        try:
+            return self._fill()
+        finally:
+            if self._sink is not None:
+                self._sink.close()
+            if self._filter is not None:
+                self._filter.close()
+            self._writer.close()
+
+    def _fill(self) -> tuple[int, Trail] | None:
+        writer = self._writer
+        self._progress.phase = "hashing" if self._comparing.on else "reading"
+        if not self._comparing.on:
+            self._write_from_here()
+        self._add(writer.head())
+        for index, section in enumerate(self._sections):
+            self._add(writer.begin(index, self._position))
+            first = len(self._placed)
+            with closing(self._units(section, index)) as units:
+                for unit in units:
+                    self._place(unit, index)
+                    self._add(writer.follow(self._placed[first:], self._position))
+                    self._progress.checkpoint()
+            self._add(writer.end(index, self._placed[first:], self._position))
+        if self._comparing.on:
+            if self.earlier.finished and len(self._placed) == len(self.earlier.records):
+                self._progress.bytes = self.earlier.size
+                return None
+            self._write_from_here()
+        self._progress.phase = "finishing"
+        self._add(writer.tail(self._placed, self._position))
+        if self._sink is None:
+            raise AssertionError
+        if writer.writes_itself:
+            writer.close()
+        return self._sink.finish(written_by_others=writer.writes_itself)
+
+    def _add(self, pieces: Iterable[Piece]) -> int:
+        before = self._position
+        for piece in pieces:
+            if self._sink is None:
+                self._small.append((self._position, piece))
+                self._position += memoryview(piece).nbytes
+            else:
+                self._position += self._sink.append([piece])
+            self._progress.checkpoint()
+        return self._position - before
+
+    def _place(self, unit: Unit, section: int) -> None:
+        if self._key:
+            self._chain = chain(self._chain, section.to_bytes(4, "little") + unit.digest)
+        if self._comparing.on:
+            known = self._known(unit, section)
+            if known is not None:
+                self._placed.append(
+                    Placed(section, known.rows, known.offset, known.size, known.note)
+                )
+                self.records.append(known)
+                self._position += known.size
+                self._count(unit, section)
+                self._progress.bytes = self._position
+                self.reused += unit.rows
+                self._progress.reused += unit.rows
+                return
+            self._write_from_here()
+        self._progress.phase = self._phase
+        encoded = unit.encode()
+        if self._sink is None:
+            raise AssertionError
+        if self._key:
+            self._sink.begin_unit()
+        offset = self._position
+        size = self._add(encoded.pieces)
+        self._placed.append(Placed(section, unit.rows, offset, size, encoded.note))
+        self._count(unit, section)
+        if self._key:
+            self._sink.commit(self._recorder(unit, section, offset, size, encoded.note))
+
+    def _recorder(
+        self, unit: Unit, section: int, offset: int, size: int, note: bytes
+    ) -> Callable[[bytes], bytes]:
+        data = self._chain
+
+        def record(digest: bytes) -> bytes:
+            entry = journal.Record(section, unit.rows, offset, size, data, digest, note)
+            self.records.append(entry)
+            return entry.to_line()
+
+        return record
+
+    def _known(self, unit: Unit, section: int) -> journal.Record | None:
+        place = len(self._placed)
+        if place >= len(self.earlier.records):
+            return None
+        known = self.earlier.records[place]
+        same = (known.section, known.rows, known.offset, known.data) == (
+            section,
+            unit.rows,
+            self._position,
+            self._chain,
+        )
+        return known if same else None
+
+    def _count(self, unit: Unit, section: int) -> None:
+        if isinstance(self._sections[section].content, Source):
+            self._progress.rows += unit.rows
+
+    def _write_from_here(self) -> None:
+        """End the comparison, and make the file ready to go on at the present position."""
+        units = len(self._placed)
+        self._comparing.on = False
+        if units and not self._writer.resumable:
+            raise StartOver
+        earlier = self.earlier
+        if units and not earlier.finished:
+            self._check_part(units)
+            if earlier.path is not None:
+                self.part = reopen_part(self._path, earlier.path.name)
+            if self.part is None:
+                raise Damaged(0)
+            self.part.truncate(self._position)
+            journal.keep(self._lease.descriptor, units, here())
+        else:
+            self.part = create_part(self._path)
+            if units and earlier.path is not None:
+                copy_prefix(earlier.path, self.part.descriptor, self._position)
+            if self._key:
+                journal.begin(
+                    self._lease.descriptor, self._key, self.part.path.name, here(), self.records
+                )
+        write_at(self.part.descriptor, self._small)
+        self._small = []
+        self._writer.attach(self.part.path)
+        self._sink = Sink(
+            self.part.descriptor,
+            self._counted,
+            start=self._position,
+            journal=self._lease.descriptor if self._key else -1,
+            filter=self._filter,
+        )
+
+    def _check_part(self, units: int) -> None:
+        good = units if self._verification is None else self._verification.good()
+        if good < units:
+            raise Damaged(good)
+
+    def _counted(self, size: int) -> None:
+        self._progress.bytes = size
+
+    # --- what is read -------------------------------------------------------------------------
+
+    def _units(self, section: Section, index: int) -> Generator[Unit, None, None]:
+        writer, content = self._writer, section.content
+        payloads: Iterable[Payload]
+        if isinstance(content, Source):
+            payloads = group(
+                self._read(content.batches, section),
+                writer.unit_rows,
+                writer.unit_bytes,
+                patience=writer.unit_patience,
+                least=writer.least_rows,
+                known=self.earlier.rows_of(index),
+            )
+        else:
+            payloads = _chunks(self._read(content.chunks, section))
+        comparing = self._comparing if self._key else None
+        return encode(payloads, writer, self._progress.checkpoint, index, comparing)
+
+    def _read(
+        self, begin: Callable[[], Generator[Any, None, None]], section: Section
+    ) -> Iterator[Any]:
+        with blaming_the_source():
+            items = begin()
+
+        def read() -> Generator[Any, None, None]:
+            with closing(items):
+                if section.content.once:
+                    once.start(section.frame)
+                while True:
+                    with blaming_the_source():
+                        item = next(items, None)
+                    if item is None:
+                        break
+                    if isinstance(section.content, Source):
+                        self._progress.read += item.num_rows
+                    yield item
+                with blaming_the_source():
+                    section.content.check()
+
+        self._progress.checkpoint()
+        for item in read_ahead(read, self._progress.checkpoint):
+            yield item
+            self._progress.checkpoint()
+
+
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut and join bytes to chunks of one size, so that a second reading cuts them alike."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= CHUNK:
+            yield bytes(held[:CHUNK])
+            del held[:CHUNK]
+    if held:
+        yield bytes(held)
+
+
+@contextmanager
+def blaming_the_source() -> Iterator[None]:
+    """Turn what the user's frame raises into a `SourceError`."""
+    try:
+        yield
+    except (ProgressWidgetError, MemoryError):
+        raise
+    except Exception as error:
+        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
+    except BaseException as error:
+        # A bug in polars surfaces as a PanicException, which is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error

@@ -1,0 +1,53 @@
+"""pyarrow Datasets and Scanners: files read batch by batch, a few ahead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, cast
+
+from progresswidget.export.sources import BATCH_ROWS, Source, is_of
+from progresswidget.export.sources.stream import read_batches
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds
+
+    from progresswidget.export.formats import Flavour
+
+AHEAD: Final = 4
+"""Batches that pyarrow may hold ready; its own 16 of each of 4 files would fill the memory."""
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` is a Dataset or a Scanner."""
+    return is_of(frame, "pyarrow.dataset", "Dataset", "Scanner")
+
+
+def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+    """Return the source of a Dataset, whose rows are counted where files tell them.
+
+    A Scanner of a stream can be scanned once, which it does not tell; Arrow refuses the second
+    time.
+    """
+    if is_of(frame, "pyarrow.dataset", "Scanner"):
+        scanner = cast("ds.Scanner", frame)
+        return Source(scanner.projected_schema, None, lambda: read_batches(scanner.to_reader()))
+    dataset = cast("ds.Dataset", frame)
+    return Source(
+        dataset.schema,
+        dataset.count_rows() if _counts(dataset) else None,
+        lambda: read_batches(
+            dataset.scanner(
+                batch_size=BATCH_ROWS, batch_readahead=AHEAD, fragment_readahead=1
+            ).to_reader()
+        ),
+    )
+
+
+def _counts(dataset: ds.Dataset) -> bool:
+    """Say whether the rows are counted without reading them."""
+    if getattr(dataset, "_scan_options", None):
+        return False  # a filter, which has to look at every row
+    if is_of(dataset, "pyarrow.dataset", "UnionDataset"):
+        return all(_counts(child) for child in cast("ds.UnionDataset", dataset).children)
+    if is_of(dataset, "pyarrow.dataset", "FileSystemDataset"):
+        return bool(cast("ds.FileSystemDataset", dataset).format.default_extname == "parquet")
+    return is_of(dataset, "pyarrow.dataset", "InMemoryDataset")

@@ -1,0 +1,55 @@
+"""DuckDB relations: the query runs while the file is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from progresswidget.errors import SourceError
+from progresswidget.export.sources import BATCH_ROWS, Source, is_of, reason
+from progresswidget.export.sources.stream import read_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pyarrow as pa
+
+    from progresswidget.export.formats import Flavour
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` is a relation."""
+    return is_of(frame, "duckdb", "DuckDBPyRelation")
+
+
+def read(frame: Any, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+    """Return the source of a relation; its length is unknown until it ends.
+
+    Raises
+    ------
+    SourceError
+        If the query is wrong, or its connection is closed or busy.
+    """
+    with _open(frame, empty=True) as reader:
+        schema = reader.schema
+    return Source(schema, None, lambda: _stream(frame))
+
+
+def _stream(relation: Any) -> Generator[pa.RecordBatch, None, None]:
+    yield from read_batches(_open(relation))
+
+
+def _open(relation: Any, *, empty: bool = False) -> pa.RecordBatchReader:
+    try:
+        query = relation.limit(0) if empty else relation
+        # Versions before 1.4 have the other name only.
+        begin = getattr(query, "to_arrow_reader", None) or query.fetch_arrow_reader
+        reader: pa.RecordBatchReader = begin(BATCH_ROWS)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise SourceError(
+            f"The query cannot run: {reason(error)}",
+            "A connection runs one query at a time: query it through connection.cursor() where "
+            "another one is running.",
+        ) from error
+    return reader

@@ -1,0 +1,138 @@
+"""Files as frames: a path or a pattern of Parquet, Arrow, ORC, CSV, TSV or NDJSON files."""
+
+from __future__ import annotations
+
+import glob
+import os
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from progresswidget.errors import ProgressWidgetError, SourceChangedError, SourceError
+from progresswidget.export.sources import BATCH_ROWS, Source, reason
+from progresswidget.export.sources.files_open import OPENERS, Rows
+from progresswidget.export.sources.stream import cut
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    import pyarrow as pa
+
+    from progresswidget.export.formats import Flavour
+
+_CODECS: Final = frozenset({".gz", ".zst", ".bz2"})
+_TEXTS: Final = frozenset({".csv", ".tsv", ".ndjson", ".jsonl"})
+
+
+def recognises(frame: object) -> bool:
+    """Say whether `frame` is a path."""
+    return isinstance(frame, (str, os.PathLike))
+
+
+def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
+    """Return the source of one file or several; those of a pattern follow in the order of names.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, or one is of an unknown kind, cannot be read, or has other
+        columns than the first.
+    """
+    paths = _find(os.fspath(cast("str | os.PathLike[str]", frame)))
+    marks = [_mark(path) for path in paths]
+    schema: pa.Schema | None = None
+    counts: list[int | None] = []
+    for path in paths:
+        with _blaming(path), closing(_open(path)) as rows:
+            if schema is None:
+                schema = rows.schema
+            _agree(schema, rows.schema, path, paths[0])
+            counts.append(rows.count)
+    known = [count for count in counts if count is not None]
+    total = sum(known) if len(known) == len(counts) else None
+    return Source(
+        cast("pa.Schema", schema),
+        total,
+        lambda: _read(paths, cast("pa.Schema", schema)),
+        check=lambda: _check(paths, marks),
+    )
+
+
+def _find(pattern: str) -> list[Path]:
+    expanded = os.path.expanduser(pattern)  # noqa: PTH111 - a pattern is no path
+    if os.path.lexists(expanded):
+        found = [Path(expanded)]
+    else:
+        matches = glob.glob(expanded, recursive=True)  # noqa: PTH207 - may be absolute
+        found = [path for path in map(Path, sorted(matches)) if path.is_file()]
+    if not found:
+        raise SourceError(f"There is no file {pattern!r}.", "Check the path, or the pattern.")
+    return [path.absolute() for path in found]
+
+
+def _open(path: Path) -> Rows:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-1] if suffixes else ""
+    packed = kind in _CODECS and len(suffixes) > 1 and suffixes[-2] in _TEXTS
+    opener = OPENERS.get(suffixes[-2] if packed else kind)
+    if opener is None or path.is_dir():
+        raise SourceError(
+            f"The file {path.name!r} is of no kind that can be read as a table.",
+            f"Kinds are: {', '.join(OPENERS)}; .gz, .zst or .bz2 may follow "
+            f"{', '.join(sorted(_TEXTS))}.",
+        )
+    return opener(path)
+
+
+def _agree(schema: pa.Schema, other: pa.Schema, path: Path, first: Path) -> None:
+    if other.equals(schema):
+        return
+    if other.names != schema.names:
+        what = f"the columns {', '.join(other.names)}, not {', '.join(schema.names)}"
+    else:
+        pairs = zip(schema, other, strict=True)
+        ours, theirs = next(pair for pair in pairs if not pair[0].equals(pair[1]))
+        what = f"the column {ours.name!r} as {theirs.type}, not {ours.type}"
+    raise SourceError(
+        f"The file {path.name!r} has {what} as {first.name!r} has.",
+        "Export files of other columns one by one.",
+    )
+
+
+def _read(paths: Sequence[Path], schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
+    for path in paths:
+        with _blaming(path), closing(_open(path)) as rows:
+            if not rows.schema.equals(schema):
+                raise _changed(path)
+            for batch in rows.batches(BATCH_ROWS):
+                yield from cut(batch)
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ProgressWidgetError, MemoryError):
+        raise
+    except Exception as error:
+        raise SourceError(f"The file {path.name!r} cannot be read: {reason(error)}") from error
+
+
+def _mark(path: Path) -> Any:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _changed(path: Path) -> SourceChangedError:
+    return SourceChangedError(
+        f"The file {path.name!r} changed while it was read.", "Export again when it is written."
+    )
+
+
+def _check(paths: Sequence[Path], marks: Sequence[Any]) -> None:
+    for path, mark in zip(paths, marks, strict=True):
+        if _mark(path) != mark:
+            raise _changed(path)

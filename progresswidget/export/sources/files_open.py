@@ -1,0 +1,146 @@
+"""One file of each kind, opened: its columns, how many rows it says it has, and its batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from pathlib import Path
+
+    import pyarrow as pa
+
+_BLOCK: Final = 4 << 20
+"""Bytes of text that are parsed at a time; the first block decides on the types."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """An open file.
+
+    Parameters
+    ----------
+    schema
+        Its columns, without notes that some library left there.
+    count
+        Its rows, or None if only reading tells.
+    batches
+        Returns its batches, of about so many rows.
+    held
+        What is closed with it.
+    """
+
+    schema: pa.Schema
+    count: int | None
+    batches: Callable[[int], Iterable[pa.RecordBatch]]
+    held: tuple[Any, ...]
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        count: int | None,
+        batches: Callable[[int], Iterable[pa.RecordBatch]],
+        *held: Any,
+    ) -> None:
+        self.schema = schema.remove_metadata()
+        self.count = count
+        self.batches = lambda rows: (batch.replace_schema_metadata(None) for batch in batches(rows))
+        self.held = held
+
+    def close(self) -> None:
+        """Close the file."""
+        for each in self.held:
+            each.close()
+
+
+def _parquet(path: Path) -> Rows:
+    from pyarrow import parquet
+
+    file = parquet.ParquetFile(path)
+    count = file.metadata.num_rows
+
+    def batches(rows: int) -> Generator[pa.RecordBatch, None, None]:
+        # A group at a time: the reader of the whole file reads ahead without a bound.
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(rows, row_groups=[group], use_threads=False)
+
+    return Rows(file.schema_arrow, count, batches, file)
+
+
+def _ipc(path: Path) -> Rows:
+    import pyarrow as pa
+
+    handle = pa.memory_map(str(path))
+    try:
+        file = pa.ipc.open_file(handle)
+    except pa.ArrowInvalid:
+        handle.seek(0)
+        stream = pa.ipc.open_stream(handle)
+        return Rows(stream.schema, None, lambda _: stream, stream, handle)
+    count = range(file.num_record_batches)
+    total = sum(file.get_batch(index).num_rows for index in count)
+    return Rows(file.schema, total, lambda _: map(file.get_batch, count), handle)
+
+
+def _orc(path: Path) -> Rows:
+    import pyarrow as pa
+    from pyarrow import orc
+
+    handle = pa.OSFile(str(path))
+    file = orc.ORCFile(handle)
+    return Rows(
+        file.schema, file.nrows, lambda _: map(file.read_stripe, range(file.nstripes)), handle
+    )
+
+
+def _text(path: Path) -> Any:
+    import pyarrow as pa
+
+    return pa.input_stream(str(path), compression="detect")
+
+
+def _csv(path: Path, delimiter: str = ",") -> Rows:
+    from pyarrow import csv
+
+    handle = _text(path)
+    try:
+        reader = csv.open_csv(
+            handle,
+            read_options=csv.ReadOptions(block_size=_BLOCK),
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        )
+    except BaseException:
+        handle.close()
+        raise
+    return Rows(reader.schema, None, lambda _: reader, reader, handle)
+
+
+def _tsv(path: Path) -> Rows:
+    return _csv(path, "\t")
+
+
+def _ndjson(path: Path) -> Rows:
+    from pyarrow import json
+
+    handle = _text(path)
+    try:
+        reader = json.open_json(handle, read_options=json.ReadOptions(block_size=_BLOCK))
+    except BaseException:
+        handle.close()
+        raise
+    return Rows(reader.schema, None, lambda _: reader, reader, handle)
+
+
+OPENERS: Final[dict[str, Callable[[Path], Rows]]] = {
+    ".parquet": _parquet,
+    ".arrow": _ipc,
+    ".feather": _ipc,
+    ".ipc": _ipc,
+    ".arrows": _ipc,
+    ".orc": _orc,
+    ".csv": _csv,
+    ".tsv": _tsv,
+    ".ndjson": _ndjson,
+    ".jsonl": _ndjson,
+}

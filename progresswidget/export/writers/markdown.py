@@ -1,0 +1,102 @@
+"""Tables of GitHub Flavored Markdown (its specification, section 4.10), a row on each line.
+
+Values have the text that they have in `csv`. Numbers are aligned to the right. Line breaks become
+``<br>``, and signs that would end a cell or begin markup are escaped; a missing value is empty.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.errors import ColumnError
+from progresswidget.export.forks import refuse_polars
+from progresswidget.export.writers import Encoded, Heading, Piece, Writer, columns, only_schema
+from progresswidget.export.writers.columns_frame import (
+    frame_of,
+    refuse_types,
+    text_bytes,
+    text_plan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+ESCAPES: Final = {
+    **{sign: f"\\{sign}" for sign in "\\|*`~["},
+    "&": "&amp;",
+    "<": "&lt;",
+    "\r\n": "<br>",
+    "\n": "<br>",
+    "\r": "<br>",
+}
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Say whether values of a type are aligned to the right."""
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def escape(text: str) -> str:
+    """Return a text as a cell holds it."""
+    text = text.replace("\r\n", "\n")
+    return "".join(ESCAPES.get(character, character) for character in text)
+
+
+class MarkdownWriter(Writer):
+    """Encode batches as rows of a Markdown table.
+
+    Parameters
+    ----------
+    headings
+        The one table; names of columns may repeat.
+    options
+        There are none.
+
+    Raises
+    ------
+    ColumnError
+        If a column cannot be written, or there is none.
+    """
+
+    workers = 3
+    resumable = True
+
+    def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
+        refuse_polars()
+        self._schema = only_schema(headings, "Markdown")
+        if not len(self._schema):
+            raise ColumnError("A Markdown table needs a column.", "Add one to the frame.")
+        for name in self._schema.names:
+            columns.check_name(name)
+        self._plans = [text_plan(field.type) for field in self._schema]
+        if any(plan.slow for plan in self._plans):
+            self.unit_rows = 8_192
+        refuse_types(self._schema, self._plans, "Markdown")
+
+    def head(self) -> Sequence[Piece]:
+        """Return the line of names and the line of alignments."""
+        names = " | ".join(escape(name) for name in self._schema.names)
+        lines = " | ".join("---:" if is_number(field.type) else "---" for field in self._schema)
+        return [f"| {names} |\n| {lines} |\n".encode()]
+
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        """Return the lines of some rows."""
+        import polars as pl
+
+        refuse_polars()
+        frame = frame_of(batches, self._plans, start)
+        cells = [
+            pl.col(name).fill_null("").str.replace_many(ESCAPES, leftmost=True)
+            if not is_number(field.type)
+            else pl.col(name).fill_null("")
+            for name, field in zip(frame.columns, self._schema, strict=True)
+        ]
+        inside = pl.concat_str(cells, separator=" | ")
+        line = pl.concat_str(pl.lit("| "), inside, pl.lit(" |\n")).alias("line")
+        return Encoded([text_bytes(frame.select(line)["line"])])

@@ -1,0 +1,139 @@
+"""Types that pyarrow's encoders do not take, or readers do not know, as the nearest ones they do.
+
+String and binary views become large ones: pyarrow writes a slice of views with all the text of
+its parent, and older readers know no views. List views become lists for the same reason.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from progresswidget.errors import ColumnError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pyarrow as pa
+
+
+def storable(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one row a kind
+    """Return the type under which a column is handed to an encoder, with run ends decoded."""
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return kind
+    if pa.types.is_string_view(kind):
+        return pa.large_string()
+    if pa.types.is_binary_view(kind):
+        return pa.large_binary()
+    if pa.types.is_run_end_encoded(kind):
+        return storable(kind.value_type)
+    if pa.types.is_dictionary(kind):
+        value = storable(kind.value_type)
+        return value if pa.types.is_nested(value) else _dictionary(kind, value)
+    if pa.types.is_list_view(kind):
+        return pa.list_(kind.value_field.with_type(storable(kind.value_type)))
+    if pa.types.is_large_list_view(kind):
+        return pa.large_list(kind.value_field.with_type(storable(kind.value_type)))
+    return rebuilt(kind, storable)
+
+
+def _dictionary(kind: pa.DataType, value: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    return pa.dictionary(kind.index_type, value, kind.ordered)
+
+
+def decoded(kind: pa.DataType) -> pa.DataType:
+    """Return `kind` with the values of its dictionaries in their place, at any depth."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return decoded(kind.value_type)
+    return rebuilt(kind, decoded)
+
+
+def rebuilt(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """Return a list, struct or map of changed types; any other type as it is."""
+    import pyarrow as pa
+
+    def field(old: pa.Field) -> pa.Field:
+        return old.with_type(change(old.type))
+
+    if pa.types.is_struct(kind):
+        return pa.struct([field(each) for each in kind])
+    if pa.types.is_map(kind):
+        keys, items = field(kind.key_field), field(kind.item_field)
+        return pa.map_(keys, items, keys_sorted=kind.keys_sorted)
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(field(kind.value_field), kind.list_size)
+    if pa.types.is_list(kind):
+        return pa.list_(field(kind.value_field))
+    if pa.types.is_large_list(kind):
+        return pa.large_list(field(kind.value_field))
+    return kind
+
+
+def no_rows(schema: pa.Schema) -> pa.Table:
+    """Return a table without rows; pyarrow's own `empty_table` knows no sparse unions."""
+    import pyarrow as pa
+
+    return pa.table([pa.nulls(0, field.type) for field in schema], schema=schema)
+
+
+def convert(array: pa.Array, field: pa.Field) -> pa.Array:
+    """Return a column as the type that it is stored as.
+
+    Raises
+    ------
+    ColumnError
+        If a value has no place in that type.
+    """
+    import pyarrow as pa
+
+    if array.type == field.type:
+        return array
+    try:
+        return _convert(array, field.type)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise ColumnError(
+            f"The column {field.name!r} cannot be written as {field.type}: {error}",
+            "Change its type or leave it out.",
+        ) from error
+
+
+def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(array.type, pa.BaseExtensionType) and not isinstance(kind, pa.BaseExtensionType):
+        array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        array = pc.run_end_decode(array)
+    elif pa.types.is_dictionary(array.type) and not pa.types.is_dictionary(kind):
+        array = without_dictionary(array)
+    elif pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
+        array = _list_of_view(array, large=pa.types.is_large_list(kind))
+    return array if array.type == kind else array.cast(kind)
+
+
+def without_dictionary(array: pa.DictionaryArray) -> pa.Array:
+    """Return the values; pyarrow cannot look up views."""
+    import pyarrow as pa
+
+    kind = storable(array.type.value_type)
+    if kind != array.type.value_type:
+        array = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(kind))
+    return array.dictionary_decode()
+
+
+def _list_of_view(array: pa.Array, *, large: bool) -> pa.Array:
+    """Return a list array of the values of a view array; pyarrow's own cast makes a broken one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
+    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
+    build = pa.LargeListArray if large else pa.ListArray
+    offsets = offsets.cast(pa.int64() if large else pa.int32())
+    return build.from_arrays(offsets, array.flatten(), mask=array.is_null())

@@ -1,0 +1,300 @@
+"""How a column of each Arrow type becomes the cells of a sheet; `xlsx` documents what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.errors import ColumnError
+from progresswidget.export.writers import columns, xlsx_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import polars as pl
+    import pyarrow as pa
+
+MOST_UNITS: Final = 32_767  # UTF-16, in a cell (Excel specifications and limits)
+EXACT_INTEGER: Final = 2**53
+EXACT_DIGITS: Final = 15
+EPOCH: Final = 25_569
+"""The serial number of 1970-01-01 in the 1900 date system (ECMA-376 part 1, 18.17.4.1)."""
+FIRST_SERIAL: Final = 61
+"""1900-03-01: Excel counts a 29 February 1900 before it, and readers differ there."""
+END_SERIAL: Final = 2_958_466
+"""10000-01-01, which Excel does not have."""
+DAY_TICKS: Final = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
+DURATION_FORMAT: Final = "[h]:mm:ss"
+TIME_FORMAT: Final = "hh:mm:ss"
+
+# What stands in the way of writing a text as it is, and blanks that XML would not keep.
+_SPECIAL: Final = r"[&<>\x00-\x08\x0B-\x1F\x{FFFE}\x{FFFF}]|_x[0-9A-Fa-f]{4}"
+_CODE: Final = r"_(x[0-9A-Fa-f]{4})"
+_BLANKS: Final = r"^[ \t\n]|[ \t\n]$"
+_ODD: Final = f"{_SPECIAL}|{_BLANKS}"
+_ESCAPES: Final = {
+    "&": "&amp;",
+    "<": "&lt;",
+    ">": "&gt;",
+    **{
+        chr(code): xlsx_parts.text(chr(code))
+        for code in (*range(9), 0x0B, 0x0C, *range(0x0D, 0x20), 0xFFFE, 0xFFFF)
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Cells of one kind: what stands after the reference, the contents or None, and the end."""
+
+    before: str
+    contents: pl.Series
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the values of a column are written.
+
+    Parameters
+    ----------
+    split
+        Returns the contents of the cells with numbers, None for all others, and where a value
+        has to be written as text instead; None if nowhere.
+    format
+        The code of the number format, or None for the general one.
+    type
+        The value of ``t``, empty for numbers.
+    width
+        Characters that a value takes.
+    """
+
+    split: Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]
+    format: str | None = None
+    type: str = ""
+    width: float = 12.0
+
+
+class Cells:
+    """Writes the cells of one column.
+
+    Parameters
+    ----------
+    field
+        The column.
+    date_format, datetime_format
+        Codes of number formats.
+
+    Raises
+    ------
+    ColumnError
+        If the column cannot be written.
+    """
+
+    def __init__(self, field: pa.Field, date_format: str, datetime_format: str) -> None:
+        import pyarrow as pa
+
+        self.name: str = field.name
+        self.plan = columns.plan(field.type)
+        try:
+            sample = self._converted([pa.nulls(1, field.type)])
+            self._kind = _kind(sample.dtype, date_format, datetime_format)
+            self.forms([pa.nulls(1, field.type)], 0, {})
+        except Exception as error:
+            raise ColumnError(
+                f"The column {field.name!r} of type {field.type} cannot be written as XLSX.",
+                "Change its type or leave it out.",
+            ) from error
+
+    @property
+    def format(self) -> str | None:
+        """The code of the number format that the column needs."""
+        return None if self._kind is None else self._kind.format
+
+    @property
+    def width(self) -> float:
+        """Characters that a value takes."""
+        return 16.0 if self._kind is None else self._kind.width
+
+    def forms(
+        self, arrays: list[pa.Array], start: int, style: Mapping[str, int]
+    ) -> tuple[Form, ...]:
+        """Return the cells of some rows; each value is in at most one of the forms.
+
+        Parameters
+        ----------
+        arrays
+            The values.
+        start
+            The rows before them.
+        style
+            The index of the style for each number format.
+
+        Raises
+        ------
+        ColumnError
+            If a value cannot be written.
+        """
+        import polars as pl
+
+        series = self._converted(arrays)
+        if self._kind is None:
+            return (self._text_form(series, start),)
+        contents, exceptions = self._kind.split(series)
+        index = "" if self.format is None else f' s="{style.get(self.format, 0)}"'
+        kind = f' t="{self._kind.type}"' if self._kind.type else ""
+        form = Form(f'"{index}{kind}><v>', contents, "</v></c>")
+        if exceptions is None:
+            return (form,)
+        others = series.to_frame("x").select(pl.when(exceptions).then(pl.col("x"))).to_series()
+        return (form, self._text_form(others, start))
+
+    def _converted(self, arrays: list[pa.Array]) -> pl.Series:
+        import polars as pl
+        import pyarrow as pa
+
+        try:
+            plain = [self.plan.to_arrow(array) for array in arrays]
+        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
+            raise ColumnError(
+                f"The column {self.name!r} has a value that cannot be written: {error}",
+                "Change the column's type or leave it out.",
+            ) from error
+        table = pa.Table.from_batches(
+            [pa.RecordBatch.from_arrays([array], names=["x"]) for array in plain]
+        )
+        return pl.DataFrame(table).to_series()
+
+    def _text_form(self, series: pl.Series, start: int) -> Form:
+        texts = _as_text(series, self.plan)
+        self._check_lengths(texts, start)
+        space = ""
+        if texts.str.contains(_ODD).any():
+            space = ' xml:space="preserve"'
+            texts = texts.str.replace_all(_CODE, "_x005F_$1")
+            texts = texts.to_frame("x").select(_escaped()).to_series()
+        return Form(f'" t="inlineStr"><is><t{space}>', texts, "</t></is></c>")
+
+    def _check_lengths(self, texts: pl.Series, start: int) -> None:
+        # A UTF-16 unit never takes less than a byte of UTF-8.
+        for row in (texts.str.len_bytes() > MOST_UNITS).fill_null(value=False).arg_true():
+            units = len(texts[row].encode("utf-16-le")) // 2
+            if units > MOST_UNITS:
+                raise ColumnError(
+                    f"The column {self.name!r} has a text of {units:,} characters in row "
+                    f"{start + row:,}; a cell holds {MOST_UNITS:,}.",
+                    "Shorten it, or export to CSV or Parquet.",
+                )
+
+
+def _escaped() -> pl.Expr:
+    import polars as pl
+
+    return pl.col("x").str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
+
+
+def _as_text(series: pl.Series, plan: columns.Plan) -> pl.Series:
+    import polars as pl
+
+    if not isinstance(series.dtype, pl.String):
+        series = series.to_frame("x").select(plan.to_text(pl.col("x"))).to_series()
+    if isinstance(series.dtype, pl.Datetime):
+        series = series.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+    return series.cast(pl.String)
+
+
+def _kind(  # noqa: PLR0911 - a table of types
+    dtype: pl.DataType, date_format: str, datetime_format: str
+) -> Kind | None:
+    import polars as pl
+
+    if dtype.is_integer():
+        return Kind(_integers)
+    if dtype.is_float():
+        return Kind(_floats)
+    if isinstance(dtype, pl.Decimal):
+        places = f"0.{'0' * dtype.scale}" if dtype.scale else "0"
+        return Kind(_decimals if (dtype.precision or 38) > EXACT_DIGITS else _digits, places)
+    if isinstance(dtype, pl.Boolean):
+        return Kind(lambda values: (values.cast(pl.UInt8).cast(pl.String), None), type="b", width=8)
+    if isinstance(dtype, pl.Date):
+        return Kind(_dates, date_format)
+    if isinstance(dtype, pl.Datetime):
+        return Kind(_moments(dtype), datetime_format, width=20)
+    if isinstance(dtype, pl.Time):
+        return Kind(_times, TIME_FORMAT)
+    if isinstance(dtype, pl.Duration):
+        ticks = DAY_TICKS[dtype.time_unit]
+        return Kind(lambda v: _serials(v.cast(pl.Int64) / ticks, 0, END_SERIAL), DURATION_FORMAT)
+    return None
+
+
+def _digits(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    return values.cast(pl.String), None
+
+
+def _only(contents: pl.Series, good: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    """Split values into those that Excel holds as numbers and the exceptions."""
+    import polars as pl
+
+    good = good.fill_null(value=True)
+    if good.all():
+        return contents.cast(pl.String), None
+    kept = contents.to_frame("x").select(pl.when(good).then(pl.col("x").cast(pl.String)))
+    return kept.to_series(), ~good
+
+
+def _integers(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    low: Any = values.min()
+    high: Any = values.max()
+    if low is None or (low >= -EXACT_INTEGER and high <= EXACT_INTEGER):
+        return values.cast(pl.String), None
+    back = values.cast(pl.Float64).cast(values.dtype, strict=False)
+    good = (back == values).fill_null(value=False) | values.is_null()
+    return _only(values, good)
+
+
+def _floats(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    return _only(values, values.is_finite())
+
+
+def _decimals(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    texts = values.cast(pl.String)
+    digits = texts.str.replace_all(r"[-.]", "").str.strip_chars_start("0")
+    return _only(texts, digits.str.len_bytes() <= EXACT_DIGITS)
+
+
+def _serials(
+    values: pl.Series, first: float = FIRST_SERIAL, end: float = END_SERIAL
+) -> tuple[pl.Series, pl.Series | None]:
+    return _only(values, (values >= first) & (values < end))
+
+
+def _dates(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    return _serials(values.cast(pl.Int64) + EPOCH)
+
+
+def _times(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    return (values.cast(pl.Int64) / DAY_TICKS["ns"]).cast(pl.String), None
+
+
+def _moments(dtype: pl.Datetime) -> Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]:
+    import polars as pl
+
+    ticks = DAY_TICKS[dtype.time_unit]
+
+    def split(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+        local = values if dtype.time_zone is None else values.dt.replace_time_zone(None)
+        return _serials(local.cast(pl.Int64) / ticks + EPOCH)
+
+    return split

@@ -1,0 +1,140 @@
+"""``%export df sales.csv`` and ``%%export sales.csv``, after ``%load_ext progresswidget``."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import glob
+import shlex
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+
+from progresswidget.cli import parse_value
+from progresswidget.errors import ProgressWidgetError
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from progresswidget.job import Job
+
+FLAGS: Final = ("--background", "--no-overwrite", "--format", "--option", "--encrypt-to")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that leaves the process alone."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong as IPython's own magics do."""
+        raise UsageError(f"{message}\n{self.format_usage()}")
+
+
+def _parser(*, cell: bool) -> argparse.ArgumentParser:
+    parser = _Parser(prog="%%export" if cell else "%export", add_help=False)
+    if not cell:
+        parser.add_argument("frame")
+    parser.add_argument("path")
+    parser.add_argument("--background", action="store_true")
+    parser.add_argument("--no-overwrite", action="store_true")
+    parser.add_argument("--format")
+    parser.add_argument("--option", action="append", default=[])
+    parser.add_argument("--encrypt-to", action="append")
+    return parser
+
+
+@magics_class
+class ExportMagics(Magics):  # type: ignore[misc]
+    """The magics of this package."""
+
+    @no_var_expand
+    @line_cell_magic
+    def export(self, line: str, cell: str | None = None) -> Job | None:
+        """Export a frame, or the value of a cell's last expression.
+
+        %export FRAME PATH [--background] [--no-overwrite] [--format NAME] [--option NAME=VALUE]
+
+        %%export PATH [the same]
+        """
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise UsageError(f"{error}: {line}") from None
+        given = _parser(cell=cell is not None).parse_args(words)
+        frame = self._evaluate(given.frame) if cell is None else self._run(cell)
+        options = {}
+        for text in given.option:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise UsageError(f"--option {text}: write it as NAME=VALUE")
+            options[name] = parse_value(value)
+        from progresswidget.job import export
+
+        job = export(
+            frame,
+            given.path,
+            background=given.background,
+            overwrite=not given.no_overwrite,
+            format=given.format,
+            encrypt_to=given.encrypt_to,
+            **options,
+        )
+        return job if given.background else None
+
+    def _evaluate(self, text: str) -> Any:
+        try:
+            tree = compile(text, "<%export>", "eval")
+        except SyntaxError as error:
+            raise UsageError(f"{text!r} is no expression: {error.msg}") from None
+        return eval(tree, self.shell.user_global_ns, self.shell.user_ns)  # noqa: S307 - the user's
+
+    def _run(self, cell: str) -> Any:
+        """Run a cell's statements and return the value of the expression at its end."""
+        source = self.shell.transform_cell(cell)
+        body = ast.parse(source, "<%%export>").body
+        if not body or not isinstance(body[-1], ast.Expr):
+            raise UsageError("The last line of the cell must be the frame to export.")
+        last = body.pop()
+        statements = ast.Module(body=body, type_ignores=[])
+        space = self.shell.user_ns
+        exec(compile(statements, "<%%export>", "exec"), self.shell.user_global_ns, space)  # noqa: S102
+        value = ast.Expression(last.value)  # type: ignore[attr-defined]
+        return eval(compile(value, "<%%export>", "eval"), self.shell.user_global_ns, space)  # noqa: S307
+
+
+def complete(shell: InteractiveShell, event: Any) -> list[str]:
+    """Return what may come next on the line of a magic: a frame, a file, a flag."""
+    cell = event.command.startswith("%%")
+    words = event.line[: len(event.line) - len(event.symbol)].split()[1:]
+    if words and words[-1] == "--format":
+        from progresswidget.export.formats import formats
+
+        return [name for name in formats() if name.startswith(event.symbol)]
+    if event.symbol.startswith("-"):
+        return [flag for flag in FLAGS if flag.startswith(event.symbol)]
+    plain = [word for word in words if not word.startswith("-")]
+    if not plain and not cell:
+        return _frames(shell, event.symbol)
+    return sorted(glob.glob(f"{glob.escape(event.symbol)}*"))  # noqa: PTH207 - as it was typed
+
+
+def _frames(shell: InteractiveShell, start: str) -> list[str]:
+    from progresswidget.export.sources import find_kind
+
+    found = []
+    for name, value in shell.user_ns.items():
+        if name.startswith("_") or not name.startswith(start) or isinstance(value, str):
+            continue
+        try:
+            find_kind(value)
+        except ProgressWidgetError:
+            continue
+        found.append(name)
+    return found
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magics and their completion."""
+    shell.register_magics(ExportMagics)
+    for command in ("%export", "%%export"):
+        shell.set_hook("complete_command", complete, str_key=command)

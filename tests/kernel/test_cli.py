@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from progresswidget.cli import main, parse_value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("no_server")
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Path:
+    path = tmp_path / "in.parquet"
+    pl.DataFrame({"a": [1, 2], "b": ["x", None]}).write_parquet(path)
+    return path
+
+
+def test_a_file_becomes_another(parquet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = parquet.with_name("out.csv")
+    assert main(["export", str(parquet), str(target)]) == 0
+    assert target.read_text() == "a,b\n1,x\n2,\n"
+    assert capsys.readouterr().out == f"{target}\n"
+
+
+def test_the_module_runs(parquet: Path) -> None:
+    target = parquet.with_name("out.csv.gz")
+    command = [sys.executable, "-m", "progresswidget", "export", str(parquet), str(target)]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert (told["rows"], told["columns"], told["reused"]) == (2, 2, 0)
+    assert told["bytes"] == target.stat().st_size
+    again = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout)["reused"] == 2
+
+
+def test_options_reach_the_writer(parquet: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = parquet.with_name("out.csv")
+    options = ["-o", "null=NA", "-o", "header=false", "-o", "delimiter=;"]
+    assert main(["export", str(parquet), str(target), *options, "--quiet"]) == 0
+    assert target.read_text() == "1;x\n2;NA\n"
+    assert capsys.readouterr().out == ""
+
+
+def test_errors_are_told_without_a_traceback(
+    parquet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = parquet.with_name("out.csv")
+    assert main(["export", str(parquet), str(target), "-o", "nul=NA"]) == 1
+    assert "Did you mean null?" in capsys.readouterr().err
+    assert main(["export", str(parquet), str(target), "-o", "null"]) == 1
+    assert "NAME=VALUE" in capsys.readouterr().err
+    assert main(["export", str(parquet.with_name("none.parquet")), str(target)]) == 1
+    assert "none.parquet" in capsys.readouterr().err
+    target.write_text("old")
+    assert main(["export", str(parquet), str(target), "--no-overwrite"]) == 1
+    assert target.read_text() == "old"
+
+
+def test_usage_is_an_error_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["export"])
+    assert stop.value.code == 2
+    assert "usage" in capsys.readouterr().err
+
+
+def test_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["formats"]) == 0
+    text = capsys.readouterr().out
+    assert "parquet" in text
+    assert "spreadsheet_safe" in text
+    assert ".csv (.gz .zst .bz2 .xz)" in text
+
+
+def test_values_are_read_as_what_they_look_like() -> None:
+    texts = ["true", "False", "3", "1.5", "NA", "null", '["a"]', "\\t", ""]
+    assert [parse_value(text) for text in texts] == [
+        True, False, 3, 1.5, "NA", None, ["a"], "\t", "",
+    ]  # fmt: skip
+
+
+def test_ctrl_c_says_130(tmp_path: Path) -> None:
+    source = tmp_path / "in.parquet"
+    pl.DataFrame({"a": range(3_000_000)}).write_parquet(source)
+    command = [sys.executable, "-m", "progresswidget", "export", str(source)]
+    with subprocess.Popen(
+        [*command, str(tmp_path / "out.csv.xz")], stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not list(tmp_path.glob(".*.part")):
+            pass
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert not (tmp_path / "out.csv.xz").exists()

@@ -1,0 +1,120 @@
+"""Equal rows have equal digests, however they lie in memory; other rows have others."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import uuid
+from itertools import pairwise
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from progresswidget.export.digest import bytes_digest, chain, rows_digest
+
+COLUMNS: dict[str, pa.Array] = {
+    "bool": pa.array([True, None, False, True] * 5),
+    "int": pa.array([1, None, -3, 4] * 5, pa.int16()),
+    "float": pa.array([1.5, None, float("nan"), -0.0] * 5),
+    "half": pa.array([1.5, None, 2.0, 3.0] * 5, pa.float16()),
+    "decimal": pa.array([decimal.Decimal("1.50"), None, decimal.Decimal(2), None] * 5),
+    "text": pa.array(["", None, "a longer text than twelve", "ä"] * 5),
+    "large": pa.array(["", None, "a longer text than twelve", "ä"] * 5, pa.large_string()),
+    "view": pa.array(["", None, "a longer text than twelve", "ä"] * 5, pa.string_view()),
+    "binary view": pa.array([b"", None, b"a longer text than twelve", b"x"] * 5, pa.binary_view()),
+    "fixed": pa.array([b"ab", None, b"cd", b"ef"] * 5, pa.binary(2)),
+    "date": pa.array([dt.date(2020, 1, 1), None, dt.date(1, 1, 1), None] * 5),
+    "time": pa.array([dt.datetime(2020, 1, 1, tzinfo=dt.UTC), None, None, None] * 5),
+    "category": pa.array(["a", None, "b", "a"] * 5).dictionary_encode(),
+    "list": pa.array([[1], None, [], [2, None]] * 5),
+    "lists": pa.array([[["a"]], None, [], [None, []]] * 5),
+    "struct": pa.array([{"x": 1, "y": "a"}, None, {"x": None, "y": "b"}, {}] * 5),
+    "map": pa.array([[("a", 1)], None, [], [("b", None)]] * 5, pa.map_(pa.string(), pa.int8())),
+    "null": pa.nulls(20),
+    "runs": pa.RunEndEncodedArray.from_arrays([5, 12, 20], [1, None, 3]),
+    "uuid": pa.array([uuid.UUID(int=1).bytes, None] * 10, pa.uuid()),
+}
+
+
+def batches(array: pa.Array, cuts: list[int]) -> list[pa.RecordBatch]:
+    places = sorted({0, len(array), *cuts})
+    return [
+        pa.RecordBatch.from_arrays([array.slice(start, stop - start)], names=["a"])
+        for start, stop in pairwise(places)
+    ]
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@settings(deadline=None, max_examples=15)
+@given(cuts=st.lists(st.integers(1, 19), max_size=4))
+def test_the_cuts_do_not_matter(name: str, cuts: list[int]) -> None:
+    array = COLUMNS[name]
+    assert rows_digest(batches(array, cuts)) == rows_digest(batches(array, []))
+
+
+@pytest.mark.parametrize("name", sorted(set(COLUMNS) - {"null"}))
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_every_value_matters(name: str, place: int) -> None:
+    array = COLUMNS[name]
+    order = list(range(20))
+    # The neighbour of another value takes this one's place.
+    other = next(
+        number for number in range(20) if str(array[number].as_py()) != str(array[place].as_py())
+    )
+    order[place] = other
+    plain = array if name != "runs" else pa.array(array.to_pylist())
+    if "view" in name:  # pyarrow takes nothing from views
+        plain = plain.cast(pa.large_string() if name == "view" else pa.large_binary())
+    changed = plain.take(pa.array(order))
+    assert rows_digest(batches(changed, [])) != rows_digest(batches(plain, []))
+
+
+def test_missing_and_empty_differ_and_so_do_their_places() -> None:
+    digests = {
+        rows_digest(batches(pa.array(values, pa.string()), []))
+        for values in (["", None], [None, ""], ["", ""], [None, None], ["", None, None])
+    }
+    assert len(digests) == 5
+
+
+def test_borders_between_texts_matter() -> None:
+    digests = {rows_digest(batches(pa.array(v), [])) for v in (["ab", "c"], ["a", "bc"])}
+    assert len(digests) == 2
+
+
+def test_the_order_of_a_dictionary_does_not_matter() -> None:
+    indices = [pa.array([0, 1, None]), pa.array([1, 0, None])]
+    words = [pa.array(["a", "b"]), pa.array(["b", "a"])]
+    first, second = (
+        pa.DictionaryArray.from_arrays(index, word)
+        for index, word in zip(indices, words, strict=True)
+    )
+    assert rows_digest(batches(first, [])) == rows_digest(batches(second, []))
+
+
+@pytest.mark.parametrize("values", [[1, 2], ["a", "b" * 20]])
+def test_columns_are_told_apart(values: list[Any]) -> None:
+    one = pa.RecordBatch.from_arrays(
+        [pa.array(values), pa.nulls(2, pa.array(values).type)], ["a", "b"]
+    )
+    two = pa.RecordBatch.from_arrays(
+        [pa.nulls(2, pa.array(values).type), pa.array(values)], ["a", "b"]
+    )
+    assert rows_digest([one]) != rows_digest([two])
+
+
+def test_a_frame_of_polars_has_the_digest_of_any_of_its_layouts() -> None:
+    frame = pl.DataFrame({"t": [f"a text of some length {n}" for n in range(1_000)]})
+    pieces = pl.concat([frame[:300], frame[300:]], rechunk=False)
+    views = [list(pa.RecordBatchReader.from_stream(each)) for each in (frame, pieces)]
+    assert rows_digest(views[0]) == rows_digest(views[1])
+
+
+def test_bytes_and_chains() -> None:
+    assert bytes_digest([b"ab", b"c"]) == bytes_digest([b"abc"]) != bytes_digest([b"abd"])
+    first, second = bytes_digest([b"1"]), bytes_digest([b"2"])
+    assert chain(chain(bytes(16), first), second) != chain(chain(bytes(16), second), first)

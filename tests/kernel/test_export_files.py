@@ -1,0 +1,158 @@
+"""Files as sources: every kind gives its rows, its columns and its total, and must not change."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+import zstandard
+from pyarrow import csv, feather, orc, parquet
+
+from progresswidget.errors import SourceChangedError, SourceError
+from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.sources.files import read, recognises
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TABLE = pa.table({"i": range(150_000), "t": [f"row {i}" for i in range(150_000)]})
+
+
+def _csv(table: pa.Table, path: Path) -> None:
+    csv.write_csv(table, path)
+
+
+def _tsv(table: pa.Table, path: Path) -> None:
+    csv.write_csv(table, path, csv.WriteOptions(delimiter="\t"))
+
+
+def _gz(table: pa.Table, path: Path) -> None:
+    _csv(table, path)
+    path.write_bytes(gzip.compress(path.read_bytes(), 1))
+
+
+def _zst(table: pa.Table, path: Path) -> None:
+    _csv(table, path)
+    path.write_bytes(zstandard.compress(path.read_bytes()))
+
+
+def _ndjson(table: pa.Table, path: Path) -> None:
+    import polars as pl
+
+    pl.DataFrame(table).write_ndjson(path)
+
+
+def _stream(table: pa.Table, path: Path) -> None:
+    with pa.ipc.new_stream(path, table.schema) as writer:
+        writer.write_table(table)
+
+
+KINDS: dict[str, tuple[Callable[[Any, Any], object], bool]] = {
+    "a.parquet": (parquet.write_table, True),
+    "a.feather": (feather.write_feather, True),
+    "a.orc": (orc.write_table, True),
+    "a.arrows": (_stream, False),
+    "a.csv": (_csv, False),
+    "a.tsv": (_tsv, False),
+    "a.csv.gz": (_gz, False),
+    "a.csv.zst": (_zst, False),
+    "a.ndjson": (_ndjson, False),
+}
+
+
+def rows(frame: object) -> int:
+    found = read(frame, "columnar")
+    count = sum(batch.num_rows for batch in found.batches())
+    found.check()
+    return count
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_kind_of_file_gives_its_rows(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    write, counted = KINDS[name]
+    write(TABLE, path)
+    assert recognises(path)
+    assert recognises(str(path))
+    for frame in (path, str(path)):
+        found = read(frame, "columnar")
+        assert found.total == (150_000 if counted else None)
+        batches = list(found.batches())
+        assert max(batch.num_rows for batch in batches) <= 65_536
+        table = pa.Table.from_batches(batches, schema=found.schema)
+        assert table.to_pydict() == TABLE.to_pydict()
+        found.check()
+
+
+def test_files_of_a_pattern_follow_by_name(tmp_path: Path) -> None:
+    for name, start in (("b", 3), ("a", 0), ("c", 5)):
+        parquet.write_table(pa.table({"i": [start, start + 1]}), tmp_path / f"{name}.parquet")
+    found = read(f"{tmp_path}/*.parquet", "columnar")
+    assert found.total == 6
+    values = [value for batch in found.batches() for value in batch["i"].to_pylist()]
+    assert values == [0, 1, 3, 4, 5, 6]
+
+
+def test_a_name_with_brackets_is_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "data[1].csv"
+    _csv(TABLE, path)
+    assert rows(path) == 150_000
+
+
+def test_files_of_other_columns_are_named(tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"i": [1]}), tmp_path / "a.parquet")
+    parquet.write_table(pa.table({"i": ["x"]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match=r"b\.parquet.*'i' as string, not int64"):
+        read(tmp_path / "*.parquet", "columnar")
+    parquet.write_table(pa.table({"j": [1]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match=r"b\.parquet.*columns j, not i"):
+        read(tmp_path / "*.parquet", "columnar")
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "*.parquet", "a.docx", "."])
+def test_what_is_no_table_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.docx").write_text("words")
+    with pytest.raises(SourceError, match=r"no file|no kind"):
+        read(tmp_path / name, "columnar")
+
+
+def test_a_broken_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_text("no parquet")
+    with pytest.raises(SourceError, match=r"a\.parquet"):
+        read(tmp_path / "a.parquet", "columnar")
+    (tmp_path / "b.csv").write_text("i\n" + "1\n" * 4_000_000 + "x\n")
+    with pytest.raises(SourceError, match=r"b\.csv"):
+        rows(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("change", ["grow", "touch", "replace", "remove"])
+def test_a_file_that_changes_is_found_out(change: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    _csv(TABLE, path)
+    found = read(path, "columnar")
+    list(found.batches())
+    found.check()
+    if change == "grow":
+        with path.open("a") as file:
+            file.write("1,x\n")
+    elif change == "touch":
+        os.utime(path, ns=(1, 1))
+    elif change == "replace":
+        other = tmp_path / "other"
+        _csv(TABLE, other)
+        other.replace(path)
+    else:
+        path.unlink()
+    with pytest.raises(SourceChangedError, match=r"a\.csv"):
+        found.check()
+
+
+def test_a_file_is_converted(tmp_path: Path) -> None:
+    parquet.write_table(TABLE, tmp_path / "a.parquet")
+    result = Export(str(tmp_path / "a.parquet"), tmp_path / "a.csv").run(Progress())
+    assert result.rows == 150_000
+    assert rows(tmp_path / "a.csv") == 150_000

@@ -1,0 +1,391 @@
+"""Exports that are stopped at any point go on, and end with the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyarrow import orc
+
+from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
+from progresswidget.export import finished, journal
+from progresswidget.export.destination import journal_path
+from progresswidget.export.pipeline import Export, Progress, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROWS = 500_000
+RESUMABLE = ["csv", "tsv.gz", "ndjson", "json.zst", "parquet", "arrows", "zip"]
+KILLS = 40
+"""Processes that are killed for each format."""
+
+
+def make(rows: int = ROWS, changed_from: int | None = None) -> pl.DataFrame:
+    frame = pl.DataFrame({"n": range(rows)}).with_columns(
+        t=pl.format("row {}", pl.col("n") % 977), f=pl.col("n") / 7
+    )
+    if changed_from is None:
+        return frame
+    return frame.with_columns(
+        f=pl.when(pl.col("n") >= changed_from).then(-pl.col("f")).otherwise(pl.col("f"))
+    )
+
+
+def run(frame: Any, path: Path, **options: Any) -> Result:
+    return Export(frame, path, options=options).run(Progress())
+
+
+# A timer without a handler ends the process as abruptly as `kill -9`, and so does a file that
+# grows beyond the size that is allowed, in the middle of a `write`: at that very byte.
+KILLED = """
+import resource, signal, sys
+import polars as pl
+from progresswidget.export.pipeline import Export, Progress
+path, how, amount, rows = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
+frame = pl.DataFrame({"n": range(rows)}).with_columns(
+    t=pl.format("row {}", pl.col("n") % 977), f=pl.col("n") / 7
+)
+export = Export(frame, path)
+if how == "time":
+    signal.setitimer(signal.ITIMER_REAL, amount)
+elif how == "size":
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(amount), resource.RLIM_INFINITY))
+result = export.run(Progress())
+print(result.reused, result.seconds)
+"""
+
+
+def child(path: Path, how: str, amount: float) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", KILLED, str(path), how, str(amount), str(ROWS)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("suffix", RESUMABLE)
+def test_killed_at_random_points_and_run_again(suffix: str, tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    plain = run(make(), tmp_path / f"plain.{suffix}")
+    folder = tmp_path / "killed"
+    folder.mkdir()
+    path = folder / f"plain.{suffix}"  # the name of a frame is in some files
+    path.write_text("old")
+    killed = done = reused = 0
+    while killed < KILLS:
+        how = chance.choice(["time", "size"])
+        amount = (
+            chance.uniform(0.0005, 2 * plain.seconds)
+            if how == "time"
+            else chance.randrange(1, plain.bytes)
+        )
+        ended = child(path, how, amount)
+        if ended.returncode == 0:
+            assert path.stat().st_size == plain.bytes
+            reused += int(ended.stdout.split()[0])
+            done += 1
+            path.write_text("old")  # and so forgotten
+        else:
+            assert ended.returncode in {-signal.SIGALRM, -signal.SIGXFSZ}, ended.stderr
+            # Killed between the rename and the end, it is the whole file.
+            if path.read_bytes() != b"old":
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == plain.sha256
+                path.write_text("old")
+            killed += 1
+    result = run(make(), path)
+    assert result.sha256 == plain.sha256
+    assert reused + result.reused > 0, "nothing was ever gone on with"
+    assert list(folder.iterdir()) == [path]
+
+
+def interrupted(path: Path, after: int, frame: pl.DataFrame | None = None) -> None:
+    """Stop an export by an error after some units, which leaves its part."""
+    whole = make() if frame is None else frame
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from whole.slice(0, after * 131_072).to_arrow().to_batches()
+        raise ConnectionError("gone")
+
+    schema = whole.head(0).to_arrow().schema
+    with pytest.raises(SourceError):
+        run(pa.RecordBatchReader.from_batches(schema, batches()), path)
+
+
+def leftovers(path: Path) -> tuple[Path, Path]:
+    (part,) = path.parent.glob(".*.part")
+    return part, journal_path(path)
+
+
+@pytest.fixture(scope="module")
+def plain_csv(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return run(make().to_arrow(), tmp_path_factory.mktemp("plain") / "a.csv")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_whatever_happened_to_what_was_left(
+    data: st.DataObject, plain_csv: Result, tmp_path: Path
+) -> None:
+    path = Path(tempfile.mkdtemp(dir=tmp_path)) / "a.csv"
+    interrupted(path, 3)
+    part, log = leftovers(path)
+    for file in (part, log):
+        content = bytearray(file.read_bytes())
+        fate = data.draw(st.sampled_from(["untouched", "torn", "flipped", "longer", "emptied"]))
+        place = data.draw(st.integers(0, len(content) - 1))
+        if fate == "torn":
+            del content[place:]
+        elif fate == "flipped":
+            content[place] ^= 1 << data.draw(st.integers(0, 7))
+        elif fate == "longer":
+            content += data.draw(st.binary(min_size=1, max_size=300))
+        elif fate == "emptied":
+            content.clear()
+        file.write_bytes(content)
+    result = run(make().to_arrow(), path)
+    assert result.sha256 == plain_csv.sha256
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_was_written_is_not_written_again(plain_csv: Result, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+    part, _ = leftovers(path)
+    inode = part.stat().st_ino
+    result = run(make().to_arrow(), path)
+    assert result.sha256 == plain_csv.sha256
+    assert result.reused == 3 * 131_072
+    assert result.path.stat().st_ino == inode
+
+
+def test_another_frame_takes_over_what_is_equal(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+    changed = make(changed_from=2 * 131_072 + 5).to_arrow()
+    result = run(changed, path)
+    assert result.reused == 2 * 131_072
+    assert result.sha256 == run(changed, tmp_path / "b.csv").sha256
+
+
+@pytest.mark.parametrize("options", [{"null": "NA"}, {"header": False}])
+def test_other_options_start_anew(options: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+    result = run(make().to_arrow(), path, **options)
+    assert result.reused == 0
+    assert result.sha256 == run(make().to_arrow(), tmp_path / "b.csv", **options).sha256
+    assert set(tmp_path.iterdir()) == {path, tmp_path / "b.csv"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "ndjson", "parquet", "arrows", "feather"])
+def test_an_unchanged_export_is_done_already(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    first = run(make(), path)
+    digest = first.sha256
+    before = path.stat()
+    second = run(make(), path)
+    assert second.reused == second.rows == ROWS
+    assert (second.sha256, second.bytes) == (digest, first.bytes)
+    assert path.stat() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "ndjson", "parquet", "arrows"])
+def test_only_what_comes_after_a_difference_is_written(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    run(make(), path)
+    changed = make(changed_from=ROWS * 9 // 10)
+    result = run(changed, path)
+    assert result.reused >= ROWS // 2
+    assert result.sha256 == run(changed, tmp_path / f"b.{suffix}").sha256
+    shorter = run(make(ROWS // 2), path)
+    assert shorter.sha256 == run(make(ROWS // 2), tmp_path / f"c.{suffix}").sha256
+
+
+def test_a_format_that_cannot_go_on_starts_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.orc"
+    run(make(), path)
+    changed = make(changed_from=ROWS * 9 // 10)
+    result = run(changed, path)
+    assert result.reused == 0
+    assert orc.read_table(path).column("f").to_pylist() == changed["f"].to_list()
+
+
+@pytest.mark.parametrize("fate", ["flipped", "truncated", "removed", "replaced"])
+def test_a_file_that_was_touched_is_written_anew(fate: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    digest = run(make(), path).sha256
+    if fate == "flipped":
+        with path.open("r+b") as file:
+            file.seek(1_000_000)
+            file.write(b"#")
+    elif fate == "truncated":
+        os.truncate(path, 1_000)
+    elif fate == "removed":
+        path.unlink()
+    else:
+        path.write_bytes(b"x" * path.stat().st_size)
+    result = run(make(), path)
+    assert result.sha256 == digest
+    assert result.reused == 0
+
+
+def test_a_stream_is_gone_on_with_too(plain_csv: Result, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+    part, _ = leftovers(path)
+    with part.open("r+b") as file:  # the second unit is damaged, and a stream comes only once
+        file.seek(5_000_000)
+        file.write(b"#")
+    result = run(make().to_arrow().to_reader(), path)
+    assert result.sha256 == plain_csv.sha256
+    assert 0 < result.reused < 3 * 131_072
+
+
+def test_a_cancel_throws_away_what_was_left(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+
+    def cancel() -> None:
+        raise ExportCancelledError("enough")
+
+    with pytest.raises(ExportCancelledError):
+        Export(make(), path).run(Progress(checkpoint=cancel))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_exports_of_one_file_at_a_time_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    going, go_on = threading.Event(), threading.Event()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch({"a": [1]})
+        going.set()
+        assert go_on.wait(60)
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
+    results: list[Result] = []
+    thread = threading.Thread(target=lambda: results.append(run(reader, path)))
+    thread.start()
+    assert going.wait(60)
+    with pytest.raises(DestinationBusyError, match="Another export is writing"):
+        run(pl.DataFrame({"a": [2]}), path)
+    go_on.set()
+    thread.join(60)
+    assert path.read_text() == "a\n1\n"
+    assert results[0].sha256
+    assert run(pl.DataFrame({"a": [2]}), path).rows == 1
+
+
+FROZEN = """
+import sys, time
+import pyarrow as pa
+from progresswidget.export.pipeline import Export, Progress
+def batches():
+    yield pa.record_batch({"a": [1] * 200_000})
+    print("going", flush=True)
+    sys.stdin.readline()
+reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
+Export(reader, sys.argv[1]).run(Progress())
+"""
+
+
+def test_a_holder_that_shows_no_life_loses_its_place_and_harms_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with subprocess.Popen(
+        [sys.executable, "-c", FROZEN, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "going\n"
+        process.send_signal(signal.SIGSTOP)
+        with pytest.raises(DestinationBusyError, match=f"process {process.pid} "):
+            run(pl.DataFrame({"a": [2]}), path)
+        os.utime(journal_path(path), (1, 1))  # as if it had been stopped for years
+        assert run(pl.DataFrame({"a": [2]}), path).rows == 1
+        process.send_signal(signal.SIGCONT)
+        _, errors = process.communicate("\n", timeout=60)
+        assert process.returncode == 1
+        assert "LeaseLostError: Another export has taken over" in errors
+    assert path.read_text() == "a\n2\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_memory_that_runs_out_leaves_the_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    schema = pa.schema({"a": pa.int64()})
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch([pa.array(range(300_000))], schema=schema)
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        run(pa.RecordBatchReader.from_batches(schema, batches()), path)
+    assert {each.suffix for each in tmp_path.iterdir()} == {".part", ".journal"}
+    assert run(pa.table({"a": range(300_000)}), path).reused == 2 * 131_072
+
+
+def test_a_journal_is_private_and_holds_no_data(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+    _, log = leftovers(path)
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert b"row 1" not in log.read_bytes()
+
+
+@given(text=st.binary(max_size=400))
+@settings(deadline=None)
+def test_any_bytes_are_a_journal_or_none(text: bytes) -> None:
+    journal.parse(text)
+    journal.parse(b'{"journal":1,"key":"k","part":"p","owner":"o"}\n' + text)
+
+
+def test_records_come_back_from_their_lines() -> None:
+    record = journal.Record(1, 2, 3, 4, b"d" * 16, b"b" * 16, b"note")
+    heading = b'{"journal":1,"key":"k","part":"p","owner":"o"}\n'
+    parsed = journal.parse(heading + record.to_line() * 2 + b'{"keep":1,"owner":"x"}\n{"sec')
+    assert parsed is not None
+    assert (parsed.records, parsed.owner) == ([record], "x")
+
+
+def test_what_was_finished_is_forgotten_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(finished, "MOST", 3)
+    for number in range(6):
+        run(pl.DataFrame({"a": [number]}), tmp_path / f"{number}.csv").sha256  # noqa: B018
+    assert len(list((tmp_path / "cache/progresswidget/finished").iterdir())) == 3
+    assert run(pl.DataFrame({"a": [5]}), tmp_path / "5.csv").reused == 1
+    assert run(pl.DataFrame({"a": [0]}), tmp_path / "0.csv").reused == 0
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    for _ in range(2):
+        assert run(pl.DataFrame({"a": [1]}), tmp_path / "a.csv").reused == 0

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from progresswidget.export.pipeline import Export, Progress
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_frames_files_and_bytes_come_back(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"n": range(300_000)})
+    raw = os.urandom(9 * 2**20)
+    note = tmp_path / "note.md"
+    note.write_text("hello")
+    os.utime(note, (1e9, 1e9))
+    long = "x" * 300 + "/é.bin"
+    content = {"a.csv": frame, "b.parquet": frame, long: raw, "note.md": note}
+    Export(content, tmp_path / "a.tar").run(Progress())
+    with tarfile.open(tmp_path / "a.tar") as archive:
+        assert archive.getnames() == list(content)
+        read = {name: archive.extractfile(name).read() for name in content}  # type: ignore[union-attr]
+        assert archive.getmember("note.md").mtime == 1e9
+    assert pl.read_csv(read["a.csv"]).equals(frame)
+    assert pl.read_parquet(read["b.parquet"]).equals(frame)
+    assert (read[long], read["note.md"]) == (raw, b"hello")
+    assert (tmp_path / "a.tar").stat().st_size % tarfile.RECORDSIZE == 0
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tar", "note.md"]

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import struct
+import subprocess
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+import pyzipper
+from isal import isal_zlib
+
+from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.writers import zip_structure as structure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAME = pl.DataFrame({"n": range(300_000), "t": ["ä,b"] * 300_000})
+CONTENT = {
+    "sales.csv": FRAME,
+    "data/sales.parquet": FRAME,
+    "notes.md": "héllo",
+    "图.bin": os.urandom(9 * 2**20),
+    "empty": b"",
+}
+
+
+def write(content: object, path: Path, **options: object) -> None:
+    Export(content, path, options=options).run(Progress())
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "stored"}, {"compression_level": 6}])
+def test_frames_bytes_and_texts_come_back(options: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    write(CONTENT, path, **options)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == list(CONTENT)
+        assert pl.read_csv(archive.read("sales.csv")).equals(FRAME)
+        assert pl.read_parquet(archive.read("data/sales.parquet")).equals(FRAME)
+        assert archive.read("notes.md").decode() == CONTENT["notes.md"]
+        assert archive.read("图.bin") == CONTENT["图.bin"]
+    if shutil.which("unzip"):
+        assert subprocess.run(["unzip", "-tq", path], check=False).returncode == 0
+
+
+def test_the_same_data_gives_the_same_file(tmp_path: Path) -> None:
+    write(CONTENT, tmp_path / "a.zip")
+    write(CONTENT, tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_an_archive_may_be_empty(tmp_path: Path) -> None:
+    write({}, tmp_path / "a.zip")
+    assert zipfile.ZipFile(tmp_path / "a.zip").namelist() == []
+
+
+def test_a_password_is_needed_to_read(tmp_path: Path) -> None:
+    write(CONTENT, tmp_path / "a.zip", password="sécret")
+    with pyzipper.AESZipFile(tmp_path / "a.zip") as archive:
+        with pytest.raises(RuntimeError):
+            archive.read("notes.md")
+        archive.setpassword("sécret".encode())
+        assert archive.testzip() is None
+        assert archive.read("图.bin") == CONTENT["图.bin"]
+        assert pl.read_csv(archive.read("sales.csv")).equals(FRAME)
+
+
+def test_checksums_are_joined_as_if_the_bytes_were() -> None:
+    a, b = os.urandom(1_000), os.urandom(70_001)
+    joined = isal_zlib.crc32_combine(zlib.crc32(a), zlib.crc32(b), len(b))
+    assert joined == zlib.crc32(a + b)
+
+
+def test_large_numbers_are_read_back() -> None:
+    header = structure.Header(b"a", structure.STORED, wide=True)
+    size, offset = 5 * 2**32 + 7, 6 * 2**32
+    directory = structure.central_header(structure.Written(header, 0, 1, size, size + 1))
+    directory += structure.central_header(structure.Written(header, 3, 1, 5, 5))
+    with zipfile.ZipFile(io.BytesIO(directory + structure.end_records(2, len(directory), 0))) as z:
+        assert [each.file_size for each in z.infolist()] == [size + 1, 5]
+        assert [each.compress_size for each in z.infolist()] == [size, 5]
+    records = structure.end_records(70_000, 10, offset)
+    assert struct.unpack_from("<QQQQ", records, 24) == (70_000, 70_000, 10, offset)
+    assert records[-22 + 16 : -22 + 20] == b"\xff" * 4

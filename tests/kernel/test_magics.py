@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.usefixtures("no_server")
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[InteractiveShell]:
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    made = InteractiveShell()
+    made.run_line_magic("load_ext", "progresswidget")
+    made.user_ns["sales"] = pl.DataFrame({"a": [1, 2]})
+    made.user_ns["salary"] = 3
+    yield made
+    made.history_manager.enabled = False
+    made.history_manager.end_session()
+    InteractiveShell.clear_instance()
+
+
+def run(shell: InteractiveShell, cell: str) -> Any:
+    done = shell.run_cell(cell)
+    done.raise_error()
+    return done.result
+
+
+def test_a_frame_is_exported(shell: InteractiveShell, tmp_path: Path) -> None:
+    assert run(shell, "%export sales sales.csv") is None
+    assert (tmp_path / "work/sales.csv").read_text() == "a\n1\n2\n"
+
+
+def test_expressions_quotes_and_options(shell: InteractiveShell, tmp_path: Path) -> None:
+    run(shell, "%export 'sales.tail(1)' 'my sales.csv' --option header=false")
+    assert (tmp_path / "work/my sales.csv").read_text() == "2\n"
+
+
+def test_a_background_job_is_returned(shell: InteractiveShell) -> None:
+    job = run(shell, "job = %export sales sales.csv --background\njob")
+    assert job.result(60).rows == 2
+
+
+def test_a_cell_exports_its_last_value(shell: InteractiveShell, tmp_path: Path) -> None:
+    run(shell, "%%export doubled.csv\ntwice = sales.with_columns(pw_b=2)\ntwice")
+    assert (tmp_path / "work/doubled.csv").read_text() == "a,pw_b\n1,2\n2,2\n"
+    assert "twice" in shell.user_ns
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("%export sales", "required: path"),
+        ("%export 'sales +' a.csv", "no expression"),
+        ("%export sales a.csv --option header", "NAME=VALUE"),
+        ("%export 'sales a.csv", "No closing quotation"),
+        ("%%export a.csv\nx = 1", "last line"),
+    ],
+)
+def test_wrong_lines_say_what_is_wrong(shell: InteractiveShell, cell: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(shell, cell)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected", "not_expected"),
+    [
+        ("%export sal", "sales", "salary"),
+        ("%export sales da", "data.csv", "sales"),
+        ("%%export da", "data.csv", "sales"),
+        ("%export sales data.csv --no", "--no-overwrite", "data.csv"),
+        ("%export sales data.csv --format pa", "parquet", "csv"),
+    ],
+)
+def test_completion(
+    shell: InteractiveShell, line: str, expected: str, not_expected: str, tmp_path: Path
+) -> None:
+    (tmp_path / "work/data.csv").write_text("")
+    with provisionalcompleter():
+        matches = [each.text for each in shell.Completer.completions(line, len(line))]
+    assert expected in matches
+    assert not_expected not in matches
+
+
+def test_a_real_kernel_has_the_magics(tmp_path: Path) -> None:
+    code = """
+import sys
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name="python3")
+try:
+    client.execute_interactive("%load_ext progresswidget\\nimport polars as pl\\n"
+        "sales = pl.DataFrame({'a': [1]})", timeout=60)
+    reply = client.complete("%export sal", 11, reply=True, timeout=60)
+    assert "sales" in reply["content"]["matches"], reply
+    reply = client.execute_interactive("%export sales sales.csv", timeout=60)
+    assert reply["content"]["status"] == "ok", reply
+finally:
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+print(open("sales.csv").read())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("a\n1\n\n"), done.stderr
