@@ -36,7 +36,9 @@ if TYPE_CHECKING:
         UnsupportedSourceError,
     )
     from progresswidget.export.pipeline import Result
+    from progresswidget.export.sources.sql import sql
     from progresswidget.job import Job, export
+    from progresswidget.notebook import export_notebook
     from progresswidget.widget import ExportWidget
 
 __version__ = "0.1.0"
@@ -60,6 +62,8 @@ _HOMES: Final = {
     "SourceError": "errors",
     "UnsupportedFormatError": "errors",
     "UnsupportedSourceError": "errors",
+    "export_notebook": "notebook",
+    "sql": "export.sources.sql",
 }
 
 __all__ = [
@@ -83,6 +87,8 @@ __all__ = [
     "UnsupportedSourceError",
     "__version__",
     "export",
+    "export_notebook",
+    "sql",
 ]
 
 

@@ -315,7 +315,7 @@ class Job:
     def _run(self) -> None:
         try:
             self._become("running")
-            outcome = self._take_work().run(self._progress)
+            outcome = self._write(self._take_work())
             outcome.sha256  # noqa: B018 - the file is there; what is told of it waits for its digest
         except KernelStoppedError as error:
             self._finish("interrupted", error=error)
@@ -325,6 +325,13 @@ class Job:
             self._finish("failed", error=error)
         else:
             self._finish("done", outcome=outcome)
+
+    def _write(self, work: Export) -> Result:
+        try:
+            return work.run(self._progress)
+        finally:
+            # What is built only now tells only now what it is.
+            self._once, self._columns = work.once, work.columns
 
     def _take_work(self) -> Export:
         # The frame must not live on in a job that somebody keeps.

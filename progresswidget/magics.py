@@ -47,8 +47,8 @@ def _parser(*, cell: bool) -> argparse.ArgumentParser:
 class ExportMagics(Magics):  # type: ignore[misc]
     """The magics of this package."""
 
-    @no_var_expand
-    @line_cell_magic
+    @no_var_expand  # type: ignore[untyped-decorator]
+    @line_cell_magic  # type: ignore[untyped-decorator]
     def export(self, line: str, cell: str | None = None) -> Job | None:
         """Export a frame, or the value of a cell's last expression.
 
@@ -98,7 +98,7 @@ class ExportMagics(Magics):  # type: ignore[misc]
         statements = ast.Module(body=body, type_ignores=[])
         space = self.shell.user_ns
         exec(compile(statements, "<%%export>", "exec"), self.shell.user_global_ns, space)  # noqa: S102
-        value = ast.Expression(last.value)  # type: ignore[attr-defined]
+        value = ast.Expression(last.value)
         return eval(compile(value, "<%%export>", "eval"), self.shell.user_global_ns, space)  # noqa: S307
 
 

@@ -52,6 +52,7 @@ class Meter:
         self.total = total
         self.rows = 0
         self._reused = 0
+        self._written = 0
         self._worked = 0.0
         self._last = now
         self._paused = False
@@ -81,14 +82,16 @@ class Meter:
         """
         seconds = self._advance(now)
         self._waited += seconds
+        if reused < self._reused:
+            self.rows = self._written = 0
+        # The two counts are read one after the other: rows may lack what is reused already.
+        written = max(rows - reused, self._written)
         if reused != self._reused:
-            anew = reused < self._reused
-            self.rows = max(rows if anew else max(rows, self.rows), 0)
-            self._reused = reused
             self._waited = 0.0
-        elif rows > self.rows:
-            self._step(rows - self.rows)
-            self.rows = rows
+        elif written > self._written:
+            self._step(written - self._written)
+        self.rows = max(rows, self.rows)
+        self._written, self._reused = written, reused
         self._settle(seconds)
 
     def pause(self, now: float) -> None:

@@ -84,23 +84,29 @@ class _Column:
 
     def _update_values(self, array: pa.Array, kind: pa.DataType) -> None:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if pa.types.is_null(kind):
             return
-        if pa.types.is_boolean(kind):
+        if pa.types.is_nested(kind):
+            self._nested(array, kind)
+        elif pa.types.is_boolean(kind):
             self._fixed(_filled(array, fill=False).cast(pa.uint8()), 8)
-        elif pa.types.is_primitive(kind) or pa.types.is_decimal(kind):
+        elif _is_fixed(kind):
             self._fixed(_zeroed(array), kind.bit_width)
-        elif pa.types.is_fixed_size_binary(kind):
-            self._fixed(array, kind.bit_width)
         elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
             self._views(array)
         elif _is_text(kind):
             self._text(array)
         elif pa.types.is_dictionary(kind) and _is_text(kind.value_type):
             self._values.update(_hashes(array))
-        elif pa.types.is_struct(kind):
+        else:
+            self._serialised(array)
+
+    def _nested(self, array: pa.Array, kind: pa.DataType) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if pa.types.is_struct(kind):
             for place, child in enumerate(array.flatten()):
                 self._child(place).update(child)
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
@@ -159,6 +165,15 @@ class _Column:
             return
         for value in values:
             self._values.update(repr(value).encode("utf-8", "backslashreplace"))
+
+
+def _is_fixed(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    return bool(
+        types.is_primitive(kind) or types.is_decimal(kind) or types.is_fixed_size_binary(kind)
+    )
 
 
 def _is_text(kind: pa.DataType) -> bool:

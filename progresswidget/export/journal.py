@@ -3,7 +3,7 @@
 It lies beside the part as ``.<name>.journal``, and is a file of JSON lines that only grows::
 
     {"journal": 1, "key": ..., "part": ".a.csv.0123abcd.part", "owner": "process 7 on host"}
-    {"section": 0, "rows": 131072, "offset": 25, "size": 14573842, "data": ..., "bytes": ...}
+    {"section": 0, "rows": 131072, "offset": 25, "size": 14573842, "data": ..., "content": ...}
     {"keep": 1, "owner": "process 8 on host"}
 
 A line counts from its line feed on, so what a kill tears off is not there. Nothing is flushed to
@@ -42,7 +42,7 @@ class Record:
         Where its bytes are.
     data
         The digest chain of the data up to and with this unit.
-    bytes
+    content
         The digest of its bytes in the file.
     note
         What its writer wants to know again.
@@ -53,7 +53,7 @@ class Record:
     offset: int
     size: int
     data: bytes
-    bytes: bytes
+    content: bytes
     note: bytes = b""
 
     def to_line(self) -> bytes:
@@ -64,7 +64,7 @@ class Record:
             "offset": self.offset,
             "size": self.size,
             "data": self.data.hex(),
-            "bytes": self.bytes.hex(),
+            "content": self.content.hex(),
         }
         if self.note:
             fields["note"] = base64.b64encode(self.note).decode()
@@ -82,10 +82,14 @@ class Record:
         numbers = [fields[name] for name in ("section", "rows", "offset", "size")]
         if not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError("a number is none")
+        section, rows, offset, size = numbers
         return cls(
-            *numbers,
+            section=section,
+            rows=rows,
+            offset=offset,
+            size=size,
             data=bytes.fromhex(fields["data"]),
-            bytes=bytes.fromhex(fields["bytes"]),
+            content=bytes.fromhex(fields["content"]),
             note=base64.b64decode(fields.get("note", ""), validate=True),
         )
 

@@ -94,7 +94,7 @@ class Verification:
                     if record.offset + record.size > there:
                         return
                     digest = bytes_digest(_chunks(file.fileno(), record.offset, record.size))
-                    if digest != record.bytes:
+                    if digest != record.content:
                         return
                     self._good += 1
         except OSError:

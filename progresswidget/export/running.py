@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    import pyarrow as pa
-
     from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
     from progresswidget.export.pipeline import Progress
@@ -168,10 +166,11 @@ class Run:
                 )
                 self.records.append(known)
                 self._position += known.size
+                # Before the rows: else a look in between takes what was found for written.
+                self._progress.reused += unit.rows
                 self._count(unit, section)
                 self._progress.bytes = self._position
                 self.reused += unit.rows
-                self._progress.reused += unit.rows
                 return
             self._write_from_here()
         self._progress.phase = self._phase

@@ -12,7 +12,7 @@ from progresswidget.errors import OptionError, UnsupportedFormatError, Unsupport
 from progresswidget.export import entries
 from progresswidget.export.entries import Blob, Found, check_names
 from progresswidget.export.options import Option, resolve
-from progresswidget.export.sources import Kind, Source, find_kind
+from progresswidget.export.sources import Kind, Source, find_kind, rows
 from progresswidget.export.writers import Entry, Heading
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _tables(given: object, name: str, format: Format) -> list[_Table]:
     frames: dict[str, object]
     if isinstance(given, Mapping):
         frames = dict(given)
-    elif isinstance(given, (list, tuple)):
+    elif isinstance(given, (list, tuple)) and not rows.recognises(given):
         frames = {f"Sheet{place}": frame for place, frame in enumerate(given, 1)}
     else:
         return [_Table(name, given, find_kind(given), format)]
@@ -134,9 +134,9 @@ def _entries(
         raise UnsupportedSourceError(
             "Bytes in an archive need a name.", 'Give a dict, such as {"notes.md": b"…"}.'
         )
-    several = isinstance(given, (list, tuple))
+    several = isinstance(given, (list, tuple)) and not rows.is_rows(given)
     frames = 0
-    for item in given if isinstance(given, (list, tuple)) else (given,):
+    for item in given if isinstance(given, (list, tuple)) and several else (given,):
         if isinstance(item, (str, os.PathLike)):
             yield from entries.of_path(None, Path(os.fspath(item)), path)
         elif isinstance(item, (bytes, bytearray, memoryview)):

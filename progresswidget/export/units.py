@@ -144,34 +144,13 @@ def encode(
     clock
         Seconds from any start.
     """
-    waiting: deque[Future[Unit]] = deque()
-    tasks: SimpleQueue[_Task | None] = SimpleQueue()
-    threads = [
-        Thread(target=_work, args=(tasks,), name="progresswidget-encode", daemon=True)
-        for _ in range(writer.workers)
-    ]
-    for thread in threads:
-        thread.start()
-    _encoders.update(threads)
+    crew = _Crew(writer.workers)
+    source = _Tasks(groups, section, writer, comparing)
+    waiting = crew.waiting
     try:
         asked = clock()
-        start = 0
-        payloads = iter(groups)
-        failure: Exception | None = None
-        while True:
-            try:
-                payload = next(payloads, None)
-            except ExportCancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - raised when what came before is done
-                failure = error
-                break
-            if payload is None:
-                break
-            task = _Task(payload, start, section, writer, comparing)
-            start += task.rows
-            waiting.append(task.unit)
-            tasks.put(task)
+        for task in source:
+            crew.give(task)
             if clock() - asked >= SLOW:
                 wait((task.unit,), LOOK)
             if len(waiting) > writer.workers:
@@ -181,16 +160,69 @@ def encode(
             asked = clock()
         while waiting:
             yield _await(waiting.popleft(), checkpoint)
+        source.raise_failure()
+    finally:
+        crew.dismiss()
+
+
+class _Tasks:
+    """The tasks of a section; an error of the source waits until they are done."""
+
+    def __init__(
+        self,
+        payloads: Iterable[Payload],
+        section: int,
+        writer: Writer,
+        comparing: Comparing | None,
+    ) -> None:
+        self._payloads = payloads
+        self._section, self._writer, self._comparing = section, writer, comparing
+        self._failure: Exception | None = None
+
+    def __iter__(self) -> Iterator[_Task]:
+        start = 0
+        try:
+            for payload in self._payloads:
+                task = _Task(payload, start, self._section, self._writer, self._comparing)
+                start += task.rows
+                yield task
+        except ExportCancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - raised when what came before is done
+            self._failure = error
+
+    def raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
         if failure is not None:
             try:
                 raise failure
             finally:
-                failure = None  # its frame is this one, and would keep the source alive
-    finally:
-        for unit in waiting:
+                del failure  # its frame is this one, and would keep the source alive
+
+
+class _Crew:
+    """The threads that encode, and the units that they were given, in order."""
+
+    def __init__(self, workers: int) -> None:
+        self.waiting: deque[Future[Unit]] = deque()
+        self._workers = workers
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        for _ in range(workers):
+            thread = Thread(
+                target=_work, args=(self._tasks,), name="progresswidget-encode", daemon=True
+            )
+            thread.start()
+            _encoders.add(thread)
+
+    def give(self, task: _Task) -> None:
+        self.waiting.append(task.unit)
+        self._tasks.put(task)
+
+    def dismiss(self) -> None:
+        for unit in self.waiting:
             unit.cancel()
-        for _ in threads:
-            tasks.put(None)
+        for _ in range(self._workers):
+            self._tasks.put(None)
 
 
 def _await(unit: Future[Unit], checkpoint: Callable[[], None]) -> Unit:

@@ -258,13 +258,14 @@ def test_arrays_that_are_no_tables(
 @pytest.mark.parametrize("view", ["whole", "strided", "fortran", "fields", "masked"])
 def test_an_array_that_changes_meanwhile_is_not_published(view: str, tmp_path: Path) -> None:
     whole = np.zeros((400_000, 3))
-    array: Any = {
+    views: dict[str, Callable[[], Any]] = {
         "whole": lambda: whole,
         "strided": lambda: whole[::2, ::2],
         "fortran": lambda: np.asfortranarray(whole),
         "fields": lambda: np.zeros(400_000, [("a", "f8"), ("b", "U2")]),
         "masked": lambda: np.ma.array(whole, mask=whole > 1),
-    }[view]()
+    }
+    array = views[view]()
     progress = Progress()
     changed: list[int] = []
 

@@ -7,6 +7,7 @@ import datetime as dt
 import functools
 import gc
 import sqlite3
+import zipfile
 from collections import namedtuple
 from dataclasses import dataclass
 from decimal import Decimal
@@ -229,6 +230,18 @@ def test_a_schema_that_is_given_decides(make: Callable[[Any], object], tmp_path:
 def test_nothing_has_no_columns(frame: object, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedSourceError, match=r"columns(.|\n)*schema="):
         write(frame, tmp_path / "a.csv")
+
+
+def test_rows_are_one_table_where_a_list_may_be_several(tmp_path: Path) -> None:
+    rows = [{"a": 1}, {"a": 2}]
+    for frame, names in {
+        "rows": (rows, ["t.csv"]),
+        "tables": ([rows, iter(rows)], ["frame_1.csv", "frame_2.csv"]),
+        "names": ({"x.csv": rows, "y.csv": lambda: iter(rows)}, ["x.csv", "y.csv"]),
+    }.values():
+        with zipfile.ZipFile(write(frame, tmp_path / "t.zip")) as archive:
+            assert archive.namelist() == names
+            assert {archive.read(name) for name in names} == {b"a\n1\n2\n"}
 
 
 # --- iterators ------------------------------------------------------------------------------------

@@ -8,11 +8,14 @@ sources were slow or fast in turn; the time is that of a machine with two busy c
 from __future__ import annotations
 
 import json
+import math
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from progresswidget.meter import Meter
 
@@ -105,7 +108,7 @@ def errors(shown: list[Shown], looks: list[Look], since: float) -> list[float]:
 
 
 def test_there_is_a_trace_of_each_kind() -> None:
-    assert NAMES == sorted(path.stem for path in FOLDER.glob("*.json"))
+    assert sorted(path.stem for path in FOLDER.glob("*.json")) == NAMES
     for name in NAMES:
         looks = looks_of(name)
         assert looks[-1].now > 8
@@ -185,3 +188,30 @@ def test_a_pause_while_rows_are_found_loses_none_of_them() -> None:
     assert meter.rows == 9_000
     assert meter.rate == pytest.approx(1_000)
     assert meter.eta == pytest.approx(1.0)
+
+
+def test_rows_that_are_counted_a_moment_after_they_were_called_reused_are_not_written() -> None:
+    meter = Meter(0.0, 10_000)
+    meter.feed(1.0, 3_000, 6_000)
+    meter.feed(2.0, 6_000, 6_000)
+    assert meter.rows == 6_000
+    assert not meter.rate
+    meter.feed(3.0, 7_000, 6_000)
+    assert meter.rate == pytest.approx(500)
+
+
+@settings(deadline=None)  # the first example pays for imports
+@given(
+    looks=st.lists(
+        st.tuples(st.floats(0, 1e6), st.integers(-5, 10**12), st.integers(0, 10**12)), max_size=40
+    )
+)
+def test_whatever_is_reused_the_figures_stay_sane(looks: list[tuple[float, int, int]]) -> None:
+    meter = Meter(0.0, 10**12)
+    now = 0.0
+    for seconds, rows, reused in looks:
+        now += seconds
+        meter.feed(now, rows, reused)
+        assert meter.rows >= 0
+        assert meter.rate is None or (math.isfinite(meter.rate) and meter.rate >= 0)
+        assert meter.eta is None or (math.isfinite(meter.eta) and meter.eta >= 0)

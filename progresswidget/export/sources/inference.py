@@ -117,8 +117,8 @@ class _Column:
         import pyarrow as pa
 
         found = {family(kind) for kind in set(map(type, values))} - {"missing"}
-        if self._first is None or found != {self._first[0]} or "time" in found:
-            self._compare(values, start)
+        if "time" in found or (found and (self._first is None or found != {self._first[0]})):
+            self._compare(values, start, alike=len(found) == 1 and "time" not in found)
         try:
             self.kind = _merge(self.kind, _type_of(values))
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -133,13 +133,15 @@ class _Column:
         if _merge(self.kind, _type_of(values)) != self.kind:
             raise ValueError
 
-    def _compare(self, values: Sequence[Any], start: int) -> None:
+    def _compare(self, values: Sequence[Any], start: int, *, alike: bool) -> None:
         for row, value in enumerate(values, start):
             found = family_of(value)
             if found == "missing":
                 continue
             if self._first is None:
                 self._first = found, row
+                if alike:
+                    return
             elif found != self._first[0]:
                 raise ColumnError(
                     f"The column {self.name!r} holds values of several kinds: {self._first[0]} in "

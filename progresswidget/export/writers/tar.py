@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tarfile
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, Final, overload
 
@@ -164,7 +164,7 @@ class TarWriter(Writer):
         self._position += missing
         return [bytes(missing)] if missing else []
 
-    def _put(self, pieces: Sequence[Piece]) -> None:
+    def _put(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
             if self._spool is None:
                 # It has no name, so that nothing is left of it whatever happens.

@@ -232,8 +232,9 @@ class ZipWriter(Writer):
             self._sealing[section, start] = pieces
         return Encoded((), note)
 
-    def _add(self, section: int, pieces: Sequence[Piece]) -> list[Piece]:
+    def _add(self, section: int, pieces: Iterable[Piece]) -> list[Piece]:
         """Return bytes outside the units as they are in the file."""
+        pieces = list(pieces)
         crc, size = _sums(pieces)
         if not size:
             return []
