@@ -89,7 +89,11 @@ test-python: .venv/.dev
 test-notebooks: .venv/.dev
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks
 
-bench: .venv/.dev
+.venv/.bench: .venv/.dev
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[bench]"
+	@touch $@
+
+bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/export.py
 
 clean:

@@ -63,29 +63,38 @@ def export(
     """Write a frame to a file, with a live bar where there is someone to see it.
 
     The file appears under its name only when it is complete: it is written beside it, flushed to
-    the disk, and renamed. Memory stays constant however many rows there are.
+    the disk, and renamed. Memory stays constant however many rows there are. An export that was
+    killed goes on where it stopped when the same call is made again, as far as the format allows,
+    and one that is there already is not written again.
 
     Parameters
     ----------
     frame
-        A pandas or polars `DataFrame`, a polars `LazyFrame` (streamed, not collected), a pyarrow
-        `Table`, `RecordBatch` or `RecordBatchReader`, or whatever has ``__arrow_c_stream__``.
+        Any frame: of pandas, polars (a `LazyFrame` is streamed, not collected), pyarrow, DuckDB,
+        Ibis, DataFusion or numpy; whatever has ``__arrow_c_stream__``; a list or generator of
+        dicts, dataclasses, tuples or frames; `progresswidget.sql`; the path of a file of data, or
+        a pattern of paths; or a function that returns any of these, which is called when the
+        export runs. Formats that hold several take a dict or a list of these, archives also
+        paths, folders and bytes.
 
         The index of a pandas frame follows pandas: in CSV it is the first column, as with
         `DataFrame.to_csv`; in Parquet a `RangeIndex` is kept as metadata and any other becomes a
         column, as with `DataFrame.to_parquet`, so that `pandas.read_parquet` gives the frame
         back. ``index=True`` or ``index=False`` says otherwise.
     path
-        Where to write. The suffix chooses the format: ``.csv`` or ``.parquet``.
+        Where to write. The ending chooses the format: ``.csv``, ``.parquet``, ``.xlsx``, … ;
+        ``python -m progresswidget formats`` lists them with their options.
     background
         Return at once, and let the export go on while other cells run.
     overwrite
         Replace a file that is there already, once the new one is complete.
     format
-        ``"csv"`` or ``"parquet"``, whatever the suffix is.
+        The name of a format, whatever the ending is.
+    encrypt_to
+        One age recipient or several: only they can read the file.
     **options
-        Of the writer. CSV: `delimiter`, `header`, `null`, `quote`, `bom`. Parquet: `compression`,
-        `compression_level`, `row_group_size`. For pandas also `index`.
+        Of the format and of the source, for instance `compression` of Parquet, `delimiter` of CSV,
+        `index` of pandas.
 
     Returns
     -------
@@ -97,6 +106,8 @@ def export(
         Before anything is written, if it can be seen that the export cannot succeed.
     ExportCancelledError
         If it was cancelled. No file is left behind.
+    SourceError
+        If the frame fails while it is read.
     ExportInterrupted
         If the cell was interrupted. No file is left behind; a file that was there before stays.
     """

@@ -45,7 +45,7 @@ export interface Messages {
   >;
 }
 
-const RUN_AGAIN = 'Run the cell again to export from the beginning.';
+const RUN_AGAIN = 'Run the cell again: the export goes on after what was written whole.';
 
 export const ENGLISH: Messages = {
   locale: 'en',
@@ -121,7 +121,7 @@ export const ENGLISH: Messages = {
   },
 };
 
-const RUN_AGAIN_CHINESE = '重新运行该单元格即可从头导出。';
+const RUN_AGAIN_CHINESE = '重新运行该单元格：导出会从已完整写入的部分继续。';
 
 export const CHINESE: Messages = {
   locale: 'zh',
