@@ -6,13 +6,13 @@ tells accidents apart, not attacks, and nothing here has an attacker: who can wr
 can write the file too.
 
 What the same rows may differ in is kept out of it: the cuts between batches, offsets into shared
-buffers, the order of a dictionary. What lies below a missing value is not looked at where that is
-cheap; a difference there only means that a unit is written once more.
+buffers, the order of a dictionary. What lies below a missing number is not kept out: a difference
+there only means that a unit is written once more.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import forks
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
+
+
+WORDS: Final = 65_536
+"""Entries of a dictionary up to which each is hashed for itself."""
 
 
 def chain(before: bytes, digest: bytes) -> bytes:
@@ -59,27 +63,31 @@ class _Column:
     def __init__(self) -> None:
         import xxhash
 
-        self._missing, self._lengths, self._values = (xxhash.xxh3_128() for _ in range(3))
-        self._rows = 0
+        self._lengths, self._values = xxhash.xxh3_128(), xxhash.xxh3_128()
+        self._valid: list[pa.Array] = []
+        self._missing = 0
         self._children: list[_Column] = []
 
     def digest(self) -> bytes:
-        own = self._missing.digest() + self._lengths.digest() + self._values.digest()
+        own = self._validity() + self._lengths.digest() + self._values.digest()
         return bytes(own + b"".join(child.digest() for child in self._children))
+
+    def _validity(self) -> bytes:
+        import pyarrow as pa
+
+        if not self._missing:
+            return bytes(16)
+        # Joined, the bits begin at a byte wherever the batches were cut.
+        return bytes_digest([pa.concat_arrays(self._valid).buffers()[1]])
 
     def update(self, array: pa.Array) -> None:
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         kind = array.type
         if isinstance(kind, pa.BaseExtensionType):
             array, kind = array.storage, kind.storage_type
-        if array.null_count:
-            places = pc.indices_nonzero(pc.is_null(array)).cast(pa.uint64())
-            if self._rows:
-                places = pc.add(places, pa.scalar(self._rows, pa.uint64()))
-            self._missing.update(places.buffers()[1])
-        self._rows += len(array)
+        self._missing += array.null_count
+        self._valid.append(array.is_valid())
         self._update_values(array, kind)
 
     def _update_values(self, array: pa.Array, kind: pa.DataType) -> None:
@@ -92,13 +100,13 @@ class _Column:
         elif pa.types.is_boolean(kind):
             self._fixed(_filled(array, fill=False).cast(pa.uint8()), 8)
         elif _is_fixed(kind):
-            self._fixed(_zeroed(array), kind.bit_width)
+            self._fixed(array, kind.bit_width)
         elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
             self._views(array)
         elif _is_text(kind):
             self._text(array)
         elif pa.types.is_dictionary(kind) and _is_text(kind.value_type):
-            self._values.update(_hashes(array))
+            self._dictionary(array)
         else:
             self._serialised(array)
 
@@ -110,7 +118,7 @@ class _Column:
             for place, child in enumerate(array.flatten()):
                 self._child(place).update(child)
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            self._fixed(_zeroed(pc.list_value_length(array)).cast(pa.int64()), 64)
+            self._numbers(_zeroed(pc.list_value_length(array)))
             self._child(0).update(array.flatten())
         else:
             self._serialised(array)
@@ -125,20 +133,30 @@ class _Column:
         start = array.offset * width
         self._values.update(memoryview(array.buffers()[1])[start : start + len(array) * width])
 
+    def _numbers(self, lengths: pa.Array) -> None:
+        width = lengths.type.bit_width // 8
+        start = lengths.offset * width
+        self._lengths.update(memoryview(lengths.buffers()[1])[start : start + len(lengths) * width])
+
     def _text(self, array: pa.Array) -> None:
         import pyarrow as pa
         import pyarrow.compute as pc
 
         if not len(array):
             return
-        lengths = _zeroed(pc.binary_length(array)).cast(pa.int64())
-        self._lengths.update(lengths.buffers()[1])
+        self._numbers(_zeroed(pc.binary_length(array)))
         wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
         offsets = memoryview(array.buffers()[1]).cast("B").cast("q" if wide else "i")
         first, last = offsets[array.offset], offsets[array.offset + len(array)]
         data = array.buffers()[2]
         if data is not None:
             self._values.update(memoryview(data)[first:last])
+
+    def _dictionary(self, array: pa.Array) -> None:
+        if len(array.dictionary) > WORDS:
+            self._update_values(array.dictionary_decode(), array.type.value_type)
+        else:
+            self._values.update(_hashes(array))
 
     def _views(self, array: pa.Array) -> None:
         """Take in views by a hash of each value: gathering their bytes would take longer."""
@@ -193,17 +211,10 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _zeroed(array: pa.Array) -> pa.Array:
-    import pyarrow as pa
+def _zeroed(lengths: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
-    if not array.null_count:
-        return array
-    return (
-        pc.fill_null(array, pa.scalar(0, pa.int64()).cast(array.type, safe=False))
-        if (pa.types.is_integer(array.type) or pa.types.is_floating(array.type))
-        else array
-    )
+    return pc.fill_null(lengths, 0) if lengths.null_count else lengths
 
 
 def _filled(array: pa.Array, *, fill: bool) -> pa.Array:

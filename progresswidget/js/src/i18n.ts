@@ -45,7 +45,8 @@ export interface Messages {
   >;
 }
 
-const RUN_AGAIN = 'Run the cell again: the export goes on after what was written whole.';
+const RUN_AGAIN = 'Run the cell again to export from the beginning.';
+const RUN_ON = 'Run the cell again: the export goes on after what was written whole.';
 
 export const ENGLISH: Messages = {
   locale: 'en',
@@ -107,21 +108,22 @@ export const ENGLISH: Messages = {
     refused: 'The server refused.',
   },
   error: {
-    'kernel-died': { message: 'The kernel died.', hint: RUN_AGAIN },
-    'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_AGAIN },
-    'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_AGAIN },
-    'process-died': { message: 'The exporting process ended.', hint: RUN_AGAIN },
-    'kernel-silent': { message: 'Nothing is heard from the exporting process.', hint: RUN_AGAIN },
+    'kernel-died': { message: 'The kernel died.', hint: RUN_ON },
+    'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_ON },
+    'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_ON },
+    'process-died': { message: 'The exporting process ended.', hint: RUN_ON },
+    'kernel-silent': { message: 'Nothing is heard from the exporting process.', hint: RUN_ON },
     'keyboard-interrupt': { message: 'Stopped from the notebook.', hint: RUN_AGAIN },
     'unknown-task': {
       message:
         'This server does not know the export; it was still running when the notebook was saved.',
-      hint: RUN_AGAIN,
+      hint: RUN_ON,
     },
   },
 };
 
-const RUN_AGAIN_CHINESE = '重新运行该单元格：导出会从已完整写入的部分继续。';
+const RUN_AGAIN_CHINESE = '重新运行该单元格即可从头导出。';
+const RUN_ON_CHINESE = '重新运行该单元格：导出会从已完整写入的部分继续。';
 
 export const CHINESE: Messages = {
   locale: 'zh',
@@ -183,15 +185,15 @@ export const CHINESE: Messages = {
     refused: '服务器拒绝了请求。',
   },
   error: {
-    'kernel-died': { message: '内核已崩溃。', hint: RUN_AGAIN_CHINESE },
-    'kernel-restarted': { message: '内核已重启。', hint: RUN_AGAIN_CHINESE },
-    'kernel-stopped': { message: '内核已关闭。', hint: RUN_AGAIN_CHINESE },
-    'process-died': { message: '导出进程已结束。', hint: RUN_AGAIN_CHINESE },
-    'kernel-silent': { message: '收不到导出进程的消息。', hint: RUN_AGAIN_CHINESE },
+    'kernel-died': { message: '内核已崩溃。', hint: RUN_ON_CHINESE },
+    'kernel-restarted': { message: '内核已重启。', hint: RUN_ON_CHINESE },
+    'kernel-stopped': { message: '内核已关闭。', hint: RUN_ON_CHINESE },
+    'process-died': { message: '导出进程已结束。', hint: RUN_ON_CHINESE },
+    'kernel-silent': { message: '收不到导出进程的消息。', hint: RUN_ON_CHINESE },
     'keyboard-interrupt': { message: '已从笔记本停止。', hint: RUN_AGAIN_CHINESE },
     'unknown-task': {
       message: '此服务器没有该导出的记录；保存笔记本时它仍在运行。',
-      hint: RUN_AGAIN_CHINESE,
+      hint: RUN_ON_CHINESE,
     },
   },
 };
