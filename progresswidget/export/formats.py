@@ -28,6 +28,7 @@ Holds: TypeAlias = Literal["table", "tables", "entries"]
 """Whether a file holds one table, several under their names, or files."""
 
 GROUP: Final = "progresswidget.formats"
+AGE: Final = ".age"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,13 @@ class Format:
     def options(self) -> tuple[Option, ...]:
         """What a caller may set."""
         return self._load().OPTIONS + (() if self.codec is None else compressed.OPTIONS)
+
+    def stem(self, file_name: str) -> str:
+        """Return the name of a file without the ending of this format."""
+        plain = file_name[: -len(AGE)] if file_name.lower().endswith(AGE) else file_name
+        endings = (each for each in self.suffixes if plain.lower().endswith(each))
+        longest = max(endings, key=len, default="")
+        return plain[: len(plain) - len(longest)] or file_name
 
     def make(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> Writer:
         """Return the writer of a file.
@@ -246,9 +254,6 @@ def formats() -> Mapping[str, Format]:
     """Return every format by its name, those of other packages too; ours go first."""
     theirs = {point.name: point.load() for point in entry_points(group=GROUP)}
     return {**theirs, **FORMATS}
-
-
-AGE: Final = ".age"
 
 
 def find_format(file_name: str, format: str | None = None, *, encrypted: bool = False) -> Format:

@@ -203,7 +203,7 @@ class Export:
 
     def _resolve(self, frame: object) -> None:
         sections, self._options = find_sections(
-            frame, self.path.stem, self.format, self._asked, self.path
+            frame, self.format.stem(self.path.name), self.format, self._asked, self.path
         )
         headings = [section.heading for section in sections]
         writer = self.format.make(headings, self._options)  # refuses what it cannot hold

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
 import os
 import tarfile
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pytest
+import zstandard
 
 from progresswidget.export.pipeline import Export, Progress
 
@@ -30,3 +33,18 @@ def test_frames_files_and_bytes_come_back(tmp_path: Path) -> None:
     assert (read[long], read["note.md"]) == (raw, b"hello")
     assert (tmp_path / "a.tar").stat().st_size % tarfile.RECORDSIZE == 0
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.tar", "note.md"]
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz", "tgz", "tar.zst", "tar.bz2", "tar.xz"])
+def test_a_single_frame_is_called_after_the_archive(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"sales.{suffix}"
+    Export(pl.DataFrame({"a": [1]}), path).run(Progress())
+    content = path.read_bytes()
+    if suffix == "tar.zst":
+        with zstandard.open(path) as file:
+            content = file.read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        assert archive.getnames() == ["sales.csv"]
+        entry = archive.extractfile("sales.csv")
+        assert entry is not None
+        assert entry.read() == b"a\n1\n"
