@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +29,17 @@ from progresswidget.export.pipeline import Export, Progress, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
 ROWS = 500_000
 RESUMABLE = ["csv", "tsv.gz", "ndjson", "json.zst", "parquet", "arrows", "zip"]
-KILLS = 40
+RESUMABLE += ["feather", "xlsx", "html"]
+MORE_ROWS = {"parquet": 4 * 262_144 + 1_000}
+"""Where a unit has so many rows that the others' would be less than four."""
+KILLS = int(os.environ.get("PROGRESSWIDGET_KILLS", "30"))
 """Processes that are killed for each format."""
+CHAINS = 2
+"""Files that are exported side by side, each killed again and again."""
 
 
 def make(rows: int = ROWS, changed_from: int | None = None) -> pl.DataFrame:
@@ -49,72 +57,91 @@ def run(frame: Any, path: Path, **options: Any) -> Result:
     return Export(frame, path, options=options).run(Progress())
 
 
-# A timer without a handler ends the process as abruptly as `kill -9`, and so does a file that
-# grows beyond the size that is allowed, in the middle of a `write`: at that very byte.
-KILLED = """
-import resource, signal, sys
-import polars as pl
-from progresswidget.export.pipeline import Export, Progress
-path, how, amount, rows = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-frame = pl.DataFrame({"n": range(rows)}).with_columns(
-    t=pl.format("row {}", pl.col("n") % 977), f=pl.col("n") / 7
-)
-export = Export(frame, path)
-if how == "time":
-    signal.setitimer(signal.ITIMER_REAL, amount)
-elif how == "size":
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(amount), resource.RLIM_INFINITY))
-result = export.run(Progress())
-print(result.reused, result.seconds)
-"""
+class Exports:
+    """A process that forks exports of the same rows, which it kills when it is told to."""
+
+    def __init__(self, rows: int) -> None:
+        script = Path(__file__).with_name("killed_exports.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), str(rows)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, path: Path, how: str = "never", amount: float = 0) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([str(path), how, amount]) + "\n")
+        self._process.stdin.flush()
+        ended: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return ended
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate(timeout=60)
 
 
-def child(path: Path, how: str, amount: float) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", KILLED, str(path), how, str(amount), str(ROWS)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def kill_again_and_again(suffix: str, folder: Path, chance: random.Random, kills: int) -> int:
+    """Kill exports of one file, and return how many rows those after them did not write again."""
+    (folder / "plain").mkdir(parents=True)
+    (folder / "killed").mkdir()
+    whole = folder / "plain" / f"plain.{suffix}"  # the name of a frame is in some files
+    path = folder / "killed" / whole.name
+    path.write_text("old")
+    killed = reused = 0
+    with Exports(MORE_ROWS.get(suffix, ROWS)) as exports:
+        assert exports.run(whole)["code"] == 0  # what it imports is there from now on
+        whole.unlink()
+        plain = exports.run(whole)
+        expected, size = digest(whole), whole.stat().st_size
+        assert plain["sha256"] == expected
+        while killed < kills:
+            how = chance.choice(["time", "size"])
+            amount = (
+                chance.uniform(1e-5, 1.3 * plain["seconds"])
+                if how == "time"
+                else chance.randrange(1, size)
+            )
+            ended = exports.run(path, how, amount)
+            # Killed between the rename and the end, it is the whole file.
+            if ended["code"] == 0 or path.read_bytes() != b"old":
+                assert digest(path) == expected, (killed, how, amount)
+                path.write_text("old")  # and so forgotten
+            if ended["code"] == 0:
+                reused += ended["reused"]
+            else:
+                assert ended["code"] in {-signal.SIGALRM, -signal.SIGXFSZ}, ended
+                killed += 1
+        last = exports.run(path)
+        assert last["code"] == 0, last
+    assert digest(path) == expected
+    assert list(path.parent.iterdir()) == [path]
+    return reused + int(last["reused"])
 
 
 @pytest.mark.parametrize("suffix", RESUMABLE)
 def test_killed_at_random_points_and_run_again(suffix: str, tmp_path: Path) -> None:
-    seed = random.SystemRandom().randrange(2**32)
-    print("seed", seed)
-    chance = random.Random(seed)
-    plain = run(make(), tmp_path / f"plain.{suffix}")
-    folder = tmp_path / "killed"
-    folder.mkdir()
-    path = folder / f"plain.{suffix}"  # the name of a frame is in some files
-    path.write_text("old")
-    killed = done = reused = 0
-    while killed < KILLS:
-        how = chance.choice(["time", "size"])
-        amount = (
-            chance.uniform(0.0005, 2 * plain.seconds)
-            if how == "time"
-            else chance.randrange(1, plain.bytes)
-        )
-        ended = child(path, how, amount)
-        if ended.returncode == 0:
-            assert path.stat().st_size == plain.bytes
-            reused += int(ended.stdout.split()[0])
-            done += 1
-            path.write_text("old")  # and so forgotten
-        else:
-            assert ended.returncode in {-signal.SIGALRM, -signal.SIGXFSZ}, ended.stderr
-            # Killed between the rename and the end, it is the whole file.
-            if path.read_bytes() != b"old":
-                assert hashlib.sha256(path.read_bytes()).hexdigest() == plain.sha256
-                path.write_text("old")
-            killed += 1
-    result = run(make(), path)
-    assert result.sha256 == plain.sha256
-    assert reused + result.reused > 0, "nothing was ever gone on with"
-    assert list(folder.iterdir()) == [path]
+    seeds = [random.SystemRandom().randrange(2**32) for _ in range(CHAINS)]
+    print("seeds", seeds)
+    with ThreadPoolExecutor(CHAINS) as pool:
+        chains = [
+            pool.submit(
+                kill_again_and_again,
+                suffix,
+                tmp_path / str(number),
+                random.Random(seed),
+                KILLS // CHAINS,
+            )
+            for number, seed in enumerate(seeds)
+        ]
+    assert sum(chain.result() for chain in chains) > 0, "nothing was ever gone on with"
 
 
 def interrupted(path: Path, after: int, frame: pl.DataFrame | None = None) -> None:

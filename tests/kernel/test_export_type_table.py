@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import decimal
+import html
 import io
+import json
+import re
 import sqlite3
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docx
 import duckdb
+import openpyxl
 import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.orc
@@ -124,6 +129,37 @@ def csv_cell(path: Path, delimiter: str = ",") -> str:
     return row[0]
 
 
+def tsv_cell(path: Path) -> str:
+    return csv_cell(path, "\t")
+
+
+def html_cell(path: Path) -> str:
+    found = re.search(r"<tbody>\s*<tr>\s*<td[^>]*>(.*?)</td>", path.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    return html.unescape(found[1])
+
+
+def markdown_cell(path: Path) -> str:
+    row = path.read_text("utf-8").splitlines()[2]
+    return row.strip().removeprefix("|").split("|")[0].strip().replace("\\", "")
+
+
+def docx_cell(path: Path) -> str:
+    return str(docx.Document(str(path)).tables[0].rows[1].cells[0].text)
+
+
+def json_cell(path: Path) -> str:
+    found = json.loads(path.read_text("utf-8"))
+    (row,) = found if isinstance(found, list) else (found,)
+    return json.dumps(row["x"], ensure_ascii=False, separators=(",", ":"))
+
+
+def xlsx_cell(path: Path) -> str:
+    cell = openpyxl.load_workbook(path).active["A2"]
+    form = "" if cell.number_format == "General" else f" as {cell.number_format}"
+    return f"{type(cell.value).__name__} = {cell.value}{form}"
+
+
 def parquet_cell(path: Path) -> str:
     return typed(pyarrow.parquet.read_table(path)["x"])
 
@@ -160,7 +196,15 @@ def duckdb_cell(path: Path) -> str:
 
 # The heading of a column -> the formats it is about, each with what reads it.
 COLUMNS: dict[str, dict[str, Callable[[Path], str]]] = {
-    "CSV": {"csv": csv_cell},
+    "Text": {
+        "csv": csv_cell,
+        "tsv": tsv_cell,
+        "html": html_cell,
+        "markdown": markdown_cell,
+        "docx": docx_cell,
+    },
+    "JSON, NDJSON": {"ndjson": json_cell, "json": json_cell},
+    "XLSX": {"xlsx": xlsx_cell},
     "Parquet": {"parquet": parquet_cell},
     "Arrow, Feather": {"feather": feather_cell, "arrows": stream_cell},
     "ORC": {"orc": orc_cell},

@@ -1,0 +1,114 @@
+"""Forks one export after the other, and kills each when and where it is told.
+
+Run as a script with a number of rows: each line read is a JSON list, the path, how the export is to
+be killed and the amount for that; each line written tells how it ended. Starting an interpreter for
+each export would take longer than the export.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import signal
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from progresswidget.export.pipeline import Export, Progress
+
+PRELOADED = {"progresswidget", "isal", "zstandard", "thriftpy2", "xxhash", "numpy"}
+"""Libraries that survive a fork."""
+
+
+def make(rows: int) -> pa.Table:
+    """Return the rows to export, made without polars, which does not survive a fork."""
+    n = pa.array(range(rows), pa.int64())
+    kind = pc.subtract(n, pc.multiply(pc.divide(n, 977), 977))
+    text = pc.binary_join_element_wise("row", kind.cast(pa.string()), " ")
+    return pa.table({"n": n, "t": text, "f": pc.divide(n.cast(pa.float64()), 7.0)})
+
+
+def prepare_death(how: str, amount: float) -> None:
+    """Let the process end at a time, or at a byte of the file; with neither it lives on.
+
+    A timer without a handler ends it as abruptly as `kill -9`, and so does a file that grows beyond
+    the size that is allowed, in the middle of a `write`.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if how == "time":
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, amount)
+    elif how == "size":
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(amount), resource.RLIM_INFINITY))
+
+
+def export(frame: pa.Table, path: str, how: str, amount: float, *, polars: bool) -> dict[str, Any]:
+    """Run an export that may be killed, and tell of it if it was not."""
+    if polars:
+        importlib.import_module("polars")
+    ready = Export(frame, path)
+    prepare_death(how, amount)
+    started = time.monotonic()
+    result = ready.run(Progress())
+    return {
+        "reused": result.reused,
+        "seconds": time.monotonic() - started,
+        "sha256": result.sha256,
+        "modules": list(sys.modules),
+    }
+
+
+def fork(frame: pa.Table, path: str, how: str, amount: float, *, polars: bool) -> dict[str, Any]:
+    """Run `export` in a fork; ``code`` is that of `os.waitstatus_to_exitcode`."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(reading)
+            told = json.dumps(export(frame, path, how, amount, polars=polars))
+            code = 0
+        except BaseException:  # noqa: BLE001 - the test shows it
+            told = json.dumps({"error": traceback.format_exc()})
+        with open(writing, "w") as pipe:  # noqa: PTH123 - a descriptor
+            pipe.write(told)
+        os._exit(code)
+    os.close(writing)
+    with open(reading) as pipe:  # noqa: PTH123 - a descriptor
+        text = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    return {**(json.loads(text) if text else {}), "code": os.waitstatus_to_exitcode(status)}
+
+
+def load(names: list[str]) -> bool:
+    """Import what an export has needed, so that the next ones have it; say if polars was in it."""
+    for name in names:
+        top = name.split(".")[0]
+        if top in PRELOADED or top in sys.stdlib_module_names:
+            with suppress(ImportError):  # some modules are made by others, and have no file
+                importlib.import_module(name)
+    assert "polars" not in sys.modules
+    return "polars" in names
+
+
+def main() -> None:
+    """Serve until there are no more lines."""
+    frame, polars = make(int(sys.argv[1])), False
+    for line in sys.stdin:
+        path, how, amount = json.loads(line)
+        ended = fork(frame, str(Path(path)), how, amount, polars=polars)
+        polars = load(ended.pop("modules", [])) or polars
+        print(json.dumps(ended), flush=True)
+
+
+if __name__ == "__main__":
+    main()
