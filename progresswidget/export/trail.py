@@ -119,9 +119,9 @@ class Trail:
                 self._hex = self._digest.hexdigest()
         except BaseException as error:  # noqa: BLE001 - raised where the digest is asked for
             self._failure = error
-        self._close()
         if self._hex:
             self._callback(self._hex)
+        self._close()
 
     def _close(self) -> None:
         with self._changed:
