@@ -96,6 +96,7 @@ test-notebooks: .venv/.dev
 bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/export.py
 	$(BIN)/python tests/benchmarks/ticker.py
+	$(BIN)/python tests/benchmarks/memory.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension
