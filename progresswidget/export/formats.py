@@ -295,10 +295,10 @@ def _find(lower: str, file_name: str, format: str | None) -> Format:
         return found
     found = _ending(lower)
     if found is None:
-        endings = ", ".join(s for f in formats().values() for s in f.suffixes)
         raise UnsupportedFormatError(
             f"The ending of {file_name!r} says nothing about its format.",
-            f'End the name with {endings}, or give format="csv".',
+            "End the name with .csv, .parquet, .xlsx or another known ending, or give format=; "
+            "python -m progresswidget formats lists them all.",
         )
     return found
 
