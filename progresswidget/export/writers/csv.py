@@ -30,8 +30,8 @@ lines. Lines end with a line feed. A frame without columns is one empty line.
 
 Why 131,072 rows at a time on three threads: below that the start of polars' engine shows (65,536
 rows on one thread: 0.7 of the speed of one call for the whole frame), above it only memory grows;
-and while one unit starts or ends the next ones keep the cores busy. On two cores, SHA-256 then
-costs what polars would have used: `tests/benchmarks/export.py` tells the whole.
+and while one unit starts or ends the next ones keep the cores busy. The digest of the data for the
+journal then costs a tenth of what polars uses: `tests/benchmarks/export.py` tells the whole.
 """
 
 from __future__ import annotations
