@@ -196,4 +196,4 @@ for frame, name in ((3, "a.csv"), ([{"a": 1}], "a.nothing")):
 """
     kinds, formats = run(code, package).splitlines()
     assert "ledger frame" in kinds
-    assert ".ledger" in formats
+    assert "python -m progresswidget formats" in formats
