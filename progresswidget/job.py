@@ -511,6 +511,7 @@ class Job:
             "generation": GENERATION,
             "progress": self._percent(),
             "rows": self.rows,
+            "reused": self.reused,
             "total": self.total,
             "columns": self.columns,
             "bytes": self.bytes,

@@ -174,6 +174,12 @@ REPORT_FIELDS: Final[dict[str, tuple[_Kind, bool, int]]] = {
     "control": ("text", True, 32),
 }
 
+# name -> (kind, may be null, largest length or value, what it is where it is missing). Fields that
+# came later: a kernel of an older version, or a record saved by one, does without them.
+LATER_FIELDS: Final[dict[str, tuple[_Kind, bool, int, object]]] = {
+    "reused": ("count", False, MAX_COUNT, 0),
+}
+
 
 def _check_field(name: str, value: object, kind: _Kind, nullable: bool, limit: int) -> None:  # noqa: FBT001
     if value is None:
@@ -215,7 +221,7 @@ def decode_report(task_id: str, body: bytes) -> Json:
     Raises
     ------
     MalformedError
-        If the body does not follow `REPORT_FIELDS`.
+        If the body does not follow `REPORT_FIELDS` and `LATER_FIELDS`.
     """
     if not is_task_id(task_id):
         raise MalformedError("malformed", "a task id is 32 lower-case hexadecimal digits")
@@ -228,6 +234,9 @@ def decode_report(task_id: str, body: bytes) -> Json:
             raise MalformedError("malformed", f"{name} is missing")
         _check_field(name, report[name], kind, nullable, limit)
         known[name] = report[name]
+    for name, (kind, nullable, limit, missing) in LATER_FIELDS.items():
+        known[name] = report.get(name, missing)
+        _check_field(name, known[name], kind, nullable, limit)
     _check_values(known)
     known["error"] = _decode_error(report.get("error"))
     known["fingerprint"] = _decode_fingerprint(report.get("fingerprint"))

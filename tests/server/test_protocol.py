@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from progresswidget import protocol
 from progresswidget.protocol import (
+    LATER_FIELDS,
     MAX_COUNT,
     REPORT_FIELDS,
     STATUSES,
@@ -133,7 +134,13 @@ def test_every_field_is_needed(name: str) -> None:
 
 def test_unknown_fields_are_left_out() -> None:
     report = decode_report(TASK, json.dumps({**_valid(), "later": 1}).encode())
-    assert set(report) == {"taskId", "error", "fingerprint", *REPORT_FIELDS}
+    assert set(report) == {"taskId", "error", "fingerprint", *REPORT_FIELDS, *LATER_FIELDS}
+
+
+def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
+    assert decode_report(TASK, json.dumps(_valid()).encode())["reused"] == 0
+    body = {**_valid(), "reused": 7}
+    assert decode_report(TASK, json.dumps(body).encode())["reused"] == 7
 
 
 @pytest.mark.parametrize(
@@ -150,6 +157,8 @@ def test_unknown_fields_are_left_out() -> None:
         {"rows": -1},
         {"rows": 2**53},
         {"rows": True},
+        {"reused": -1},
+        {"reused": None},
         {"sha256": "AB" * 32},
         {"status": "done"},
         {"error": "text"},

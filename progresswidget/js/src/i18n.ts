@@ -21,6 +21,8 @@ export interface Messages {
   readonly pending: Readonly<Record<Action | 'download', string>>;
   readonly rows: (count: string) => string;
   readonly rowsOf: (count: string, total: string) => string;
+  /** How many of the rows were there already. */
+  readonly reused: (count: string) => string;
   readonly rate: (rows: string) => string;
   readonly left: (time: string) => string;
   readonly elapsed: (time: string) => string;
@@ -83,6 +85,7 @@ export const ENGLISH: Messages = {
   },
   rows: (count) => `${count} rows`,
   rowsOf: (count, total) => `${count} of ${total} rows`,
+  reused: (count) => `${count} kept`,
   rate: (rows) => `${rows} rows/s`,
   left: (time) => `${time} left`,
   elapsed: (time) => time,
@@ -160,6 +163,7 @@ export const CHINESE: Messages = {
   },
   rows: (count) => `${count} 行`,
   rowsOf: (count, total) => `${count} / ${total} 行`,
+  reused: (count) => `沿用 ${count} 行`,
   rate: (rows) => `${rows} 行/秒`,
   left: (time) => `剩余 ${time}`,
   elapsed: (time) => time,

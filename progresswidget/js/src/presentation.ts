@@ -22,7 +22,7 @@ export type Stage =
   | 'finishing'
   | Exclude<Status, 'running' | 'queued'>;
 
-export type PartName = 'percent' | 'rows' | 'bytes' | 'rate' | 'time' | 'digest';
+export type PartName = 'percent' | 'rows' | 'reused' | 'bytes' | 'rate' | 'time' | 'digest';
 
 export interface Part {
   readonly text: string;
@@ -149,6 +149,9 @@ function partsOf(
     const of = total !== null && status !== 'done';
     const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
     parts.set('rows', { text });
+    if (record.reused > 0) {
+      parts.set('reused', { text: messages.reused(formatCount(record.reused, locale)) });
+    }
     const title = `${formatCount(record.bytes, locale)} B`;
     parts.set('bytes', { text: formatBytes(record.bytes, locale), title });
   }

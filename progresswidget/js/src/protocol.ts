@@ -54,6 +54,8 @@ export interface JobRecord {
   readonly generation: number;
   readonly progress: number | null;
   readonly rows: number;
+  /** Rows of those that an earlier run had written. */
+  readonly reused: number;
   readonly total: number | null;
   readonly columns: number;
   readonly bytes: number;
@@ -165,6 +167,11 @@ export const RECORD_FIELDS: Readonly<Record<string, readonly [Kind, boolean, num
   sha256: ['text', true, 64],
   kernelId: ['text', true, 64],
   cellId: ['text', true, 64],
+};
+
+// The same, and what it is where it is missing: fields that older servers and notebooks lack.
+export const LATER_FIELDS: Readonly<Record<string, readonly [Kind, boolean, number, unknown]>> = {
+  reused: ['count', false, COUNT, 0],
 };
 
 /** Say whether `value` is a task id: 128 random bits as 32 lower-case hexadecimal digits. */
@@ -282,6 +289,9 @@ export function decodeRecord(value: unknown): JobRecord {
   const record: Record<string, unknown> = { taskId: taskId(source.taskId) };
   for (const [name, [kind, nullable, limit]] of Object.entries(RECORD_FIELDS)) {
     record[name] = field(name, source[name], kind, nullable, limit);
+  }
+  for (const [name, [kind, nullable, limit, missing]] of Object.entries(LATER_FIELDS)) {
+    record[name] = field(name, name in source ? source[name] : missing, kind, nullable, limit);
   }
   if (!isOneOf([...ACTIVE_STATUSES, ...TERMINAL_STATUSES], record.status)) {
     throw new MalformedError('status is none of the known ones');

@@ -30,7 +30,7 @@ interface Button {
 }
 
 const BUTTONS: readonly ButtonName[] = ['reconnect', 'pause', 'resume', 'cancel', 'download'];
-const PARTS: readonly PartName[] = ['percent', 'rows', 'bytes', 'rate', 'time', 'digest'];
+const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
 
 export class JobView {
   readonly element: HTMLElement;

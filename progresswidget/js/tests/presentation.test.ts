@@ -51,6 +51,12 @@ describe('the line of numbers', () => {
     ['time is counted down', record({ rows: 0, rate: 0, eta: 30 }), 12, '42% · 18 s left'],
     ['the guess was wrong', record({ rows: 0, rate: 0, eta: 3 }), 12, '42% · 14 s'],
     ['an empty table', { ...DONE, rows: 0, bytes: 4, sha256: null }, 9, '0 rows · 4 B · 5.8 s'],
+    [
+      'some rows were there',
+      record({ reused: 1_000_000, rate: 0, eta: null }),
+      0,
+      '42% · 1,428,000 of 3,367,760 rows · 1,000,000 kept · 138.4 MB · 2.4 s',
+    ],
   ])('where %s', (_, record, ahead, text) => {
     expect(line(show(record, { ahead }))).toBe(text);
   });
