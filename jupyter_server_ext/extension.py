@@ -23,6 +23,7 @@ from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.registry import JobRegistry, Limits
+from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
 from jupyter_server_ext.stores.memory import MemoryJobStore
 from jupyter_server_ext.stores.sqlite import SqliteJobStore
@@ -133,6 +134,7 @@ class ProgressExtension(Settings, ExtensionApp):
         )
         registry = self._make_registry(app, hub)
         settings = app.web_app.settings
+        readers = ThreadPoolExecutor(self.read_threads, thread_name_prefix="progresswidget-read")
 
         def note_activity() -> None:
             # jupyter_server takes every setting that ends so for a sign of use.
@@ -149,12 +151,12 @@ class ProgressExtension(Settings, ExtensionApp):
                 log=self.log,
             ),
             notebooks=Notebooks(app.session_manager, time=time.monotonic, log=self.log),
-            readers=ThreadPoolExecutor(self.read_threads, thread_name_prefix="progresswidget-read"),
+            readers=readers,
+            sending=Sending(readers, self.stall_timeout, note_activity),
             secret=secrets.token_urlsafe(32),
             roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
             allow_hidden=bool(app.contents_manager.allow_hidden),
             heartbeat=self.heartbeat,
-            stall_timeout=self.stall_timeout,
             max_connections_per_user=self.max_connections_per_user,
             note_activity=note_activity,
         )

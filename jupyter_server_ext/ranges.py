@@ -1,16 +1,17 @@
-"""HTTP ranges, preconditions, types and file names: pure functions of header values.
+"""HTTP ranges, types and file names: pure functions of header values.
 
-Sources: RFC 9110 sections 8.8, 13 and 14; RFC 6266; RFC 8187.
+Sources: RFC 9110 sections 14 and 15.3.7; RFC 6266; RFC 8187.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import quote
+
+from jupyter_server_ext.conditions import Validators, if_range_holds, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +24,8 @@ _MAX_DIGITS: Final = 19
 _MEDIA_TYPE = re.compile(
     r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(; ?[A-Za-z0-9_-]+=[A-Za-z0-9_.+-]+)*"
 )
-_ENTITY_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
-_DATE_IS_STRONG_AFTER: Final = 1
-"""Seconds between the file's date and now (RFC 9110 section 8.8.2.2)."""
+_MAX_RANGES: Final = 16
+"""Ranges of one request; whoever asks for more gets the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +50,14 @@ class UnsatisfiableError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Validators:
-    """What identifies the bytes of a file.
-
-    Parameters
-    ----------
-    etag
-        The strong entity tag, with its quotes.
-    modified
-        Seconds since 1970, whole.
-    now
-        The time of the answer, seconds since 1970.
-    """
-
-    etag: str
-    modified: int
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
-    """How a request for a file is to be answered; `range` is set for ``partial``."""
+    """How a request for a file is to be answered; `ranges` is not empty for ``partial``."""
 
     outcome: Outcome
-    range: ByteRange | None = None
+    ranges: list[ByteRange] = field(default_factory=list)
 
 
-def parse_range(header: str, size: int) -> ByteRange | None:
+def parse_ranges(header: str, size: int) -> list[ByteRange]:
     """Read a `Range` header.
 
     Parameters
@@ -88,37 +69,45 @@ def parse_range(header: str, size: int) -> ByteRange | None:
 
     Returns
     -------
-    The range, or None where the header is to be ignored and the whole file sent.
+    The ranges in the order in which they are to be sent, none of which overlap or touch; an empty
+    list where the header is to be ignored and the whole file sent.
 
     Raises
     ------
     UnsatisfiableError
-        If the one range given lies outside the file.
+        If all of the ranges lie outside the file.
     """
     unit, equals, specs = header.partition("=")
     # RFC 9110 section 14.2: a unit that is not understood is ignored, and so is an invalid Range.
     if not equals or unit.strip(" \t").lower() != "bytes":
-        return None
-    # Several ranges may be answered with the whole (section 14.2, "MAY ignore").
-    match = _SPEC.fullmatch(specs.strip(" \t"))
-    if match is None or match.groups() == ("", ""):
-        return None
-    start, end = match.groups()
+        return []
+    # Section 14.2 too: many small ranges, or overlapping ones, are an attack or a mistake.
+    if specs.count(",") >= _MAX_RANGES:
+        return []
+    # Section 5.6.1.2: empty elements of a list mean nothing.
+    matches = [_SPEC.fullmatch(spec) for part in specs.split(",") if (spec := part.strip(" \t"))]
+    pairs = [(match[1], match[2]) for match in matches if match is not None]
+    if not pairs or len(pairs) < len(matches) or any(_is_invalid(*pair) for pair in pairs):
+        return []
+    ranges = [each for pair in pairs if (each := _within(*pair, size)) is not None]
+    if not ranges:
+        raise UnsatisfiableError(f"the file has {size} bytes")
+    if sum(each.length for each in ranges) > size:
+        return []
+    return _joined(ranges)
+
+
+def _is_invalid(start: str, end: str) -> bool:
+    return not (start or end) or bool(start and end and _number(start) > _number(end))
+
+
+def _within(start: str, end: str, size: int) -> ByteRange | None:
     if not start:
-        return _suffix(_number(end), size)
+        length = min(_number(end), size)
+        return ByteRange(size - length, size - 1) if length else None
     first = _number(start)
     last = _number(end) if end else size - 1
-    if end and first > last:
-        return None
-    if first >= size:
-        raise UnsatisfiableError(f"the file has {size} bytes")
-    return ByteRange(first, min(last, size - 1))
-
-
-def _suffix(length: int, size: int) -> ByteRange:
-    if length == 0 or size == 0:
-        raise UnsatisfiableError(f"the last {length} of {size} bytes are none")
-    return ByteRange(max(0, size - length), size - 1)
+    return ByteRange(first, min(last, size - 1)) if first < size else None
 
 
 def _number(digits: str) -> int:
@@ -126,10 +115,79 @@ def _number(digits: str) -> int:
     return int(digits or "0") if len(digits) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
+def _joined(ranges: list[ByteRange]) -> list[ByteRange]:
+    # Section 15.3.7.2: those that overlap or touch become one, in the place of the first of them.
+    joined: list[ByteRange] = []
+    for each in ranges:
+        near = [
+            other
+            for other in joined
+            if each.first <= other.last + 1 and other.first <= each.last + 1
+        ]
+        if not near:
+            joined.append(each)
+            continue
+        whole = ByteRange(
+            min(each.first, *(other.first for other in near)),
+            max(each.last, *(other.last for other in near)),
+        )
+        place = joined.index(near[0])
+        joined = [other for other in joined if other not in near]
+        joined.insert(place, whole)
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class Multipart:
+    """A body of several ranges: ``multipart/byteranges`` (RFC 9110 section 14.6).
+
+    Parameters
+    ----------
+    ranges
+        What is sent, in order.
+    size
+        Length of the file in bytes.
+    media_type
+        Of the file.
+    boundary
+        What the file is not expected to contain.
+    """
+
+    ranges: list[ByteRange]
+    size: int
+    media_type: str
+    boundary: str
+
+    @property
+    def content_type(self) -> str:
+        """The `Content-Type` of the answer."""
+        return f"multipart/byteranges; boundary={self.boundary}"
+
+    @property
+    def length(self) -> int:
+        """The `Content-Length` of the answer."""
+        framing = sum(len(self.head(number)) for number in range(len(self.ranges)))
+        return framing + len(self.end) + sum(each.length for each in self.ranges)
+
+    def head(self, number: int) -> bytes:
+        """Return what stands before a range."""
+        start = "\r\n" if number else ""
+        return (
+            f"{start}--{self.boundary}\r\n"
+            f"Content-Type: {self.media_type}\r\n"
+            f"Content-Range: {self.ranges[number].content_range(self.size)}\r\n\r\n"
+        ).encode()
+
+    @property
+    def end(self) -> bytes:
+        """What stands behind the last one."""
+        return f"\r\n--{self.boundary}--\r\n".encode()
+
+
 def decide(
     headers: Mapping[str, str], size: int, validators: Validators, *, head: bool = False
 ) -> Decision:
-    """Evaluate the preconditions in the order of RFC 9110 section 13.2.2, then the range.
+    """Evaluate the preconditions, then the range (RFC 9110 section 13.2.2).
 
     Parameters
     ----------
@@ -140,72 +198,17 @@ def decide(
     head
         Whether the method is HEAD, for which a Range is ignored (section 14.2).
     """
-    if _precondition_fails(headers, validators):
-        return Decision("failed")
-    if _is_unchanged(headers, validators):
-        return Decision("not-modified")
+    verdict = judge(headers, validators)
+    if verdict != "go-on":
+        return Decision(verdict)
     wanted = headers.get("Range")
-    if head or wanted is None or not _if_range_holds(headers.get("If-Range"), validators):
+    if head or wanted is None or not if_range_holds(headers.get("If-Range"), validators):
         return Decision("whole")
     try:
-        byte_range = parse_range(wanted, size)
+        ranges = parse_ranges(wanted, size)
     except UnsatisfiableError:
         return Decision("unsatisfiable")
-    return Decision("whole") if byte_range is None else Decision("partial", byte_range)
-
-
-def _precondition_fails(headers: Mapping[str, str], validators: Validators) -> bool:
-    if_match = headers.get("If-Match")
-    if if_match is not None:
-        # Section 13.1.1: strong comparison, and If-Unmodified-Since is then ignored.
-        return not _lists(if_match, validators.etag, weak=False)
-    since = _date(headers.get("If-Unmodified-Since"))
-    return since is not None and validators.modified > since
-
-
-def _is_unchanged(headers: Mapping[str, str], validators: Validators) -> bool:
-    if_none_match = headers.get("If-None-Match")
-    if if_none_match is not None:
-        # Section 13.1.2: weak comparison, and If-Modified-Since is then ignored.
-        return _lists(if_none_match, validators.etag, weak=True)
-    since = _date(headers.get("If-Modified-Since"))
-    return since is not None and validators.modified <= since
-
-
-def _if_range_holds(value: str | None, validators: Validators) -> bool:
-    if value is None:
-        return True
-    value = value.strip(" \t")
-    if value.startswith(('"', "W/")):
-        # Section 13.1.5: a weak tag never holds.
-        return value == validators.etag
-    date = _date(value)
-    strong = validators.now - validators.modified >= _DATE_IS_STRONG_AFTER
-    return strong and date == validators.modified
-
-
-def _lists(field: str, etag: str, *, weak: bool) -> bool:
-    if field.strip(" \t") == "*":
-        return True
-    opaque = etag[1:-1]
-    return any(
-        match[2] == opaque and (weak or match[1] is None) for match in _ENTITY_TAG.finditer(field)
-    )
-
-
-def _date(value: str | None) -> int | None:
-    if value is None:
-        return None
-    try:
-        date = parsedate_to_datetime(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    # Section 5.6.7: an HTTP date is always in UTC, whatever an old form leaves out.
-    date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-    try:
-        return int(date.timestamp())
-    except (ValueError, OverflowError):
-        return None
+    return Decision("partial", ranges) if ranges else Decision("whole")
 
 
 def http_date(seconds: int) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.kernels import KernelWatcher
     from jupyter_server_ext.notebooks import Notebooks
     from jupyter_server_ext.registry import JobRegistry
+    from jupyter_server_ext.sending import Sending
 
 
 @dataclass(slots=True)
@@ -39,11 +40,11 @@ class Services:
     watcher: KernelWatcher
     notebooks: Notebooks
     readers: ThreadPoolExecutor
+    sending: Sending
     secret: str
     roots: tuple[str, ...]
     allow_hidden: bool
     heartbeat: float
-    stall_timeout: float
     max_connections_per_user: int
     note_activity: Callable[[], None]
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

@@ -57,6 +57,11 @@ class PublishedFile:
             os.close(descriptor)
 
     @property
+    def descriptor(self) -> int:
+        """Open for reading."""
+        return self._descriptor
+
+    @property
     def touched(self) -> bool:
         """Whether only the change time differs, as after `chmod`, or after forged mtimes."""
         return self.fingerprint != self._expected and self._same_content(self.fingerprint)
@@ -75,12 +80,23 @@ class PublishedFile:
             If the file is no longer what it was: the bytes then belong to no version of it.
         """
         data = os.pread(self._descriptor, min(length, BLOCK), offset)
-        # Looked at after the read: what was read before the first change is still good. The change
-        # time is left out, for deleting or renaming the file moves it and harms no open reader.
-        now = _fingerprint(os.fstat(self._descriptor))
-        if not data or not self._same_content(now):
+        # Looked at after the read: what was read before the first change is still good.
+        self.check()
+        if not data:
             raise FileChangedError
         return data
+
+    def check(self) -> None:
+        """Look whether the file was written to since it was opened.
+
+        Raises
+        ------
+        FileChangedError
+            If it was. The change time does not count: deleting or renaming the file moves it, and
+            harms no open reader.
+        """
+        if not self._same_content(_fingerprint(os.fstat(self._descriptor))):
+            raise FileChangedError
 
     def sha256(self) -> str:
         """Return the digest of the whole file; to be called in a thread."""

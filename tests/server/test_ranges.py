@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
 from email.message import Message
 from email.utils import formatdate
+from itertools import pairwise
 from urllib.parse import unquote
 
 import pytest
@@ -11,16 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
+from jupyter_server_ext.conditions import Validators
 from jupyter_server_ext.ranges import (
     ByteRange,
     Decision,
+    Multipart,
     UnsatisfiableError,
-    Validators,
     content_disposition,
     content_type,
     decide,
     http_date,
-    parse_range,
+    parse_ranges,
 )
 
 ETAG = '"sha256-abc"'
@@ -28,7 +31,7 @@ MODIFIED = 1_712_000_000
 AT = http_date(MODIFIED)
 BEFORE, AFTER = http_date(MODIFIED - 1), http_date(MODIFIED + 1)
 VALIDATORS = Validators(ETAG, MODIFIED, MODIFIED + 1000.0)
-PART = Decision("partial", ByteRange(0, 4))
+PART = Decision("partial", [ByteRange(0, 4)])
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,7 @@ PART = Decision("partial", ByteRange(0, 4))
     ],
 )
 def test_single_ranges(header: str, expected: tuple[int, int]) -> None:
-    assert parse_range(header, 100) == ByteRange(*expected)
+    assert parse_ranges(header, 100) == [ByteRange(*expected)]
 
 
 @pytest.mark.parametrize(
@@ -70,13 +73,20 @@ def test_single_ranges(header: str, expected: tuple[int, int]) -> None:
         "bytes=0x1-2",
         "bytes=\u0661-\u0662",
         "rows=1-2",
-        "bytes=0-1,3-4",
-        "bytes=0-1,",
         "bytes=0-1\n",
+        "bytes=,",
+        "bytes=0-1,x",
+        "bytes=0-1,5-4",
+        "bytes=0-1 3-4",
+        "bytes=0-1;3-4",
+        "bytes=0-60,30-90",
+        "bytes=-100,0-0",
+        "bytes=0-0," * 17,
+        "bytes=" + ",".join(f"{2 * number}-{2 * number}" for number in range(17)),
     ],
 )
 def test_ranges_that_are_ignored(header: str) -> None:
-    assert parse_range(header, 100) is None
+    assert parse_ranges(header, 100) == []
 
 
 @pytest.mark.parametrize(
@@ -88,26 +98,122 @@ def test_ranges_that_are_ignored(header: str) -> None:
         ("bytes=0-", 0),
         ("bytes=0-0", 0),
         ("bytes=-5", 0),
+        ("bytes=100-,200-300,-0", 100),
         (f"bytes={'9' * 5000}-", 100),
     ],
 )
 def test_ranges_outside_the_file(header: str, size: int) -> None:
     with pytest.raises(UnsatisfiableError):
-        parse_range(header, size)
+        parse_ranges(header, size)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("bytes=0-1,3-4", [(0, 1), (3, 4)]),
+        ("bytes=0-1 , \t3-4", [(0, 1), (3, 4)]),
+        ("bytes=,0-1,,3-4,", [(0, 1), (3, 4)]),
+        # The order is the client's, who may need the end first.
+        ("bytes=90-,0-9", [(90, 99), (0, 9)]),
+        ("bytes=-10,0-9", [(90, 99), (0, 9)]),
+        # What is outside is left out.
+        ("bytes=0-9,500-600", [(0, 9)]),
+        ("bytes=500-600,-0,0-9,20-29", [(0, 9), (20, 29)]),
+        # What overlaps or touches becomes one.
+        ("bytes=0-9,10-19", [(0, 19)]),
+        ("bytes=10-19,0-9", [(0, 19)]),
+        ("bytes=0-9,5-14", [(0, 14)]),
+        ("bytes=0-19,5-6", [(0, 19)]),
+        ("bytes=5-6,0-19", [(0, 19)]),
+        ("bytes=0-9,0-9", [(0, 9)]),
+        ("bytes=0-9,20-29,10-19", [(0, 29)]),
+        ("bytes=0-9,20-29,40-49,9-20", [(0, 29), (40, 49)]),
+        ("bytes=40-49,0-9,20-29,9-20", [(40, 49), (0, 29)]),
+        ("bytes=0-9,11-19", [(0, 9), (11, 19)]),
+        ("bytes=0-49,50-99", [(0, 99)]),
+        (
+            "bytes=" + ",".join(f"{2 * number}-{2 * number}" for number in range(16)),
+            [(2 * number, 2 * number) for number in range(16)],
+        ),
+    ],
+)
+def test_several_ranges(header: str, expected: list[tuple[int, int]]) -> None:
+    assert parse_ranges(header, 100) == [ByteRange(*pair) for pair in expected]
+
+
+RANGE_SET = st.from_regex(
+    r"bytes=[ \t]*[0-9]{0,25}-[0-9]{0,25}[ \t]*(,[ \t]*[0-9]{0,3}-[0-9]{0,3}){0,20}", fullmatch=True
+)
 
 
 @given(
-    header=st.text() | st.from_regex(r"bytes=[0-9]{0,25}-[0-9]{0,25}(,[0-9]*-[0-9]*)*"),
-    size=st.integers(0, 2**63),
+    header=st.text() | st.text(alphabet="bytes=0123456789-, \t") | RANGE_SET,
+    size=st.integers(0, 2000) | st.integers(0, 2**63),
 )
-def test_a_range_lies_within_the_file(header: str, size: int) -> None:
+def test_ranges_lie_within_the_file_and_apart(header: str, size: int) -> None:
     try:
-        found = parse_range(header, size)
+        found = parse_ranges(header, size)
     except UnsatisfiableError:
         return
-    if found is not None:
-        assert 0 <= found.first <= found.last < size
-        assert 1 <= found.length <= size
+    assert len(found) <= 16
+    assert sum(each.length for each in found) <= size
+    assert all(0 <= each.first <= each.last < size for each in found)
+    ordered = sorted(found, key=lambda each: each.first)
+    assert all(one.last + 1 < other.first for one, other in pairwise(ordered))
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 120), st.integers(0, 20)), min_size=1, max_size=16),
+    size=st.integers(1, 120),
+)
+def test_ranges_together_are_the_bytes_that_were_asked_for(
+    pairs: list[tuple[int, int]], size: int
+) -> None:
+    header = "bytes=" + ",".join(f"{first}-{first + more}" for first, more in pairs)
+    wanted = [range(size)[first : first + more + 1] for first, more in pairs]
+    try:
+        found = parse_ranges(header, size)
+    except UnsatisfiableError:
+        assert not any(wanted)
+        return
+    if sum(len(each) for each in wanted) > size:
+        assert found == []
+        return
+    assert {byte for each in found for byte in range(each.first, each.last + 1)} == {
+        byte for each in wanted for byte in each
+    }
+
+
+@given(
+    content=st.binary(min_size=1, max_size=200),
+    header=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 10)), min_size=2, max_size=16),
+)
+def test_a_multipart_body_is_what_its_length_and_its_parts_say(
+    content: bytes, header: list[tuple[int, int]]
+) -> None:
+    try:
+        ranges = parse_ranges(
+            "bytes=" + ",".join(f"{first}-{first + more}" for first, more in header), len(content)
+        )
+    except UnsatisfiableError:
+        return
+    if len(ranges) < 2:
+        return
+    parts = Multipart(ranges, len(content), "text/csv; charset=utf-8", "b0unda4y")
+    body = b""
+    for number, each in enumerate(ranges):
+        body += parts.head(number) + content[each.first : each.last + 1]
+    body += parts.end
+    assert len(body) == parts.length
+    pieces = body.split(b"--b0unda4y")
+    assert pieces[0] == b""
+    assert pieces[-1] == b"--\r\n"
+    for each, piece in zip(ranges, pieces[1:-1], strict=True):
+        head, _, data = piece.partition(b"\r\n\r\n")
+        assert data == content[each.first : each.last + 1] + b"\r\n"
+        message = message_from_bytes(head.removeprefix(b"\r\n"))
+        assert message["Content-Range"] == each.content_range(len(content))
+        assert message["Content-Type"] == "text/csv; charset=utf-8"
 
 
 @given(first=st.integers(0, 2**40), length=st.integers(1, 2**40), size=st.integers(1, 2**41))
@@ -115,13 +221,11 @@ def test_a_range_means_what_a_slice_means(first: int, length: int, size: int) ->
     last = first + length - 1
     if first >= size:
         with pytest.raises(UnsatisfiableError):
-            parse_range(f"bytes={first}-{last}", size)
+            parse_ranges(f"bytes={first}-{last}", size)
         return
-    found = parse_range(f"bytes={first}-{last}", size)
-    assert found is not None
+    (found,) = parse_ranges(f"bytes={first}-{last}", size)
     assert range(found.first, found.last + 1) == range(size)[first : last + 1]
-    suffix = parse_range(f"bytes=-{length}", size)
-    assert suffix is not None
+    (suffix,) = parse_ranges(f"bytes=-{length}", size)
     assert range(suffix.first, suffix.last + 1) == range(size)[-length:]
 
 
@@ -225,7 +329,7 @@ def test_head_ignores_range() -> None:
 )
 def test_any_header_gets_a_decision(fields: dict[str, str], size: int) -> None:
     decision = decide(fields, size, VALIDATORS)
-    assert (decision.range is not None) == (decision.outcome == "partial")
+    assert bool(decision.ranges) == (decision.outcome == "partial")
 
 
 @pytest.mark.parametrize("seconds", [0, 784_111_777, 1_712_000_000, 4_102_444_799])
