@@ -94,3 +94,31 @@ class Settings(HasTraits):
         help="""Threads that read files for downloads; each reads one block at a time for whichever
         download waits.""",
     ).tag(config=True)
+
+    transfer_rate = Float(
+        0.0,
+        min=0.0,
+        help="""Bytes per second that one download may take; 0 is no limit. This and the other
+        rates may be changed while the server runs.""",
+    ).tag(config=True)
+
+    user_rate = Float(
+        0.0,
+        min=0.0,
+        help="""Bytes per second that all downloads of one user may take together; 0 is no limit.
+        They share it equally.""",
+    ).tag(config=True)
+
+    server_rate = Float(
+        0.0,
+        min=0.0,
+        help="""Bytes per second that all downloads of this server may take together; 0 is no
+        limit. The users share it equally, and each user's downloads their part of it.""",
+    ).tag(config=True)
+
+    rate_burst = Float(
+        0.25,
+        min=0.05,
+        help="""Seconds of each rate that may be made up for at once after nothing has moved for a
+        while.""",
+    ).tag(config=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.extension.application import ExtensionApp
+from traitlets import observe
 
 from jupyter_server_ext import endpoint, statedir
 from jupyter_server_ext.config import Settings
@@ -25,8 +26,10 @@ from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
+from jupyter_server_ext.shaping import Rates, Shaper
 from jupyter_server_ext.stores.memory import MemoryJobStore
 from jupyter_server_ext.stores.sqlite import SqliteJobStore
+from jupyter_server_ext.transfers import Transfers
 from progresswidget.protocol import ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
@@ -159,7 +162,18 @@ class ProgressExtension(Settings, ExtensionApp):
             heartbeat=self.heartbeat,
             max_connections_per_user=self.max_connections_per_user,
             note_activity=note_activity,
+            shaper=Shaper(self._rates()),
+            transfers=Transfers(hub=hub, interval=self.push_interval),
         )
+
+    def _rates(self) -> Rates:
+        return Rates(self.transfer_rate, self.user_rate, self.server_rate, self.rate_burst)
+
+    @observe("transfer_rate", "user_rate", "server_rate", "rate_burst")
+    def _rates_changed(self, _: object) -> None:
+        # While the configuration is read there is nothing to shape yet.
+        if hasattr(self, "services"):
+            self.services.shaper.rates = self._rates()
 
     def _make_registry(self, app: ServerApp, hub: Hub) -> JobRegistry:
         return JobRegistry(

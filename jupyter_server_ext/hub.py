@@ -79,9 +79,10 @@ class Hub:
         self.epoch = epoch
         self.timestamp = timestamp
         self._interval = interval
-        self._clock = clock
+        self.clock = clock
         self._topics: dict[str, Topic] = {}
         self._ended: dict[str, int] = {}  # how far removed topics had come, the newest last
+        self._watchers: dict[Subscriber, Callable[[str], bool]] = {}
 
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
@@ -99,6 +100,30 @@ class Hub:
         if topic is not None:
             topic.subscribers.discard(subscriber)
 
+    def watch(self, subscriber: Subscriber, sees: Callable[[str], bool]) -> None:
+        """Tell the subscriber of the transfers of those users whom it `sees`."""
+        self._watchers[subscriber] = sees
+
+    def unwatch(self, subscriber: Subscriber) -> None:
+        """Tell the subscriber of no transfers any more."""
+        self._watchers.pop(subscriber, None)
+
+    def tell(self, user: str, key: str, data: Json) -> None:
+        """Take a new state of a transfer.
+
+        Parameters
+        ----------
+        user
+            Whose it is.
+        key
+            With the user, what it is known by.
+        data
+            The whole state: where it follows one that was not read yet, it replaces that.
+        """
+        for subscriber, sees in self._watchers.items():
+            if sees(user):
+                subscriber.transfer((user, key), data)
+
     def publish(self, task_id: str, data: Json, *, urgent: bool) -> None:
         """Take a new state of a task.
 
@@ -114,7 +139,7 @@ class Hub:
             # A task that was removed and reports again goes on counting: a page that still has the
             # old position must not be taken for up to date.
             seq = self._ended.pop(task_id, 0) + 1
-            self._topics[task_id] = Topic(data, seq=seq, pushed=self._clock.time())
+            self._topics[task_id] = Topic(data, seq=seq, pushed=self.clock.time())
             return
         ends = data["status"] in TERMINAL and topic.data["status"] != data["status"]
         if ends:
@@ -123,7 +148,7 @@ class Hub:
         topic.data = data
         topic.seq += 1
         if ends:
-            topic.pushed = self._clock.time()
+            topic.pushed = self.clock.time()
             for subscriber in topic.subscribers:
                 subscriber.terminal(task_id, topic)
         elif urgent:
@@ -146,12 +171,12 @@ class Hub:
     def _push_later(self, task_id: str, topic: Topic) -> None:
         if topic.due:
             return
-        wait = topic.pushed + self._interval - self._clock.time()
+        wait = topic.pushed + self._interval - self.clock.time()
         if wait <= _TIMER_SLACK:
             self._push(task_id, topic)
             return
         topic.due = True
-        self._clock.call_later(wait, lambda: self._push_due(task_id, topic))
+        self.clock.call_later(wait, lambda: self._push_due(task_id, topic))
 
     def _push_due(self, task_id: str, topic: Topic) -> None:
         topic.due = False
@@ -160,6 +185,6 @@ class Hub:
             self._push_later(task_id, topic)
 
     def _push(self, task_id: str, topic: Topic) -> None:
-        topic.pushed = self._clock.time()
+        topic.pushed = self.clock.time()
         for subscriber in topic.subscribers:
             subscriber.mark(task_id)

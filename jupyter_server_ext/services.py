@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jupyter_server_ext.notebooks import Notebooks
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.sending import Sending
+    from jupyter_server_ext.shaping import Shaper
+    from jupyter_server_ext.transfers import Transfers
 
 
 @dataclass(slots=True)
@@ -47,6 +49,8 @@ class Services:
     heartbeat: float
     max_connections_per_user: int
     note_activity: Callable[[], None]
+    shaper: Shaper
+    transfers: Transfers
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     connections: set[EventsHandler] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)

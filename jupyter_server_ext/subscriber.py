@@ -49,6 +49,7 @@ class Subscriber:
         self._told: dict[str, int] = {}
         self._answering: Counter[str] = Counter()  # a page may ask twice before it is answered
         self._marked: dict[str, None] = {}  # an ordered set: the longest waiting goes first
+        self._transfers: dict[tuple[str, str], Json] = {}  # the newest of each; also ordered
         self.overflowed = False
 
     @property
@@ -110,6 +111,11 @@ class Subscriber:
             self._refuse(task_id)
         self.send(message)
 
+    def transfer(self, key: tuple[str, str], data: Json) -> None:
+        """Note the newest state of a transfer."""
+        self._transfers[key] = data
+        self._wake()
+
     def take(self) -> str | None:
         """Return the next frame, or None where there is nothing to say."""
         if self._queue:
@@ -125,15 +131,21 @@ class Subscriber:
             topic = self._hub.topic(task_id)
             if topic is not None and self._told[task_id] < topic.seq:
                 return self._event(task_id, topic)
+        if self._transfers:
+            data = self._transfers.pop(next(iter(self._transfers)))
+            message = protocol.transfer_update(data=data, timestamp=self._hub.timestamp())
+            return protocol.encode(message)
         return None
 
     def close(self) -> None:
         """Leave every topic."""
+        self._hub.unwatch(self)
         for task_id in self._told.keys() | self._answering.keys():
             self._hub.leave(task_id, self)
         self._told.clear()
         self._marked.clear()
         self._answering.clear()
+        self._transfers.clear()
         self._queue.clear()
 
     def _render(self, item: _Answer) -> str:

@@ -449,6 +449,18 @@ def removed(*, task_id: str, timestamp: int) -> Json:
     return {"type": "task_removed", "timestamp": timestamp, "data": {"taskId": task_id}}
 
 
+def transfer_update(*, data: Json, timestamp: int) -> Json:
+    """Build the news of a transfer: how far one file is for one user.
+
+    Parameters
+    ----------
+    data
+        The whole state: ``userId``, ``fileId``, ``offset`` and ``timestamp`` at least, and
+        ``taskId`` where the file is a job's. Values are absolute, and the newest is enough.
+    """
+    return {"type": "transfer_update", "timestamp": timestamp, "data": data}
+
+
 def pong(*, re: int | None, timestamp: int) -> Json:
     """Build the answer to a `Ping`."""
     return {"type": "pong", "re": re, "timestamp": timestamp, "data": {}}
