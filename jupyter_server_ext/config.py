@@ -122,3 +122,41 @@ class Settings(HasTraits):
         help="""Seconds of each rate that may be made up for at once after nothing has moved for a
         while.""",
     ).tag(config=True)
+
+    max_upload_size = Integer(
+        2**40,
+        min=1,
+        help="""Bytes that one uploaded file may have; a larger one is refused before it is sent.""",
+    ).tag(config=True)
+
+    upload_quota = Integer(
+        2**40,
+        min=1,
+        help="""Bytes that all unfinished uploads of one user may have together.""",
+    ).tag(config=True)
+
+    max_uploads_per_user = Integer(
+        128,
+        min=1,
+        help="""Uploads that one user may have unfinished at the same time.""",
+    ).tag(config=True)
+
+    upload_expiry = Float(
+        24 * 3600.0,
+        min=0.1,
+        help="""Seconds without a byte after which an unfinished upload is removed.""",
+    ).tag(config=True)
+
+    upload_idle_timeout = Float(
+        30.0,
+        min=0.1,
+        help="""Seconds without a byte after which the request of an upload is ended. What has
+        come is kept.""",
+    ).tag(config=True)
+
+    write_threads = Integer(
+        8,
+        min=1,
+        help="""Threads that write uploads; each writes one block at a time for whichever upload
+        waits.""",
+    ).tag(config=True)

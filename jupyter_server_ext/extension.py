@@ -29,7 +29,9 @@ from jupyter_server_ext.services import Services
 from jupyter_server_ext.shaping import Rates, Shaper
 from jupyter_server_ext.stores.memory import MemoryJobStore
 from jupyter_server_ext.stores.sqlite import SqliteJobStore
+from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.transfers import Transfers
+from jupyter_server_ext.uploads import UploadLimits, Uploads
 from progresswidget.protocol import ENDPOINT_VARIABLE
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class ProgressExtension(Settings, ExtensionApp):
         self._write_endpoint(serverapp)
         self._spawn(services.watcher.run(services.registry.active, self.kernel_poll_interval))
         self._spawn(self._reap())
+        await services.uploads.load()
+        self._spawn(services.uploads.finish_interrupted())
         services.started.set()
 
     async def stop_extension(self) -> None:
@@ -82,6 +86,7 @@ class ProgressExtension(Settings, ExtensionApp):
         endpoint.remove(self._endpoint)
         if os.environ.get(ENDPOINT_VARIABLE) == str(self._endpoint):
             del os.environ[ENDPOINT_VARIABLE]
+        await services.uploads.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -99,6 +104,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 wait.cancel()
         await self._store.close()
         services.readers.shutdown(wait=False)
+        services.writers.shutdown(wait=False)
         self._directory.release()
 
     def _write_endpoint(self, app: ServerApp) -> None:
@@ -143,6 +149,7 @@ class ProgressExtension(Settings, ExtensionApp):
             # jupyter_server takes every setting that ends so for a sign of use.
             settings["progresswidget_last_activity"] = datetime.now(UTC)
 
+        writers = ThreadPoolExecutor(self.write_threads, thread_name_prefix="progresswidget-write")
         return Services(
             hub=hub,
             registry=registry,
@@ -164,6 +171,27 @@ class ProgressExtension(Settings, ExtensionApp):
             note_activity=note_activity,
             shaper=Shaper(self._rates()),
             transfers=Transfers(hub=hub, interval=self.push_interval),
+            uploads=self._make_uploads(app, writers, note_activity),
+            writers=writers,
+            upload_idle_timeout=self.upload_idle_timeout,
+        )
+
+    def _make_uploads(
+        self, app: ServerApp, writers: ThreadPoolExecutor, moved: Callable[[], None]
+    ) -> Uploads:
+        return Uploads(
+            store=UploadStore(self._directory.path, app.root_dir),
+            threads=writers,
+            time=time.monotonic,
+            now=_milliseconds,
+            limits=UploadLimits(
+                size=self.max_upload_size,
+                quota=self.upload_quota,
+                count=self.max_uploads_per_user,
+                expiry=self.upload_expiry,
+            ),
+            moved=moved,
+            log=self.log,
         )
 
     def _rates(self) -> Rates:
@@ -206,6 +234,9 @@ class ProgressExtension(Settings, ExtensionApp):
             count = await services.registry.reap()
             if count:
                 self.log.debug("Forgot %d finished jobs", count)
+            count = await services.uploads.expire()
+            if count:
+                self.log.debug("Removed %d uploads", count)
             await asyncio.sleep(self.reap_interval)
 
     def _spawn(self, work: Any) -> None:

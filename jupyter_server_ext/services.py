@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.sending import Sending
     from jupyter_server_ext.shaping import Shaper
     from jupyter_server_ext.transfers import Transfers
+    from jupyter_server_ext.uploads import Uploads
 
 
 @dataclass(slots=True)
@@ -51,6 +52,9 @@ class Services:
     note_activity: Callable[[], None]
     shaper: Shaper
     transfers: Transfers
+    uploads: Uploads
+    writers: ThreadPoolExecutor
+    upload_idle_timeout: float
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     connections: set[EventsHandler] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)

@@ -8,6 +8,7 @@ from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.handlers.jobs import JobHandler, JobsHandler
+from jupyter_server_ext.handlers.uploads import UploadHandler, UploadsHandler
 from jupyter_server_ext.services import Services
 
 Route = tuple[str, type[Any], dict[str, Services]]
@@ -19,6 +20,8 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/jobs", JobsHandler),
         (r"progresswidget/api/jobs/([^/]+)", JobHandler),
         (r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)", DownloadHandler),
+        (r"progresswidget/uploads/", UploadsHandler),
+        (r"progresswidget/uploads/([^/]+)", UploadHandler),
         (r"progresswidget/ws", EventsHandler),
         # The last: without it an unknown address would get jupyter_server's page in HTML.
         (r"progresswidget(?:/.*)?", NotFoundHandler),

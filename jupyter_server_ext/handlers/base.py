@@ -14,7 +14,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.errors import ApiError, convert
-from progresswidget.protocol import MalformedError
+from progresswidget.protocol import AUTHORIZATION_SCHEME, MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -42,7 +42,10 @@ class ErrorsMixin(JupyterHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with the error as JSON."""
-        error = kwargs.get("exc_info", (None, None, None))[1]
+        self.finish(self.error_text(status_code, kwargs.get("exc_info", (None, None, None))[1]))
+
+    def error_text(self, status_code: int, error: BaseException | None) -> str:
+        """Set the status and the fields of an answer to an error, and return its body."""
         status, body = convert(error, status_code)
         # RFC 9110 section 15.5.2: a 401 names the way in.
         if status == HTTPStatus.UNAUTHORIZED:
@@ -53,7 +56,7 @@ class ErrorsMixin(JupyterHandler):
         self.set_status(status)
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(body))
+        return json.dumps(body)
 
     def log_exception(
         self,
@@ -111,6 +114,34 @@ class Handler(ErrorsMixin, APIHandler):
 
     async def _prepare_user(self) -> None:
         await super().prepare()
+        self.check_length()
+        await self.wait_until_started()
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether the request claims to come from a kernel, by the secret of the endpoint file."""
+        scheme = self.request.headers.get("Authorization", "").partition(" ")[0]
+        return scheme.lower() == AUTHORIZATION_SCHEME.lower()
+
+    async def prepare_kernel(self) -> None:
+        """Check the kernels' secret in the place of a user.
+
+        Raises
+        ------
+        ApiError
+            ``kernel-secret-required``, ``kernel-secret-wrong``, ``forbidden``, or as
+            `check_length` and `wait_until_started`.
+        """
+        # No user: neither cookie nor token counts here, and so there is no XSRF to guard against.
+        self.current_user = self._jupyter_current_user = None
+        if not self.check_host():
+            raise ApiError("forbidden", "This host name is not served.")
+        secret = self.request.headers.get("Authorization", "").partition(" ")[2].strip()
+        if not self.is_kernel or not secret:
+            raise ApiError("kernel-secret-required", "Only kernels are served here.")
+        if not self.services.is_secret(secret):
+            raise ApiError("kernel-secret-wrong", "This is not the secret of this server.")
+        self.check_origin()
         self.check_length()
         await self.wait_until_started()
 

@@ -14,7 +14,6 @@ from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.model import still_running
 from progresswidget.protocol import (
     ACTIONS,
-    AUTHORIZATION_SCHEME,
     MAX_REPORT,
     STATUSES,
     Action,
@@ -65,24 +64,7 @@ class JobHandler(Handler):
         if self.request.method != "PUT":
             await super().prepare()
             return
-        await self.admit(self._prepare_report())
-
-    async def _prepare_report(self) -> None:
-        # No user: neither cookie nor token counts here, and so there is no XSRF to guard against.
-        self.current_user = self._jupyter_current_user = None
-        if not self.check_host():
-            raise ApiError("forbidden", "This host name is not served.")
-        self._check_secret()
-        self.check_origin()
-        self.check_length()
-        await self.wait_until_started()
-
-    def _check_secret(self) -> None:
-        scheme, _, secret = self.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != AUTHORIZATION_SCHEME.lower() or not secret:
-            raise ApiError("kernel-secret-required", "Reports come from kernels only.")
-        if not self.services.is_secret(secret.strip()):
-            raise ApiError("kernel-secret-wrong", "This is not the secret of this server.")
+        await self.admit(self.prepare_kernel())
 
     def _is_local(self) -> bool:
         # Both ends of the connection at one address, or a UNIX socket: no other machine is there.

@@ -31,6 +31,8 @@ EXAMPLES = {
     r"progresswidget/api/jobs": "api/jobs",
     r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
     r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)": "files/" + "a" * 32 + "/1/flights.csv",
+    r"progresswidget/uploads/": "uploads/",
+    r"progresswidget/uploads/([^/]+)": "uploads/" + "a" * 32,
     r"progresswidget/ws": "ws",
     r"progresswidget(?:/.*)?": "something/else",
 }

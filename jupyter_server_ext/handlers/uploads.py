@@ -1,0 +1,305 @@
+"""``uploads``: tus 1.0.0, so that an upload goes on where it was, whatever cut it.
+
+Bodies are received while a request is prepared (see `receiving`); by then everything is checked
+that can be: who asks, what for, and whether there is room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
+from tornado import web
+from tornado.iostream import StreamClosedError
+
+from jupyter_server_ext import tus
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.ranges import http_date
+from jupyter_server_ext.receiving import Body
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from jupyter_server_ext.uploads import Live
+
+_LINGER: Final = 5.0
+"""Seconds that a client gets to notice a refusal while it is still sending."""
+_LINGER_BYTES: Final = 256 * 1024 * 1024
+_DROP: Final = 256 * 1024
+"""Bytes of a refused body that are read first, so that the connection can be kept."""
+_KERNEL: Final = "kernel"
+_SHARED: Final = "token"
+_ANONYMOUS: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class TusHandler(Handler):
+    """What all addresses of uploads share. A user or a kernel: each sees its own uploads only."""
+
+    _reader: Body | None = None
+    _live: Live | None = None
+    _owner: str = ""
+
+    def set_default_headers(self) -> None:
+        """Name the protocol in every answer, refusals too."""
+        super().set_default_headers()
+        self.set_header("Tus-Resumable", tus.VERSION)
+        self.set_header("Cache-Control", "no-store")
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate, check everything that comes before the body, and take the body."""
+        if self.is_kernel:
+            await self.admit(self._prepare_kernel())
+        else:
+            await self.admit(self._prepare_owner())
+
+    async def _prepare_kernel(self) -> None:
+        await self.prepare_kernel()
+        self._owner = _KERNEL
+        await self._begin()
+
+    async def _prepare_owner(self) -> None:
+        await self._prepare_user()
+        user = self.current_user
+        if user is None:
+            raise web.HTTPError(403)
+        # `authorized` would ask when the body has been read.
+        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        asked = self.authorizer.is_authorized(self, user, action, self.auth_resource)
+        if not await ensure_async(asked):
+            raise web.HTTPError(403)
+        # A token or a password names nobody: whoever came by it is one and the same owner.
+        anonymous = user.name.startswith("Anonymous ") and _ANONYMOUS.fullmatch(user.username)
+        self._owner = _SHARED if self.token_authenticated or anonymous else f"user {user.username}"
+        await self._begin()
+
+    async def _begin(self) -> None:
+        self._reader = Body(self.request, idle=self.services.upload_idle_timeout)
+        if self.request.method != "OPTIONS":
+            tus.require_version(self.request.headers)
+        await self.receive()
+        # What was not asked for is got out of the way.
+        await self._drop(self._reader)
+        if not self._reader.ended:
+            raise ApiError("too-large", "No body is expected here.")
+        self._reader.close()
+
+    async def receive(self) -> None:
+        """Take the body of the request."""
+
+    def check_length(self) -> None:
+        """Leave it to `receive`: every address has a limit of its own."""
+
+    async def admit(self, checks: Awaitable[None]) -> None:
+        """Do the checks and take the body; a refusal reaches also who is still sending."""
+        try:
+            await checks
+        except StreamClosedError:
+            self.log.debug("The client left an upload")
+            self.set_status(499, "Client Closed Request")
+            self._give_up(self._reader)
+            self.finish()
+        except Exception as error:  # noqa: BLE001 - raised again, or told to the client
+            self._complete(error)
+            if self._reader is None:
+                # Nobody who may be here: no more of it is read than of any other request.
+                await super().admit(_raise(error))
+            await self._refuse(self._reader, error)
+
+    def _complete(self, error: Exception) -> None:
+        # Whatever is refused, a client learns where it may go on.
+        if self._live is not None and isinstance(error, ApiError):
+            error.headers.setdefault("Upload-Offset", str(self._live.offset))
+            if self.request.method == "POST":
+                error.headers.setdefault("Location", self._live.upload.id)
+
+    async def _refuse(self, body: Body | None, error: Exception) -> None:
+        if body is None:
+            return
+        await self._drop(body)
+        if body.ended:
+            # The connection can be kept if tornado is told that the request was read to its end.
+            body.close()
+            await self._drop_body()
+            raise error
+        self.log_exception(type(error), error, error.__traceback__)
+        self.clear()
+        status = error.status_code if isinstance(error, web.HTTPError) else 500
+        await self._finish_early(body, self.error_text(status, error))
+
+    async def _drop(self, body: Body) -> None:
+        if body.length is not None and body.length <= _DROP and not body.awaited:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(body.discard(_DROP), _LINGER)
+
+    async def _finish_early(self, body: Body, text: str = "") -> None:
+        # RFC 9112 section 9.6: closing while the client sends may reset the connection before it
+        # has read the answer. So the answer goes first, and then a while is spent on listening.
+        self.set_header("Connection", "close")
+        self.set_header("Content-Length", str(len(text.encode())))
+        self.write(text)
+        with suppress(StreamClosedError, TimeoutError):
+            await self.flush()
+            if body.usable and not body.awaited:
+                await asyncio.wait_for(body.discard(_LINGER_BYTES), _LINGER)
+        self._give_up(body)
+        self.finish()
+
+    def _give_up(self, body: Body | None) -> None:
+        # `finish` before the end of `prepare` makes tornado close the connection: what is left of
+        # the body is never taken for another request.
+        if body is not None:
+            body.close()
+
+    def describe(self, live: Live) -> None:
+        """Tell how far an upload is, and where the file is when it is done."""
+        self.set_header("Upload-Offset", str(live.offset))
+        # RFC 9110 section 5.6.7
+        self.set_header("Upload-Expires", http_date(self.services.uploads.expires(live)))
+        if live.done and live.upload.sha256 is not None:
+            digest = base64.b64encode(bytes.fromhex(live.upload.sha256)).decode()
+            path = quote(live.upload.path, safe="/")
+            self.set_header("Content-Location", f"{self.base_url}progresswidget/contents/{path}")
+            self.set_header("Repr-Digest", f"sha-256=:{digest}:")
+
+    async def take(self, live: Live, append: tus.Append, body: Body) -> None:
+        """Receive a body into an upload that is held."""
+        await self.services.uploads.append(live, append, body)
+
+    @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
+    def options(self, *_: Any, **__: Any) -> None:
+        """Tell what this server can do."""
+        self.set_header("Tus-Version", tus.VERSION)
+        self.set_header("Tus-Extension", ",".join(tus.EXTENSIONS))
+        self.set_header("Tus-Max-Size", str(self.services.uploads.limits.size))
+        self.set_header("Tus-Checksum-Algorithm", ",".join(tus.ALGORITHMS))
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+
+async def _raise(error: Exception) -> None:
+    raise error
+
+
+class UploadsHandler(TusHandler):
+    """All uploads: a new one is created here."""
+
+    async def receive(self) -> None:
+        """Create an upload, and take its first bytes if they came along."""
+        if self.request.method != "POST" or self._reader is None:
+            return
+        services, headers, body = self.services, self.request.headers, self._reader
+        uploads = services.uploads
+        room = uploads.room(self._owner)
+        creation = tus.parse_creation(
+            headers, max_size=uploads.limits.size, hidden=services.allow_hidden
+        )
+        key = tus.parse_key(headers)
+        first = None
+        if not body.ended:
+            first = tus.decide_first(headers, creation.length, body=body.length, max_size=room)
+        live, new = await uploads.create(self._owner, creation, key)
+        self._live = live
+        async with uploads.hold(live, body.interrupt):
+            if first is not None and live.offset == 0 and not live.done:
+                await self.take(live, first, body)
+            else:
+                await uploads.publish(live)
+        self._location(live)
+        if not new:
+            await self._drop(body)
+        if not body.ended:
+            # The same request again: its first bytes are here already.
+            await self._finish_early(body)
+
+    def _location(self, live: Live) -> None:
+        # Relative: the server may be known by another name or port on the way, or tomorrow.
+        self.set_status(HTTPStatus.CREATED)
+        self.set_header("Location", live.upload.id)
+        self.describe(live)
+
+    @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
+    async def post(self) -> None:
+        """Answer: `receive` has done it."""
+        self.finish()
+
+
+class UploadHandler(TusHandler):
+    """One upload."""
+
+    @property
+    def verb(self) -> str:
+        """The method that is meant: some clients can send no other than POST."""
+        method = str(self.request.method)
+        meant = self.request.headers.get("X-HTTP-Method-Override", "")
+        return meant if method == "POST" and meant in {"PATCH", "DELETE"} else method
+
+    async def receive(self) -> None:
+        """Take more bytes, if that is what is asked."""
+        if self.verb != "PATCH" or self._reader is None:
+            return
+        uploads, body = self.services.uploads, self._reader
+        live = self._live = self._find()
+        async with uploads.hold(live, body.interrupt):
+            append = tus.decide_append(
+                self.request.headers,
+                live.standing,
+                body=body.length,
+                max_size=uploads.room(self._owner, live) if not live.done else live.offset,
+            )
+            if not live.done:
+                await self.take(live, append, body)
+
+    def _find(self) -> Live:
+        (upload_id,) = self.path_args
+        if not tus.is_upload_id(upload_id):
+            raise ApiError("upload-not-found", "There is no such upload.")
+        return self.services.uploads.find(upload_id, self._owner)
+
+    @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
+    async def head(self, _: str) -> None:
+        """Tell how far the upload is; a PATCH that runs ends with that."""
+        live, uploads = self._find(), self.services.uploads
+        async with uploads.hold(live):
+            await uploads.look(live)
+        upload = live.upload
+        if upload.length is None:
+            self.set_header("Upload-Defer-Length", "1")
+        else:
+            self.set_header("Upload-Length", str(upload.length))
+        if upload.creation.metadata:
+            self.set_header("Upload-Metadata", upload.creation.metadata)
+        self.describe(live)
+        self.finish()
+
+    @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
+    async def patch(self, _: str) -> None:
+        """Answer: `receive` has done it."""
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.describe(self._find())
+        self.finish()
+
+    @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
+    async def delete(self, _: str) -> None:
+        """End an upload and drop its bytes; a finished file stays."""
+        live, uploads = self._find(), self.services.uploads
+        async with uploads.hold(live):
+            await uploads.remove(live)
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+    @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
+    async def post(self, upload_id: str) -> None:
+        """Do what `X-HTTP-Method-Override` says."""
+        verbs: dict[str, Any] = {"PATCH": self.patch, "DELETE": self.delete}
+        if self.verb not in verbs:
+            raise web.HTTPError(405)
+        await verbs[self.verb](upload_id)

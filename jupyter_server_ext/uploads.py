@@ -1,0 +1,453 @@
+"""The one owner of uploads: who may do what with them now, and what becomes of them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections import OrderedDict
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakValueDictionary
+
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.receiving import receive
+from jupyter_server_ext.stores.uploads import RunningDigest, StagedFile, Upload
+from jupyter_server_ext.tus import Append, Checksum, Creation, Standing
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from concurrent.futures import Executor
+    from logging import Logger
+
+    from jupyter_server_ext.receiving import Body
+    from jupyter_server_ext.stores.uploads import UploadStore
+
+T = TypeVar("T")
+
+_TAKE_OVER: Final = 5.0
+"""Seconds that a request waits for the one before it to let go of the upload."""
+_REMEMBERED: Final = 1_000
+"""Finished uploads that are remembered for a client whose last answer was lost."""
+_GONE: Final = 10_000
+"""Uploads that were removed, for which the answer is 410 and not 404."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimits:
+    """What users may upload.
+
+    Parameters
+    ----------
+    size
+        Bytes of one upload.
+    quota
+        Bytes of all unfinished uploads of one user.
+    count
+        Unfinished uploads of one user.
+    expiry
+        Seconds without a request after which an upload is removed.
+    """
+
+    size: int
+    quota: int
+    count: int
+    expiry: float
+
+
+@dataclass(slots=True, weakref_slot=True)
+class Live:
+    """An upload and what the running server knows of it.
+
+    Parameters
+    ----------
+    deadline
+        Monotonic seconds at which it expires.
+    """
+
+    upload: Upload
+    offset: int
+    deadline: float
+    digest: RunningDigest = field(default_factory=RunningDigest)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    newest: int = 0
+    interrupt: Callable[[ApiError], None] | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether the file has its name."""
+        return self.upload.state == "done"
+
+    @property
+    def standing(self) -> Standing:
+        """How far it is."""
+        return Standing(self.offset, self.upload.length)
+
+    @property
+    def complete(self) -> bool:
+        """Whether all bytes are there."""
+        return self.offset == self.upload.length
+
+
+class Uploads:
+    """All uploads.
+
+    Parameters
+    ----------
+    store
+        Where bytes and sidecars lie.
+    threads
+        Where they are written.
+    time
+        Monotonic seconds: a clock that is put right must not end an upload.
+    now
+        Milliseconds since 1970.
+    limits
+        What is refused.
+    moved
+        Called when bytes have come.
+    log
+        Where failures of the disk are told.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: UploadStore,
+        threads: Executor,
+        time: Callable[[], float],
+        now: Callable[[], int],
+        limits: UploadLimits,
+        moved: Callable[[], None],
+        log: Logger,
+    ) -> None:
+        self.limits = limits
+        self._store = store
+        self._threads = threads
+        self._time = time
+        self._now = now
+        self._moved = moved
+        self._log = log
+        self._live: dict[str, Live] = {}
+        self._gone: OrderedDict[str, str] = OrderedDict()
+        self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._stopping: ApiError | None = None
+
+    async def load(self) -> None:
+        """Take up the uploads of the server before."""
+        try:
+            found = await self._run(self._store.load)
+        except OSError as error:
+            self._log.error("Uploads of an earlier server are lost: %s", error)
+            return
+        for upload, offset in found:
+            left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
+            self._live[upload.id] = Live(upload, offset, self._time() + max(0.0, left))
+
+    async def finish_interrupted(self) -> None:
+        """Publish what was complete when the server before ended."""
+        for live in list(self._live.values()):
+            if live.complete and not live.done:
+                with suppress(ApiError):
+                    async with self.hold(live):
+                        await self.publish(live)
+
+    async def stop(self) -> None:
+        """End every running request; what has come is kept."""
+        self._stopping = ApiError("starting", "The server is stopping.", retry_after=1)
+        for live in self._live.values():
+            if live.interrupt is not None:
+                live.interrupt(self._stopping)
+        for live in list(self._live.values()):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(live.lock.acquire(), _TAKE_OVER)
+
+    # --- Finding and making --------------------------------------------------------------------
+
+    def find(self, upload_id: str, owner: str) -> Live:
+        """Return an upload of its owner.
+
+        Raises
+        ------
+        ApiError
+            ``upload-not-found``, also for those of others, or ``upload-gone``.
+        """
+        live = self._live.get(upload_id)
+        if live is not None and live.upload.owner == owner:
+            return live
+        if self._gone.get(upload_id) == owner:
+            raise ApiError("upload-gone", "The upload has expired or was removed.")
+        raise ApiError("upload-not-found", "There is no such upload.")
+
+    def room(self, owner: str, own: Live | None = None) -> int:
+        """Return the bytes that one more upload of a user, or `own`, may have in all."""
+        others = sum(
+            live.offset if live.upload.length is None else live.upload.length
+            for live in self._live.values()
+            if live is not own and live.upload.owner == owner and not live.done
+        )
+        return max(0, min(self.limits.size, self.limits.quota - others))
+
+    async def create(self, owner: str, creation: Creation, key: str | None) -> tuple[Live, bool]:
+        """Make an upload, or find the one that was made with the same key.
+
+        Returns
+        -------
+        The upload, and whether it is new.
+
+        Raises
+        ------
+        ApiError
+            ``key-reused``, ``too-many-uploads``, ``quota-exceeded``, or as `UploadStore.create`.
+        """
+        lock = self._creating.get(owner) or asyncio.Lock()
+        self._creating[owner] = lock
+        async with lock:
+            request = hashlib.sha256(repr(creation).encode()).hexdigest()
+            known = None if key is None else self._keyed(owner, key)
+            if known is not None:
+                if known.upload.request != request:
+                    raise ApiError("key-reused", "The key belongs to another upload.")
+                return known, False
+            self._require_room(owner, creation)
+            now = self._now()
+            upload = Upload(
+                id=uuid.uuid4().hex,
+                owner=owner,
+                creation=creation,
+                length=creation.length,
+                created=now,
+                expires=now + int(self.limits.expiry * 1000),
+                key=key,
+                request=request,
+            )
+            await self._run(self._store.create, upload)
+            live = Live(upload, 0, self._time() + self.limits.expiry)
+            self._live[upload.id] = live
+            return live, True
+
+    def _keyed(self, owner: str, key: str) -> Live | None:
+        for live in self._live.values():
+            if live.upload.key == key and live.upload.owner == owner:
+                return live
+        return None
+
+    def _require_room(self, owner: str, creation: Creation) -> None:
+        if self._stopping is not None:
+            raise self._stopping
+        mine = [one for one in self._live.values() if one.upload.owner == owner and not one.done]
+        if len(mine) >= self.limits.count:
+            message = f"At most {self.limits.count} uploads may be unfinished."
+            raise ApiError("too-many-uploads", message, retry_after=60)
+        if (creation.length or 0) > self.room(owner):
+            raise ApiError("quota-exceeded", "All unfinished uploads together would be too large.")
+
+    # --- One request at a time -------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def hold(
+        self, live: Live, interrupt: Callable[[ApiError], None] | None = None
+    ) -> AsyncIterator[None]:
+        """Have an upload for oneself: the newest request ends the one that runs.
+
+        Parameters
+        ----------
+        interrupt
+            Ends this request when a newer one comes; None for one that is short.
+
+        Raises
+        ------
+        ApiError
+            ``upload-locked``, if the other does not end in time; ``upload-taken-over``, if a newer
+            one came already; ``upload-gone``.
+        """
+        live.newest += 1
+        ticket = live.newest
+        taken = ApiError("upload-taken-over", "A newer request goes on with this upload.")
+        if live.interrupt is not None:
+            live.interrupt(taken)
+        try:
+            await asyncio.wait_for(live.lock.acquire(), _TAKE_OVER)
+        except TimeoutError:
+            message = "Another request is busy with this upload."
+            raise ApiError("upload-locked", message, retry_after=1) from None
+        try:
+            if interrupt is not None and ticket != live.newest:
+                raise taken
+            if self._live.get(live.upload.id) is not live:
+                raise ApiError("upload-gone", "The upload was removed.")
+            live.interrupt = interrupt
+            yield
+        finally:
+            live.interrupt = None
+            live.lock.release()
+
+    async def look(self, live: Live) -> None:
+        """Make sure of what is on the disk, and publish what is complete.
+
+        Raises
+        ------
+        ApiError
+            As `publish`.
+        """
+        if not live.done:
+            size = await self._run(self._store.size, live.upload)
+            live.offset = min(live.offset, size)
+            await self.publish(live)
+
+    async def append(
+        self,
+        live: Live,
+        append: Append,
+        body: Body,
+        pay: Callable[[int], Awaitable[None]] | None = None,
+        told: Callable[[int], None] | None = None,
+    ) -> None:
+        """Take the body of a request, and publish the file when it is complete.
+
+        Whatever happens, `live.offset` tells afterwards what is there.
+
+        Parameters
+        ----------
+        pay
+            As `receive`.
+        told
+            Called with each offset that is reached.
+
+        Raises
+        ------
+        ApiError
+            ``checksum-mismatch``, or as `receive`, `UploadStore.open` and `publish`.
+        StreamClosedError
+            If the client has gone.
+        """
+        await self._settle(live, append)
+        body.limit = append.limit
+        with await self._run(self._store.open, live.upload) as file:
+            if file.offset > append.offset:
+                await self._run(file.cut, append.offset)
+            if file.offset < append.offset:
+                live.offset = file.offset
+                raise ApiError("offset-conflict", f"The upload is at byte {file.offset}.")
+            try:
+                await self._take(live, append, file, body, pay, told)
+            finally:
+                live.offset = file.offset
+                live.deadline = self._time() + self.limits.expiry
+        await self.publish(live)
+
+    async def _take(
+        self,
+        live: Live,
+        append: Append,
+        file: StagedFile,
+        body: Body,
+        pay: Callable[[int], Awaitable[None]] | None,
+        told: Callable[[int], None] | None,
+    ) -> None:
+        before = live.digest.copy()
+        checksum = append.checksum
+        running = None if checksum is None else hashlib.new(checksum.algorithm)
+
+        def block(data: memoryview) -> None:
+            start = file.offset
+            file.write(data)
+            live.digest.feed(start, data)
+            if running is not None:
+                running.update(data)
+
+        async def write(data: memoryview) -> None:
+            await self._run(block, data)
+            self._moved()
+            if told is not None and running is None:
+                told(file.offset)
+
+        try:
+            await receive(body, write, pay)
+            if running is not None:
+                _compare(running.digest(), checksum)
+        except BaseException as error:
+            # With a checksum a body counts whole or not at all, and so does one that is too long.
+            if running is not None or getattr(error, "code", "") == "too-large":
+                live.digest = before
+                await self._run(file.cut, append.offset)
+            raise
+        if running is not None:
+            await self._run(file.sync)
+            live.upload = replace(live.upload, verified=file.offset)
+            await self._run(self._store.save, live.upload)
+            if told is not None:
+                told(file.offset)
+
+    async def _settle(self, live: Live, append: Append) -> None:
+        # Before the first byte: a server that starts again must know what to trust.
+        upload = live.upload
+        verified = None if append.checksum is None else append.offset
+        if (upload.length, upload.verified) != (append.length, verified):
+            live.upload = replace(upload, length=append.length, verified=verified)
+            await self._run(self._store.save, live.upload)
+
+    async def publish(self, live: Live) -> None:
+        """Check the digest of a complete upload, and give the file its name.
+
+        Raises
+        ------
+        ApiError
+            ``checksum-mismatch``, after which the upload begins again at byte 0; or as
+            `UploadStore.publish`.
+        """
+        if live.done or not live.complete:
+            return
+        expected = live.upload.creation.sha256
+        with await self._run(self._store.open, live.upload) as file:
+            sha256 = await self._run(file.sha256, live.digest)
+            if expected is not None and sha256 != expected:
+                await self._run(file.cut, 0)
+                live.offset, live.digest = 0, RunningDigest()
+                raise ApiError("checksum-mismatch", "The file is not what its sha256 promises.")
+            live.upload = await self._run(self._store.publish, live.upload, file, sha256)
+        live.deadline = self._time() + self.limits.expiry
+
+    # --- Ends ------------------------------------------------------------------------------------
+
+    async def remove(self, live: Live) -> None:
+        """Forget an upload and the bytes of an unfinished one; to be called while it is held."""
+        upload = live.upload
+        del self._live[upload.id]
+        self._gone[upload.id] = upload.owner
+        if len(self._gone) > _GONE:
+            self._gone.popitem(last=False)
+        if live.done:
+            await self._run(self._store.forget, upload.id)
+        else:
+            await self._run(self._store.remove, upload)
+
+    async def expire(self) -> int:
+        """Remove the uploads whose time is over, and return how many."""
+        now, count = self._time(), 0
+        done = [live for live in self._live.values() if live.done]
+        surplus = sorted(done, key=lambda live: live.deadline)[: max(0, len(done) - _REMEMBERED)]
+        late = [live for live in self._live.values() if live.deadline <= now]
+        for live in {id(live): live for live in (*surplus, *late)}.values():
+            # One that is being written to is alive, whatever its deadline says.
+            if live.lock.locked():
+                continue
+            with suppress(ApiError):
+                async with self.hold(live):
+                    await self.remove(live)
+                    count += 1
+        return count
+
+    def expires(self, live: Live) -> int:
+        """Return when an upload expires, in seconds since 1970."""
+        return int(self._now() / 1000 + live.deadline - self._time())
+
+    async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, call, *arguments)
+
+
+def _compare(digest: bytes, checksum: Checksum | None) -> None:
+    if checksum is not None and digest != checksum.digest:
+        raise ApiError("checksum-mismatch", "The body is not what its checksum promises.")
