@@ -126,7 +126,7 @@ class Settings(HasTraits):
     max_upload_size = Integer(
         2**40,
         min=1,
-        help="""Bytes that one uploaded file may have; a larger one is refused before it is sent.""",
+        help="""Bytes that one uploaded file may have; more is refused before it is sent.""",
     ).tag(config=True)
 
     upload_quota = Integer(
