@@ -19,6 +19,7 @@ from traitlets import observe
 
 from jupyter_server_ext import endpoint, statedir
 from jupyter_server_ext.config import Settings
+from jupyter_server_ext.digests import Digests
 from jupyter_server_ext.handlers import routes
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.kernels import KernelWatcher
@@ -163,6 +164,7 @@ class ProgressExtension(Settings, ExtensionApp):
             notebooks=Notebooks(app.session_manager, time=time.monotonic, log=self.log),
             readers=readers,
             sending=Sending(readers, self.stall_timeout, note_activity),
+            digests=Digests(readers),
             secret=secrets.token_urlsafe(32),
             roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
             allow_hidden=bool(app.contents_manager.allow_hidden),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
+    from jupyter_server_ext.digests import Digests
     from jupyter_server_ext.handlers.events import EventsHandler
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.kernels import KernelWatcher
@@ -44,6 +45,7 @@ class Services:
     notebooks: Notebooks
     readers: ThreadPoolExecutor
     sending: Sending
+    digests: Digests
     secret: str
     roots: tuple[str, ...]
     allow_hidden: bool
@@ -60,6 +62,11 @@ class Services:
     connected: Counter[str] = field(default_factory=Counter)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
+
+    @property
+    def root(self) -> str:
+        """The server's root folder."""
+        return self.roots[0]
 
     def is_secret(self, text: str) -> bool:
         """Say whether `text` is the kernels' secret, in a time that does not tell how near."""

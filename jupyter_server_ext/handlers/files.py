@@ -14,6 +14,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.conditions import Validators
+from jupyter_server_ext.digests import weight
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.ranges import (
@@ -47,13 +48,18 @@ class Representation:
     etag
         With its quotes, weak if it begins with ``W/``.
     sha256
-        In hexadecimal, where it is known or was asked for.
+        In hexadecimal, where it is known.
     """
 
     name: str
     media_type: str
     etag: str
     sha256: str | None = None
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether equal tags mean equal bytes."""
+        return not self.etag.startswith("W/")
 
 
 class FileHandler(Handler):
@@ -111,6 +117,8 @@ class FileHandler(Handler):
             message = f"The file has {size} bytes."
             raise ApiError("range-not-satisfiable", message, headers=fields)
         self._describe(about, validators)
+        if decision.outcome != "not-modified":
+            await self._describe_digest(file, about)
         if decision.outcome == "not-modified":
             self.set_status(HTTPStatus.NOT_MODIFIED)
             self.finish()
@@ -125,15 +133,23 @@ class FileHandler(Handler):
         self.set_header("ETag", validators.etag)
         self.set_header("Last-Modified", http_date(validators.modified))
         self.set_header("Accept-Ranges", "bytes")
-        if about.sha256 is not None:
-            digest = base64.b64encode(bytes.fromhex(about.sha256)).decode()
-            # RFC 9530 section 3: of the whole representation, also in a 206.
-            self.set_header("Repr-Digest", f"sha-256=:{digest}:")
         # The right to see the bytes may change: a browser may keep the file, no proxy may, and each
         # use is asked about again, which costs a 304.
         self.set_header("Cache-Control", "private, no-cache")
         self.set_header("Content-Disposition", content_disposition(about.name))
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+
+    async def _describe_digest(self, file: PublishedFile, about: Representation) -> None:
+        sha256 = await self.sha256(file, about)
+        if sha256 is not None:
+            digest = base64.b64encode(bytes.fromhex(sha256)).decode()
+            # RFC 9530 section 3: of the whole representation, also in a 206.
+            self.set_header("Repr-Digest", f"sha-256=:{digest}:")
+
+    async def sha256(self, file: PublishedFile, about: Representation) -> str | None:
+        """Return the digest to be told: the one that is known, unless it is not wanted."""
+        unwanted = weight(self.request.headers.get("Want-Repr-Digest")) == 0
+        return None if unwanted else about.sha256
 
     async def _send_range(
         self, file: PublishedFile, about: Representation, ranges: list[ByteRange]

@@ -1,4 +1,4 @@
-"""Published files: opened without following a symlink, checked, and read in blocks."""
+"""Files that are sent: opened without following a symlink, checked, and read in blocks."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class FileChangedError(Exception):
 
 
 class PublishedFile:
-    """An open file that is known to be the one that was exported. Close it after use.
+    """An open file that is known to be the one that is meant. Close it after use.
 
     Parameters
     ----------
     descriptor
         Owned by this object.
     expected
-        The fingerprint under which it was published.
+        The fingerprint under which it was published, or its own of a moment ago.
     """
 
     def __init__(self, descriptor: int, expected: Fingerprint) -> None:
@@ -140,23 +140,56 @@ def open_published(
         ``outside-roots``, ``hidden``, ``not-a-file``, ``not-readable`` or ``file-missing``.
     """
     root, parts = _below(path, roots)
-    if not allow_hidden and any(part.startswith(".") for part in parts):
-        raise ApiError("hidden", "The file or a folder above it is hidden.")
+    _require_visible(parts, allow_hidden=allow_hidden)
     try:
         descriptor = _open_below(root, parts)
     except OSError as error:
         raise _refusal(error, path) from None
+    return _checked(descriptor, expected)
+
+
+def open_below(root: str, path: str, *, allow_hidden: bool) -> PublishedFile:
+    """Open any regular file below `root` as it is now; to be called in a thread.
+
+    Parameters
+    ----------
+    root
+        Absolute path of a folder.
+    path
+        Relative to it, with slashes: not to be trusted.
+    allow_hidden
+        Whether a component of it may begin with a dot.
+
+    Raises
+    ------
+    ApiError
+        ``outside-roots``, ``hidden``, ``not-a-file``, ``not-readable`` or ``not-found``.
+    """
+    parts = path.split("/")
+    if "\0" in path or not all(part not in {"", ".", ".."} for part in parts):
+        raise ApiError("not-found", "There is no such file.")
+    _require_visible(parts, allow_hidden=allow_hidden)
     try:
-        _require_regular(descriptor)
-        return PublishedFile(descriptor, expected)
-    except BaseException:
+        descriptor = _open_below(root, parts)
+    except OSError as error:
+        refusal = _refusal(error, f"{root.rstrip('/')}/{path}")
+        if refusal.code == "file-missing":
+            raise ApiError("not-found", "There is no such file.") from None
+        raise refusal from None
+    return _checked(descriptor, None)
+
+
+def _require_visible(parts: list[str], *, allow_hidden: bool) -> None:
+    if not allow_hidden and any(part.startswith(".") for part in parts):
+        raise ApiError("hidden", "The file or a folder above it is hidden.")
+
+
+def _checked(descriptor: int, expected: Fingerprint | None) -> PublishedFile:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
-        raise
-
-
-def _require_regular(descriptor: int) -> None:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         raise ApiError("not-a-file", "This is not a regular file.")
+    return PublishedFile(descriptor, expected or _fingerprint(status))
 
 
 def _below(path: str, roots: Sequence[str]) -> tuple[str, list[str]]:

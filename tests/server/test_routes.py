@@ -33,6 +33,7 @@ EXAMPLES = {
     r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)": "files/" + "a" * 32 + "/1/flights.csv",
     r"progresswidget/uploads/": "uploads/",
     r"progresswidget/uploads/([^/]+)": "uploads/" + "a" * 32,
+    r"progresswidget/contents/(.+)": "contents/data/flights.csv",
     r"progresswidget/ws": "ws",
     r"progresswidget(?:/.*)?": "something/else",
 }
