@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from traitlets import Enum, Float, HasTraits, Integer, List, Unicode
 
+from jupyter_server_ext.shaping import LEAST_BURST
+
 
 class Settings(HasTraits):
     """What an administrator or user can set; mixed into `ProgressExtension`."""
@@ -95,6 +97,13 @@ class Settings(HasTraits):
         download waits.""",
     ).tag(config=True)
 
+    keep_transfers = Integer(
+        1_000,
+        min=0,
+        help="""Transfers of which it is remembered how far they are, for as many days as finished
+        jobs are.""",
+    ).tag(config=True)
+
     transfer_rate = Float(
         0.0,
         min=0.0,
@@ -118,7 +127,7 @@ class Settings(HasTraits):
 
     rate_burst = Float(
         0.25,
-        min=0.05,
+        min=LEAST_BURST,
         help="""Seconds of each rate that may be made up for at once after nothing has moved for a
         while.""",
     ).tag(config=True)

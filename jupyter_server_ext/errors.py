@@ -38,6 +38,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "not-found": (404, "Check the address."),
     "upload-not-found": (404, "Start the upload again."),
     "task-not-found": (404, "The record may have been removed. Run the export again."),
+    "transfer-not-found": (404, "Begin at the first byte."),
     "method-not-allowed": (405, "Use another method."),
     "task-active": (409, "Cancel the job first, or wait for its end."),
     "task-ended": (409, "The job has ended; there is nothing to steer."),

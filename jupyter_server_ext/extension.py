@@ -28,8 +28,9 @@ from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
 from jupyter_server_ext.shaping import Rates, Shaper
-from jupyter_server_ext.stores.memory import MemoryJobStore
-from jupyter_server_ext.stores.sqlite import SqliteJobStore
+from jupyter_server_ext.stores import JOBS, TRANSFERS
+from jupyter_server_ext.stores.memory import MemoryStore
+from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.transfers import Transfers
 from jupyter_server_ext.uploads import UploadLimits, Uploads
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from jupyter_server.serverapp import ServerApp
 
-    from jupyter_server_ext.stores import JobStore
+    from jupyter_server_ext.stores import JobStore, Kind, Store, T
 
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""
@@ -59,7 +60,7 @@ class ProgressExtension(Settings, ExtensionApp):
         self._directory = statedir.acquire(
             Path(jupyter_runtime_dir()), os.path.realpath(app.root_dir), app.base_url, self.log
         )
-        self._store = self._make_store()
+        self._store: JobStore = self._make_store(JOBS, "state.sqlite")
         self.services = self._make_services(app)
         self.handlers.extend(routes(self.services))
         # Before any kernel can start; the file itself follows when the port is certain.
@@ -104,6 +105,7 @@ class ProgressExtension(Settings, ExtensionApp):
             for wait in late:
                 wait.cancel()
         await self._store.close()
+        await services.transfers.close()
         services.readers.shutdown(wait=False)
         services.writers.shutdown(wait=False)
         self._directory.release()
@@ -131,11 +133,11 @@ class ProgressExtension(Settings, ExtensionApp):
             raise RuntimeError("the extension is not linked to a server")
         return self.serverapp
 
-    def _make_store(self) -> JobStore:
+    def _make_store(self, kind: Kind[T], name: str) -> Store[T]:
         if self.store == "memory":
-            return MemoryJobStore()
-        path = self._directory.path / "state.sqlite"
-        return SqliteJobStore(path, interval=self.push_interval, log=self.log)
+            return MemoryStore()
+        path = self._directory.path / name
+        return SqliteStore(kind, path, interval=self.push_interval, log=self.log)
 
     def _make_services(self, app: ServerApp) -> Services:
         loop = _LoopClock()
@@ -172,7 +174,13 @@ class ProgressExtension(Settings, ExtensionApp):
             max_connections_per_user=self.max_connections_per_user,
             note_activity=note_activity,
             shaper=Shaper(self._rates()),
-            transfers=Transfers(hub=hub, interval=self.push_interval),
+            transfers=Transfers(
+                hub=hub,
+                store=self._make_store(TRANSFERS, "transfers.sqlite"),
+                interval=self.push_interval,
+                keep=self.keep_transfers,
+                keep_days=self.keep_finished_days,
+            ),
             uploads=self._make_uploads(app, writers, note_activity),
             writers=writers,
             upload_idle_timeout=self.upload_idle_timeout,
@@ -225,14 +233,25 @@ class ProgressExtension(Settings, ExtensionApp):
                 error,
             )
             await self._store.close()
-            self._store = MemoryJobStore()
+            self._store = MemoryStore()
             services.registry.use(self._store)
+        try:
+            await services.transfers.load()
+        except (OSError, sqlite3.Error) as error:
+            self.log.error(  # noqa: TRY400 - as above
+                "No transfer database at %s (%s): how far transfers are is forgotten when the "
+                "server ends.",
+                self._directory.path,
+                error,
+            )
+            services.transfers.use(MemoryStore())
 
     async def _reap(self) -> None:
         services = self.services
         while True:
             known = {job.task_id for job in services.registry.find()}
             services.watcher.forget(known.__contains__)
+            await services.transfers.reap()
             count = await services.registry.reap()
             if count:
                 self.log.debug("Forgot %d finished jobs", count)

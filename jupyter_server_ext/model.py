@@ -74,6 +74,11 @@ class Job:
         return str(self.report["taskId"])
 
     @property
+    def key(self) -> str:
+        """What stores keep the job under."""
+        return self.task_id
+
+    @property
     def status(self) -> str:
         """One of `progresswidget.protocol.STATUSES`."""
         return str(self.report["status"])

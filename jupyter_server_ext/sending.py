@@ -43,6 +43,8 @@ _SLICE: Final = 1024 * 1024
 _LEAST_SLICE: Final = 256 * 1024
 _TURN: Final = 2 * 1024 * 1024
 """Bytes that all streams send in one turn of the loop, about: others wait for no longer."""
+_STRETCH: Final = 16 * 1024 * 1024
+"""Bytes sent without asking whether there is a limit by now, where there was none."""
 _WINDOW: Final = 4 * 1024 * 1024
 """Bytes read from the disk at once, where they are not in memory."""
 _BLOCK: Final = 1024 * 1024
@@ -71,6 +73,9 @@ class Transfer(Protocol):
 
     def moved(self, offset: int) -> None:
         """Note the absolute offset that was reached."""
+
+    def seek(self, offset: int) -> None:
+        """Note that it goes on elsewhere in the file."""
 
 
 class SentFile(Protocol):
@@ -167,7 +172,7 @@ class Body:
     ) -> None:
         self._sending = sending
         self._handler = handler
-        self._gate = None if gate is None or gate.unlimited else gate
+        self._gate = gate
         self._transfer = transfer
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
@@ -225,6 +230,8 @@ class Body:
             If the file is no longer what it was. The body must then be cut.
         """
         offset, end = wanted.first, wanted.last + 1
+        if self._transfer is not None:
+            self._transfer.seek(offset)
         edge = end - self._sending.tail
         if offset < edge and self._is_plain():
             cache = PageCache(file.descriptor)
@@ -245,8 +252,8 @@ class Body:
         self._sending.streams(1)
         try:
             while slices.offset < end:
-                wanted = min(_SLICE, end - slices.offset)
-                stop = slices.offset + await self._granted(wanted) if self._gate else end
+                wanted = min(_STRETCH if self._is_free else _SLICE, end - slices.offset)
+                stop = slices.offset + await self._granted(wanted)
                 while slices.offset < stop:
                     await self._load(slices, stop)
                     await self._wait(slices.until(stop))
@@ -282,10 +289,14 @@ class Body:
         result: T = await self._loop.run_in_executor(self._sending.readers, call)
         return result
 
+    @property
+    def _is_free(self) -> bool:
+        return self._gate is None or self._gate.unlimited
+
     async def _granted(self, want: int) -> int:
-        if self._gate is None:
-            return want
         while True:
+            if self._gate is None or self._gate.unlimited:
+                return want
             count, seconds = self._gate.grant(want, self._loop.time())
             if count:
                 return count

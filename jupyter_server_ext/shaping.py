@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LEAST_BURST: Final = 0.05
+"""Seconds: a busy event loop may be late by as much, and what is not saved up is lost."""
 _TICK: Final = 0.02
 """Seconds that a transfer saves up for, so that it moves slices and not single bytes."""
 _TICK_EACH: Final = 0.0005

@@ -2,29 +2,30 @@
 
 A file may come in pieces and over several connections at once, so what is kept are the spans of it
 that have moved. `offset` is the end of the span that begins at its first byte: where a client goes
-on that has lost its place. What was sent may still have been on its way when a connection broke;
+on that has lost its place. What was sent may still have been on its way when a connection broke:
 of a download the client's own file knows better, of an upload the server does.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+import asyncio
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+
+from jupyter_server_ext.spans import Span, Spans, merged, prefix, total
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from jupyter_server_ext.hub import Hub
+    from jupyter_server_ext.stores import TransferStore
     from progresswidget.protocol import Json
 
 Direction: TypeAlias = Literal["download", "upload"]
-Span: TypeAlias = tuple[int, int]
-"""Bytes from the first to before the second."""
 
 TOKEN_USER: Final = "token"  # noqa: S105 - a name, no secret
-"""Whoever holds the server's token, where that is all that is known of a person."""
-MAX_SPANS: Final = 64
-"""Spans of one file that are remembered; of more, the shortest is forgotten."""
+"""Whoever holds the server's token or password, where that is all that is known of a person."""
+_DAY: Final = 86_400_000
+"""Milliseconds."""
 
 
 def may_see(viewer: str, owner: str) -> bool:
@@ -32,74 +33,109 @@ def may_see(viewer: str, owner: str) -> bool:
     return owner in {viewer, TOKEN_USER}
 
 
-def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """Return the same bytes as disjoint spans in their order, empty ones left out."""
-    result: list[Span] = []
-    for first, end in sorted(spans):
-        if first >= end:
-            continue
-        if result and first <= result[-1][1]:
-            result[-1] = (result[-1][0], max(end, result[-1][1]))
-        else:
-            result.append((first, end))
-    while len(result) > MAX_SPANS:
-        result.remove(min(result, key=lambda span: span[1] - span[0]))
-    return tuple(result)
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """What is known of one file on its way to or from one user.
 
     Parameters
     ----------
+    version
+        Tells the file's content from another one's under the same id.
     size
         Bytes of the whole file, None where nobody knows yet.
     timestamp
-        When a byte last moved, in milliseconds since 1970.
+        When it was last known to move, in milliseconds since 1970.
     spans
-        What connections that have ended have moved.
-    open
-        The connections that are moving it now.
+        What has moved.
+    ended
+        Whether the last connection came to its end: all that is known without a size.
     """
 
     user: str
     file_id: str
+    version: str
     name: str
     size: int | None
     direction: Direction
     task_id: str | None
     timestamp: int
-    spans: tuple[Span, ...] = ()
+    spans: Spans = ()
     ended: bool = False
-    """Whether a transfer of unknown length came to its end."""
-    open: list[Transfer] = field(default_factory=list)
-    pushed: float = 0.0
-    due: bool = False
 
     @property
-    def covered(self) -> tuple[Span, ...]:
-        """What has moved until now."""
-        return merged((*self.spans, *(transfer.span for transfer in self.open)))
+    def key(self) -> str:
+        """What the record is kept under."""
+        return json.dumps([self.user, self.file_id])
 
-    def to_json(self) -> Json:
+    @property
+    def updated(self) -> int:
+        """Milliseconds since 1970."""
+        return self.timestamp
+
+    @property
+    def complete(self) -> bool:
+        """Whether every byte has moved."""
+        return self.ended if self.size is None else prefix(self.spans) == self.size
+
+    def public(self, *, active: bool) -> Json:
         """Return what the user is told."""
-        spans = self.covered
-        offset = spans[0][1] if spans and spans[0][0] == 0 else 0
-        known = self.size is not None
         return {
             "userId": self.user,
             "fileId": self.file_id,
-            "offset": offset,
+            "offset": prefix(self.spans),
             "timestamp": self.timestamp,
-            "received": sum(end - first for first, end in spans),
+            "received": total(self.spans),
             "size": self.size,
             "name": self.name,
             "direction": self.direction,
             "taskId": self.task_id,
-            "active": bool(self.open),
-            "complete": offset == self.size if known else self.ended,
+            "active": active,
+            "complete": self.complete,
         }
+
+    def to_json(self) -> Json:
+        """Return the form that stores keep."""
+        return {
+            "user": self.user,
+            "fileId": self.file_id,
+            "version": self.version,
+            "name": self.name,
+            "size": self.size,
+            "direction": self.direction,
+            "taskId": self.task_id,
+            "timestamp": self.timestamp,
+            "spans": self.spans,
+            "ended": self.ended,
+        }
+
+    @classmethod
+    def from_json(cls, value: Json) -> Record:
+        """Read what `to_json` wrote."""
+        return cls(
+            user=value["user"],
+            file_id=value["fileId"],
+            version=value["version"],
+            name=value["name"],
+            size=value["size"],
+            direction=cast("Direction", value["direction"]),
+            task_id=value["taskId"],
+            timestamp=value["timestamp"],
+            spans=merged((first, end) for first, end in value["spans"]),
+            ended=value["ended"],
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Live:
+    """A record, and the connections that are changing it."""
+
+    record: Record
+    open: list[Transfer] = field(default_factory=list)
+    pushed: float = 0.0
+    due: bool = False
+
+    def to_json(self) -> Json:
+        return self.record.public(active=bool(self.open))
 
 
 class Transfer:
@@ -108,11 +144,11 @@ class Transfer:
     All methods are called on the event loop.
     """
 
-    __slots__ = ("_end", "_first", "_owner", "record")
+    __slots__ = ("_end", "_first", "_live", "_owner")
 
-    def __init__(self, owner: Transfers, record: Record, offset: int) -> None:
+    def __init__(self, owner: Transfers, live: _Live, offset: int) -> None:
         self._owner = owner
-        self.record = record
+        self._live = live
         self._first = self._end = offset
 
     @property
@@ -129,12 +165,14 @@ class Transfer:
             Bytes from the beginning of the file, absolute.
         """
         self._end = offset
-        self._owner.note(self.record)
+        if not self._live.due:
+            self._owner.push_later(self._live)
 
     def seek(self, offset: int) -> None:
         """Go on elsewhere in the file, as between the parts of a multipart answer."""
-        self.record.spans = merged((*self.record.spans, self.span))
-        self._first = self._end = offset
+        if offset != self._end:
+            self._owner.gather(self._live)
+            self._first = self._end = offset
 
     def end(self, *, complete: bool) -> None:
         """Note the end of the connection; a second call does nothing.
@@ -144,25 +182,54 @@ class Transfer:
         complete
             Whether it moved all that it was to move.
         """
-        if self in self.record.open:
-            self._owner.ended(self, complete=complete)
+        if self in self._live.open:
+            self._owner.ended(self, self._live, complete=complete)
 
 
 class Transfers:
-    """All transfers.
+    """All transfers, in memory; the store follows.
 
     Parameters
     ----------
     hub
         Who is told, and by whose clock.
+    store
+        What outlives the process.
     interval
         Seconds between two messages about one transfer.
+    keep
+        Transfers that are remembered.
+    keep_days
+        Days for which they are.
     """
 
-    def __init__(self, *, hub: Hub, interval: float) -> None:
+    def __init__(
+        self, *, hub: Hub, store: TransferStore, interval: float, keep: int, keep_days: float
+    ) -> None:
         self._hub = hub
+        self._store = store
         self._interval = interval
-        self._records: dict[tuple[str, str], Record] = {}
+        self._keep = keep
+        self._keep_days = keep_days
+        self._lives: dict[tuple[str, str], _Live] = {}  # who moved last is the last
+        self._saving: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
+        self._forgotten: list[str] = []
+
+    async def load(self) -> None:
+        """Take up what the server before knew.
+
+        Raises
+        ------
+        OSError, sqlite3.Error
+            If the store cannot be opened.
+        """
+        records = await self._store.load()
+        for record in sorted(records, key=lambda record: record.timestamp):
+            self._lives[record.user, record.file_id] = _Live(record)
+
+    def use(self, store: TransferStore) -> None:
+        """Remember transfers in another store from now on."""
+        self._store = store
 
     def begin(
         self,
@@ -174,6 +241,7 @@ class Transfers:
         offset: int,
         direction: Direction,
         task_id: str | None,
+        version: str = "",
     ) -> Transfer:
         """Note that a connection begins to move a file.
 
@@ -182,65 +250,119 @@ class Transfers:
         user
             Whose transfer it is.
         file_id
-            Names one byte string: another content has another id.
+            Where the file is.
         name
-            The file's name, for people.
+            Its name, for people.
         size
             Bytes of the whole file, None if unknown.
         offset
-            Where it begins.
+            Where the connection begins.
         task_id
             The job whose file it is, if it is one.
+        version
+            Another one under the same `file_id` is another file, of which nothing has moved yet.
         """
         key = (user, file_id)
-        record = self._records.get(key)
-        if record is None or (record.size is not None and record.size != size):
-            record = Record(user, file_id, name, size, direction, task_id, self._hub.timestamp())
-        record.size, record.ended = size, False
-        # The newest last: the first ones are forgotten first.
-        self._records.pop(key, None)
-        self._records[key] = record
-        transfer = Transfer(self, record, offset)
-        record.open.append(transfer)
-        self._push(record)
+        live = self._lives.pop(key, None)
+        now = self._hub.timestamp()
+        new = Record(user, file_id, version, name, size, direction, task_id, now)
+        if live is None or (live.record.version, live.record.size) != (version, size):
+            live = _Live(new)
+        else:
+            live.record = replace(new, spans=live.record.spans)
+        self._lives[key] = live
+        transfer = Transfer(self, live, offset)
+        live.open.append(transfer)
+        self._push(live)
+        self._make_room()
         return transfer
 
     def find(self, viewer: str) -> list[Json]:
         """Return the transfers that a user may see, the newest first."""
-        records = reversed(self._records.values())
-        return [record.to_json() for record in records if may_see(viewer, record.user)]
+        return [
+            live.to_json()
+            for (user, _), live in reversed(self._lives.items())
+            if may_see(viewer, user)
+        ]
+
+    def active(self, viewer: str) -> list[Json]:
+        """Return those of them that are going on."""
+        return [record for record in self.find(viewer) if record["active"]]
 
     def get(self, viewer: str, file_id: str) -> Json | None:
         """Return how far a file is, for a user who may see it; the user's own comes first."""
         for user in (viewer, TOKEN_USER):
-            record = self._records.get((user, file_id))
-            if record is not None:
-                return record.to_json()
+            live = self._lives.get((user, file_id))
+            if live is not None:
+                self.gather(live)
+                return live.to_json()
         return None
 
-    def note(self, record: Record) -> None:
-        """Tell of progress at the end of the interval; see `Transfer.moved`."""
-        if record.due:
-            return
-        record.due = True
+    async def reap(self) -> None:
+        """Forget what is too old."""
+        oldest = self._hub.timestamp() - self._keep_days * _DAY
+        for key, live in tuple(self._lives.items()):
+            if not live.open and live.record.timestamp < oldest:
+                self._forget(key)
+        forgotten, self._forgotten = self._forgotten, []
+        if forgotten:
+            await self._store.delete(forgotten)
+
+    async def close(self) -> None:
+        """Write what is known, and release the store."""
+        for live in self._lives.values():
+            if live.open:
+                self.gather(live)
+                self._store.save(live.record)
+        await asyncio.gather(*self._saving)
+        await self._store.close()
+
+    # --- For `Transfer` ----------------------------------------------------------------------
+
+    def gather(self, live: _Live) -> None:
+        """Take what the open connections have moved into the record."""
+        spans = merged((*live.record.spans, *(transfer.span for transfer in live.open)))
+        if spans != live.record.spans:
+            live.record = replace(live.record, spans=spans, timestamp=self._hub.timestamp())
+
+    def push_later(self, live: _Live) -> None:
+        """Tell of progress at the end of the interval."""
+        live.due = True
         clock = self._hub.clock
-        wait = max(0.0, record.pushed + self._interval - clock.time())
-        clock.call_later(wait, lambda: self._push_due(record))
+        wait = max(0.0, live.pushed + self._interval - clock.time())
+        clock.call_later(wait, lambda: self._push_due(live))
 
-    def ended(self, transfer: Transfer, *, complete: bool) -> None:
-        """Tell of the end at once; see `Transfer.end`."""
-        record = transfer.record
-        record.spans = merged((*record.spans, transfer.span))
-        record.open.remove(transfer)
-        record.ended = complete
-        self._push(record)
+    def ended(self, transfer: Transfer, live: _Live, *, complete: bool) -> None:
+        """Tell of the end of a connection at once, and write it down."""
+        self.gather(live)
+        live.open.remove(transfer)
+        now = self._hub.timestamp()
+        live.record = replace(live.record, ended=complete, timestamp=now)
+        self._tell(live)
+        task = asyncio.get_running_loop().create_task(self._store.save_now(live.record))
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
 
-    def _push_due(self, record: Record) -> None:
-        if record.due:
-            self._push(record)
+    def _push_due(self, live: _Live) -> None:
+        # An end in between has said all there is to say.
+        if live.due:
+            self._push(live)
 
-    def _push(self, record: Record) -> None:
-        record.due = False
-        record.pushed = self._hub.clock.time()
-        record.timestamp = self._hub.timestamp()
-        self._hub.tell(record.user, record.file_id, record.to_json())
+    def _push(self, live: _Live) -> None:
+        self.gather(live)
+        self._tell(live)
+        self._store.save(live.record)
+
+    def _tell(self, live: _Live) -> None:
+        live.due = False
+        live.pushed = self._hub.clock.time()
+        record = live.record
+        self._hub.tell(record.user, record.file_id, live.to_json())
+
+    def _make_room(self) -> None:
+        room = len(self._lives) - self._keep
+        for key in [key for key, live in self._lives.items() if not live.open][: max(0, room)]:
+            self._forget(key)
+
+    def _forget(self, key: tuple[str, str]) -> None:
+        self._forgotten.append(self._lives.pop(key).record.key)

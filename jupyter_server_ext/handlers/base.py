@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -14,6 +15,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.errors import ApiError, convert
+from jupyter_server_ext.transfers import TOKEN_USER
 from progresswidget.protocol import AUTHORIZATION_SCHEME, MalformedError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.services import Services
 
 AUTH_RESOURCE: Final = "progresswidget"
+_INVENTED: Final = re.compile(r"[0-9a-f]{32}")
 _START: Final = 10.0
 """Seconds that a request waits for the server to come up."""
 _DROP: Final = 256 * 1024
@@ -75,6 +78,17 @@ class ErrorsMixin(JupyterHandler):
             self.log.warning("%s: refused with %d", where, value.status_code)
         elif typ is not None and value is not None:
             self.log.error("%s: unexpected failure", where, exc_info=(typ, value, tb))
+
+    @property
+    def user_id(self) -> str:
+        """Whose request it is: the user's name, or `TOKEN_USER`.
+
+        jupyter_server invents a person for whoever brings nothing but a token or a password: all of
+        them are one and the same for us. The identity provider of a hub knows who it is.
+        """
+        user = self.current_user
+        invented = user.name.startswith("Anonymous ") and _INVENTED.fullmatch(user.username)
+        return TOKEN_USER if invented else str(user.username)
 
     def skip_check_origin(self) -> bool:
         """Never, and not for a token either: a page of another origin may hold one too."""

@@ -45,7 +45,10 @@ class ContentsHandler(FileHandler):
         with await self.in_thread(opening) as file:
             name = path.rpartition("/")[2]
             about = Representation(
-                name, media_type(name), entity_tag(file.fingerprint, time.time())
+                name,
+                media_type(name),
+                entity_tag(file.fingerprint, time.time()),
+                file_id=f"contents/{path}",
             )
             await self.answer(file, about)
 

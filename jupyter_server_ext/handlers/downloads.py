@@ -48,6 +48,8 @@ class DownloadHandler(FileHandler):
                 media_type=report["mediaType"],
                 etag=f'"sha256-{report["sha256"]}"',
                 sha256=report["sha256"],
+                file_id=f"{task_id}/{generation}",
+                task_id=task_id,
             )
             await self.answer(file, about)
 

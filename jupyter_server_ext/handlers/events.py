@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from functools import partial
 from typing import ClassVar, Final
 
 from jupyter_server.auth.decorator import authorized, ws_authenticated
@@ -14,6 +15,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import AUTH_RESOURCE, ErrorsMixin
 from jupyter_server_ext.subscriber import MAX_TASKS, Subscriber
+from jupyter_server_ext.transfers import may_see
 from progresswidget import protocol
 from progresswidget.protocol import (
     CLOSE_MALFORMED,
@@ -55,7 +57,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         if SUBPROTOCOL not in [name.strip() for name in offered.split(",")]:
             raise ApiError("subprotocol-required", f"Only {SUBPROTOCOL} is spoken here.")
         # A token is no person: all its connections count together.
-        self._owner = "token" if self.token_authenticated else str(self.current_user.username)
+        self._owner = self.user_id
         if self.services.connected[self._owner] >= self.services.max_connections_per_user:
             raise ApiError("too-many-connections", "Too many pages are connected.")
         # Counted here and not in `open`: many may be on their way there.
@@ -86,6 +88,9 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
                 timestamp=services.hub.timestamp(),
             )
         )
+        services.hub.watch(self._subscriber, partial(may_see, self._owner))
+        for record in services.transfers.active(self._owner):
+            self._subscriber.transfer((record["userId"], record["fileId"]), record)
         self._writer = loop.create_task(self._write())
         self._heard = loop.time()
         self._timer = loop.call_later(services.heartbeat, self._listen)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_server_ext.sending import Body
+    from jupyter_server_ext.shaping import Gate
+    from jupyter_server_ext.transfers import Transfer
 
 T = TypeVar("T")
 
@@ -49,12 +51,18 @@ class Representation:
         With its quotes, weak if it begins with ``W/``.
     sha256
         In hexadecimal, where it is known.
+    file_id
+        What its transfers are known by, None if nobody follows them; see `Transfers.begin`.
+    task_id
+        The job whose file it is.
     """
 
     name: str
     media_type: str
     etag: str
     sha256: str | None = None
+    file_id: str | None = None
+    task_id: str | None = None
 
     @property
     def is_strong(self) -> bool:
@@ -125,7 +133,7 @@ class FileHandler(Handler):
         elif len(decision.ranges) > 1:
             media_type = content_type(about.media_type)
             parts = Multipart(decision.ranges, size, media_type, secrets.token_hex(16))
-            await self._send_parts(file, parts)
+            await self._send_parts(file, about, parts)
         else:
             await self._send_range(file, about, decision.ranges)
 
@@ -166,9 +174,12 @@ class FileHandler(Handler):
             # jupyter_server's APIHandler would say that it is JSON.
             self.finish(set_content_type=media_type)
             return
-        await self._sent(lambda body: body.send_file(file, wanted))
+        transfer = self._follow(about, size, wanted.first)
+        await self.sent(lambda body: body.send_file(file, wanted), transfer)
 
-    async def _send_parts(self, file: PublishedFile, parts: Multipart) -> None:
+    async def _send_parts(
+        self, file: PublishedFile, about: Representation, parts: Multipart
+    ) -> None:
         self.set_status(HTTPStatus.PARTIAL_CONTENT)
         self.set_header("Content-Type", parts.content_type)
         self.set_header("Content-Length", str(parts.length))
@@ -179,11 +190,39 @@ class FileHandler(Handler):
                 await body.send_file(file, wanted)
             await body.write(parts.end)
 
-        await self._sent(send)
+        first = parts.ranges[0].first
+        await self.sent(send, self._follow(about, file.fingerprint.size, first))
 
-    async def _sent(self, send: Callable[[Body], Any]) -> None:
+    def _follow(self, about: Representation, size: int, offset: int) -> Transfer | None:
+        if about.file_id is None:
+            return None
+        return self.services.transfers.begin(
+            user=self.user_id,
+            file_id=about.file_id,
+            version=about.etag,
+            name=about.name,
+            size=size,
+            offset=offset,
+            direction="download",
+            task_id=about.task_id,
+        )
+
+    async def sent(self, send: Callable[[Body], Any], transfer: Transfer | None) -> None:
+        """Send the body, within the limits; `transfer` is told how far it is, and of the end."""
+        gate = self.services.shaper.open(self.user_id)
+        complete = False
+        try:
+            complete = await self._sent(send, gate, transfer)
+        finally:
+            gate.close()
+            if transfer is not None:
+                transfer.end(complete=complete)
+
+    async def _sent(
+        self, send: Callable[[Body], Any], gate: Gate, transfer: Transfer | None
+    ) -> bool:
         # A query may carry a token: only the path goes to the log.
-        body = self._outgoing = self.services.sending.body(self)
+        body = self._outgoing = self.services.sending.body(self, gate=gate, transfer=transfer)
         try:
             await send(body)
         except StreamClosedError:
@@ -195,6 +234,8 @@ class FileHandler(Handler):
             self._cut(body, str(error))
         else:
             self.finish()
+            return True
+        return False
 
     def _cut(self, body: Body, reason: str) -> None:
         self.log.warning("The download of %s was cut: %s", self.request.path, reason)

@@ -1,35 +1,36 @@
-"""Jobs in memory: for servers that have nowhere to write, and gone with them."""
+"""Jobs or transfers in memory: for servers that have nowhere to write, and gone with them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
-if TYPE_CHECKING:
-    from jupyter_server_ext.model import Job
+from jupyter_server_ext.stores import Kept
+
+T = TypeVar("T", bound=Kept)
 
 
-class MemoryJobStore:
-    """A `JobStore` that forgets when the process ends."""
+class MemoryStore(Generic[T]):
+    """A `Store` that forgets when the process ends."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, Job] = {}
+        self._items: dict[str, T] = {}
 
-    async def load(self) -> list[Job]:
-        """Return every job."""
-        return list(self._jobs.values())
+    async def load(self) -> list[T]:
+        """Return everything."""
+        return list(self._items.values())
 
-    def save(self, job: Job) -> None:
-        """Remember a job."""
-        self._jobs[job.task_id] = job
+    def save(self, item: T) -> None:
+        """Remember an item."""
+        self._items[item.key] = item
 
-    async def save_now(self, job: Job) -> None:
-        """Remember a job."""
-        self.save(job)
+    async def save_now(self, item: T) -> None:
+        """Remember an item."""
+        self.save(item)
 
-    async def delete(self, task_ids: list[str]) -> None:
-        """Forget jobs."""
-        for task_id in task_ids:
-            self._jobs.pop(task_id, None)
+    async def delete(self, keys: list[str]) -> None:
+        """Forget items."""
+        for key in keys:
+            self._items.pop(key, None)
 
     async def close(self) -> None:
         """Do nothing: there is nothing to release."""

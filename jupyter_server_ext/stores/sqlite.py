@@ -1,4 +1,4 @@
-"""Jobs in SQLite, owned by one thread. The event loop never waits for SQL."""
+"""Jobs or transfers in SQLite, owned by one thread. The event loop never waits for SQL."""
 
 from __future__ import annotations
 
@@ -9,35 +9,39 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from jupyter_server_ext.model import Job
+from jupyter_server_ext.stores import Kept, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
     from pathlib import Path
 
-T = TypeVar("T")
+T = TypeVar("T", bound=Kept)
+R = TypeVar("R")
 
 SCHEMA_VERSION: Final = 1
 _APPLICATION_ID: Final = 0x70777331
+# Table and key are named by a `Kind`, which no client can choose.
 _SCHEMA: Final = """
-CREATE TABLE jobs (
-    task_id TEXT PRIMARY KEY,
+CREATE TABLE {0.name} (
+    {0.key} TEXT PRIMARY KEY,
     updated INTEGER NOT NULL,
     record TEXT NOT NULL
 ) WITHOUT ROWID
 """
 _UPSERT: Final = """
-INSERT INTO jobs (task_id, updated, record) VALUES (?, ?, ?)
-ON CONFLICT (task_id) DO UPDATE SET updated = excluded.updated, record = excluded.record
+INSERT INTO {0.name} ({0.key}, updated, record) VALUES (?, ?, ?)
+ON CONFLICT ({0.key}) DO UPDATE SET updated = excluded.updated, record = excluded.record
 """
+_SELECT: Final = "SELECT {0.key}, record FROM {0.name}"
+_DELETE: Final = "DELETE FROM {0.name} WHERE {0.key} = ?"
 _Row = tuple[str, int, str]
 
 
-class SqliteJobStore:
-    """A `JobStore` in one file.
+class SqliteStore(Generic[T]):
+    """A `Store` in one file.
 
     Progress is written in batches with ``synchronous=NORMAL``; `save_now` commits with ``FULL``.
     In WAL mode NORMAL may lose the last batch with the power, and never damages the file
@@ -45,6 +49,8 @@ class SqliteJobStore:
 
     Parameters
     ----------
+    kind
+        What it keeps.
     path
         The database; it is made where it does not exist.
     interval
@@ -55,7 +61,10 @@ class SqliteJobStore:
         Name of the SQLite VFS, None for the platform's own.
     """
 
-    def __init__(self, path: Path, *, interval: float, log: Logger, vfs: str | None = None) -> None:
+    def __init__(
+        self, kind: Kind[T], path: Path, *, interval: float, log: Logger, vfs: str | None = None
+    ) -> None:
+        self._kind = kind
         self._path = path
         self._interval = interval
         self._log = log
@@ -72,8 +81,8 @@ class SqliteJobStore:
 
     # --- On the event loop -------------------------------------------------------------------
 
-    async def load(self) -> list[Job]:
-        """Return every job; the first call opens the database.
+    async def load(self) -> list[T]:
+        """Return everything; the first call opens the database.
 
         Raises
         ------
@@ -82,27 +91,27 @@ class SqliteJobStore:
         """
         return await self._run(self._load)
 
-    def save(self, job: Job) -> None:
-        """Write a job with the next batch."""
-        self._waiting[job.task_id] = self._newest[job.task_id] = _row(job)
+    def save(self, item: T) -> None:
+        """Write an item with the next batch."""
+        self._waiting[item.key] = self._newest[item.key] = _row(item)
         self._flush_later()
 
-    async def save_now(self, job: Job) -> None:
-        """Commit a job, synced to the disk.
+    async def save_now(self, item: T) -> None:
+        """Commit an item, synced to the disk.
 
-        A failing disk is logged and the job is tried again with the next batch: the server goes on
+        A failing disk is logged and the item is tried again with the next batch: the server goes on
         from memory.
         """
-        self._waiting.pop(job.task_id, None)
-        row = self._newest[job.task_id] = _row(job)
+        self._waiting.pop(item.key, None)
+        row = self._newest[item.key] = _row(item)
         await self._write([row], durable=True)
 
-    async def delete(self, task_ids: list[str]) -> None:
-        """Forget jobs."""
-        for task_id in task_ids:
-            self._waiting.pop(task_id, None)
-            self._newest.pop(task_id, None)
-        await self._run(partial(self._delete, task_ids))
+    async def delete(self, keys: list[str]) -> None:
+        """Forget items."""
+        for key in keys:
+            self._waiting.pop(key, None)
+            self._newest.pop(key, None)
+        await self._run(partial(self._delete, keys))
 
     async def close(self) -> None:
         """Write the last batch and close the database."""
@@ -135,7 +144,10 @@ class SqliteJobStore:
         except sqlite3.Error as error:
             if not self._failing:
                 self._log.error(
-                    "Cannot write %s (%s): jobs are kept in memory meanwhile", self._path, error
+                    "Cannot write %s (%s): %s are kept in memory meanwhile",
+                    self._path,
+                    error,
+                    self._kind.name,
                 )
             self._failing = True
             for row in rows:
@@ -150,21 +162,24 @@ class SqliteJobStore:
                 if self._newest.get(row[0]) is row:
                     del self._newest[row[0]]
 
-    async def _run(self, call: Callable[[], T]) -> T:
+    async def _run(self, call: Callable[[], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     # --- In the one thread that owns the connection ------------------------------------------
 
-    def _load(self) -> list[Job]:
+    def _load(self) -> list[T]:
+        kind = self._kind
         if self._connection is None:
             self._connection = self._open()
-        jobs = []
-        for task_id, record in self._connection.execute("SELECT task_id, record FROM jobs"):
+        items = []
+        for key, record in self._connection.execute(_SELECT.format(kind)):
             try:
-                jobs.append(Job.from_json(json.loads(record)))
+                items.append(kind.read(json.loads(record)))
             except (ValueError, KeyError, TypeError) as error:
-                self._log.warning("Skipping the unreadable record of job %s: %s", task_id, error)
-        return jobs
+                self._log.warning(
+                    "Skipping the unreadable record of %s %s: %s", kind.noun, key, error
+                )
+        return items
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -182,7 +197,7 @@ class SqliteJobStore:
         connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
         try:
             _check(connection)
-            _migrate(connection)
+            _migrate(connection, self._kind)
             self.journal_mode = self._set_journal_mode(connection)
         except BaseException:
             connection.close()
@@ -219,24 +234,27 @@ class SqliteJobStore:
             with suppress(FileNotFoundError):
                 self._path.with_name(self._path.name + suffix).rename(f"{aside}{suffix}")
         self._log.error(
-            "The job database %s cannot be used (%s). It was moved to %s and a new one is made: "
-            "the list of past jobs starts empty, exported files are not affected.",
+            "The %s database %s cannot be used (%s). It was moved to %s and a new one is made: "
+            "the list of past %s starts empty, exported files are not affected.",
+            self._kind.noun,
             self._path,
             error,
             aside,
+            self._kind.name,
         )
 
     def _upsert(self, rows: list[_Row], *, durable: bool) -> None:
         connection = self._owned()
         # The pragma does nothing inside a transaction, so it comes first.
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        _transact(connection, lambda: connection.executemany(_UPSERT, rows))
+        statement = _UPSERT.format(self._kind)
+        _transact(connection, lambda: connection.executemany(statement, rows))
 
-    def _delete(self, task_ids: list[str]) -> None:
+    def _delete(self, keys: list[str]) -> None:
         connection = self._owned()
-        keys = [(task_id,) for task_id in task_ids]
-        statement = "DELETE FROM jobs WHERE task_id = ?"
-        _transact(connection, lambda: connection.executemany(statement, keys))
+        rows = [(key,) for key in keys]
+        statement = _DELETE.format(self._kind)
+        _transact(connection, lambda: connection.executemany(statement, rows))
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -255,7 +273,7 @@ def _check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError("the integrity check found damage")
 
 
-def _migrate(connection: sqlite3.Connection) -> None:
+def _migrate(connection: sqlite3.Connection, kind: Kind[T]) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"schema {version} is newer than this server's")
@@ -263,7 +281,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         return
 
     def make() -> None:
-        connection.execute(_SCHEMA)
+        connection.execute(_SCHEMA.format(kind))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     _transact(connection, make)
@@ -286,5 +304,5 @@ def _probe(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _row(job: Job) -> _Row:
-    return job.task_id, job.updated, json.dumps(job.to_json(), separators=(",", ":"))
+def _row(item: Kept) -> _Row:
+    return item.key, item.updated, json.dumps(item.to_json(), separators=(",", ":"))

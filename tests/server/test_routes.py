@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 EXAMPLES = {
     r"progresswidget/api/jobs": "api/jobs",
     r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
+    r"progresswidget/api/limits": "api/limits",
+    r"progresswidget/api/transfers": "api/transfers",
+    r"progresswidget/api/transfers/(.+)": "api/transfers/" + "a" * 32 + "/1",
     r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)": "files/" + "a" * 32 + "/1/flights.csv",
     r"progresswidget/uploads/": "uploads/",
     r"progresswidget/uploads/([^/]+)": "uploads/" + "a" * 32,
@@ -39,6 +42,11 @@ EXAMPLES = {
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 SAFE = {"GET", "HEAD"}
+
+
+def resource(pattern: str) -> str:
+    """Return what an authorizer is asked about; only the limits are apart from everything else."""
+    return "progresswidget-limits" if pattern.endswith("/limits") else "progresswidget"
 
 
 def table() -> list[tuple[str, str, type[RequestHandler]]]:
@@ -76,7 +84,7 @@ def test_every_route_has_an_example() -> None:
 def test_every_handler_is_for_our_resource(
     method: str, pattern: str, handler: type[RequestHandler]
 ) -> None:
-    assert handler.auth_resource == "progresswidget", (method, pattern)
+    assert handler.auth_resource == resource(pattern), (method, pattern)
 
 
 def headers_for(handler: type[RequestHandler]) -> dict[str, str]:
@@ -134,7 +142,7 @@ async def test_who_is_not_authorised_gets_nothing(
     response = await server.fetch(EXAMPLES[pattern], method=method, headers=headers_for(handler))
     assert_refused(response, 403)
     reads = method in SAFE or handler is NotFoundHandler
-    assert authorizer.asked == [("read" if reads else "write", "progresswidget")]
+    assert authorizer.asked == [("read" if reads else "write", resource(pattern))]
 
 
 async def cookies(server: Server) -> dict[str, str]:

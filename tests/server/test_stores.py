@@ -6,90 +6,130 @@ import asyncio
 import logging
 import resource
 import sqlite3
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from jupyter_server_ext.model import Job, asked
-from jupyter_server_ext.stores.memory import MemoryJobStore
-from jupyter_server_ext.stores.sqlite import SCHEMA_VERSION, SqliteJobStore
+from jupyter_server_ext.stores import JOBS, TRANSFERS
+from jupyter_server_ext.stores.memory import MemoryStore
+from jupyter_server_ext.stores.sqlite import SCHEMA_VERSION, SqliteStore
+from jupyter_server_ext.transfers import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from jupyter_server_ext.stores import JobStore
+    from jupyter_server_ext.stores import Kind, Store
     from progresswidget.protocol import Json
 
     Report = Callable[..., Json]
     Eventually = Callable[..., Awaitable[object]]
+    Make = Callable[[str, int], Any]
 
 LOG = logging.getLogger("test_stores")
 
 
-def sqlite_store(path: Path, *, interval: float = 0.01, vfs: str | None = None) -> SqliteJobStore:
-    return SqliteJobStore(path / "state.sqlite", interval=interval, log=LOG, vfs=vfs)
+def sqlite_store(
+    path: Path, kind: Kind[Any] = JOBS, *, interval: float = 0.01, vfs: str | None = None
+) -> SqliteStore[Any]:
+    return SqliteStore(kind, path / "state.sqlite", interval=interval, log=LOG, vfs=vfs)
 
 
-MAKERS: dict[str, Callable[[Path], JobStore]] = {
-    "memory": lambda _: MemoryJobStore(),
+BACKENDS: dict[str, Callable[[Path, Kind[Any]], Store[Any]]] = {
+    "memory": lambda *_: MemoryStore(),
     "sqlite": sqlite_store,
     # A VFS without shared memory, as on a network file system: the real fallback.
-    "sqlite-dotfile": lambda path: sqlite_store(path, vfs="unix-dotfile"),
+    "sqlite-dotfile": lambda path, kind: sqlite_store(path, kind, vfs="unix-dotfile"),
 }
 
 
-@pytest.fixture(params=sorted(MAKERS))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> JobStore:
-    return MAKERS[request.param](tmp_path)
+def a_job(report: Report, key: str, count: int) -> Job:
+    job = Job(report(key * 32, rows=count), updated=count, notebook="f\u00fcr/\u65e5\u672c.ipynb")
+    return asked(job, "pause", "c", count)
 
 
-async def test_a_store_starts_empty(store: JobStore) -> None:
+def a_transfer(report: Report, key: str, count: int) -> Record:
+    return Record(
+        user="\u65e5\u672c",
+        file_id=f"{key}/1",
+        version='"sha256-\u00fc"',
+        name="flights.csv",
+        size=None if count % 2 else 1000,
+        direction="download",
+        task_id=None if count % 2 else "a" * 32,
+        timestamp=count,
+        spans=((0, count), (500, 501)),
+        ended=bool(count % 2),
+    )
+
+
+KINDS: dict[str, tuple[Kind[Any], Callable[[Report, str, int], Any]]] = {
+    "jobs": (JOBS, a_job),
+    "transfers": (TRANSFERS, a_transfer),
+}
+
+
+@pytest.fixture(params=sorted(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=sorted(BACKENDS))
+def store(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Store[Any]:
+    return BACKENDS[request.param](tmp_path, KINDS[kind][0])
+
+
+@pytest.fixture
+def make(kind: str, report: Report) -> Make:
+    """Make an item from a letter, which is its key, and a number, which it holds."""
+    return partial(KINDS[kind][1], report)
+
+
+async def test_a_store_starts_empty(store: Store[Any]) -> None:
     assert await store.load() == []
     await store.close()
 
 
-async def test_what_is_saved_now_is_there_now(store: JobStore, report: Report) -> None:
+async def test_what_is_saved_now_is_there_now(store: Store[Any], make: Make) -> None:
     await store.load()
-    job = asked(Job(report(), updated=1, notebook="f\u00fcr/\u65e5\u672c.ipynb"), "pause", "c", 2)
-    await store.save_now(job)
-    assert await store.load() == [job]
+    items = [make("a", 1), make("b", 2)]
+    for item in items:
+        await store.save_now(item)
+    assert sorted(await store.load(), key=lambda item: item.key) == items
     await store.close()
 
 
-async def test_the_last_save_counts(
-    store: JobStore, report: Report, eventually: Eventually
-) -> None:
+async def test_the_last_save_counts(store: Store[Any], make: Make, eventually: Eventually) -> None:
     await store.load()
-    first = report(rows=1)
-    jobs = [Job({**first, "rows": rows}, updated=rows) for rows in range(50)]
-    for job in jobs:
-        store.save(job)
+    items = [make("a", count) for count in range(1, 50)]
+    for item in items:
+        store.save(item)
 
     async def is_there() -> bool:
-        return await store.load() == [jobs[-1]]
+        return await store.load() == [items[-1]]
 
     await eventually(is_there)
     await store.close()
 
 
-async def test_a_save_now_is_not_undone_by_an_older_save(store: JobStore, report: Report) -> None:
+async def test_a_save_now_is_not_undone_by_an_older_save(store: Store[Any], make: Make) -> None:
     await store.load()
-    old = Job(report(), updated=1)
-    new = Job({**old.report, "status": "done"}, updated=2)
+    old, new = make("a", 1), make("a", 2)
     store.save(old)
     await store.save_now(new)
     assert await store.load() == [new]
     await store.close()
 
 
-async def test_delete(store: JobStore, report: Report) -> None:
+async def test_delete(store: Store[Any], make: Make) -> None:
     await store.load()
-    kept, gone, waiting = (Job(report(), updated=1) for _ in range(3))
+    kept, gone, waiting = (make(key, 1) for key in "abc")
     await store.save_now(kept)
     await store.save_now(gone)
     store.save(waiting)
-    await store.delete([gone.task_id, waiting.task_id, "f" * 32])
+    await store.delete([gone.key, waiting.key, "f" * 32])
     assert await store.load() == [kept]
     await store.close()
 
