@@ -90,6 +90,13 @@ class Settings(HasTraits):
         help="""Seconds after which a download is cut whose client takes no bytes.""",
     ).tag(config=True)
 
+    follow_patience = Float(
+        3600.0,
+        min=0.1,
+        help="""Seconds that a download which follows a running export waits for news of it, for
+        instance while it is paused, before it is cut.""",
+    ).tag(config=True)
+
     read_threads = Integer(
         8,
         min=1,

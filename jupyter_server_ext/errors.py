@@ -71,6 +71,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "disk-full": (507, "Make room on the server, then go on: what was received is kept."),
     "quota-exceeded": (507, "Finish or remove other uploads, or raise the quota."),
     "starting": (503, "The server is starting or stopping. Try again."),
+    "http-version": (505, "Use HTTP/1.1; for nginx in between that is proxy_http_version 1.1."),
 }
 
 

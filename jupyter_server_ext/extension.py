@@ -171,6 +171,7 @@ class ProgressExtension(Settings, ExtensionApp):
             roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
             allow_hidden=bool(app.contents_manager.allow_hidden),
             heartbeat=self.heartbeat,
+            follow_patience=self.follow_patience,
             max_connections_per_user=self.max_connections_per_user,
             note_activity=note_activity,
             shaper=Shaper(self._rates()),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from jupyter_server_ext.processes import Process
-from progresswidget.protocol import ACTIVE, TERMINAL, Action, Control, Fingerprint, Json
+from progresswidget.protocol import ACTIVE, TERMINAL, Action, Control, Fingerprint, Json, Part
 
 _RUNS: Final[frozenset[str]] = ACTIVE | TERMINAL
 
@@ -22,7 +22,7 @@ TRANSITIONS: Final[dict[str, frozenset[str]]] = {
     "cancelled": frozenset({"cancelled"}),
 }
 
-PRIVATE: Final = frozenset({"pid", "fingerprint", "control"})
+PRIVATE: Final = frozenset({"pid", "fingerprint", "control", "part"})
 """Fields of a report that browsers have no business with."""
 
 # code -> message. The codes of an interruption, with the words of a notebook user.
@@ -99,6 +99,12 @@ class Job:
         """What `os.stat` said of the file when it was published."""
         value = self.report["fingerprint"]
         return None if value is None else Fingerprint.from_json(value)
+
+    @property
+    def part(self) -> Part | None:
+        """The file that is being written; None before it is begun, and where none can be read."""
+        value = self.report.get("part")  # a store may hold reports of older kernels
+        return None if value is None else Part.from_json(value)
 
     def public(self, url: str) -> Json:
         """Return the record that browsers see.

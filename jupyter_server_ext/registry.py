@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,7 +14,7 @@ from jupyter_server_ext.errors import ApiError
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.model import Job
@@ -71,6 +73,7 @@ class JobRegistry:
         self._now = now
         self._limits = limits
         self._jobs: dict[str, Job] = {}
+        self._watchers: dict[str, set[asyncio.Event]] = {}
         self._sealed = False
 
     async def load(self) -> None:
@@ -114,6 +117,19 @@ class JobRegistry:
         if job is None:
             raise ApiError("task-not-found", "This server does not know the job.")
         return job
+
+    @contextmanager
+    def watching(self, task_id: str) -> Iterator[asyncio.Event]:
+        """Have an event set at each change of a job, and at its removal."""
+        event = asyncio.Event()
+        watchers = self._watchers.setdefault(task_id, set())
+        watchers.add(event)
+        try:
+            yield event
+        finally:
+            watchers.discard(event)
+            if not watchers:
+                self._watchers.pop(task_id, None)
 
     def bytes_of(self, task_id: str) -> int | None:
         """Return how many bytes a job had written when it last reported, None if it never did."""
@@ -247,6 +263,7 @@ class JobRegistry:
         if new is old:
             return
         self._jobs[new.task_id] = new
+        self._wake(new.task_id)
         self._hub.publish(new.task_id, self.public(new), urgent=model.is_urgent(old, new))
         if new.active:
             self._store.save(new)
@@ -258,5 +275,10 @@ class JobRegistry:
             return
         for task_id in task_ids:
             del self._jobs[task_id]
+            self._wake(task_id)
             self._hub.remove(task_id)
         await self._store.delete(task_ids)
+
+    def _wake(self, task_id: str) -> None:
+        for event in self._watchers.get(task_id, ()):
+            event.set()

@@ -284,6 +284,10 @@ class Body:
     _quick: Final = 0.1
     """Seconds within which a client that keeps up takes a block."""
 
+    async def wait(self, news: asyncio.Future[None]) -> None:
+        """Wait for something else than the client, but no longer than for it to leave."""
+        await self._wait(news, stalls=False)
+
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Call in a reader's thread, and wait for its end whatever becomes of the client."""
         result: T = await self._loop.run_in_executor(self._sending.readers, call)

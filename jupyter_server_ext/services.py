@@ -50,6 +50,7 @@ class Services:
     roots: tuple[str, ...]
     allow_hidden: bool
     heartbeat: float
+    follow_patience: float
     max_connections_per_user: int
     note_activity: Callable[[], None]
     shaper: Shaper

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
+    from progresswidget.export.destination import Growing
     from progresswidget.protocol import Action, Json, Status
 
 DRAW_INTERVAL: Final = 0.1
@@ -472,7 +473,7 @@ class Job:
         It is saved with the notebook, and a notebook travels: the path is only the file's name.
         """
         known = self.report()
-        for private in ("pid", "fingerprint", "control"):
+        for private in ("pid", "fingerprint", "control", "part"):
             del known[private]
         known["path"] = self._name
         updated = round(time.time() * 1000)
@@ -521,6 +522,7 @@ class Job:
             "created": round(self._created * 1000),
             "ended": None if self._ended is None else round(self._ended * 1000),
             "background": self._background,
+            "appendOnly": self._format.append_only,
             "sha256": self.sha256,
             "kernelId": self._kernel_id,
             "cellId": self._cell_id,
@@ -528,6 +530,7 @@ class Job:
             "control": self._control,
             "error": _describe(self._error),
             "fingerprint": _fingerprint(self._outcome),
+            "part": None if ended else _growing(self._progress.part),
         }
 
     def _percent(self) -> float | None:
@@ -579,6 +582,12 @@ def _fingerprint(outcome: Result | None) -> Json | None:
         mtime_ns=stat.st_mtime_ns,
         ctime_ns=stat.st_ctime_ns,
     ).to_json()
+
+
+def _growing(part: Growing | None) -> Json | None:
+    if part is None:
+        return None
+    return protocol.Part(part.name, part.device, part.inode, part.size).to_json()
 
 
 _active: weakref.WeakSet[Job] = weakref.WeakSet()

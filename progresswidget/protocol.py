@@ -14,6 +14,7 @@ Two exchanges are described here:
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -41,7 +42,7 @@ ACTIVE: Final[frozenset[str]] = frozenset({"queued", "running", "paused"})
 TERMINAL: Final[frozenset[str]] = STATUSES - ACTIVE
 ACTIONS: Final[frozenset[str]] = frozenset({"pause", "resume", "cancel"})
 PHASES: Final[frozenset[str]] = frozenset(
-    {"starting", "hashing", "reading", "writing", "compressing", "finishing"}
+    {"starting", "hashing", "reading", "writing", "compressing", "finishing", "sending"}
 )
 
 MAX_FRAME: Final = 64 * 1024
@@ -131,6 +132,56 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """The file that an export is writing to, before it gets its name.
+
+    Parameters
+    ----------
+    name
+        Its own name, in the folder of the final file; `is_part_name` holds for it.
+    device, inode
+        What `os.stat` says of it.
+    size
+        Its first bytes, which this run will not change any more.
+    """
+
+    name: str
+    device: int
+    inode: int
+    size: int
+
+    @classmethod
+    def from_json(cls, value: Json) -> Part:
+        """Read the wire form."""
+        return cls(
+            str(value["name"]), int(value["device"]), int(value["inode"]), int(value["size"])
+        )
+
+    def to_json(self) -> Json:
+        """Return the wire form."""
+        return {
+            "name": self.name,
+            "device": str(self.device),
+            "inode": str(self.inode),
+            "size": str(self.size),
+        }
+
+
+_PART_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+
+
+def is_part_name(part: str, name: str) -> bool:
+    """Say whether a file of the name `part` may be the beginning of one that will be `name`.
+
+    It is ``.<name>.<8 hexadecimal digits>.part``, with a digest in the place of a name that leaves
+    no room for the rest.
+    """
+    found = _PART_NAME.fullmatch(part)
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32]
+    return found is not None and found[1] in {name, digest}
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """What the user asked for: the newest wish, told until the kernel has taken it up."""
 
@@ -178,6 +229,7 @@ REPORT_FIELDS: Final[dict[str, tuple[_Kind, bool, int]]] = {
 # came later: a kernel of an older version, or a record saved by one, does without them.
 LATER_FIELDS: Final[dict[str, tuple[_Kind, bool, int, object]]] = {
     "reused": ("count", False, MAX_COUNT, 0),
+    "appendOnly": ("flag", False, 0, False),
 }
 
 
@@ -238,6 +290,7 @@ def decode_report(task_id: str, body: bytes) -> Json:
         known[name] = report.get(name, missing)
         _check_field(name, known[name], kind, nullable, limit)
     _check_values(known)
+    known["part"] = _decode_part(report.get("part"), known["name"])
     known["error"] = _decode_error(report.get("error"))
     known["fingerprint"] = _decode_fingerprint(report.get("fingerprint"))
     if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):
@@ -273,12 +326,28 @@ def _decode_error(value: object) -> Json | None:
 def _decode_fingerprint(value: object) -> Json | None:
     if value is None:
         return None
-    names = ("device", "inode", "size", "mtimeNs", "ctimeNs")
+    return _decode_digits("fingerprint", value, ("device", "inode", "size", "mtimeNs", "ctimeNs"))
+
+
+def _decode_part(value: object, name: str) -> Json | None:
+    if value is None:
+        return None
+    numbers = _decode_digits("part", value, ("device", "inode", "size"))
+    found = value.get("name") if isinstance(value, dict) else None
+    # The server opens a hidden file by this name: it must be one of ours, and in no other folder.
+    fits = isinstance(found, str) and len(found) <= MAX_NAME and not re.search(r"[\0/\\]", found)
+    if not fits or not is_part_name(str(found), name):
+        raise MalformedError("malformed", "part.name must be .<name>.<8 hexadecimal digits>.part")
+    return {"name": found, **numbers}
+
+
+def _decode_digits(what: str, value: object, names: tuple[str, ...]) -> Json:
+    # Numbers of the file system may exceed 2**53, so they travel as text.
     if not isinstance(value, dict) or not all(
         isinstance(value.get(name), str) and re.fullmatch(r"[0-9]{1,20}", value[name])
         for name in names
     ):
-        raise MalformedError("malformed", f"fingerprint must hold {', '.join(names)} as digits")
+        raise MalformedError("malformed", f"{what} must hold {', '.join(names)} as digits")
     return {name: value[name] for name in names}
 
 

@@ -2,6 +2,8 @@
 
 An address serves one byte string for ever. So a resumed transfer that validates nothing, as
 curl's and wget's, still ends with the right bytes or with an error.
+
+With ``?follow=1`` a file that is still being written is sent as it grows, see `following`.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.files import FileHandler, Representation
+from jupyter_server_ext.handlers.following import Follower
 from jupyter_server_ext.stores.files import FileChangedError, PublishedFile, open_published
 
 if TYPE_CHECKING:
@@ -41,6 +44,10 @@ class DownloadHandler(FileHandler):
 
     async def _answer(self, task_id: str, generation: str, name: str) -> None:
         job = self._find(task_id, generation, name)
+        if job.active and self.get_query_argument("follow", None) == "1":
+            await Follower(self, job).answer()
+            return
+        self._require_done(job)
         report = job.report
         with await self._open(job) as file:
             about = Representation(
@@ -63,11 +70,13 @@ class DownloadHandler(FileHandler):
             raise ApiError("generation-replaced", "A newer export replaced this file.")
         if int(generation) > newest:
             raise ApiError("not-found", "The job has no such generation yet.")
+        return job
+
+    def _require_done(self, job: Job) -> None:
         if job.active:
             raise ApiError("not-ready", "The file is still being written.", retry_after=1)
         if job.status != "done":
             raise ApiError("export-ended", f"The export is {job.status}: there is no file.")
-        return job
 
     async def _open(self, job: Job) -> PublishedFile:
         services, expected = self.services, job.fingerprint

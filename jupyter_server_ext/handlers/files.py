@@ -228,8 +228,8 @@ class FileHandler(Handler):
         except StreamClosedError:
             self.log.debug("The client left the download of %s", self.request.path)
             body.cut()
-        except FileChangedError:
-            self._cut(body, "the file changed while it was sent")
+        except FileChangedError as error:
+            self._cut(body, str(error) or "the file changed while it was sent")
         except TimeoutError as error:
             self._cut(body, str(error))
         else:

@@ -139,8 +139,33 @@ def open_published(
     ApiError
         ``outside-roots``, ``hidden``, ``not-a-file``, ``not-readable`` or ``file-missing``.
     """
-    root, parts = _below(path, roots)
+    check_place(path, roots, allow_hidden=allow_hidden)
+    return open_regular(path, roots, expected)
+
+
+def check_place(path: str, roots: Sequence[str], *, allow_hidden: bool) -> None:
+    """Refuse a path that lies outside the roots, or is hidden where that counts.
+
+    Raises
+    ------
+    ApiError
+        ``outside-roots`` or ``hidden``.
+    """
+    _, parts = _below(path, roots)
     _require_visible(parts, allow_hidden=allow_hidden)
+
+
+def open_regular(
+    path: str, roots: Sequence[str], expected: Fingerprint | None = None
+) -> PublishedFile:
+    """Open a file below the roots, hidden or not; without `expected`, as it is now.
+
+    Raises
+    ------
+    ApiError
+        ``outside-roots``, ``not-a-file``, ``not-readable`` or ``file-missing``.
+    """
+    root, parts = _below(path, roots)
     try:
         descriptor = _open_below(root, parts)
     except OSError as error:

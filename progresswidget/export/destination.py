@@ -147,6 +147,29 @@ def _exists(path: Path) -> DestinationExistsError:
 
 
 @dataclass(slots=True)
+class Growing:
+    """A part as those see it who read along while it is written.
+
+    Parameters
+    ----------
+    name
+        The name of the part, which it has until it is published.
+    device, inode
+        What tells it from other files, also after that.
+    size
+        The bytes in it that this run will not change any more; its thread raises it.
+    committed
+        Those of them that a later run would go on from.
+    """
+
+    name: str
+    device: int
+    inode: int
+    size: int
+    committed: int
+
+
+@dataclass(slots=True)
 class Part:
     """A file that is being written: its open descriptor, its own path and its final one."""
 
@@ -159,6 +182,17 @@ class Part:
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+    def growing(self, size: int) -> Growing:
+        """Return what others need to read along, as long as the part is open.
+
+        Parameters
+        ----------
+        size
+            The bytes in it that will not change.
+        """
+        stat = os.fstat(self.descriptor)
+        return Growing(self.path.name, stat.st_dev, stat.st_ino, size, size)
 
     def truncate(self, size: int) -> None:
         """Cut off what is behind the first bytes."""

@@ -69,6 +69,11 @@ class Format:
         """What a caller may set."""
         return self._load().OPTIONS + (() if self.codec is None else compressed.OPTIONS)
 
+    @property
+    def append_only(self) -> bool:
+        """Whether what is in the file stays as it is: then it can be read while it is written."""
+        return not self._load().writes_itself
+
     def stem(self, file_name: str) -> str:
         """Return the name of a file without the ending of this format."""
         plain = file_name[: -len(AGE)] if file_name.lower().endswith(AGE) else file_name

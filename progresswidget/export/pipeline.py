@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from progresswidget.export.destination import Growing
     from progresswidget.export.sections import Section
     from progresswidget.export.sink import Filter
 
@@ -68,6 +69,8 @@ class Progress:
         Rows read from the source so far; with a slow source it moves while `rows` stands still.
     reused
         Rows of those that an earlier run had written.
+    part
+        The file that is being written, where what is in it stays as it is.
     checkpoint
         Called by the export's thread every tenth of a second or more often. It may block, and
         the export pauses; it may raise `ExportCancelledError`, and the export is undone.
@@ -80,6 +83,7 @@ class Progress:
     checkpoint: Callable[[], None] = _go_on
     read: int = 0
     reused: int = 0
+    part: Growing | None = None
 
 
 @dataclass(frozen=True, slots=True)

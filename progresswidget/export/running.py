@@ -103,6 +103,7 @@ class Run:
         """
         progress, earlier = self._progress, self.earlier
         progress.rows = progress.read = progress.bytes = progress.reused = 0
+        progress.part = None
         if self._comparing.on and not earlier.finished and earlier.path is not None:
             self._verification = Verification(earlier.path, earlier.records)
             if any(section.content.once for section in self._sections):
@@ -194,6 +195,8 @@ class Run:
         def record(digest: bytes) -> bytes:
             entry = journal.Record(section, unit.rows, offset, size, data, digest, note)
             self.records.append(entry)
+            if self._progress.part is not None:
+                self._progress.part.committed = offset + size
             return entry.to_line()
 
         return record
@@ -241,6 +244,9 @@ class Run:
         write_at(self.part.descriptor, self._small)
         self._small = []
         self._writer.attach(self.part.path)
+        if not self._writer.writes_itself:
+            # A sink only appends, and from here on this run does not start over.
+            self._progress.part = self.part.growing(self._position)
         self._sink = Sink(
             self.part.descriptor,
             self._counted,
@@ -256,6 +262,8 @@ class Run:
 
     def _counted(self, size: int) -> None:
         self._progress.bytes = size
+        if self._progress.part is not None:
+            self._progress.part.size = size
 
     # --- what is read -------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "control": None,
         "error": None,
         "fingerprint": None,
+        "appendOnly": True,
+        "part": None,
     }
     assert set(changes) <= set(report)
     return report | changes

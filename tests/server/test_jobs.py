@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jupyter_server_ext.model import PRIVATE
 from progresswidget.protocol import MAX_REPORT
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
     assert reply == {"control": None, "url": url, "notebook": None}
     record = await server.job(body["taskId"])
     assert record.pop("updated") > 0
-    expected = {key: body[key] for key in body if key not in {"pid", "fingerprint", "control"}}
+    expected = {key: body[key] for key in body if key not in PRIVATE}
     assert record == expected | {"url": url, "notebook": None, "pending": None}
 
 

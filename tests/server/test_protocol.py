@@ -32,6 +32,7 @@ FRAMES = json.loads(
     (Path(__file__).parent.parent / "data" / "protocol" / "client_frames.json").read_text()
 )
 TASK = "0123456789abcdef0123456789abcdef"
+PART = {"name": ".a.csv.0123abcd.part", "device": "1", "inode": "2", "size": "3"}
 
 
 @pytest.mark.parametrize("row", FRAMES, ids=lambda row: row["name"])
@@ -134,7 +135,14 @@ def test_every_field_is_needed(name: str) -> None:
 
 def test_unknown_fields_are_left_out() -> None:
     report = decode_report(TASK, json.dumps({**_valid(), "later": 1}).encode())
-    assert set(report) == {"taskId", "error", "fingerprint", *REPORT_FIELDS, *LATER_FIELDS}
+    assert set(report) == {
+        "taskId",
+        "error",
+        "fingerprint",
+        "part",
+        *REPORT_FIELDS,
+        *LATER_FIELDS,
+    }
 
 
 def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
@@ -159,6 +167,12 @@ def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
         {"rows": True},
         {"reused": -1},
         {"reused": None},
+        {"appendOnly": 1},
+        {"part": "text"},
+        {"part": {"name": ".a.csv.0123abcd.part"}},
+        {"part": PART | {"size": 7}},
+        {"part": PART | {"name": ".b.csv.0123abcd.part"}},
+        {"part": PART | {"name": "../.a.csv.0123abcd.part"}},
         {"sha256": "AB" * 32},
         {"status": "done"},
         {"error": "text"},
@@ -172,6 +186,12 @@ def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
 def test_reports_that_break_a_rule(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
         decode_report(TASK, json.dumps({**_valid(), **changes}).encode())
+
+
+def test_the_part_survives_the_wire() -> None:
+    report = decode_report(TASK, json.dumps(_valid() | {"part": PART}).encode())
+    assert report["part"] == PART
+    assert protocol.Part.from_json(PART).to_json() == PART
 
 
 def test_the_fingerprint_survives_the_wire() -> None:

@@ -1,6 +1,6 @@
 /** What the buttons do: each answers with the new record, or with words for the person. */
 
-import { type Action, decodeRecord, type JobRecord } from './protocol';
+import { type Action, decodeRecord, isTerminal, type JobRecord } from './protocol';
 import { problemCode, type Server } from './server';
 
 /** Why something did not work; `key` names the sentence, `detail` is the server's own. */
@@ -65,7 +65,9 @@ export async function download(
   signal: AbortSignal,
 ): Promise<void> {
   if (record.url === null) throw new ActionFailure('fileGone');
-  const url = fileAddress(server, record);
+  const address = fileAddress(server, record);
+  // What is still being written comes as it grows, and fails in the end if the export does.
+  const url = isTerminal(record.status) ? address : `${address}?follow=1`;
   // With cookies alone, as the link will go out: a token in a header would promise too much.
   const asked = fetch(url, { method: 'HEAD', credentials: 'include', cache: 'no-store', signal });
   const response = await reached(asked, signal);

@@ -17,8 +17,8 @@ export interface Messages {
   readonly connecting: string;
   readonly status: Readonly<Record<Exclude<Status, 'running'>, string>>;
   readonly phase: Readonly<Record<Phase, string>>;
-  readonly action: Readonly<Record<Action | 'download' | 'reconnect', string>>;
-  readonly pending: Readonly<Record<Action | 'download', string>>;
+  readonly action: Readonly<Record<Action | 'download' | 'follow' | 'reconnect', string>>;
+  readonly pending: Readonly<Record<Action | 'download' | 'follow', string>>;
   readonly rows: (count: string) => string;
   readonly rowsOf: (count: string, total: string) => string;
   /** How many of the rows were there already. */
@@ -69,12 +69,14 @@ export const ENGLISH: Messages = {
     writing: 'Writing',
     compressing: 'Compressing',
     finishing: 'Finishing',
+    sending: 'Sending',
   },
   action: {
     pause: 'Pause',
     resume: 'Resume',
     cancel: 'Cancel',
     download: 'Download',
+    follow: 'Download while it is written',
     reconnect: 'Reconnect',
   },
   pending: {
@@ -82,6 +84,7 @@ export const ENGLISH: Messages = {
     resume: 'Resuming…',
     cancel: 'Cancelling…',
     download: 'Asking…',
+    follow: 'Asking…',
   },
   rows: (count) => `${count} rows`,
   rowsOf: (count, total) => `${count} of ${total} rows`,
@@ -147,12 +150,14 @@ export const CHINESE: Messages = {
     writing: '正在写入',
     compressing: '正在压缩',
     finishing: '正在收尾',
+    sending: '正在发送',
   },
   action: {
     pause: '暂停',
     resume: '继续',
     cancel: '取消',
     download: '下载',
+    follow: '边写边下载',
     reconnect: '重新连接',
   },
   pending: {
@@ -160,6 +165,7 @@ export const CHINESE: Messages = {
     resume: '正在继续…',
     cancel: '正在取消…',
     download: '正在确认…',
+    follow: '正在确认…',
   },
   rows: (count) => `${count} 行`,
   rowsOf: (count, total) => `${count} / ${total} 行`,

@@ -19,11 +19,14 @@ export const STATE_ICONS = {
   interrupted: svg(`${RING}<path d="M8.75 4.25 6.25 8.5h3.5l-2.5 3.5"/>`),
 } as const;
 
+const DOWNLOAD = svg('<path d="M8 2.5v7.25M4.75 6.75 8 10l3.25-3.25M3 13.25h10"/>');
+
 export const ACTION_ICONS = {
   pause: svg('<path d="M5.5 3.75v8.5M10.5 3.75v8.5"/>'),
   resume: svg('<path d="M5.25 3.5v9l7-4.5z"/>'),
   cancel: svg('<path d="m4.25 4.25 7.5 7.5M11.75 4.25l-7.5 7.5"/>'),
-  download: svg('<path d="M8 2.5v7.25M4.75 6.75 8 10l3.25-3.25M3 13.25h10"/>'),
+  download: DOWNLOAD,
+  follow: DOWNLOAD,
   reconnect: svg('<path d="M13 6.5A5.25 5.25 0 1 0 13.1 9.5M13.25 3v3.5h-3.5"/>'),
 } as const;
 

@@ -189,10 +189,17 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
   if (isTerminal(record.status)) return buttons;
   if (connection.kind === 'offline') return offlineButtons(connection);
   if (isDeaf(connection, record)) return buttons;
+  if (canFollow(situation, record)) buttons.add('follow');
   if (record.status === 'running') buttons.add('pause');
   if (record.status === 'paused') buttons.add('resume');
   buttons.add('cancel');
   return buttons;
+}
+
+/** What is written stays as it is, so the browser can begin to fetch it. */
+function canFollow({ connection, canDownload }: Situation, record: JobRecord): boolean {
+  const begun = record.status === 'running' || record.status === 'paused';
+  return begun && record.appendOnly && canDownload && connection.kind === 'live';
 }
 
 function offlineButtons(connection: Connection): ReadonlySet<ButtonName> {

@@ -18,6 +18,7 @@ export const PHASES = [
   'writing',
   'compressing',
   'finishing',
+  'sending',
 ] as const;
 
 export type Status = (typeof ACTIVE_STATUSES)[number] | (typeof TERMINAL_STATUSES)[number];
@@ -65,6 +66,8 @@ export interface JobRecord {
   readonly created: number;
   readonly ended: number | null;
   readonly background: boolean;
+  /** Whether the file can be read while it is written. */
+  readonly appendOnly: boolean;
   readonly sha256: string | null;
   readonly kernelId: string | null;
   readonly cellId: string | null;
@@ -141,7 +144,7 @@ type Json = Readonly<Record<string, unknown>>;
 type Kind = 'text' | 'count' | 'number' | 'flag';
 
 // name -> kind, may be null, largest length or value: the rows of REPORT_FIELDS in protocol.py,
-// without the three that the server keeps for itself (pid, fingerprint, control).
+// without those that the server keeps for itself (pid, fingerprint, control, part).
 const COUNT = Number.MAX_SAFE_INTEGER;
 export const RECORD_FIELDS: Readonly<Record<string, readonly [Kind, boolean, number]>> = {
   kind: ['text', false, 32],
@@ -172,6 +175,7 @@ export const RECORD_FIELDS: Readonly<Record<string, readonly [Kind, boolean, num
 // The same, and what it is where it is missing: fields that older servers and notebooks lack.
 export const LATER_FIELDS: Readonly<Record<string, readonly [Kind, boolean, number, unknown]>> = {
   reused: ['count', false, COUNT, 0],
+  appendOnly: ['flag', false, 0, false],
 };
 
 /** Say whether `value` is a task id: 128 random bits as 32 lower-case hexadecimal digits. */

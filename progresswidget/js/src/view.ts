@@ -29,7 +29,14 @@ interface Button {
   readonly label: HTMLSpanElement;
 }
 
-const BUTTONS: readonly ButtonName[] = ['reconnect', 'pause', 'resume', 'cancel', 'download'];
+const BUTTONS: readonly ButtonName[] = [
+  'reconnect',
+  'follow',
+  'pause',
+  'resume',
+  'cancel',
+  'download',
+];
 const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
 
 export class JobView {
@@ -246,8 +253,10 @@ export class JobView {
     const pending = this.#pending;
     const focused = this.#focused();
     for (const [name, { element, label }] of this.#buttons) {
-      const asked = name === pending || (name === 'download' && this.#downloading);
-      const text = asked ? messages.pending[name as Action | 'download'] : messages.action[name];
+      const asked = isDownload(name) ? this.#downloading : name === pending;
+      const text = asked
+        ? messages.pending[name as Exclude<ButtonName, 'reconnect'>]
+        : messages.action[name];
       setText(label, text);
       setAttribute(element, 'aria-label', `${text} ${this.#fileName}`);
       setTitle(element, text);
@@ -308,7 +317,7 @@ export class JobView {
     }
     this.#failure = null;
     try {
-      if (name === 'download') await this.#download();
+      if (isDownload(name)) await this.#download();
       else await this.#act(name);
     } catch (error) {
       if (this.#living.signal.aborted) return;
@@ -354,6 +363,11 @@ export class JobView {
       ? `${failure.refused} ${error.detail}`
       : failure[error.key];
   }
+}
+
+/** Of the whole file, or of one that is still being written. */
+function isDownload(name: ButtonName): name is 'download' | 'follow' {
+  return name === 'download' || name === 'follow';
 }
 
 function block(className: string): HTMLDivElement {

@@ -91,6 +91,15 @@ describe('a download', () => {
     expect(document.querySelector('a[download]')).toBeNull();
   });
 
+  it('of a file that is still being written follows it', async () => {
+    watch();
+    await download(server('/200/job/'), record({ name: 'a b.csv' }), signal);
+    const base = `${inject('origin')}/200/job/progresswidget/`;
+    expect(followed).toEqual([
+      { href: `${base}files/${TASK}/1/a%20b.csv?follow=1`, name: 'a b.csv' },
+    ]);
+  });
+
   it.each([
     ['/401/none/', 'login'],
     ['/403/none/', 'forbidden'],

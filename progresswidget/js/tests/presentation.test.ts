@@ -77,6 +77,7 @@ describe('the buttons', () => {
   const offline: Connection = { kind: 'offline', reason: 'unreachable' };
   const comm: Connection = { kind: 'comm' };
   const background = record({ background: true });
+  const growing = record({ appendOnly: true });
   it.each([
     ['queued', record({ status: 'queued' }), {}, ['cancel']],
     ['running', record(), {}, ['pause', 'cancel']],
@@ -92,6 +93,17 @@ describe('the buttons', () => {
     ['offline', record(), { connection: offline }, ['reconnect']],
     ['offline, nothing known', null, { connection: offline }, ['reconnect']],
     ['connecting', null, { connection: { kind: 'connecting' } as const }, []],
+    ['growing', growing, {}, ['follow', 'pause', 'cancel']],
+    [
+      'growing, paused',
+      record({ appendOnly: true, status: 'paused' }),
+      {},
+      ['follow', 'resume', 'cancel'],
+    ],
+    ['growing, not begun', record({ appendOnly: true, status: 'queued' }), {}, ['cancel']],
+    ['growing, without a server', growing, { canDownload: false }, ['pause', 'cancel']],
+    ['growing, offline', growing, { connection: offline }, ['reconnect']],
+    ['grown', { ...DONE, appendOnly: true }, {}, ['download']],
     ['over the comm, blocking', record(), { connection: comm }, []],
     ['over the comm, in the background', background, { connection: comm }, ['pause', 'cancel']],
   ])('%s', (_, record, changes, buttons) => {
@@ -126,6 +138,7 @@ describe('the bar', () => {
     ['reading', 'working'],
     ['writing', 'working'],
     ['finishing', 'finishing'],
+    ['sending', 'working'],
   ] as const)('has a stage for the phase %s', (phase, stage) => {
     expect(show(record({ phase })).stage).toBe(stage);
   });

@@ -29,6 +29,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     created: 1_712_000_000_000,
     ended: null,
     background: false,
+    appendOnly: false,
     sha256: null,
     kernelId: '3c9e',
     cellId: 'cell-1',

@@ -230,6 +230,18 @@ describe('the buttons', () => {
     expect(button(view, 'pause').textContent).toBe('Pause');
   });
 
+  it('download what is still being written, in words that a pointer reveals', async () => {
+    const asked: string[] = [];
+    const view = show({ download: async ({ status }) => void asked.push(status) });
+    view.update(record({ appendOnly: true }), LIVE);
+    expect(visibleButtons(view)).toEqual(['follow', 'pause', 'cancel']);
+    expect(button(view, 'follow').title).toBe('Download while it is written');
+    expect(part(view, '[data-action=follow] .pw-label').offsetWidth).toBeLessThan(2);
+    button(view, 'follow').click();
+    await vi.waitFor(() => expect(button(view, 'follow').ariaDisabled).toBe('false'));
+    expect(asked).toEqual(['running']);
+  });
+
   it('tell in words why something did not work, and forget it at the next state', async () => {
     const view = show({
       act: async () => {

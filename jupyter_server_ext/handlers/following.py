@@ -1,0 +1,175 @@
+"""``files/…?follow=1``: the file while it is still being written.
+
+Chunked and without a length, for nobody knows it yet. The last chunk is sent when the export is
+done and what was sent has its digest; in any other case the connection is cut, which curl, wget,
+aria2 and browsers take for the failure that it is (RFC 9112 section 8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import TYPE_CHECKING
+
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.following import file_of, next_step
+from jupyter_server_ext.ranges import content_disposition, content_type
+from jupyter_server_ext.stores.files import FileChangedError, check_place
+from jupyter_server_ext.stores.parts import GrowingFile, open_growing
+
+if TYPE_CHECKING:
+    from jupyter_server_ext.following import Source
+    from jupyter_server_ext.handlers.downloads import DownloadHandler
+    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.sending import Body
+    from jupyter_server_ext.transfers import Transfer
+
+
+class Follower:
+    """One client that reads along.
+
+    Parameters
+    ----------
+    handler
+        The request.
+    job
+        As it was when the request came.
+    """
+
+    def __init__(self, handler: DownloadHandler, job: Job) -> None:
+        self._handler, self._services = handler, handler.services
+        self._task_id, self._generation = job.task_id, job.report["generation"]
+        self._file: GrowingFile | None = None
+        self._source: Source | None = None
+
+    async def answer(self) -> None:
+        """Answer the request.
+
+        Raises
+        ------
+        ApiError
+            Before anything is sent, where the file cannot be followed.
+        """
+        job = self._services.registry.get(self._task_id)
+        self._require(job)
+        try:
+            # Opened before the answer begins where that can be: a refusal still has a status.
+            if job.part is not None:
+                await self._open(job)
+            self._describe(job)
+            if self._handler.request.method == "HEAD":
+                await self._handler.flush()  # before the end: else it would have a length of 0
+                self._handler.finish()
+            else:
+                await self._handler.sent(self._follow, self._transfer(job))
+        finally:
+            if self._file is not None:
+                self._file.close()
+
+    def _require(self, job: Job) -> None:
+        # RFC 9112 section 6.1: HTTP/1.0 knows no chunks, and there the end of the connection is the
+        # end of the file; nobody could tell a whole one from a part.
+        if self._handler.request.version != "HTTP/1.1":
+            raise ApiError("http-version", "A growing file cannot be sent by HTTP/1.0.")
+        if not job.report.get("appendOnly"):
+            message = f"A {job.report['format']} file changes until it is complete."
+            raise ApiError("not-ready", message, retry_after=1)
+        services = self._services
+        check_place(str(job.report["path"]), services.roots, allow_hidden=services.allow_hidden)
+
+    def _describe(self, job: Job) -> None:
+        handler = self._handler
+        # Neither a length nor a tag nor a digest: what is not complete has none. And no ranges:
+        # who comes again starts again.
+        handler.set_header("Accept-Ranges", "none")
+        handler.set_header("Cache-Control", "no-store")
+        handler.set_header("Content-Disposition", content_disposition(job.report["name"]))
+        handler.set_header("Cross-Origin-Resource-Policy", "same-origin")
+        handler.set_header("Content-Type", content_type(job.report["mediaType"]))
+
+    def _transfer(self, job: Job) -> Transfer:
+        return self._services.transfers.begin(
+            user=self._handler.user_id,
+            file_id=f"{self._task_id}/{self._generation}",
+            version="growing",
+            name=job.report["name"],
+            size=None,
+            offset=0,
+            direction="download",
+            task_id=self._task_id,
+        )
+
+    async def _follow(self, body: Body) -> None:
+        with self._services.registry.watching(self._task_id) as news:
+            await body.start()  # the headers: the client sees that there is something
+            while True:
+                news.clear()
+                job = self._job()
+                sent = 0 if self._file is None else self._file.offset
+                step = next_step(job, self._generation, self._source, sent)
+                if job is None or step.kind == "cut":
+                    raise FileChangedError(step.reason)
+                if step.kind == "open":
+                    await self._open_late(job)
+                elif step.kind == "send":
+                    await self._send_up_to(body, step.end)
+                elif step.kind == "wait":
+                    await self._wait(body, news)
+                else:
+                    await self._check(job)
+                    return
+
+    def _job(self) -> Job | None:
+        try:
+            return self._services.registry.get(self._task_id)
+        except ApiError:
+            return None
+
+    async def _open(self, job: Job) -> None:
+        named = file_of(job)
+        if named is None:
+            return
+        source = (named.device, named.inode)
+        services = self._services
+        opening = partial(
+            open_growing,
+            str(job.report["path"]),
+            job.part,
+            source,
+            services.roots,
+            allow_hidden=services.allow_hidden,
+        )
+        self._file = await self._handler.in_thread(opening)
+        self._source = source
+
+    async def _open_late(self, job: Job) -> None:
+        try:
+            await self._open(job)
+        except ApiError as error:
+            raise FileChangedError(error.message) from None
+
+    async def _send_up_to(self, body: Body, end: int) -> None:
+        file = self._file
+        while file is not None and file.offset < end:
+            start = file.offset
+            await body.write(await body.in_thread(partial(file.read, end)), start)
+
+    async def _wait(self, body: Body, news: asyncio.Event) -> None:
+        waiting = asyncio.ensure_future(_until(news))
+        try:
+            async with asyncio.timeout(self._services.follow_patience):
+                await body.wait(waiting)
+        except TimeoutError:
+            raise TimeoutError("nothing was heard of the export for too long") from None
+        finally:
+            waiting.cancel()
+
+    async def _check(self, job: Job) -> None:
+        file, published = self._file, job.fingerprint
+        if file is None or published is None:
+            raise FileChangedError("there is no file")
+        await self._handler.in_thread(partial(file.check, published, job.report["sha256"]))
+
+
+async def _until(news: asyncio.Event) -> None:
+    await news.wait()
