@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tornado.httputil import HTTPServerRequest
 
+    from jupyter_server_ext.sending import Gate
+
 _SMALL: Final = 64 * 1024
 _LARGE: Final = 1024 * 1024
 """Bytes of a buffer: small for those who send little, and doubled for those who fill it."""
@@ -85,6 +87,11 @@ class Body:
     def awaited(self) -> bool:
         """Whether the client waits for a word before it sends (RFC 9110 section 10.1.1)."""
         return not self._begun and self._headers.get("Expect", "").lower() == "100-continue"
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the next read will fail."""
+        return self._failure is not None
 
     def interrupt(self, failure: ApiError) -> None:
         """Let reading fail, now or at the next try."""
@@ -195,7 +202,7 @@ class Body:
 async def receive(
     body: Body,
     write: Callable[[memoryview], Awaitable[None]],
-    pay: Callable[[int], Awaitable[None]] | None = None,
+    gate: Gate,
 ) -> None:
     """Read a body to its end and write it; the next block is read while one is being written.
 
@@ -205,8 +212,8 @@ async def receive(
     ----------
     write
         Writes a block; it is called again only after it has returned.
-    pay
-        Waits until so many bytes may have moved (traffic shaping), or None.
+    gate
+        How fast bytes may come: they are read, then paid for, and written then.
 
     Raises
     ------
@@ -222,8 +229,8 @@ async def receive(
             view = memoryview(buffers[turn])
             count = await body.read_into(view[filled:])
             filled += count
-            if pay is not None:
-                await pay(count)
+            if not gate.unlimited:
+                await _pay(body, gate, count)
             if count and filled < len(view) and writing is not None and not writing.done():
                 continue
             if writing is not None:
@@ -231,7 +238,7 @@ async def receive(
             if filled:
                 writing = asyncio.ensure_future(write(view[:filled]))
                 turn = 1 - turn
-                if filled == len(view) < _LARGE:
+                if filled == len(view) < _LARGE and gate.unlimited:
                     buffers[turn] = bytearray(2 * len(view))
                 filled = 0
     finally:
@@ -239,3 +246,13 @@ async def receive(
             await writing
         if filled:
             await write(memoryview(buffers[turn])[:filled])
+
+
+async def _pay(body: Body, gate: Gate, count: int) -> None:
+    loop = asyncio.get_running_loop()
+    # Who takes over the upload does not wait for what is owed.
+    while count > 0 and not body.interrupted:
+        granted, wait = gate.grant(count, loop.time())
+        count -= granted
+        if not granted:
+            await asyncio.sleep(wait)

@@ -17,11 +17,12 @@ from jupyter_server_ext.stores.uploads import RunningDigest, StagedFile, Upload
 from jupyter_server_ext.tus import Append, Checksum, Creation, Standing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
     from concurrent.futures import Executor
     from logging import Logger
 
     from jupyter_server_ext.receiving import Body
+    from jupyter_server_ext.sending import Gate, Transfer
     from jupyter_server_ext.stores.uploads import UploadStore
 
 T = TypeVar("T")
@@ -301,8 +302,8 @@ class Uploads:
         live: Live,
         append: Append,
         body: Body,
-        pay: Callable[[int], Awaitable[None]] | None = None,
-        told: Callable[[int], None] | None = None,
+        gate: Gate,
+        transfer: Transfer,
     ) -> None:
         """Take the body of a request, and publish the file when it is complete.
 
@@ -310,10 +311,10 @@ class Uploads:
 
         Parameters
         ----------
-        pay
-            As `receive`.
-        told
-            Called with each offset that is reached.
+        gate
+            How fast the bytes may come.
+        transfer
+            Who is told how far it is.
 
         Raises
         ------
@@ -331,7 +332,7 @@ class Uploads:
                 live.offset = file.offset
                 raise ApiError("offset-conflict", f"The upload is at byte {file.offset}.")
             try:
-                await self._take(live, append, file, body, pay, told)
+                await self._take(live, append, file, body, gate, transfer)
             finally:
                 live.offset = file.offset
                 live.deadline = self._time() + self.limits.expiry
@@ -343,8 +344,8 @@ class Uploads:
         append: Append,
         file: StagedFile,
         body: Body,
-        pay: Callable[[int], Awaitable[None]] | None,
-        told: Callable[[int], None] | None,
+        gate: Gate,
+        transfer: Transfer,
     ) -> None:
         before = live.digest.copy()
         checksum = append.checksum
@@ -360,11 +361,11 @@ class Uploads:
         async def write(data: memoryview) -> None:
             await self._run(block, data)
             self._moved()
-            if told is not None and running is None:
-                told(file.offset)
+            if running is None:
+                transfer.moved(file.offset)
 
         try:
-            await receive(body, write, pay)
+            await receive(body, write, gate)
             if running is not None:
                 _compare(running.digest(), checksum)
         except BaseException as error:
@@ -377,8 +378,7 @@ class Uploads:
             await self._run(file.sync)
             live.upload = replace(live.upload, verified=file.offset)
             await self._run(self._store.save, live.upload)
-            if told is not None:
-                told(file.offset)
+            transfer.moved(file.offset)
 
     async def _settle(self, live: Live, append: Append) -> None:
         # Before the first byte: a server that starts again must know what to trust.

@@ -25,6 +25,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.ranges import http_date
 from jupyter_server_ext.receiving import Body
+from jupyter_server_ext.transfers import TOKEN_USER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -36,8 +37,6 @@ _LINGER: Final = 5.0
 _LINGER_BYTES: Final = 256 * 1024 * 1024
 _DROP: Final = 256 * 1024
 """Bytes of a refused body that are read first, so that the connection can be kept."""
-_KERNEL: Final = "kernel"
-_SHARED: Final = "token"
 _ANONYMOUS: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -46,7 +45,10 @@ class TusHandler(Handler):
 
     _reader: Body | None = None
     _live: Live | None = None
+    _user: str = TOKEN_USER
+    """Who is told of the transfer, and whose share of the traffic it takes."""
     _owner: str = ""
+    """Whose upload it is."""
 
     def set_default_headers(self) -> None:
         """Name the protocol in every answer, refusals too."""
@@ -63,7 +65,8 @@ class TusHandler(Handler):
 
     async def _prepare_kernel(self) -> None:
         await self.prepare_kernel()
-        self._owner = _KERNEL
+        # A kernel is one of the server's own people, but what others upload is not its business.
+        self._user, self._owner = TOKEN_USER, "kernel"
         await self._begin()
 
     async def _prepare_owner(self) -> None:
@@ -78,7 +81,8 @@ class TusHandler(Handler):
             raise web.HTTPError(403)
         # A token or a password names nobody: whoever came by it is one and the same owner.
         anonymous = user.name.startswith("Anonymous ") and _ANONYMOUS.fullmatch(user.username)
-        self._owner = _SHARED if self.token_authenticated or anonymous else f"user {user.username}"
+        self._user = TOKEN_USER if self.token_authenticated or anonymous else user.username
+        self._owner = f"user {self._user}"
         await self._begin()
 
     async def _begin(self) -> None:
@@ -172,7 +176,22 @@ class TusHandler(Handler):
 
     async def take(self, live: Live, append: tus.Append, body: Body) -> None:
         """Receive a body into an upload that is held."""
-        await self.services.uploads.append(live, append, body)
+        services, upload = self.services, live.upload
+        gate = services.shaper.open(self._user)
+        transfer = services.transfers.begin(
+            user=self._user,
+            file_id=upload.id,
+            name=upload.name,
+            size=append.length,
+            offset=append.offset,
+            direction="upload",
+            task_id=upload.creation.task_id,
+        )
+        try:
+            await services.uploads.append(live, append, body, gate, transfer)
+        finally:
+            gate.close()
+            transfer.end(complete=live.done)
 
     @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
     def options(self, *_: Any, **__: Any) -> None:
