@@ -199,12 +199,8 @@ class Body:
         self.interrupt(ApiError("upload-idle", message))
 
 
-async def receive(
-    body: Body,
-    write: Callable[[memoryview], Awaitable[None]],
-    gate: Gate,
-) -> None:
-    """Read a body to its end and write it; the next block is read while one is being written.
+async def receive(body: Body, write: Callable[[memoryview], Awaitable[None]], gate: Gate) -> None:
+    """Read a body to its end and write it; more is read while one block is being written.
 
     However it ends, all bytes that were read are written first.
 
@@ -220,32 +216,89 @@ async def receive(
     ApiError, StreamClosedError
         As `Body.read_into` and `write`.
     """
-    buffers = [bytearray(_SMALL), bytearray(_SMALL)]
-    writing: asyncio.Future[None] | None = None
-    turn = filled = 0
+    blocks = _Blocks(write)
     try:
-        count = -1
-        while count:
-            view = memoryview(buffers[turn])
-            count = await body.read_into(view[filled:])
-            filled += count
+        while count := await body.read_into(await blocks.room(large=gate.unlimited)):
             if not gate.unlimited:
                 await _pay(body, gate, count)
-            if count and filled < len(view) and writing is not None and not writing.done():
-                continue
-            if writing is not None:
-                await writing
-            if filled:
-                writing = asyncio.ensure_future(write(view[:filled]))
-                turn = 1 - turn
-                if filled == len(view) < _LARGE and gate.unlimited:
-                    buffers[turn] = bytearray(2 * len(view))
-                filled = 0
+            blocks.filled(count)
     finally:
-        if writing is not None:
-            await writing
-        if filled:
-            await write(memoryview(buffers[turn])[:filled])
+        await blocks.written()
+
+
+class _Block:
+    """A buffer: bytes from `written` to `filled` wait to be written."""
+
+    __slots__ = ("filled", "view", "written")
+
+    def __init__(self, size: int) -> None:
+        self.view = memoryview(bytearray(size))
+        self.filled = self.written = 0
+
+
+class _Blocks:
+    """Two buffers: while one is being written the other is filled, and none waits to be full."""
+
+    def __init__(self, write: Callable[[memoryview], Awaitable[None]]) -> None:
+        self._write = write
+        self._now, self._before = _Block(_SMALL), _Block(_SMALL)
+        self._progress = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def room(self, *, large: bool) -> memoryview:
+        """Return where the next bytes go, when there is a place.
+
+        Parameters
+        ----------
+        large
+            Whether buffers may grow.
+        """
+        self._raise_failure()
+        now = self._now
+        if now.filled == len(now.view):
+            while self._before.written < self._before.filled:
+                self._progress.clear()
+                await self._progress.wait()
+                self._raise_failure()
+            self._now, self._before = self._before, now
+            size = min(_LARGE, 2 * len(now.view)) if large else _SMALL
+            if len(self._now.view) == size:
+                self._now.filled = self._now.written = 0
+            else:
+                self._now = _Block(size)
+        return self._now.view[self._now.filled :]
+
+    def filled(self, count: int) -> None:
+        """Note that so many bytes of `room` are there."""
+        self._raise_failure()
+        self._now.filled += count
+        if self._task is None or self._task.done():
+            self._task = asyncio.ensure_future(self._run())
+
+    async def written(self) -> None:
+        """Return when nothing waits any more."""
+        if self._task is not None:
+            await self._task
+
+    def _raise_failure(self) -> None:
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    async def _run(self) -> None:
+        try:
+            while block := self._next():
+                end = block.filled
+                await self._write(block.view[block.written : end])
+                block.written = end
+                self._progress.set()
+        finally:
+            self._progress.set()
+
+    def _next(self) -> _Block | None:
+        for block in (self._before, self._now):
+            if block.written < block.filled:
+                return block
+        return None
 
 
 async def _pay(body: Body, gate: Gate, count: int) -> None:
