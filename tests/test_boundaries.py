@@ -182,3 +182,17 @@ def test_an_import_costs_less_than_50_ms_of_processor_time() -> None:
         float(subprocess.check_output([sys.executable, "-c", code], cwd=ROOT)) for _ in range(10)
     )
     assert seconds < 0.050
+
+
+@pytest.mark.parametrize("ending", ["csv", "ndjson.gz", "parquet", "arrows", "feather", "xlsx"])
+def test_an_export_of_another_library_does_not_load_pandas(ending: str, tmp_path: Path) -> None:
+    # pyarrow imports pandas, wherever it is installed, when it gets a value of Python.
+    frame = "pl.DataFrame({'a': ['x', None], 'b': [1, None], 'c': [True, None]})"
+    category = "pl.col('a').cast(pl.Categorical).alias('d')"
+    loaded = loaded_by(
+        f"import polars as pl; frame = {frame}.with_columns({category}); "
+        "from progresswidget.export.pipeline import Export, Progress; "
+        f"Export(frame, {str(tmp_path / f'a.{ending}')!r}).run(Progress())"
+    )
+    assert "pyarrow" in loaded
+    assert "pandas" not in loaded

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export import forks
+from progresswidget.export import forks, literals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,7 +98,7 @@ class _Column:
         if pa.types.is_nested(kind):
             self._nested(array, kind)
         elif pa.types.is_boolean(kind):
-            self._fixed(_filled(array, fill=False).cast(pa.uint8()), 8)
+            self._fixed(_zeroed(array).cast(pa.uint8()), 8)
         elif _is_fixed(kind):
             self._fixed(array, kind.bit_width)
         elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
@@ -211,27 +211,17 @@ def _is_text(kind: pa.DataType) -> bool:
     )
 
 
-def _zeroed(lengths: pa.Array) -> pa.Array:
+def _zeroed(array: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
-    return pc.fill_null(lengths, 0) if lengths.null_count else lengths
-
-
-def _filled(array: pa.Array, *, fill: bool) -> pa.Array:
-    import pyarrow.compute as pc
-
-    return pc.fill_null(array, fill) if array.null_count else array
+    return pc.fill_null(array, literals.zero(array.type)) if array.null_count else array
 
 
 def _hashes(array: pa.Array) -> Any:
     """Return a hash for each row of a dictionary array, whatever the order of its dictionary."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     words = array.dictionary.to_pylist()
-    hashes = [0 if word is None else _word(word) for word in words]
-    table = pa.array(hashes, pa.uint64())
-    return pc.fill_null(table.take(array.indices), 0).buffers()[1]
+    table = literals.numbers(0 if word is None else _word(word) for word in words)
+    return _zeroed(table.take(array.indices)).buffers()[1]
 
 
 def _word(word: str | bytes) -> int:

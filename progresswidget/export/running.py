@@ -129,6 +129,7 @@ class Run:
             with closing(self._units(section, index)) as units:
                 for unit in units:
                     self._place(unit, index)
+                    del unit  # its bytes are the sink's now, and the next ones need the memory
                     self._add(writer.follow(self._placed[first:], self._position))
                     self._progress.checkpoint()
             self._add(writer.end(index, self._placed[first:], self._position))

@@ -280,10 +280,18 @@ def _digest(payload: Payload) -> bytes:
 # Not a ThreadPoolExecutor: that one takes no work any more once the main thread of a script has
 # ended, and a background export may still be running then.
 def _work(tasks: SimpleQueue[_Task | None]) -> None:
-    while (task := tasks.get()) is not None:
-        if not task.unit.set_running_or_notify_cancel():
-            continue
+    while _work_once(tasks):
+        pass
+
+
+def _work_once(tasks: SimpleQueue[_Task | None]) -> bool:
+    # A function of its own: an encoder that waits for work would hold its last unit in memory.
+    task = tasks.get()
+    if task is None:
+        return False
+    if task.unit.set_running_or_notify_cancel():
         try:
             task.unit.set_result(task.run())
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             task.unit.set_exception(error)
+    return True

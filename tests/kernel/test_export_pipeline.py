@@ -30,6 +30,8 @@ from progresswidget.errors import (
     UnsupportedSourceError,
 )
 from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.export.writers.csv import CsvWriter
+from progresswidget.export.writers.parquet import ROW_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,7 +121,7 @@ def test_every_reader_agrees_on_the_file(flights: pl.DataFrame, tmp_path: Path) 
     for frame in (pd.read_csv(csv), pd.read_parquet(parquet)):
         assert frame["distance"].sum() == distance
         assert frame["dep_delay"].isna().sum() == delays
-    assert pq.ParquetFile(parquet).metadata.num_row_groups == 2
+    assert pq.ParquetFile(parquet).metadata.num_row_groups == -(-336_776 // ROW_GROUP)
 
 
 def test_totals_are_known_or_honestly_unknown(flights: pl.DataFrame, tmp_path: Path) -> None:
@@ -267,10 +269,10 @@ def test_checkpoints_are_dense(flights: pl.DataFrame, tmp_path: Path) -> None:
     progress = Progress()
     progress.checkpoint = lambda: seen.append(progress.rows)
     Export(flights, tmp_path / "f.csv").run(progress)
-    # One before each of six batches and the end, one after each of three units, one at the end.
-    assert len(seen) >= 11
+    # One before each of six batches and the end, one after each of six units, one at the end.
+    assert len(seen) >= 14
     assert seen == sorted(seen)
-    assert 131_072 in seen
+    assert CsvWriter.unit_rows in seen
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -296,7 +298,7 @@ def test_a_source_that_raises_is_blamed(suffix: str, good: int, tmp_path: Path) 
     assert path.read_text() == "old"
     # What was written whole is kept for the next run; without a whole unit nothing is.
     left = {each.suffix for each in tmp_path.iterdir() if each != path}
-    whole = good * 200_000 >= (131_072 if suffix == "csv" else 262_144)
+    whole = good * 200_000 >= (CsvWriter.unit_rows if suffix == "csv" else ROW_GROUP)
     assert left == ({".part", ".journal"} if whole else set())
 
     def again() -> Iterator[pa.RecordBatch]:

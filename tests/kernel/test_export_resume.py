@@ -26,15 +26,18 @@ from progresswidget.errors import DestinationBusyError, ExportCancelledError, So
 from progresswidget.export import finished, journal
 from progresswidget.export.destination import journal_path
 from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.export.writers.csv import CsvWriter
+from progresswidget.export.writers.parquet import ROW_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
 ROWS = 500_000
+UNIT = CsvWriter.unit_rows
 RESUMABLE = ["csv", "tsv.gz", "ndjson", "json.zst", "parquet", "arrows", "zip"]
 RESUMABLE += ["feather", "xlsx", "html"]
-MORE_ROWS = {"parquet": 4 * 262_144 + 1_000}
+MORE_ROWS = {"parquet": 4 * ROW_GROUP + 1_000}
 """Where a unit has so many rows that the others' would be less than four."""
 KILLS = int(os.environ.get("PROGRESSWIDGET_KILLS", "30"))
 """Processes that are killed for each format."""
@@ -152,7 +155,7 @@ def interrupted(path: Path, after: int, frame: pl.DataFrame | None = None) -> No
     whole = make() if frame is None else frame
 
     def batches() -> Iterator[pa.RecordBatch]:
-        yield from whole.slice(0, after * 131_072).to_arrow().to_batches()
+        yield from whole.slice(0, after * UNIT).to_arrow().to_batches()
         raise ConnectionError("gone")
 
     schema = whole.head(0).to_arrow().schema
@@ -203,16 +206,16 @@ def test_what_was_written_is_not_written_again(plain_csv: Result, tmp_path: Path
     inode = part.stat().st_ino
     result = run(make().to_arrow(), path)
     assert result.sha256 == plain_csv.sha256
-    assert result.reused == 3 * 131_072
+    assert result.reused == 3 * UNIT
     assert result.path.stat().st_ino == inode
 
 
 def test_another_frame_takes_over_what_is_equal(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     interrupted(path, 3)
-    changed = make(changed_from=2 * 131_072 + 5).to_arrow()
+    changed = make(changed_from=2 * UNIT + 5).to_arrow()
     result = run(changed, path)
-    assert result.reused == 2 * 131_072
+    assert result.reused == 2 * UNIT
     assert result.sha256 == run(changed, tmp_path / "b.csv").sha256
 
 
@@ -284,11 +287,11 @@ def test_a_stream_is_gone_on_with_too(plain_csv: Result, tmp_path: Path) -> None
     interrupted(path, 3)
     part, _ = leftovers(path)
     with part.open("r+b") as file:  # the second unit is damaged, and a stream comes only once
-        file.seek(5_000_000)
+        file.seek(3_000_000)
         file.write(b"#")
     result = run(make().to_arrow().to_reader(), path)
     assert result.sha256 == plain_csv.sha256
-    assert 0 < result.reused < 3 * 131_072
+    assert 0 < result.reused < 3 * UNIT
 
 
 def test_a_cancel_throws_away_what_was_left(tmp_path: Path) -> None:
@@ -374,7 +377,7 @@ def test_memory_that_runs_out_leaves_the_part(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         run(pa.RecordBatchReader.from_batches(schema, batches()), path)
     assert {each.suffix for each in tmp_path.iterdir()} == {".part", ".journal"}
-    assert run(pa.table({"a": range(300_000)}), path).reused == 2 * 131_072
+    assert run(pa.table({"a": range(300_000)}), path).reused == 300_000 // UNIT * UNIT
 
 
 def test_a_journal_is_private_and_holds_no_data(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ class NdjsonWriter(Writer):
 
     FORMAT = "NDJSON"
 
-    workers = 3
+    # Half as many bytes again as CSV has for each row: two units at a time are enough to hold.
+    workers = 2
+    unit_rows = 65_536
     resumable = True
 
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:

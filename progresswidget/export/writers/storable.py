@@ -75,7 +75,10 @@ def rebuilt(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> 
 
 
 def no_rows(schema: pa.Schema) -> pa.Table:
-    """Return a table without rows; pyarrow's own `empty_table` knows no sparse unions."""
+    """Return a table without rows.
+
+    pyarrow's own `empty_table` knows no sparse unions, and imports pandas.
+    """
     import pyarrow as pa
 
     return pa.table([pa.nulls(0, field.type) for field in schema], schema=schema)

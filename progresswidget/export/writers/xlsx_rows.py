@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from progresswidget.export import literals
 from progresswidget.export.writers.xlsx_parts import letters
 
 if TYPE_CHECKING:
@@ -56,18 +57,13 @@ def _arrow(series: pl.Series) -> pa.Array:
 
 def _scalars(pieces: Sequence[Any]) -> list[Any]:
     """Merge constants that are neighbours, and add the separator, which is empty."""
-    import pyarrow as pa
-
     merged: list[Any] = []
     for piece in pieces:
         if isinstance(piece, str) and merged and isinstance(merged[-1], str):
             merged[-1] += piece
         else:
             merged.append(piece)
-    return [
-        pa.scalar(piece, pa.large_string()) if isinstance(piece, str) else piece
-        for piece in [*merged, ""]
-    ]
+    return [literals.text(piece) if isinstance(piece, str) else piece for piece in [*merged, ""]]
 
 
 def _content(array: pa.LargeStringArray) -> memoryview:
