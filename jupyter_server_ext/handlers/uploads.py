@@ -76,9 +76,11 @@ class TusHandler(Handler):
             raise web.HTTPError(403)
         # `authorized` would ask when the body has been read.
         action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
-        asked = self.authorizer.is_authorized(self, user, action, self.auth_resource)
-        if not await ensure_async(asked):
-            raise web.HTTPError(403)
+        # Whoever may not write the server's contents elsewhere may not do it here.
+        for resource in (self.auth_resource, "contents"):
+            asked = self.authorizer.is_authorized(self, user, action, resource)
+            if not await ensure_async(asked):
+                raise web.HTTPError(403)
         # A token or a password names nobody: whoever came by it is one and the same owner.
         anonymous = user.name.startswith("Anonymous ") and _ANONYMOUS.fullmatch(user.username)
         self._user = TOKEN_USER if self.token_authenticated or anonymous else user.username
@@ -229,7 +231,7 @@ class UploadsHandler(TusHandler):
         self._live = live
         async with uploads.hold(live, body.interrupt):
             if first is not None and live.offset == 0 and not live.done:
-                await self.take(live, first, body)
+                await self._take_first(live, first, body)
             else:
                 await uploads.publish(live)
         self._location(live)
@@ -238,6 +240,15 @@ class UploadsHandler(TusHandler):
         if not body.ended:
             # The same request again: its first bytes are here already.
             await self._finish_early(body)
+
+    async def _take_first(self, live: Live, first: tus.Append, body: Body) -> None:
+        try:
+            await self.take(live, first, body)
+        except StreamClosedError:
+            # Who has left without its address, and has no key either, will never find it again.
+            if live.upload.key is None:
+                await self.services.uploads.remove(live)
+            raise
 
     def _location(self, live: Live) -> None:
         # Relative: the server may be known by another name or port on the way, or tomorrow.

@@ -190,6 +190,33 @@ async def test_a_cut_body_with_a_checksum_is_dropped(
     await wires.complete(upload, root)
 
 
+@pytest.mark.parametrize("key", [None, "mine"])
+async def test_a_creation_that_was_cut_is_kept_for_who_can_find_it_again(
+    wires: Wires, root: Path, eventually: Eventually, key: str | None
+) -> None:
+    fields: dict[str, object] = {
+        "Upload_Length": len(CONTENT),
+        "Content_Type": OCTETS,
+        "Content_Length": len(CONTENT),
+    }
+    if key is not None:
+        fields["Idempotency_Key"] = key
+    wire = await wires()
+    await wire.head("POST", "", **fields)
+    await wire.send(CONTENT[:700_000])
+    await eventually(lambda: any(path.stat().st_size == 700_000 for path in root.iterdir()))
+    wire.cut()
+    if key is None:
+        await eventually(lambda: not list(root.iterdir()))
+        return
+    wire = await wires()
+    await wire.head("POST", "", **fields)
+    await wire.send(CONTENT)
+    answer = await wire.answer()
+    assert (answer.status, answer.headers["upload-offset"]) == (201, "700000")
+    assert len(list(root.iterdir())) == 1
+
+
 @pytest.mark.parametrize("by", ["HEAD", "PATCH"])
 async def test_a_newer_request_takes_over_from_a_silent_one(
     wires: Wires, root: Path, eventually: Eventually, by: str
