@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -145,3 +146,9 @@ def test_the_top_level_holds_what_was_agreed_and_nothing_else() -> None:
         "pyproject.toml",
         "tests",
     }
+
+
+def test_the_widget_stays_small() -> None:
+    """It travels with every notebook that shows it where no labextension is installed."""
+    bundle = (ROOT / "progresswidget" / "static" / "widget.js").read_bytes()
+    assert len(gzip.compress(bundle)) < 40_000

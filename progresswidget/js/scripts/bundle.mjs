@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, context } from 'esbuild';
 import { inlineCss } from './inline-css.mjs';
+import { inlineWorker } from './inline-worker.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -12,7 +13,7 @@ const shared = {
   format: 'esm',
   target: 'es2022',
   charset: 'utf8',
-  plugins: [inlineCss],
+  plugins: [inlineCss, inlineWorker],
   logLevel: 'info',
 };
 

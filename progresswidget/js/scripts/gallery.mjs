@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { context } from 'esbuild';
 import { inlineCss } from './inline-css.mjs';
+import { inlineWorker } from './inline-worker.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const gallery = await context({
@@ -12,7 +13,7 @@ const gallery = await context({
   bundle: true,
   format: 'esm',
   write: false,
-  plugins: [inlineCss],
+  plugins: [inlineCss, inlineWorker],
 });
 const { port } = await gallery.serve({ servedir: 'gallery', host: '127.0.0.1' });
 process.stdout.write(`http://127.0.0.1:${port}/\n`);

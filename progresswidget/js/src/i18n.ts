@@ -5,8 +5,11 @@
  */
 
 import type { FailureKey } from './actions';
+import type { TransferButton } from './icons';
 import type { Action, JobError, Phase, Status } from './protocol';
 import type { OfflineReason } from './socket';
+import type { TransferFailure } from './transfer';
+import type { Direction } from './transfer_presentation';
 
 type ErrorText = Pick<JobError, 'message' | 'hint'>;
 
@@ -17,8 +20,8 @@ export interface Messages {
   readonly connecting: string;
   readonly status: Readonly<Record<Exclude<Status, 'running'>, string>>;
   readonly phase: Readonly<Record<Phase, string>>;
-  readonly action: Readonly<Record<Action | 'download' | 'follow' | 'reconnect', string>>;
-  readonly pending: Readonly<Record<Action | 'download' | 'follow', string>>;
+  readonly action: Readonly<Record<Action | 'download' | 'follow' | 'save' | 'reconnect', string>>;
+  readonly pending: Readonly<Record<Action | 'download' | 'follow' | 'save', string>>;
   readonly rows: (count: string) => string;
   readonly rowsOf: (count: string, total: string) => string;
   /** How many of the rows were there already. */
@@ -32,6 +35,7 @@ export interface Messages {
   /** Shown in place of the buttons where the kernel could not hear them. */
   readonly stopByHand: string;
   readonly failure: Readonly<Record<FailureKey, string>>;
+  readonly transfer: TransferMessages;
   /** By the code of a job's error; any other code is shown in the server's own words. */
   readonly error: Readonly<
     Record<
@@ -45,6 +49,23 @@ export interface Messages {
       ErrorText
     >
   >;
+}
+
+/** Of one file on its way between the server and this computer. */
+export interface TransferMessages {
+  readonly label: Readonly<Record<Direction, (name: string) => string>>;
+  readonly starting: string;
+  readonly checking: string;
+  readonly paused: string;
+  readonly failed: string;
+  readonly running: Readonly<Record<Direction, string>>;
+  readonly done: Readonly<Record<Direction, string>>;
+  readonly verified: Readonly<Record<Direction, string>>;
+  readonly waiting: (attempt: number, of: number) => string;
+  readonly bytesOf: (bytes: string, total: string) => string;
+  readonly rate: (bytes: string) => string;
+  readonly action: Readonly<Record<TransferButton, string>>;
+  readonly failure: Readonly<Record<TransferFailure, string>>;
 }
 
 const RUN_AGAIN = 'Run the cell again to export from the beginning.';
@@ -77,6 +98,7 @@ export const ENGLISH: Messages = {
     cancel: 'Cancel',
     download: 'Download',
     follow: 'Download while it is written',
+    save: 'Save and resume',
     reconnect: 'Reconnect',
   },
   pending: {
@@ -85,6 +107,7 @@ export const ENGLISH: Messages = {
     cancel: 'Cancelling…',
     download: 'Asking…',
     follow: 'Asking…',
+    save: 'Choosing…',
   },
   rows: (count) => `${count} rows`,
   rowsOf: (count, total) => `${count} of ${total} rows`,
@@ -112,6 +135,47 @@ export const ENGLISH: Messages = {
     notReady: 'The file is not complete yet.',
     fileGone: 'The file is not there any more, or has changed since. Run the cell again.',
     refused: 'The server refused.',
+  },
+  transfer: {
+    label: { save: (name) => `Saving of ${name}`, upload: (name) => `Upload of ${name}` },
+    starting: 'Asking the server',
+    checking: 'Checking what is there',
+    paused: 'Paused',
+    failed: 'Stopped',
+    running: { save: 'Saving', upload: 'Uploading' },
+    done: { save: 'Saved', upload: 'Uploaded' },
+    verified: { save: 'Saved and verified', upload: 'Uploaded and verified' },
+    waiting: (attempt, of) => `Trying again, ${attempt} of ${of}`,
+    bytesOf: (bytes, total) => `${bytes} of ${total}`,
+    rate: (bytes) => `${bytes}/s`,
+    action: {
+      pause: 'Pause',
+      resume: 'Continue',
+      again: 'Begin again',
+      cancel: 'Cancel',
+      dismiss: 'Close',
+    },
+    failure: {
+      unreachable: 'The server cannot be reached. Continue when the network is back.',
+      login: 'Your login has ended. Log in again, then continue.',
+      forbidden: 'You may not do this on this server.',
+      missing: 'The server has no such file any more.',
+      conflict: 'The server is busy with this file. Continue in a moment.',
+      gone: 'The file was replaced or deleted on the server. Run the cell again.',
+      changed: 'The file on the server is not the one that was begun.',
+      notReady: 'The server is not ready. Continue in a moment.',
+      refused: 'The server refused.',
+      tooLarge: 'The file is larger than the server takes.',
+      serverFull: 'The disk of the server is full. Make room there, then continue.',
+      exists: 'The folder has a file of this name already.',
+      diskFull: 'The disk of this computer is full. Make room, then continue.',
+      noPermission: 'The browser may not use the file. Continue, and allow it.',
+      localGone: 'The file on this computer was moved or deleted.',
+      otherFile: 'That is not the file that was begun. Continue with the same one.',
+      notPicked: 'Continue, and choose the same file again.',
+      damaged: 'What arrived is not what the server has, and was thrown away.',
+      elsewhere: 'Another page of this browser works on this file.',
+    },
   },
   error: {
     'kernel-died': { message: 'The kernel died.', hint: RUN_ON },
@@ -158,6 +222,7 @@ export const CHINESE: Messages = {
     cancel: '取消',
     download: '下载',
     follow: '边写边下载',
+    save: '保存（可续传）',
     reconnect: '重新连接',
   },
   pending: {
@@ -166,6 +231,7 @@ export const CHINESE: Messages = {
     cancel: '正在取消…',
     download: '正在确认…',
     follow: '正在确认…',
+    save: '正在选择…',
   },
   rows: (count) => `${count} 行`,
   rowsOf: (count, total) => `${count} / ${total} 行`,
@@ -193,6 +259,47 @@ export const CHINESE: Messages = {
     notReady: '文件尚未写完。',
     fileGone: '文件已不存在，或之后被更改。请重新运行该单元格。',
     refused: '服务器拒绝了请求。',
+  },
+  transfer: {
+    label: { save: (name) => `保存 ${name}`, upload: (name) => `上传 ${name}` },
+    starting: '正在询问服务器',
+    checking: '正在核对已有内容',
+    paused: '已暂停',
+    failed: '已停止',
+    running: { save: '正在保存', upload: '正在上传' },
+    done: { save: '已保存', upload: '已上传' },
+    verified: { save: '已保存，已校验', upload: '已上传，已校验' },
+    waiting: (attempt, of) => `正在重试（第 ${attempt} 次，共 ${of} 次）`,
+    bytesOf: (bytes, total) => `${bytes}，共 ${total}`,
+    rate: (bytes) => `每秒 ${bytes}`,
+    action: {
+      pause: '暂停',
+      resume: '继续',
+      again: '重新开始',
+      cancel: '取消',
+      dismiss: '关闭',
+    },
+    failure: {
+      unreachable: '无法连接服务器。网络恢复后请点“继续”。',
+      login: '登录已失效。请重新登录，然后继续。',
+      forbidden: '您无权在此服务器上执行此操作。',
+      missing: '服务器上已没有这个文件。',
+      conflict: '服务器正在处理这个文件，请稍后继续。',
+      gone: '服务器上的文件已被替换或删除。请重新运行该单元格。',
+      changed: '服务器上的文件已不是开始时的那一个。',
+      notReady: '服务器尚未就绪，请稍后继续。',
+      refused: '服务器拒绝了请求。',
+      tooLarge: '文件超过了服务器允许的大小。',
+      serverFull: '服务器磁盘已满。请先在服务器上腾出空间，再继续。',
+      exists: '该文件夹中已有同名文件。',
+      diskFull: '本机磁盘已满。请先腾出空间，再继续。',
+      noPermission: '浏览器未获准使用该文件。请点“继续”并允许访问。',
+      localGone: '本机上的文件已被移动或删除。',
+      otherFile: '这不是开始时的那个文件，请选择同一个文件继续。',
+      notPicked: '请点“继续”，并再次选择同一个文件。',
+      damaged: '收到的内容与服务器上的不一致，已丢弃。',
+      elsewhere: '此浏览器的另一个页面正在处理这个文件。',
+    },
   },
   error: {
     'kernel-died': { message: '内核已崩溃。', hint: RUN_ON_CHINESE },

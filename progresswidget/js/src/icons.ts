@@ -27,8 +27,20 @@ export const ACTION_ICONS = {
   cancel: svg('<path d="m4.25 4.25 7.5 7.5M11.75 4.25l-7.5 7.5"/>'),
   download: DOWNLOAD,
   follow: DOWNLOAD,
+  save: svg(
+    '<path d="M3 3.5A.75.75 0 0 1 3.75 2.75h6.9L13.25 5.3v7.2a.75.75 0 0 1-.75.75h-8.75a.75.75 0 0 1-.75-.75zM5.5 2.75v3h4.25v-3M5.25 13.25V9.5h5.75v3.75"/>',
+  ),
   reconnect: svg('<path d="M13 6.5A5.25 5.25 0 1 0 13.1 9.5M13.25 3v3.5h-3.5"/>'),
+} as const;
+
+export const TRANSFER_ICONS = {
+  pause: ACTION_ICONS.pause,
+  resume: ACTION_ICONS.resume,
+  again: ACTION_ICONS.reconnect,
+  cancel: ACTION_ICONS.cancel,
+  dismiss: ACTION_ICONS.cancel,
 } as const;
 
 export type StateIcon = keyof typeof STATE_ICONS;
 export type ButtonName = keyof typeof ACTION_ICONS;
+export type TransferButton = keyof typeof TRANSFER_ICONS;

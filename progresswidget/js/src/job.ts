@@ -4,9 +4,13 @@ import { download, requestAction } from './actions';
 import type { Messages } from './i18n';
 import { type Action, isTerminal, type JobRecord } from './protocol';
 import type { TaskState } from './reducer';
+import { canSave } from './save/file_access';
+import { type Save, saveOf } from './save/saves';
 import type { Server } from './server';
 import type { Channel, Connection } from './socket';
 import { adoptStyle } from './stylesheet';
+import type { TransferState } from './transfer';
+import { TransferView } from './transfer_view';
 import { JobView } from './view';
 
 export interface JobOptions {
@@ -31,6 +35,9 @@ export class Job {
   #link: Connection = { kind: 'comm' };
   #channel: Channel | null = null;
   #unfollow: (() => void) | null = null;
+  #save: Save | null = null;
+  #transfer: TransferView | null = null;
+  readonly #living = new AbortController();
   #told = '';
 
   constructor(options: JobOptions) {
@@ -44,6 +51,7 @@ export class Job {
       handlers: {
         act: (action, signal) => this.#act(action, signal),
         download: server && ((record, signal) => download(server, record, signal)),
+        save: server && canSave() ? async () => await this.#save?.begin() : null,
         reconnect: () => this.#channel?.reconnect(),
       },
     });
@@ -76,11 +84,14 @@ export class Job {
     const connection = this.#connection;
     const record = this.#record(connection);
     this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
+    if (record?.status === 'done') this.#followSave(record);
     if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
   }
 
   dispose(): void {
+    this.#living.abort();
     this.#unfollow?.();
+    this.#transfer?.dispose();
     this.view.dispose();
   }
 
@@ -105,6 +116,41 @@ export class Job {
   get #isUnknown(): boolean {
     if (this.#task?.missing) return true;
     return this.#link.kind === 'offline' && this.#link.reason === 'absent';
+  }
+
+  /** A save of this file may have been begun by another bar, or by an earlier page. */
+  #followSave(record: JobRecord): void {
+    const { server } = this.#options;
+    if (!server || record.url === null || !canSave()) return;
+    const save = saveOf(server, record);
+    if (save === this.#save) return;
+    this.#save = save;
+    save.follow((state) => {
+      if (save === this.#save) this.#showSave(save, state);
+    }, this.#living.signal);
+  }
+
+  #showSave(save: Save, state: TransferState | null): void {
+    if (state === null) {
+      this.view.showTransfer(null);
+      this.#transfer?.dispose();
+      this.#transfer = null;
+      return;
+    }
+    this.#transfer ??= new TransferView({
+      name: save.name,
+      direction: 'save',
+      messages: this.#options.messages,
+      handlers: {
+        pause: () => void save.pause(),
+        resume: () => void save.resume(),
+        cancel: () => void save.cancel(),
+        dismiss: () => void save.dismiss(),
+        again: () => void save.begin(),
+      },
+    });
+    this.#transfer.update(state);
+    this.view.showTransfer(this.#transfer.element);
   }
 
   #tellEnd(record: JobRecord): void {

@@ -57,6 +57,8 @@ export interface Situation {
   /** The progress that was shown last, below which the bar does not go. */
   readonly floor: number;
   readonly canDownload: boolean;
+  /** The page can write to a file of the person, and does not do so for this job yet. */
+  readonly canSave?: boolean;
   /** The server says that it does not know the job. */
   readonly unknown?: boolean;
   /** Whole seconds since the record was true, while the job runs. */
@@ -183,7 +185,10 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
   const { connection, canDownload } = situation;
   const buttons = new Set<ButtonName>();
   if (record.status === 'done') {
-    if (canDownload && !situation.unknown && record.url !== null) buttons.add('download');
+    if (canDownload && !situation.unknown && record.url !== null) {
+      buttons.add('download');
+      if (situation.canSave) buttons.add('save');
+    }
     return buttons;
   }
   if (isTerminal(record.status)) return buttons;

@@ -1,6 +1,7 @@
 /** The bar's style, brought along by the script: hosts load one file. */
 
-import css from '../style/bar.css?inline';
+import bar from '../style/bar.css?inline';
+import transfer from '../style/transfer.css?inline';
 
 let sheet: CSSStyleSheet | undefined;
 
@@ -10,7 +11,7 @@ export function adoptStyle(node: Node): void {
   const scope = root instanceof ShadowRoot ? root : document;
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(css);
+    sheet.replaceSync(bar + transfer);
   }
   if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
 }

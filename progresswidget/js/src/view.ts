@@ -1,6 +1,7 @@
 /** The bar: one compact card, the same in every front end. */
 
 import { ActionFailure } from './actions';
+import { block, setAttribute, setText, setTitle, span } from './dom';
 import type { Messages } from './i18n';
 import { ACTION_ICONS, type ButtonName, STATE_ICONS } from './icons';
 import { everySecond, Pace } from './pace';
@@ -13,6 +14,8 @@ export interface Handlers {
   act(action: Action, signal: AbortSignal): Promise<JobRecord | null>;
   /** Null where no server can be reached from the page. */
   readonly download: ((record: JobRecord, signal: AbortSignal) => Promise<void>) | null;
+  /** Begin a save that can be resumed; null where the page cannot. */
+  readonly save?: ((record: JobRecord) => Promise<void>) | null;
   reconnect(): void;
 }
 
@@ -35,6 +38,7 @@ const BUTTONS: readonly ButtonName[] = [
   'pause',
   'resume',
   'cancel',
+  'save',
   'download',
 ];
 const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
@@ -64,7 +68,9 @@ export class JobView {
   #unknown = false;
   #endTicking: (() => void) | null = null;
   #asked: Action | null = null;
-  #downloading = false;
+  /** The button whose work goes on. */
+  #fetching: 'download' | 'follow' | 'save' | null = null;
+  #transfer: HTMLElement | null = null;
   #failure: string | null = null;
   #floor = 0;
   #generation = -1;
@@ -89,6 +95,15 @@ export class JobView {
       this.#keepFloor(record);
     }
     this.#render(before === null);
+  }
+
+  /** Show the bar of a transfer below the job's own, or none. */
+  showTransfer(element: HTMLElement | null): void {
+    if (element === this.#transfer) return;
+    this.#transfer?.remove();
+    this.#transfer = element;
+    if (element) this.#announcer.before(element);
+    this.#render();
   }
 
   dispose(): void {
@@ -174,6 +189,7 @@ export class JobView {
         connection: this.#connection,
         floor: this.#floor,
         canDownload: this.#options.handlers.download !== null,
+        canSave: this.#options.handlers.save != null && this.#transfer === null,
         unknown: this.#unknown,
         ahead: this.#record ? this.#pace.ahead(this.#record, Date.now()) : 0,
       },
@@ -253,15 +269,14 @@ export class JobView {
     const pending = this.#pending;
     const focused = this.#focused();
     for (const [name, { element, label }] of this.#buttons) {
-      const asked = isDownload(name) ? this.#downloading : name === pending;
-      const text = asked
-        ? messages.pending[name as Exclude<ButtonName, 'reconnect'>]
-        : messages.action[name];
+      const asked = name === pending || name === this.#fetching;
+      const text = asked ? messages.pending[name] : messages.action[name];
       setText(label, text);
       setAttribute(element, 'aria-label', `${text} ${this.#fileName}`);
       setTitle(element, text);
       // Nothing replaces a pending cancel. A truly disabled button would lose the keyboard's place.
-      const waits = asked || (pending === 'cancel' && name !== 'reconnect' && name !== 'download');
+      const closed = name !== 'reconnect' && name !== 'download' && name !== 'save';
+      const waits = asked || (pending === 'cancel' && closed);
       setAttribute(element, 'aria-disabled', String(waits));
       element.hidden = !shown.buttons.has(name);
     }
@@ -317,7 +332,7 @@ export class JobView {
     }
     this.#failure = null;
     try {
-      if (isDownload(name)) await this.#download();
+      if (isFetch(name)) await this.#fetch(name);
       else await this.#act(name);
     } catch (error) {
       if (this.#living.signal.aborted) return;
@@ -343,15 +358,17 @@ export class JobView {
     }
   }
 
-  async #download(): Promise<void> {
+  async #fetch(name: 'download' | 'follow' | 'save'): Promise<void> {
     const record = this.#record;
     if (!record) return;
-    this.#downloading = true;
+    const { download, save } = this.#options.handlers;
+    this.#fetching = name;
     this.#render();
     try {
-      await this.#options.handlers.download?.(record, this.#living.signal);
+      if (name === 'save') await save?.(record);
+      else await download?.(record, this.#living.signal);
     } finally {
-      this.#downloading = false;
+      this.#fetching = null;
     }
     this.#render();
   }
@@ -365,32 +382,7 @@ export class JobView {
   }
 }
 
-/** Of the whole file, or of one that is still being written. */
-function isDownload(name: ButtonName): name is 'download' | 'follow' {
-  return name === 'download' || name === 'follow';
-}
-
-function block(className: string): HTMLDivElement {
-  const element = document.createElement('div');
-  element.className = className;
-  return element;
-}
-
-function span(className: string): HTMLSpanElement {
-  const element = document.createElement('span');
-  element.className = className;
-  return element;
-}
-
-// Writing the same value again would still dirty the layout and wake a screen reader.
-function setText(element: HTMLElement, text: string): void {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function setTitle(element: HTMLElement, text: string): void {
-  if (element.title !== text) element.title = text;
-}
-
-function setAttribute(element: HTMLElement, name: string, value: string): void {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+/** Of the whole file, of one that is still being written, or into a file of the person's own. */
+function isFetch(name: ButtonName): name is 'download' | 'follow' | 'save' {
+  return name === 'download' || name === 'follow' || name === 'save';
 }

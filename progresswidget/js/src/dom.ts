@@ -1,0 +1,26 @@
+/** Small pieces of a page. */
+
+export function block(className: string): HTMLDivElement {
+  const element = document.createElement('div');
+  element.className = className;
+  return element;
+}
+
+export function span(className: string): HTMLSpanElement {
+  const element = document.createElement('span');
+  element.className = className;
+  return element;
+}
+
+// Writing the same value again would still dirty the layout and wake a screen reader.
+export function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export function setTitle(element: HTMLElement, text: string): void {
+  if (element.title !== text) element.title = text;
+}
+
+export function setAttribute(element: HTMLElement, name: string, value: string): void {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

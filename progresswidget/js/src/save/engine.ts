@@ -1,0 +1,352 @@
+/** Streams one file of the server into one file of the person, across losses of either side. */
+
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
+import type { Backoff } from '../backoff';
+import { NEW_TRANSFER, TemporaryError, TransferError, type TransferState } from '../transfer';
+import {
+  canContinue,
+  checkpointIsDue,
+  localFailure,
+  type Remote,
+  readAnswer,
+  requestHeaders,
+  startOffset,
+} from './plan';
+
+/** What of a save outlives the page. */
+export interface SaveProgress {
+  readonly remote: Remote;
+  /** Bytes that are in the file for good. */
+  readonly offset: number;
+}
+
+export interface SaveJob extends SaveProgress {
+  readonly url: string;
+  readonly handle: FileSystemFileHandle;
+}
+
+export interface Surroundings {
+  /** Aborted with `'pause'` or `'cancel'` as its reason. */
+  readonly signal: AbortSignal;
+  readonly backoff: Backoff;
+  report(state: TransferState): void;
+  keep(progress: SaveProgress): Promise<void>;
+  /** Wait so many milliseconds, or less if there is reason to hope. */
+  rest(milliseconds: number): Promise<void>;
+  /** Whether the page may be about to go: what was written is then put into the file, once. */
+  takeHint(): boolean;
+}
+
+/** Milliseconds without a byte after which a connection is taken for dead. */
+const SILENCE = 30_000;
+/** Bytes that are written at once: each write is a message to another process. */
+const BLOCK = 1024 * 1024;
+/** Milliseconds between two reports. */
+const REPORT_EVERY = 100;
+
+/**
+ * Run a save to its end, or to a pause.
+ *
+ * @returns The last state, which was reported too.
+ */
+export async function runSave(job: SaveJob, around: Surroundings): Promise<TransferState> {
+  const save = new Saving(job, around);
+  try {
+    return await save.run();
+  } catch (error) {
+    if (around.signal.aborted) return save.stopped();
+    return save.failed(localFailure(error) ?? new TransferError('refused', String(error)));
+  }
+}
+
+class Saving {
+  readonly #job: SaveJob;
+  readonly #around: Surroundings;
+  readonly #file: LocalFile;
+  #hash = sha256.create();
+  #remote: Remote;
+  #state: TransferState = NEW_TRANSFER;
+  #reported = -REPORT_EVERY;
+
+  constructor(job: SaveJob, around: Surroundings) {
+    this.#job = job;
+    this.#around = around;
+    this.#remote = job.remote;
+    this.#file = new LocalFile(job.handle);
+  }
+
+  async run(): Promise<TransferState> {
+    const { signal } = this.#around;
+    this.#report({ size: this.#remote.size });
+    await this.#readAgain();
+    let whole = this.#file.offset > 0 && this.#file.offset === this.#remote.size;
+    while (!whole) {
+      signal.throwIfAborted();
+      try {
+        await this.#receive();
+        whole = true;
+      } catch (error) {
+        if (localFailure(error) !== null || signal.aborted) throw error;
+        await this.#waitForBetter(error);
+      }
+    }
+    return await this.#finish();
+  }
+
+  /** Paused or cancelled: the first keeps what it has. */
+  async stopped(): Promise<TransferState> {
+    if (this.#around.signal.reason === 'cancel') {
+      await this.#file.discard();
+      return this.#report({ status: 'paused' });
+    }
+    try {
+      await this.#commit();
+    } catch (error) {
+      return this.failed(localFailure(error) ?? new TransferError('refused', String(error)));
+    }
+    return this.#report({ status: 'paused' });
+  }
+
+  async failed({ failure, detail }: TransferError): Promise<TransferState> {
+    // What arrived before a failure of the server is worth keeping; after one of the disk it is gone.
+    await this.#commit().catch(() => this.#file.discard());
+    return this.#report({ status: 'failed', failure, detail, offset: this.#file.committed });
+  }
+
+  /** Hash what an earlier page has written: it must be ours still, to the last byte. */
+  async #readAgain(): Promise<void> {
+    const { signal } = this.#around;
+    const found = await this.#job.handle.getFile();
+    const offset = startOffset(found.size, this.#job.offset, this.#remote);
+    this.#file.startAt(offset);
+    if (offset === 0) return;
+    const reader = found.stream().getReader();
+    let read = 0;
+    for (;;) {
+      signal.throwIfAborted();
+      const { done, value } = await reader.read();
+      if (done) break;
+      this.#hash.update(value);
+      read += value.byteLength;
+      this.#tell({ status: 'checking', offset: read });
+    }
+  }
+
+  async #receive(): Promise<void> {
+    if (!canContinue(this.#remote)) await this.#beginAgain();
+    const watch = new Watchdog(this.#around.signal);
+    try {
+      const response = await fetch(this.#job.url, {
+        headers: requestHeaders(this.#file.offset, this.#remote),
+        // Cookies alone, and never out of the browser's cache: the validators are ours.
+        credentials: 'same-origin',
+        cache: 'no-store',
+        referrerPolicy: 'no-referrer',
+        redirect: 'error',
+        signal: watch.signal,
+      });
+      const answer = { status: response.status, get: (name: string) => response.headers.get(name) };
+      const { from, remote } = readAnswer(answer, this.#file.offset, this.#remote);
+      this.#remote = remote;
+      if (from === 0 && this.#file.offset > 0) await this.#beginAgain();
+      await this.#around.keep({ remote, offset: this.#file.committed });
+      this.#report({ status: 'running', size: remote.size });
+      await this.#write(response, watch);
+    } finally {
+      watch.end();
+    }
+  }
+
+  async #write(response: Response, watch: Watchdog): Promise<void> {
+    const reader = response.body?.getReader();
+    if (!reader) throw new TransferError('refused');
+    for (;;) {
+      watch.alive();
+      const { done, value } = await reader.read();
+      if (done) break;
+      const { size } = this.#remote;
+      if (size !== null && this.#file.offset + value.byteLength > size) {
+        throw new TransferError('changed');
+      }
+      this.#hash.update(value);
+      await this.#file.write(value);
+      this.#around.backoff.reset();
+      this.#tell({ status: 'running', offset: this.#file.offset });
+      if (this.#around.takeHint() || this.#file.checkpointIsDue()) await this.#commit();
+    }
+    // A server that does not tell the length ends the file by ending its answer.
+    if (this.#remote.size === null) this.#remote = { ...this.#remote, size: this.#file.offset };
+    if (this.#file.offset < (this.#remote.size ?? 0)) throw new TypeError('the body was cut');
+  }
+
+  /** From the first byte: the server knows no ranges, or has no tag to hold on to. */
+  async #beginAgain(): Promise<void> {
+    this.#hash = sha256.create();
+    await this.#file.discard();
+    this.#file.startAt(0);
+  }
+
+  async #waitForBetter(error: unknown): Promise<void> {
+    const { backoff, rest } = this.#around;
+    const temporary = error instanceof TemporaryError ? error : null;
+    await this.#commit();
+    const delay = backoff.next();
+    if (delay === null) throw new TransferError(temporary?.failure ?? 'unreachable');
+    this.#report({ status: 'waiting', attempt: backoff.attempt, tries: backoff.tries });
+    await rest(Math.max(delay, Math.min(temporary?.after ?? 0, 60_000)));
+  }
+
+  async #finish(): Promise<TransferState> {
+    await this.#commit();
+    const { size, sha256: expected } = this.#remote;
+    const found = await this.#job.handle.getFile();
+    const digest = bytesToHex(this.#hash.digest());
+    if (found.size !== size || (expected !== null && digest !== expected)) {
+      await this.#file.empty();
+      await this.#around.keep({ remote: this.#remote, offset: 0 });
+      throw new TransferError('damaged');
+    }
+    return this.#report({ status: 'done', offset: found.size, verified: expected !== null });
+  }
+
+  /** Put what was written into the file for good, and remember that it is there. */
+  async #commit(): Promise<void> {
+    if (!this.#file.isOpen) return;
+    await this.#file.commit();
+    await this.#around.keep({ remote: this.#remote, offset: this.#file.committed });
+  }
+
+  #tell(change: Partial<TransferState>): void {
+    if (performance.now() - this.#reported >= REPORT_EVERY) this.#report(change);
+  }
+
+  #report(change: Partial<TransferState>): TransferState {
+    this.#reported = performance.now();
+    this.#state = {
+      ...this.#state,
+      failure: null,
+      detail: '',
+      offset: this.#file.offset,
+      ...change,
+    };
+    this.#around.report(this.#state);
+    return this.#state;
+  }
+}
+
+/** The file of the person: written in blocks, put in place by checkpoints. */
+class LocalFile {
+  readonly #handle: FileSystemFileHandle;
+  readonly #block = new Uint8Array(BLOCK);
+  #used = 0;
+  #writable: FileSystemWritableFileStream | null = null;
+  /** Bytes that are in the file for good. */
+  committed = 0;
+  /** Bytes that were taken, in the file or on their way. */
+  offset = 0;
+  #openedAt = 0;
+  #lastCost = 0;
+
+  constructor(handle: FileSystemFileHandle) {
+    this.#handle = handle;
+  }
+
+  get isOpen(): boolean {
+    return this.#writable !== null;
+  }
+
+  /** Go on behind the first `offset` bytes of what is there; from 0 it is a new file. */
+  startAt(offset: number): void {
+    this.offset = this.committed = offset;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.offset += bytes.byteLength;
+    let rest = bytes;
+    while (rest.byteLength > 0) {
+      const part = rest.subarray(0, BLOCK - this.#used);
+      this.#block.set(part, this.#used);
+      this.#used += part.byteLength;
+      rest = rest.subarray(part.byteLength);
+      if (this.#used === BLOCK) await this.#flush();
+    }
+    // An open file is what a checkpoint looks for.
+    await this.#open();
+  }
+
+  checkpointIsDue(): boolean {
+    return checkpointIsDue(performance.now() - this.#openedAt, this.#lastCost);
+  }
+
+  async commit(): Promise<void> {
+    const started = performance.now();
+    await this.#flush();
+    const writable = await this.#open();
+    this.#writable = null;
+    await writable.close();
+    this.committed = this.offset;
+    this.#lastCost = 2 * (performance.now() - started);
+  }
+
+  /** Forget what is not committed. */
+  async discard(): Promise<void> {
+    const writable = this.#writable;
+    this.#writable = null;
+    this.#used = 0;
+    this.offset = this.committed;
+    // An errored stream has nothing more to abort.
+    await writable?.abort().catch(() => undefined);
+  }
+
+  async empty(): Promise<void> {
+    await this.discard();
+    const writable = await this.#handle.createWritable({ keepExistingData: false });
+    await writable.close();
+    this.offset = this.committed = 0;
+  }
+
+  async #open(): Promise<FileSystemWritableFileStream> {
+    if (this.#writable) return this.#writable;
+    const keepExistingData = this.committed > 0;
+    const writable = await this.#handle.createWritable({ keepExistingData });
+    if (keepExistingData) {
+      await writable.truncate(this.committed);
+      await writable.seek(this.committed);
+    }
+    this.#openedAt = performance.now();
+    this.#writable = writable;
+    return writable;
+  }
+
+  async #flush(): Promise<void> {
+    const writable = await this.#open();
+    if (this.#used === 0) return;
+    const used = this.#used;
+    this.#used = 0;
+    await writable.write(this.#block.subarray(0, used));
+  }
+}
+
+/** Ends a request that has gone silent: a lost route brings no error for minutes. */
+class Watchdog {
+  readonly #silence = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.signal = AbortSignal.any([signal, this.#silence.signal]);
+    this.alive();
+  }
+
+  alive(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#silence.abort(new TypeError('silence')), SILENCE);
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
+    // Whatever is still to come of a body that nobody reads.
+    this.#silence.abort();
+  }
+}

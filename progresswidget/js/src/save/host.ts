@@ -1,0 +1,41 @@
+/** Starts the worker of a save; where the host forbids workers, the page does the work itself. */
+
+import type { TransferState } from '../transfer';
+import { type Command, type Driver, drive, type SaveEntry } from './drive';
+import type { FromWorker, ToWorker } from './worker';
+import SaveWorker from './worker?worker&inline';
+
+export function startSave(entry: SaveEntry, report: (state: TransferState) => void): Driver {
+  const waiting: Command[] = [];
+  let driver: Driver | null = null;
+  const use = (chosen: Driver) => {
+    driver = chosen;
+    for (const command of waiting.splice(0)) chosen.command(command);
+  };
+  const inPage = () => use(drive(entry, report));
+  let worker: Worker;
+  try {
+    worker = new SaveWorker();
+  } catch {
+    inPage();
+    return { command: (command) => driver?.command(command), end: () => driver?.end() };
+  }
+  const send = (message: ToWorker) => worker.postMessage(message);
+  worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
+    if (data !== 'ready') {
+      report(data);
+      return;
+    }
+    send({ start: entry });
+    use({ command: (command) => send({ command }), end: () => worker.terminate() });
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    // A content security policy shows itself only here.
+    if (driver === null) inPage();
+  };
+  return {
+    command: (command) => (driver ? driver.command(command) : waiting.push(command)),
+    end: () => (driver ? driver.end() : worker.terminate()),
+  };
+}

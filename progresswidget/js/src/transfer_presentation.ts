@@ -1,0 +1,116 @@
+/** What a bar shows for a transfer: pure values, no DOM. */
+
+import { formatBytes, formatEta, formatPercent } from './format';
+import type { Messages } from './i18n';
+import type { StateIcon, TransferButton } from './icons';
+import { canResume, isMoving, type TransferState } from './transfer';
+
+export type Direction = 'save' | 'upload';
+export type TransferPart = 'percent' | 'bytes' | 'rate' | 'time';
+
+export interface TransferPresentation {
+  /** The colour and the motion. */
+  readonly stage: 'working' | 'waiting' | 'paused' | 'failed' | 'done';
+  readonly icon: StateIcon;
+  readonly words: string;
+  readonly percent: number | null;
+  readonly valueText: string;
+  readonly parts: ReadonlyMap<TransferPart, string>;
+  readonly note: string | null;
+  readonly buttons: ReadonlySet<TransferButton>;
+}
+
+const ICONS = {
+  working: 'running',
+  waiting: 'queued',
+  paused: 'paused',
+  failed: 'failed',
+  done: 'done',
+} as const;
+
+/**
+ * @param rate Bytes a second, null while it is not known.
+ * @param canBeginAgain Whether there is a way to do the whole once more.
+ */
+export function presentTransfer(
+  state: TransferState,
+  direction: Direction,
+  rate: number | null,
+  canBeginAgain: boolean,
+  messages: Messages,
+): TransferPresentation {
+  const stage = stageOf(state);
+  const percent = percentOf(state);
+  const words = wordsFor(state, direction, messages);
+  const parts = partsOf(state, percent, rate, messages);
+  return {
+    stage,
+    icon: ICONS[stage],
+    words,
+    percent,
+    valueText: [words, parts.get('percent')].filter((text) => text !== undefined).join(', '),
+    parts,
+    note: noteFor(state, messages),
+    buttons: buttonsFor(state, canBeginAgain),
+  };
+}
+
+function stageOf({ status }: TransferState): TransferPresentation['stage'] {
+  return status === 'starting' || status === 'checking' || status === 'running'
+    ? 'working'
+    : status;
+}
+
+function wordsFor(state: TransferState, direction: Direction, messages: Messages): string {
+  const { transfer } = messages;
+  switch (state.status) {
+    case 'waiting':
+      return transfer.waiting(state.attempt, state.tries);
+    case 'done':
+      return state.verified ? transfer.verified[direction] : transfer.done[direction];
+    case 'running':
+      return transfer.running[direction];
+    default:
+      return transfer[state.status];
+  }
+}
+
+function percentOf({ status, offset, size }: TransferState): number | null {
+  if (status === 'done') return 100;
+  if (size === null) return null;
+  return size === 0 ? 0 : Math.min(100, (offset / size) * 100);
+}
+
+function partsOf(
+  state: TransferState,
+  percent: number | null,
+  rate: number | null,
+  { locale, transfer, left }: Messages,
+): Map<TransferPart, string> {
+  const { status, offset, size } = state;
+  const parts = new Map<TransferPart, string>();
+  if (percent !== null && status !== 'done') parts.set('percent', formatPercent(percent, locale));
+  if (size !== null || offset > 0) {
+    const moved = formatBytes(status === 'done' ? (size ?? offset) : offset, locale);
+    const whole = size === null || status === 'done' ? null : formatBytes(size, locale);
+    parts.set('bytes', whole === null ? moved : transfer.bytesOf(moved, whole));
+  }
+  if (status === 'running' && rate !== null && rate >= 1) {
+    parts.set('rate', transfer.rate(formatBytes(rate, locale)));
+    if (size !== null) parts.set('time', left(formatEta((size - offset) / rate, locale)));
+  }
+  return parts;
+}
+
+function noteFor({ failure, detail }: TransferState, { transfer }: Messages): string | null {
+  if (failure === null) return null;
+  const text = transfer.failure[failure];
+  return failure === 'refused' && detail !== '' ? `${text} ${detail}` : text;
+}
+
+function buttonsFor(state: TransferState, canBeginAgain: boolean): ReadonlySet<TransferButton> {
+  if (isMoving(state)) return new Set(['pause', 'cancel']);
+  if (canResume(state)) return new Set(['resume', 'cancel']);
+  if (state.status === 'failed' && canBeginAgain) return new Set(['again', 'dismiss']);
+  return new Set(['dismiss']);
+}

@@ -1,0 +1,282 @@
+"""\"Save and resume\": into a file that a person picks, across losses of the line and of the page.
+
+The picker itself cannot be driven. In its place stands one that answers with a file of the
+browser's own file system, which is a real file handle in every other respect: it is written by the
+same writables, kept in the same database, and stopped by the same quota.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from network import Network
+from page_objects import LIMIT, NotebookPage
+from playwright.sync_api import Locator, expect
+from test_looks import dismiss_dialogs
+
+if TYPE_CHECKING:
+    from jupyter_process import JupyterProcess
+
+pytestmark = pytest.mark.e2e
+
+Opener = Callable[..., NotebookPage]
+
+SETUP = """
+import numpy as np
+import progresswidget as pw
+import pyarrow as pa
+
+def numbers(seed):
+    return pa.table({"n": np.random.default_rng(seed).integers(2**62, size=900_000)})
+"""
+EXPORT = 'pw.export(numbers(1), "numbers.csv")'
+ANOTHER = 'pw.export(numbers(2), "numbers.csv")'
+
+PICKER = """
+window.showSaveFilePicker = async ({suggestedName}) => {
+  const root = await navigator.storage.getDirectory();
+  return await root.getFileHandle(suggestedName, {create: true});
+};
+"""
+# A handle of an earlier page, as the browser gives it back: usable after a click alone.
+PROMPT = """
+(() => {
+  const granted = new WeakSet();
+  FileSystemFileHandle.prototype.queryPermission = async function () {
+    return granted.has(this) ? 'granted' : 'prompt';
+  };
+  FileSystemFileHandle.prototype.requestPermission = async function () {
+    if (!navigator.userActivation.isActive) throw new DOMException('no click', 'SecurityError');
+    granted.add(this);
+    return window.refuses ? 'denied' : 'granted';
+  };
+})();
+"""
+DIGEST = """
+async name => {
+  const root = await navigator.storage.getDirectory();
+  const file = await (await root.getFileHandle(name)).getFile();
+  const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
+  return [...new Uint8Array(digest)].map(byte => byte.toString(16).padStart(2, '0')).join('');
+}
+"""
+NAMES = """
+async () => {
+  const names = [];
+  for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
+  return names;
+}
+"""
+KEPT = """
+() => new Promise((resolve, reject) => {
+  const opening = indexedDB.open('progresswidget');
+  opening.onerror = () => reject(opening.error);
+  opening.onsuccess = () => {
+    const database = opening.result;
+    const reading = database.transaction('saves').objectStore('saves').getAll();
+    reading.onerror = () => reject(reading.error);
+    reading.onsuccess = () => {
+      database.close();
+      resolve(reading.result[0]?.offset ?? 0);
+    };
+  };
+})
+"""
+SLOW = 3_000_000.0
+"""Bytes a second at which the file takes some seconds."""
+
+
+class Saving:
+    """A notebook behind a line that can be cut, with a finished export to save."""
+
+    def __init__(self, shown: NotebookPage, network: Network, server: JupyterProcess) -> None:
+        self.shown, self.network, self.server = shown, network, server
+        self.page = shown.page
+
+    @property
+    def row(self) -> Locator:
+        """The bar of the save."""
+        return self.page.locator(".pw-transfer[data-direction=save]")
+
+    def press(self, name: str) -> None:
+        """Press a button of the save's bar."""
+        self.row.locator(f"button[data-transfer={name}]").click()
+
+    def begin(self) -> None:
+        """Press "Save and resume"."""
+        self.shown.bars.first.locator("button[data-action=save]").click()
+
+    def wait_for(self, status: str) -> None:
+        """Wait until the save is in a state."""
+        self.page.locator(f".pw-transfer[data-status={status}]").wait_for(timeout=LIMIT)
+
+    def value(self) -> float:
+        """Return the percentage that the bar states."""
+        return float(self.row.get_by_role("progressbar").get_attribute("aria-valuenow") or 0)
+
+    def wait_for_more_than(self, percent: float) -> None:
+        """Wait until more than that has arrived."""
+        self.page.wait_for_function(
+            """percent => {
+              const bar = document.querySelector('.pw-transfer [role=progressbar]');
+              return bar && Number(bar.getAttribute('aria-valuenow')) > percent;
+            }""",
+            arg=percent,
+            timeout=LIMIT,
+        )
+
+    def wait_for_answer(self, asking: str) -> Any:
+        """Evaluate an asynchronous function until what it comes to is true, and return that."""
+        deadline = time.monotonic() + LIMIT / 1000
+        while not (answer := self.page.evaluate(asking)):
+            assert time.monotonic() < deadline, f"never true: {asking}"
+            self.page.wait_for_timeout(50)
+        return answer
+
+    def assert_verified(self) -> None:
+        """Wait for the end, and compare the file with the server's."""
+        self.wait_for("done")
+        expect(self.row).to_contain_text("Saved and verified")
+        digests = [job["sha256"] for job in self.server.jobs()]
+        assert self.page.evaluate(DIGEST, "numbers.csv") in digests
+
+
+@pytest.fixture
+def saving(lab: JupyterProcess, open_notebook: Opener) -> Iterator[Saving]:
+    with Network(lab.port) as network:
+        behind = replace(lab, port=network.port)
+
+        shown = _open(behind, open_notebook)
+        yield Saving(shown, network, lab)
+
+
+def _open(server: JupyterProcess, open_notebook: Opener) -> NotebookPage:
+    shown = open_notebook(server, SETUP, EXPORT, ANOTHER)
+    shown.page.evaluate(f"() => {{{PICKER}}}")
+    shown.page.add_init_script(PICKER)
+    shown.run_and_wait(0)
+    shown.run_and_wait(1)
+    shown.wait_for_state("done")
+    shown.save()
+    return shown
+
+
+def test_a_save_streams_into_the_picked_file_and_is_verified(saving: Saving) -> None:
+    saving.begin()
+    saving.assert_verified()
+    saving.press("dismiss")
+    expect(saving.row).to_have_count(0)
+    saving.shown.reload()
+    saving.shown.wait_for_state("done")
+    expect(saving.row).to_have_count(0)
+
+
+def test_a_save_goes_on_by_itself_after_the_line_was_lost(saving: Saving) -> None:
+    saving.network.rate = SLOW
+    saving.begin()
+    saving.wait_for_more_than(10)
+    saving.network.cut()
+    saving.wait_for("waiting")
+    expect(saving.row).to_contain_text(re.compile(r"Trying again, \d of 5"))
+    saving.network.rate = 0
+    saving.network.mend()
+    saving.assert_verified()
+    assert saving.network.ranges("/files/")[0] > 0
+    (resumed,) = [head for head in saving.network.heads("/files/") if "bytes=" in head]
+    assert re.search(r'^if-range: "sha256-', resumed, re.IGNORECASE | re.MULTILINE)
+
+
+def test_a_save_says_when_it_has_given_up_and_goes_on_by_a_click(saving: Saving) -> None:
+    saving.network.rate = SLOW
+    saving.begin()
+    saving.wait_for_more_than(10)
+    saving.network.cut()
+    saving.wait_for("failed")
+    dismiss_dialogs(saving.shown)
+    expect(saving.row).to_contain_text("The server cannot be reached")
+    saving.network.rate = 0
+    saving.network.mend()
+    saving.press("resume")
+    saving.assert_verified()
+    assert saving.network.ranges("/files/")[0] > 0
+
+
+def test_a_paused_save_stands_still_and_goes_on(saving: Saving) -> None:
+    saving.network.rate = SLOW
+    saving.begin()
+    saving.wait_for_more_than(10)
+    saving.press("pause")
+    saving.wait_for("paused")
+    value = saving.value()
+    saving.shown.reload()  # what was paused by hand stays so
+    saving.wait_for("paused")
+    assert saving.value() == pytest.approx(value, abs=0.1)
+    assert saving.network.ranges("/files/") == []
+    saving.network.rate = 0
+    saving.press("resume")
+    saving.assert_verified()
+    assert saving.network.ranges("/files/")[0] > 0
+
+
+@pytest.mark.parametrize("permission", ["granted", "prompt"])
+def test_a_reload_in_the_middle_costs_nothing_that_was_in_the_file(
+    saving: Saving, permission: str
+) -> None:
+    saving.network.rate = SLOW / 2
+    saving.begin()
+    kept = saving.wait_for_answer(KEPT)
+    if permission == "prompt":
+        saving.page.add_init_script(PROMPT)
+    saving.shown.reload()
+    saving.network.rate = 0
+    if permission == "prompt":
+        saving.wait_for("paused")
+        saving.page.evaluate("window.refuses = true")
+        saving.press("resume")
+        saving.wait_for("failed")
+        expect(saving.row).to_contain_text("Continue, and allow it")
+        saving.page.evaluate("window.refuses = false")
+        saving.press("resume")
+    saving.assert_verified()
+    (first,) = saving.network.ranges("/files/")
+    assert first >= kept > 1_000_000, (first, kept)
+
+
+def test_a_full_disk_is_told_in_words_and_can_be_made_good(saving: Saving) -> None:
+    origin = saving.page.evaluate("location.origin")
+    devtools = saving.page.context.new_cdp_session(saving.page)
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin, "quotaSize": 4_000_000})
+    saving.begin()
+    saving.wait_for("failed")
+    expect(saving.row).to_contain_text("The disk of this computer is full")
+    devtools.send("Storage.overrideQuotaForOrigin", {"origin": origin})
+    saving.press("resume")
+    saving.assert_verified()
+
+
+def test_a_new_generation_ends_the_save_of_the_old_one_in_words(saving: Saving) -> None:
+    saving.network.rate = SLOW
+    saving.begin()
+    saving.wait_for_more_than(10)
+    saving.press("pause")
+    saving.wait_for("paused")
+    saving.network.rate = 0
+    saving.shown.run_and_wait(2)
+    saving.press("resume")
+    saving.wait_for("failed")
+    expect(saving.row).to_contain_text("The file was replaced or deleted on the server")
+    expect(saving.row.locator("button[data-transfer=resume]")).to_be_hidden()
+
+
+def test_a_cancelled_save_leaves_no_file_behind(saving: Saving) -> None:
+    saving.network.rate = SLOW
+    saving.begin()
+    saving.wait_for_more_than(10)
+    saving.press("cancel")
+    expect(saving.row).to_have_count(0, timeout=LIMIT)
+    saving.wait_for_answer(f"async () => (await ({NAMES})()).length === 0")
