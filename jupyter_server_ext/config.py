@@ -104,6 +104,13 @@ class Settings(HasTraits):
         download waits.""",
     ).tag(config=True)
 
+    max_archive_entries = Integer(
+        100_000,
+        min=1,
+        help="""Files and folders that one archive may hold: they are listed before the first byte
+        leaves.""",
+    ).tag(config=True)
+
     keep_transfers = Integer(
         1_000,
         min=0,

@@ -56,6 +56,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "tus-version": (412, "Speak the version of tus that the answer names."),
     "precondition-failed": (412, "The file differs from the one you expect."),
     "too-large": (413, "Send less."),
+    "archive-too-large": (413, "Ask for a folder with less in it, or for some of its files."),
     "unsupported-type": (415, "Send the type that the message names."),
     "range-not-satisfiable": (416, "Ask for bytes within the file."),
     "key-reused": (422, "Use a new Idempotency-Key for another upload."),

@@ -173,6 +173,7 @@ class ProgressExtension(Settings, ExtensionApp):
             heartbeat=self.heartbeat,
             follow_patience=self.follow_patience,
             max_connections_per_user=self.max_connections_per_user,
+            max_archive_entries=self.max_archive_entries,
             note_activity=note_activity,
             shaper=Shaper(self._rates()),
             transfers=Transfers(

@@ -52,6 +52,7 @@ class Services:
     heartbeat: float
     follow_patience: float
     max_connections_per_user: int
+    max_archive_entries: int
     note_activity: Callable[[], None]
     shaper: Shaper
     transfers: Transfers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jupyter_server_ext.handlers.archives import ArchiveHandler
 from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
@@ -29,6 +30,7 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/uploads/", UploadsHandler),
         (r"progresswidget/uploads/([^/]+)", UploadHandler),
         (r"progresswidget/contents/(.+)", ContentsHandler),
+        (r"progresswidget/archives/(.*)", ArchiveHandler),
         (r"progresswidget/ws", EventsHandler),
         # The last: without it an unknown address would get jupyter_server's page in HTML.
         (r"progresswidget(?:/.*)?", NotFoundHandler),

@@ -42,7 +42,7 @@ class PublishedFile:
     def __init__(self, descriptor: int, expected: Fingerprint) -> None:
         self._descriptor = descriptor
         self._expected = expected
-        self.fingerprint = _fingerprint(os.fstat(descriptor))
+        self.fingerprint = fingerprint_of(os.fstat(descriptor))
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +95,7 @@ class PublishedFile:
             If it was. The change time does not count: deleting or renaming the file moves it, and
             harms no open reader.
         """
-        if not self._same_content(_fingerprint(os.fstat(self._descriptor))):
+        if not self._same_content(fingerprint_of(os.fstat(self._descriptor))):
             raise FileChangedError
 
     def sha256(self) -> str:
@@ -204,6 +204,56 @@ def open_below(root: str, path: str, *, allow_hidden: bool) -> PublishedFile:
     return _checked(descriptor, None)
 
 
+def open_folder_below(root: str, path: str, *, allow_hidden: bool) -> int:
+    """Open a folder below `root`, or `root` itself; to be called in a thread.
+
+    Parameters
+    ----------
+    path
+        Relative to `root`, with slashes, empty for itself: not to be trusted.
+    allow_hidden
+        Whether a component of it may begin with a dot.
+
+    Returns
+    -------
+    A descriptor, to be closed by the caller.
+
+    Raises
+    ------
+    ApiError
+        ``outside-roots``, ``hidden``, ``not-readable`` or ``not-found``.
+    """
+    parts = path.split("/") if path else []
+    if "\0" in path or not all(part not in {"", ".", ".."} for part in parts):
+        raise ApiError("not-found", "There is no such folder.")
+    _require_visible(parts, allow_hidden=allow_hidden)
+    try:
+        descriptor = os.open(root, _FOLDER)
+        for part in parts:
+            above = descriptor
+            try:
+                descriptor = open_folder(above, part)
+            finally:
+                os.close(above)
+    except OSError as error:
+        refusal = _refusal(error, f"{root.rstrip('/')}/{path}")
+        if refusal.code == "file-missing":
+            raise ApiError("not-found", "There is no such folder.") from None
+        raise refusal from None
+    return descriptor
+
+
+def open_folder(above: int, name: str) -> int:
+    """Open a folder within an open one, and never through a symlink.
+
+    Raises
+    ------
+    OSError
+        If it is not there, or is no folder.
+    """
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+
+
 def _require_visible(parts: list[str], *, allow_hidden: bool) -> None:
     if not allow_hidden and any(part.startswith(".") for part in parts):
         raise ApiError("hidden", "The file or a folder above it is hidden.")
@@ -214,7 +264,7 @@ def _checked(descriptor: int, expected: Fingerprint | None) -> PublishedFile:
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise ApiError("not-a-file", "This is not a regular file.")
-    return PublishedFile(descriptor, expected or _fingerprint(status))
+    return PublishedFile(descriptor, expected or fingerprint_of(status))
 
 
 def _below(path: str, roots: Sequence[str]) -> tuple[str, list[str]]:
@@ -271,7 +321,8 @@ def _has_link(path: str) -> bool:
     return any(folder.is_symlink() for folder in (place, *place.parents))
 
 
-def _fingerprint(status: os.stat_result) -> Fingerprint:
+def fingerprint_of(status: os.stat_result) -> Fingerprint:
+    """Return what tells a file from another one, and from itself after a change."""
     return Fingerprint(
         device=status.st_dev,
         inode=status.st_ino,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = {
     r"progresswidget/api/jobs": "api/jobs",
     r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
+    r"progresswidget/archives/(.*)": "archives/somewhere",
     r"progresswidget/api/limits": "api/limits",
     r"progresswidget/api/transfers": "api/transfers",
     r"progresswidget/api/transfers/(.+)": "api/transfers/" + "a" * 32 + "/1",
