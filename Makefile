@@ -19,12 +19,13 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test test-js test-python test-notebooks lint format build bench clean
+.PHONY: help lab demo test test-js test-python test-notebooks test-faults lint format build bench clean
 
 help:
 	@echo "make lab     JupyterLab on the first tutorial"
 	@echo "make demo    the same job without a screen: about a minute"
 	@echo "make test    lint, types, unit, server and browser tests, notebooks"
+	@echo "make test-faults  everything that is cut, killed or full, many times over"
 	@echo "make lint    ruff, mypy, Biome and tsc"
 	@echo "make format  let ruff and Biome rewrite the sources"
 	@echo "make bench   speed and memory against the peers"
@@ -84,7 +85,14 @@ test-js: $(BUILD_STAMP) .venv/.dev
 
 test-python: .venv/.dev
 	$(BIN)/python tests/e2e/chromium.py
+	$(BIN)/python tests/faults/programs.py
 	$(BIN)/python -m pytest
+
+# Slow and large ones too, and each many times. What is random is the same in every run.
+test-faults: .venv/.dev
+	$(BIN)/python tests/e2e/chromium.py
+	$(BIN)/python tests/faults/programs.py
+	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
 
 test-notebooks: .venv/.dev
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks

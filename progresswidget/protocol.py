@@ -232,6 +232,8 @@ LATER_FIELDS: Final[dict[str, tuple[_Kind, bool, int, object]]] = {
     "appendOnly": ("flag", False, 0, False),
 }
 
+_NO_NAME: Final = re.compile(r"[\0/\\]|\A\.{0,2}\Z")
+
 
 def _check_field(name: str, value: object, kind: _Kind, nullable: bool, limit: int) -> None:  # noqa: FBT001
     if value is None:
@@ -307,7 +309,7 @@ def _check_values(known: Json) -> None:
         raise MalformedError("malformed", "sha256 must be 64 lower-case hexadecimal digits")
     if not known["path"].startswith("/") and not re.match(r"[A-Za-z]:[\\/]", known["path"]):
         raise MalformedError("malformed", "path must be absolute")
-    if "\0" in known["path"] or not known["name"] or re.search(r"[\0/\\]", known["name"]):
+    if "\0" in known["path"] or _NO_NAME.search(known["name"]):
         raise MalformedError("malformed", "name must be a file name without its folder")
 
 

@@ -1,0 +1,56 @@
+"""The programs that the laboratory works with: found, and installed where they are missing.
+
+Run as a script it makes sure that they are there. The tests import `path`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# program -> the package of Debian that has it
+PACKAGES = {
+    "curl": "curl",
+    "wget": "wget",
+    "aria2c": "aria2",
+    "nginx": "nginx-light",
+    "libfaketime.so.1": "libfaketime",
+}
+
+
+def find(name: str) -> str | None:
+    """Return the path of a program or, with ``.so``, of a library to be loaded before others."""
+    if ".so" in name:
+        found = sorted(Path("/usr/lib").glob(f"*/faketime/{name}"))
+        return str(found[0]) if found else None
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+
+
+def path(name: str) -> str:
+    """Return the path of a program that must be there."""
+    found = find(name)
+    assert found is not None, f"no {name}: run `python tests/faults/programs.py`"
+    return found
+
+
+def install(packages: list[str]) -> None:
+    """Install packages by apt where this is Debian and we are root."""
+    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        wait = ["-o", "DPkg::Lock::Timeout=120", "-qq"]
+        get = ["apt-get", *wait, "install", "-y", "--no-install-recommends", *packages]
+        for step in (["apt-get", *wait, "update"], get):
+            subprocess.run(step, env=quiet, check=False)
+
+
+if __name__ == "__main__":
+    missing = [package for name, package in PACKAGES.items() if find(name) is None]
+    if missing:
+        install(missing)
+    absent = [name for name in PACKAGES if find(name) is None]
+    if absent:
+        sys.exit(f"The fault laboratory needs {', '.join(absent)} (Debian: {', '.join(missing)})")
+    print(f"the fault laboratory uses {', '.join(path(name) for name in PACKAGES)}")
