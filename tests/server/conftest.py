@@ -6,6 +6,12 @@ import asyncio
 import hashlib
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +26,7 @@ from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
+import jupyter_server_ext
 from progresswidget.protocol import SUBPROTOCOL, Json
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 
 BASE_URL = "/user/alice/"
 TOKEN = "5ECRETt0ken"
+PACKAGE = Path(jupyter_server_ext.__file__).parent
 
 
 def make_report(task_id: str | None = None, **changes: Any) -> Json:
@@ -225,6 +233,96 @@ def server(
     for page in running.pages:
         page.close()
     jp_asyncio_loop.run_until_complete(extension.stop_extension())
+
+
+class Process:
+    """One server process."""
+
+    token = "t0ken"
+
+    def __init__(self, home: Path, root: Path, *options: str, port: str = "0") -> None:
+        environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
+        environment |= {
+            "HOME": str(home),
+            "JUPYTER_CONFIG_PATH": str(home / "etc"),
+            "JUPYTER_CONFIG_DIR": str(home / "config"),
+            "JUPYTER_DATA_DIR": str(home / "data"),
+            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
+            "PYTHONPATH": str(PACKAGE.parent),
+        }
+        self.log = home / f"log-{time.monotonic_ns()}.txt"
+        command = [
+            sys.executable,
+            "-m",
+            "jupyter_server",
+            f"--port={port}",
+            "--no-browser",
+            "--allow-root",
+        ]
+        command += [
+            f"--ServerApp.root_dir={root}",
+            f"--IdentityProvider.token={self.token}",
+            *options,
+        ]
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        self.pid = self._process.pid
+        self.endpoint = self._wait_for_endpoint(home)
+        content = json.loads(self.endpoint.read_text())
+        self.url, self._secret = content["url"], content["secret"]
+        self.content = content
+
+    def _wait_for_endpoint(self, home: Path) -> Path:
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            assert self._process.poll() is None, self.log.read_text()
+            for path in home.glob("runtime/progresswidget/*/endpoint.json"):
+                if json.loads(path.read_text())["pid"] == self.pid:
+                    return path
+            time.sleep(0.05)
+        raise AssertionError(f"no endpoint: {self.log.read_text()}")
+
+    def request(self, path: str, *, method: str = "GET", body: Json | None = None) -> Any:
+        scheme = f"Kernel {self._secret}" if method == "PUT" else f"token {self.token}"
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            headers={"Authorization": scheme},
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def report(self, body: Json) -> Any:
+        return self.request(f"api/jobs/{body['taskId']}", method="PUT", body=body)
+
+    def stop(self, sign: int = signal.SIGTERM) -> None:
+        self._process.send_signal(sign)
+        self._process.wait(30)
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait(30)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start servers of one user and one root, configured by the file that the wheel installs."""
+    home, root = tmp_path / "home", tmp_path / "root"
+    enabled = home / "etc" / "jupyter_server_config.d"
+    for folder in (home, root, enabled):
+        folder.mkdir(parents=True)
+    shutil.copy(PACKAGE / "config" / "progresswidget.json", enabled)
+    started: list[Process] = []
+
+    def starter(*options: str, port: str = "0") -> Process:
+        started.append(Process(home, root, *options, port=port))
+        return started[-1]
+
+    yield starter
+    for process in started:
+        process.close()
 
 
 @pytest.fixture

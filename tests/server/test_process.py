@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -13,107 +11,20 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import closing
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
-import jupyter_server_ext
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from conftest import Process
 
     from progresswidget.protocol import Json
 
     Report = Callable[..., Json]
-
-PACKAGE = Path(jupyter_server_ext.__file__).parent
-TOKEN = "t0ken"
-
-
-class Process:
-    """One server process."""
-
-    def __init__(self, home: Path, root: Path, *options: str, port: str = "0") -> None:
-        environment = {name: value for name, value in os.environ.items() if "JUPYTER" not in name}
-        environment |= {
-            "HOME": str(home),
-            "JUPYTER_CONFIG_PATH": str(home / "etc"),
-            "JUPYTER_CONFIG_DIR": str(home / "config"),
-            "JUPYTER_DATA_DIR": str(home / "data"),
-            "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-            "PYTHONPATH": str(PACKAGE.parent),
-        }
-        self.log = home / f"log-{time.monotonic_ns()}.txt"
-        command = [
-            sys.executable,
-            "-m",
-            "jupyter_server",
-            f"--port={port}",
-            "--no-browser",
-            "--allow-root",
-        ]
-        command += [f"--ServerApp.root_dir={root}", f"--IdentityProvider.token={TOKEN}", *options]
-        with self.log.open("w") as log:
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        self.pid = self._process.pid
-        self.endpoint = self._wait_for_endpoint(home)
-        content = json.loads(self.endpoint.read_text())
-        self.url, self._secret = content["url"], content["secret"]
-        self.content = content
-
-    def _wait_for_endpoint(self, home: Path) -> Path:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            assert self._process.poll() is None, self.log.read_text()
-            for path in home.glob("runtime/progresswidget/*/endpoint.json"):
-                if json.loads(path.read_text())["pid"] == self.pid:
-                    return path
-            time.sleep(0.05)
-        raise AssertionError(f"no endpoint: {self.log.read_text()}")
-
-    def request(self, path: str, *, method: str = "GET", body: Json | None = None) -> Any:
-        scheme = f"Kernel {self._secret}" if method == "PUT" else f"token {TOKEN}"
-        request = urllib.request.Request(
-            self.url + path,
-            method=method,
-            headers={"Authorization": scheme},
-            data=None if body is None else json.dumps(body).encode(),
-        )
-        with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
-
-    def report(self, body: Json) -> Any:
-        return self.request(f"api/jobs/{body['taskId']}", method="PUT", body=body)
-
-    def stop(self, sign: int = signal.SIGTERM) -> None:
-        self._process.send_signal(sign)
-        self._process.wait(30)
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(30)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    """Start servers of one user and one root, configured by the file that the wheel installs."""
-    home, root = tmp_path / "home", tmp_path / "root"
-    enabled = home / "etc" / "jupyter_server_config.d"
-    for folder in (home, root, enabled):
-        folder.mkdir(parents=True)
-    shutil.copy(PACKAGE / "config" / "progresswidget.json", enabled)
-    started: list[Process] = []
-
-    def starter(*options: str, port: str = "0") -> Process:
-        started.append(Process(home, root, *options, port=port))
-        return started[-1]
-
-    yield starter
-    for process in started:
-        process.close()
 
 
 def test_a_restarted_server_knows_its_jobs(start: Callable[..., Process], report: Report) -> None:
@@ -228,7 +139,7 @@ def test_a_kernel_inherits_the_path_and_not_the_secret(start: Callable[..., Proc
     request = urllib.request.Request(
         f"{base}api/kernels",
         method="POST",
-        headers={"Authorization": f"token {TOKEN}"},
+        headers={"Authorization": f"token {process.token}"},
         data=b'{"name": "python3"}',
     )
     with urllib.request.urlopen(request, timeout=30) as response:
@@ -270,7 +181,9 @@ def test_memory_stays_flat_for_a_large_file(
     memory = psutil.Process(process.pid).memory_info
 
     def download(limit: int) -> tuple[int, int]:
-        request = urllib.request.Request(address, headers={"Authorization": f"token {TOKEN}"})
+        request = urllib.request.Request(
+            address, headers={"Authorization": f"token {process.token}"}
+        )
         total = most = 0
         with urllib.request.urlopen(request, timeout=30) as response:
             while total < limit and (block := response.read(8 << 20)):

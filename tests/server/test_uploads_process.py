@@ -1,0 +1,266 @@
+"""Uploads to servers that are killed, stopped, restarted, or out of room; and their memory."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import os
+import random
+import resource
+import signal
+import time
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from conftest import Process
+
+    Start = Callable[..., Process]
+
+CONTENT = os.urandom(6_000_000)
+MIB = 1 << 20
+
+
+def checksum(content: bytes) -> str:
+    return f"sha256 {base64.b64encode(hashlib.sha256(content).digest()).decode()}"
+
+
+class Uploading:
+    """One upload to a server that may be another one tomorrow."""
+
+    def __init__(self, process: Process, length: int = len(CONTENT), **fields: str) -> None:
+        self.process = process
+        name = base64.b64encode(b"a.bin").decode()
+        fields = {name.replace("_", "-"): value for name, value in fields.items()}
+        answer = self.ask(
+            "POST",
+            "",
+            {"Upload-Length": str(length), "Upload-Metadata": f"filename {name}"} | fields,
+        )
+        assert answer.status == 201, answer.read()
+        self.id = str(answer.headers["Location"])
+
+    def ask(
+        self, method: str, path: str | None = None, headers: dict[str, str] | None = None
+    ) -> http.client.HTTPResponse:
+        with self.connected() as connection:
+            connection.request(method, self.target(path), headers=self.fields(headers))
+            response = connection.getresponse()
+            response.read()
+            return response
+
+    @contextmanager
+    def connected(self) -> Iterator[http.client.HTTPConnection]:
+        where = urlsplit(self.process.url)
+        with closing(http.client.HTTPConnection(str(where.hostname), where.port or 80, 60)) as one:
+            yield one
+
+    def target(self, path: str | None) -> str:
+        upload = self.id if path is None else path
+        return f"{urlsplit(self.process.url).path}uploads/{upload}"
+
+    def fields(self, headers: dict[str, str] | None) -> dict[str, str]:
+        basic = {"Tus-Resumable": "1.0.0", "Authorization": f"token {self.process.token}"}
+        return basic | (headers or {})
+
+    @property
+    def offset(self) -> int:
+        answer = self.ask("HEAD")
+        assert answer.status == 200, answer.status
+        return int(str(answer.headers["Upload-Offset"]))
+
+    @contextmanager
+    def begun(self, offset: int, length: int, **fields: str) -> Iterator[socket.socket]:
+        """Send the head of a PATCH, and give the connection for its body."""
+        headers = {
+            "Upload-Offset": str(offset),
+            "Content-Type": "application/offset+octet-stream",
+            "Content-Length": str(length),
+        } | {name.replace("_", "-"): value for name, value in fields.items()}
+        with self.connected() as connection:
+            connection.putrequest("PATCH", self.target(None))
+            for name, value in self.fields(headers).items():
+                connection.putheader(name, value)
+            connection.endheaders()
+            yield connection.sock
+
+    def patch(self, offset: int, body: bytes, **fields: str) -> http.client.HTTPResponse:
+        with self.begun(offset, len(body), **fields) as sock:
+            sock.sendall(body)
+            response = http.client.HTTPResponse(sock)
+            response.begin()
+            response.read()
+            return response
+
+    def complete(self, root: Path) -> None:
+        offset = self.offset
+        if offset < len(CONTENT):
+            assert self.patch(offset, CONTENT[offset:]).status == 204
+        assert [path.name for path in root.iterdir()] == ["a.bin"]
+        assert (root / "a.bin").read_bytes() == CONTENT
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+def wait_for(condition: Callable[[], bool], within: float = 30) -> None:
+    end = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < end, "it did not come true in time"
+        time.sleep(0.005)
+
+
+def staged(root: Path) -> int:
+    return sum(path.stat().st_size for path in root.glob(".progresswidget-*"))
+
+
+def test_a_killed_server_knows_how_far_it_was(start: Start, root: Path) -> None:
+    upload = Uploading(start(), Idempotency_Key="mine")
+    with upload.begun(0, len(CONTENT)) as sock:
+        sock.sendall(CONTENT[:2_500_000])
+        wait_for(lambda: staged(root) == 2_500_000)
+        upload.process.stop(signal.SIGKILL)
+    upload.process = start()
+    assert upload.offset == 2_500_000
+    assert Uploading(upload.process, Idempotency_Key="mine").id == upload.id
+    upload.complete(root)
+    digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
+    # Also a server that never saw the end remembers it.
+    upload.process.stop(signal.SIGKILL)
+    upload.process = start()
+    answer = upload.ask("HEAD")
+    assert answer.headers["Upload-Offset"] == str(len(CONTENT))
+    assert answer.headers["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert str(answer.headers["Content-Location"]).endswith("/contents/a.bin")
+
+
+def test_a_killed_server_trusts_only_what_was_verified(start: Start, root: Path) -> None:
+    upload = Uploading(start())
+    first = CONTENT[:1_000_000]
+    assert upload.patch(0, first, Upload_Checksum=checksum(first)).status == 204
+    with upload.begun(1_000_000, 5_000_000, Upload_Checksum=checksum(CONTENT[1_000_000:])) as sock:
+        sock.sendall(b"\xff" * 2_000_000)
+        wait_for(lambda: staged(root) == 3_000_000)
+        upload.process.stop(signal.SIGKILL)
+    upload.process = start()
+    assert upload.offset == 1_000_000
+    assert staged(root) == 1_000_000, "what nobody vouches for is gone"
+    upload.complete(root)
+
+
+def kill_at_the_end(start: Start, root: Path, seconds: float) -> None:
+    """Kill a server when all bytes are there, just before or just after the file has its name."""
+    upload = Uploading(start())
+    with upload.begun(0, len(CONTENT)) as sock:
+        sock.sendall(CONTENT)
+        wait_for(lambda: staged(root) in {0, len(CONTENT)})
+        time.sleep(seconds)
+        upload.process.stop(signal.SIGKILL)
+    upload.process = start()
+    upload.complete(root)
+    (root / "a.bin").unlink()
+    upload.process.stop()
+
+
+def test_a_server_killed_at_the_end_of_an_upload(start: Start, root: Path) -> None:
+    kill_at_the_end(start, root, 0.002)
+
+
+@pytest.mark.faults
+def test_a_server_killed_fifty_times_at_the_end_of_an_upload(start: Start, root: Path) -> None:
+    dice = random.Random(1)
+    for _ in range(50):
+        kill_at_the_end(start, root, dice.uniform(0, 0.03))
+
+
+def test_a_server_that_is_stopped_keeps_what_has_come(start: Start, root: Path) -> None:
+    upload = Uploading(start())
+    with upload.begun(0, len(CONTENT)) as sock:
+        sock.sendall(CONTENT[:2_500_000])
+        wait_for(lambda: staged(root) == 2_500_000)
+        begun = time.monotonic()
+        upload.process.stop()
+        assert time.monotonic() - begun < 10
+        response = http.client.HTTPResponse(sock)
+        response.begin()
+        assert response.status == 503
+        assert response.headers["Upload-Offset"] == "2500000"
+    upload.process = start()
+    assert upload.offset == 2_500_000
+    upload.complete(root)
+
+
+@pytest.mark.parametrize("checked", [False, True], ids=["plain", "checksum"])
+def test_no_room_on_the_disk(
+    start: Start,
+    root: Path,
+    checked: bool,  # noqa: FBT001
+) -> None:
+    process = start()
+    upload = Uploading(process)
+    server = psutil.Process(process.pid)
+    server.rlimit(resource.RLIMIT_FSIZE, (2_000_000, resource.RLIM_INFINITY))
+    fields = {"Upload_Checksum": checksum(CONTENT)} if checked else {}
+    answer = upload.patch(0, CONTENT, **fields)
+    assert answer.status == 507
+    kept = 0 if checked else 2_000_000
+    assert answer.headers["Upload-Offset"] == str(kept)
+    assert upload.offset == staged(root) == kept
+    assert process.request("api/jobs") == [], "the rest of the server is fine"
+    server.rlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    upload.complete(root)
+
+
+def grown(process: Process, root: Path, size: int) -> float:
+    """Return the MiB by which a server grows while it takes one body of `size` bytes."""
+    memory = psutil.Process(process.pid).memory_info
+    block = memoryview(bytearray(4 * MIB))
+
+    def send(length: int) -> int:
+        upload, most = Uploading(process, length), 0
+        with upload.begun(0, length) as sock:
+            for start in range(0, length, len(block)):
+                sock.sendall(block[: length - start])
+                most = max(most, memory().rss)
+            response = http.client.HTTPResponse(sock)
+            response.begin()
+            assert response.status == 204
+        assert (root / "a.bin").stat().st_size == length
+        (root / "a.bin").unlink()
+        return most
+
+    send(64 * MIB)  # what a first request allocates for good
+    before = memory().rss
+    return (send(size) - before) / MIB
+
+
+def test_memory_stays_flat_for_a_body_beyond_tornados_limit(start: Start, root: Path) -> None:
+    assert grown(start(), root, 700 * MIB) < 16
+
+
+@pytest.mark.faults
+def test_memory_stays_flat_for_five_gigabytes(start: Start, root: Path) -> None:
+    assert grown(start(), root, 5 * 1024 * MIB) < 16
+
+
+def test_a_thousand_abandoned_uploads(start: Start, root: Path) -> None:
+    process = start("--ProgressExtension.max_uploads_per_user=50")
+    first = Uploading(process)
+    fields = {"Upload-Length": "1000"}
+    statuses = [first.ask("POST", "", fields).status for _ in range(300)]
+    assert statuses.count(201) == 49
+    assert statuses.count(429) == 251
+    assert len(list(root.iterdir())) == 50
+    first.patch(0, CONTENT)
+    assert first.ask("POST", "", fields).status == 201
