@@ -52,7 +52,7 @@ _BLOCK: Final = 1024 * 1024
 _LEAST_BLOCK: Final = 128 * 1024
 """The same for a slow one: two hundred of them must not hold two hundred large blocks."""
 _PIECE: Final = 64 * 1024
-"""Bytes written at once: who takes so little within the stall time-out still gets the file."""
+"""Bytes written at once where they must be asked for."""
 _LOOKS: Final = 4
 """Looks for stalled clients within one time-out."""
 
@@ -215,7 +215,8 @@ class Body:
         """
         start = 0
         while start < len(data):
-            length = await self._granted(min(_PIECE, len(data) - start))
+            left = len(data) - start
+            length = await self._granted(left if self._is_free else min(_PIECE, left))
             self._handler.write(data[start : start + length])
             await self._flush()
             start += length
@@ -343,7 +344,8 @@ class Body:
         stream = self._connection.stream
         if stream is None or stream.closed():
             return
-        queued = _queued(stream.socket.fileno())
+        # What tornado still holds counts too: it refills the socket between two looks.
+        queued = _queued(stream.socket.fileno()) + len(stream._write_buffer)  # noqa: SLF001
         if queued != self._queued:
             self._queued = queued
             self.moved_at = self._loop.time()
