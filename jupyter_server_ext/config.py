@@ -111,6 +111,19 @@ class Settings(HasTraits):
         leaves.""",
     ).tag(config=True)
 
+    max_link_seconds = Float(
+        86_400.0,
+        min=0.0,
+        help="""Seconds for which a signed link to an exported file may be open at most; 0 forbids
+        such links.""",
+    ).tag(config=True)
+
+    max_links = Integer(
+        1_000,
+        min=0,
+        help="""Signed links that may be open at the same time.""",
+    ).tag(config=True)
+
     keep_transfers = Integer(
         1_000,
         min=0,

@@ -23,12 +23,13 @@ from jupyter_server_ext.digests import Digests
 from jupyter_server_ext.handlers import routes
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.kernels import KernelWatcher
+from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
 from jupyter_server_ext.shaping import Rates, Shaper
-from jupyter_server_ext.stores import JOBS, TRANSFERS
+from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.uploads import UploadStore
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from jupyter_server.serverapp import ServerApp
 
-    from jupyter_server_ext.stores import JobStore, Kind, Store, T
+    from jupyter_server_ext.stores import Kind, Store, T
 
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""
@@ -60,7 +61,6 @@ class ProgressExtension(Settings, ExtensionApp):
         self._directory = statedir.acquire(
             Path(jupyter_runtime_dir()), os.path.realpath(app.root_dir), app.base_url, self.log
         )
-        self._store: JobStore = self._make_store(JOBS, "state.sqlite")
         self.services = self._make_services(app)
         self.handlers.extend(routes(self.services))
         # Before any kernel can start; the file itself follows when the port is certain.
@@ -104,8 +104,8 @@ class ProgressExtension(Settings, ExtensionApp):
             _, late = await asyncio.wait(waits, timeout=_FAREWELL)
             for wait in late:
                 wait.cancel()
-        await self._store.close()
-        await services.transfers.close()
+        for part in (services.registry, services.transfers, services.links):
+            await part.close()
         services.readers.shutdown(wait=False)
         services.writers.shutdown(wait=False)
         self._directory.release()
@@ -176,6 +176,13 @@ class ProgressExtension(Settings, ExtensionApp):
             max_archive_entries=self.max_archive_entries,
             note_activity=note_activity,
             shaper=Shaper(self._rates()),
+            links=Links(
+                store=self._make_store(LINKS, "links.sqlite"),
+                key=lambda: load_key(self._directory.path / "links.key"),
+                now=_milliseconds,
+                longest=self.max_link_seconds,
+                most=self.max_links,
+            ),
             transfers=Transfers(
                 hub=hub,
                 store=self._make_store(TRANSFERS, "transfers.sqlite"),
@@ -217,7 +224,7 @@ class ProgressExtension(Settings, ExtensionApp):
 
     def _make_registry(self, app: ServerApp, hub: Hub) -> JobRegistry:
         return JobRegistry(
-            store=self._store,
+            store=self._make_store(JOBS, "state.sqlite"),
             hub=hub,
             files_url=f"{app.base_url}progresswidget/files/",
             now=_milliseconds,
@@ -226,27 +233,24 @@ class ProgressExtension(Settings, ExtensionApp):
 
     async def _load(self) -> None:
         services = self.services
-        try:
-            await services.registry.load()
-        except (OSError, sqlite3.Error) as error:
-            self.log.error(  # noqa: TRY400 - the cause is the disk, not the code
-                "No job database at %s (%s): jobs are forgotten when the server ends.",
-                self._directory.path,
-                error,
-            )
-            await self._store.close()
-            self._store = MemoryStore()
-            services.registry.use(self._store)
-        try:
-            await services.transfers.load()
-        except (OSError, sqlite3.Error) as error:
-            self.log.error(  # noqa: TRY400 - as above
-                "No transfer database at %s (%s): how far transfers are is forgotten when the "
-                "server ends.",
-                self._directory.path,
-                error,
-            )
-            services.transfers.use(MemoryStore())
+        parts = (
+            (JOBS, services.registry),
+            (TRANSFERS, services.transfers),
+            (LINKS, services.links),
+        )
+        for kind, part in parts:
+            try:
+                await part.load()
+            except (OSError, sqlite3.Error) as error:
+                self.log.error(  # noqa: TRY400 - the cause is the disk, not the code
+                    "No %s database at %s (%s): %s are forgotten when the server ends.",
+                    kind.noun,
+                    self._directory.path,
+                    error,
+                    kind.name,
+                )
+                await part.close()
+                part.use(MemoryStore())
 
     async def _reap(self) -> None:
         services = self.services
@@ -254,6 +258,7 @@ class ProgressExtension(Settings, ExtensionApp):
             known = {job.task_id for job in services.registry.find()}
             services.watcher.forget(known.__contains__)
             await services.transfers.reap()
+            await services.links.reap()
             count = await services.registry.reap()
             if count:
                 self.log.debug("Forgot %d finished jobs", count)

@@ -92,6 +92,10 @@ class JobRegistry:
         """Remember jobs in another store from now on."""
         self._store = store
 
+    async def close(self) -> None:
+        """Write what is still to be written, and release the store."""
+        await self._store.close()
+
     def seal(self) -> None:
         """Take no reports any more: what the server says of its jobs at its end stays said."""
         self._sealed = True
@@ -135,6 +139,11 @@ class JobRegistry:
         """Return how many bytes a job had written when it last reported, None if it never did."""
         job = self._jobs.get(task_id)
         return None if job is None else job.report["bytes"]
+
+    def name_of(self, task_id: str) -> str | None:
+        """Return the name of a job's file, None where there is no such job."""
+        job = self._jobs.get(task_id)
+        return None if job is None else str(job.report["name"])
 
     def find(
         self,

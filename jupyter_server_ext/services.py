@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.handlers.events import EventsHandler
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.kernels import KernelWatcher
+    from jupyter_server_ext.links import Links
     from jupyter_server_ext.notebooks import Notebooks
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.sending import Sending
@@ -56,6 +57,7 @@ class Services:
     note_activity: Callable[[], None]
     shaper: Shaper
     transfers: Transfers
+    links: Links
     uploads: Uploads
     writers: ThreadPoolExecutor
     upload_idle_timeout: float

@@ -148,6 +148,34 @@ class Connection:
             raise ReportRefusedError(f"{message}: {answer.decode(errors='replace')[:500]}")
         raise ServerUnreachableError(message)
 
+    def ask(
+        self, method: str, path: str, body: protocol.Json | None = None
+    ) -> tuple[int, protocol.Json]:
+        """Send one request that is no report, and return the status and the body of the answer.
+
+        Parameters
+        ----------
+        path
+            Below the extension's root.
+
+        Raises
+        ------
+        ServerUnreachableError
+            If there is no answer, or none of the extension's.
+        """
+        authorization = f"{protocol.AUTHORIZATION_SCHEME} {self._endpoint.secret}"
+        data = None if body is None else protocol.encode(body).encode()
+        try:
+            self._http.request(
+                method, f"{self._path}{path}", data, {"Authorization": authorization}
+            )
+            response = self._http.getresponse()
+            answer = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            self.close()
+            raise ServerUnreachableError(str(error)) from error
+        return response.status, _decode_reply(answer) if answer else {}
+
     def close(self) -> None:
         """Drop the connection; the next report opens a new one."""
         self._http.close()
@@ -161,6 +189,32 @@ def _decode_reply(answer: bytes) -> protocol.Json:
     if not isinstance(reply, dict):
         raise ServerUnreachableError("something else than the extension answers")
     return reply
+
+
+def ask(
+    method: str, path: str, body: protocol.Json | None = None
+) -> tuple[int, protocol.Json, str]:
+    """Send one request to the server of this kernel.
+
+    Returns
+    -------
+    The status, the body, and the origin under which this process reaches the server.
+
+    Raises
+    ------
+    ServerUnreachableError
+        If there is none.
+    """
+    endpoint = Endpoint.find()
+    if endpoint is None:
+        raise ServerUnreachableError("no notebook server with the extension runs this process")
+    connection = Connection(endpoint)
+    try:
+        status, answer = connection.ask(method, path, body)
+    finally:
+        connection.close()
+    parts = urlsplit(endpoint.url)
+    return status, answer, f"{parts.scheme}://{parts.netloc}"
 
 
 class Reportable(Protocol):

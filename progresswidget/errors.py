@@ -127,3 +127,9 @@ class ExportInterrupted(KeyboardInterrupt):
 
     def _render_traceback_(self) -> list[str]:
         return [f"{type(self).__name__}: {self}"]
+
+
+class LinkError(ProgressWidgetError, ConnectionError):
+    """A signed link to the file can be neither made nor closed."""
+
+    code = "no-link"

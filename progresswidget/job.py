@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import concurrent.futures.thread  # noqa: F401 - see the end of the module
 import contextlib
+import http
 import os
 import secrets
 import signal
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget import protocol, texts
 from progresswidget.cell import cell_id, kernel_id, running_kernel
-from progresswidget.client import reporter
+from progresswidget.client import ServerUnreachableError, ask, reporter
 from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
@@ -29,6 +30,7 @@ from progresswidget.errors import (
     ExportStoppedError,
     JobStateError,
     KernelStoppedError,
+    LinkError,
     OptionError,
     ProgressWidgetError,
 )
@@ -237,6 +239,49 @@ class Job:
         a failure. It has no host in it, for only the browser knows under which the server is seen.
         """
         return self._url
+
+    def link(self, expires: float = 3600.0, *, server: str | None = None) -> str:
+        """Return an address of the file that works without signing in, for a while.
+
+        It is for `curl`, a colleague or another machine: whoever has it can read this one file, and
+        do nothing else. It names the newest file of the job; a later one needs a link of its own.
+
+        Parameters
+        ----------
+        expires
+            Seconds until it closes; the server has a limit (`max_link_seconds`, a day).
+        server
+            Scheme, host and port under which others reach the server, for instance
+            ``https://hub.example.org``; by default the one that this kernel uses.
+
+        Raises
+        ------
+        LinkError
+            If there is no server, or it refuses.
+        """
+        body = {"expires": expires}
+        answer, origin = self._links("POST", body)
+        return (server or origin).rstrip("/") + str(answer["url"])
+
+    def revoke_links(self) -> None:
+        """Close every link to the job's file at once, whoever made it.
+
+        Raises
+        ------
+        LinkError
+            If there is no server, or it refuses.
+        """
+        self._links("DELETE", None)
+
+    def _links(self, method: str, body: Json | None) -> tuple[Json, str]:
+        try:
+            status, answer, origin = ask(method, f"api/jobs/{self.id}/links", body)
+        except ServerUnreachableError as error:
+            raise LinkError(f"There is no server for a link: {error}.") from error
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            message = str(answer.get("message", "The server refused."))
+            raise LinkError(message, str(answer.get("hint", "")))
+        return answer, origin
 
     @property
     def on_server(self) -> bool:

@@ -11,6 +11,7 @@ from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.handlers.jobs import JobHandler, JobsHandler
 from jupyter_server_ext.handlers.limits import LimitsHandler
+from jupyter_server_ext.handlers.links import JobLinkHandler, JobLinksHandler, LinkHandler
 from jupyter_server_ext.handlers.transfers import TransferHandler, TransfersHandler
 from jupyter_server_ext.handlers.uploads import UploadHandler, UploadsHandler
 from jupyter_server_ext.services import Services
@@ -23,6 +24,9 @@ def routes(services: Services) -> list[Route]:
     table: list[tuple[str, type[Any]]] = [
         (r"progresswidget/api/jobs", JobsHandler),
         (r"progresswidget/api/jobs/([^/]+)", JobHandler),
+        (r"progresswidget/api/jobs/([^/]+)/links", JobLinksHandler),
+        (r"progresswidget/api/jobs/([^/]+)/links/([^/]+)", JobLinkHandler),
+        (r"progresswidget/links/(.*)", LinkHandler),
         (r"progresswidget/api/limits", LimitsHandler),
         (r"progresswidget/api/transfers", TransfersHandler),
         (r"progresswidget/api/transfers/(.+)", TransferHandler),

@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from types import TracebackType
 
+    from tornado.httputil import HTTPServerRequest
+
     from jupyter_server_ext.services import Services
 
 AUTH_RESOURCE: Final = "progresswidget"
 _INVENTED: Final = re.compile(r"[0-9a-f]{32}")
+_LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")
+"""What a signed link could be, also one that somebody has spoilt."""
 _START: Final = 10.0
 """Seconds that a request waits for the server to come up."""
 _DROP: Final = 256 * 1024
@@ -109,6 +113,16 @@ class ErrorsMixin(JupyterHandler):
                 raise ApiError("starting", "Not up yet.", retry_after=1) from None
         if self.services.stopping:
             raise ApiError("starting", "The server is stopping.", retry_after=1)
+
+
+def hide_link(request: HTTPServerRequest) -> None:
+    """Take what may be a signed link out of a request, before anybody can log it.
+
+    jupyter_server logs the address of every request, and of a failed one some headers too.
+    """
+    request.uri = _LINK.sub("[secret]", request.uri or "")
+    request.path = _LINK.sub("[secret]", request.path)
+    request.headers.pop("Referer", None)
 
 
 @web.stream_request_body
@@ -243,6 +257,11 @@ class Handler(ErrorsMixin, APIHandler):
 
 class NotFoundHandler(Handler):
     """Any other address below ours."""
+
+    def initialize(self, services: Services) -> None:
+        """Forget what may have been meant for a signed link."""
+        super().initialize(services)
+        hide_link(self.request)
 
     # `authorized` without an action remembers the first method it sees, and would be wrong for the
     # others: looking for what is not there is reading, whatever the verb.

@@ -126,6 +126,7 @@ class JobHandler(Handler):
     async def delete(self, task_id: str) -> None:
         """Forget an ended job; its file stays."""
         await self.services.registry.remove(task_id)
+        await self.services.links.revoke(task_id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
 

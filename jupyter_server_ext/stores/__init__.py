@@ -1,10 +1,11 @@
-"""Where jobs, transfers and files are kept: the port `Store`, and its backends."""
+"""Where jobs, transfers, links and files are kept: the port `Store`, and its backends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
+from jupyter_server_ext.links import Link
 from jupyter_server_ext.model import Job
 from jupyter_server_ext.transfers import Record
 
@@ -56,6 +57,7 @@ class Kind(Generic[T]):
 
 JOBS: Final = Kind("jobs", "job", "task_id", Job.from_json)
 TRANSFERS: Final = Kind("transfers", "transfer", "user_and_file", Record.from_json)
+LINKS: Final = Kind("links", "link", "nonce", Link.from_json)
 
 
 class Store(Protocol[T]):
@@ -83,3 +85,4 @@ class Store(Protocol[T]):
 
 JobStore: TypeAlias = Store[Job]
 TransferStore: TypeAlias = Store[Record]
+LinkStore: TypeAlias = Store[Link]

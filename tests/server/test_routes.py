@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 EXAMPLES = {
     r"progresswidget/api/jobs": "api/jobs",
     r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
+    r"progresswidget/api/jobs/([^/]+)/links": "api/jobs/" + "a" * 32 + "/links",
+    r"progresswidget/api/jobs/([^/]+)/links/([^/]+)": "api/jobs/" + "a" * 32 + "/links/" + "b" * 32,
+    r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
     r"progresswidget/archives/(.*)": "archives/somewhere",
     r"progresswidget/api/limits": "api/limits",
     r"progresswidget/api/transfers": "api/transfers",
@@ -61,8 +64,10 @@ def table() -> list[tuple[str, str, type[RequestHandler]]]:
 
 
 TABLE = table()
-# A report is authorised by the kernels' secret alone; it has tests of its own below.
-USERS = [row for row in TABLE if row[:2] != ("PUT", r"progresswidget/api/jobs/([^/]+)")]
+# A report is authorised by the kernels' secret alone; it has tests of its own below. A signed link
+# is for whoever holds it: see test_links.
+REPORT = ("PUT", r"progresswidget/api/jobs/([^/]+)")
+USERS = [row for row in TABLE if row[:2] != REPORT and row[1] != r"progresswidget/links/(.*)"]
 UNSAFE = [row for row in USERS if row[0] not in SAFE]
 WS = [row for row in TABLE if issubclass(row[2], WebSocketHandler)]
 

@@ -1,0 +1,175 @@
+"""``links``: a file for whoever holds its signed link; and who may make and close such links.
+
+No other address of ours carries a secret. So this one opens one file for reading and nothing else,
+for a short time, and is kept out of logs and of the `Referer` of what is opened next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import quote
+
+from jupyter_core.utils import ensure_async
+from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
+from tornado import web
+
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.base import Handler, hide_link
+from jupyter_server_ext.handlers.downloads import DownloadHandler
+from jupyter_server_ext.transfers import TOKEN_USER
+
+if TYPE_CHECKING:
+    from jupyter_server_ext.links import Link
+    from jupyter_server_ext.services import Services
+
+_USUAL: Final = 3600.0
+"""Seconds for which a link is open, if nobody says otherwise."""
+
+
+class LinkHandler(DownloadHandler):
+    """``links/<token>/<name>``: whatever is wrong with it, the answer is the same."""
+
+    _link: Link | None = None
+
+    def initialize(self, services: Services) -> None:
+        """Forget the address before anything can be logged."""
+        super().initialize(services)
+        hide_link(self.request)
+
+    def set_default_headers(self) -> None:
+        """Keep the address out of caches and out of the next request's `Referer`."""
+        super().set_default_headers()
+        self.set_header("Referrer-Policy", "no-referrer")
+        self.set_header("X-Robots-Tag", "noindex")
+
+    @property
+    def user_id(self) -> str:
+        """Who gave the link away."""
+        return TOKEN_USER if self._link is None else self._link.user
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Let everybody in: the link is what is checked."""
+        self._transforms = []
+        await self.admit(self._prepare_anyone())
+
+    async def _prepare_anyone(self) -> None:
+        # No user, so no cookie counts, and there is no XSRF to guard against.
+        self.current_user = self._jupyter_current_user = None
+        if not self.check_host():
+            raise ApiError("forbidden", "This host name is not served.")
+        self.check_origin()
+        self.check_length()
+        await self.wait_until_started()
+
+    def check_xsrf_cookie(self) -> None:
+        """Nothing can be changed by a link."""
+
+    @allow_unauthenticated
+    async def get(self, address: str) -> None:
+        """Send the file, or ranges of it."""
+        await self._serve(address)
+
+    @allow_unauthenticated
+    async def head(self, address: str) -> None:
+        """Send what GET would say of the whole file, without the file."""
+        await self._serve(address)
+
+    async def _serve(self, address: str) -> None:
+        services = self.services
+        token, _, name = address.partition("/")
+        link = services.links.open(token)
+        if name != services.registry.name_of(link.task_id):
+            raise ApiError("link-not-found", "There is nothing at this address.")
+        self._link = link
+        await self._answer(link.task_id, str(link.generation), name)
+
+
+class _OwnerHandler(Handler):
+    """For users, and for the kernels of this server: both may give a job's file away."""
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate and authorise, by the kernels' secret or as a user."""
+        await self.admit(self.prepare_kernel() if self.is_kernel else self._prepare_owner())
+
+    async def _prepare_owner(self) -> None:
+        await self._prepare_user()
+        user, action = self.current_user, HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        if user is None or not await ensure_async(
+            self.authorizer.is_authorized(self, user, action, self.auth_resource)
+        ):
+            raise web.HTTPError(403)
+
+    def check_xsrf_cookie(self) -> None:
+        """Check as jupyter_server does, but for kernels: what no cookie opens none can forge."""
+        if not self.is_kernel:
+            super().check_xsrf_cookie()
+
+    @property
+    def user_id(self) -> str:
+        """Whose the link is; a kernel is one of the server's own people."""
+        return TOKEN_USER if self.is_kernel else super().user_id
+
+
+class JobLinksHandler(_OwnerHandler):
+    """``api/jobs/<taskId>/links``: the links of one job."""
+
+    max_body: ClassVar[int] = 4096
+
+    @allow_unauthenticated  # by jupyter_server's means: prepare() has seen to it
+    async def get(self, task_id: str) -> None:
+        """Return the open links, the newest first; what opens them is not kept."""
+        self.services.registry.get(task_id)
+        links = self.services.links.of(task_id)
+        self.finish(json.dumps([link.to_json() for link in links]))
+
+    @allow_unauthenticated
+    async def post(self, task_id: str) -> None:
+        """Make a link to the newest file; the address is told this once."""
+        services = self.services
+        seconds = self._seconds()
+        report = services.registry.get(task_id).report
+        link, token = await services.links.issue(
+            task_id=task_id, generation=report["generation"], user=self.user_id, seconds=seconds
+        )
+        address = f"{self.base_url}progresswidget/links/{token}/{quote(report['name'], safe='')}"
+        self.set_status(HTTPStatus.CREATED)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps({**link.to_json(), "url": address}))
+
+    @allow_unauthenticated
+    async def delete(self, task_id: str) -> None:
+        """Close all of them."""
+        self.services.registry.get(task_id)
+        await self.services.links.revoke(task_id)
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+    def _seconds(self) -> float:
+        try:
+            value: Any = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            value = None
+        seconds = value.get("expires", _USUAL) if isinstance(value, dict) else None
+        longest = self.services.links.longest
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise ApiError("malformed", 'The body must be {"expires": seconds}.')
+        if not (math.isfinite(seconds) and 0 < seconds <= longest):
+            raise ApiError("malformed", f"expires must be from 0 to {longest:g} seconds.")
+        return float(seconds)
+
+
+class JobLinkHandler(_OwnerHandler):
+    """``api/jobs/<taskId>/links/<id>``: one of them."""
+
+    @allow_unauthenticated
+    async def delete(self, task_id: str, identity: str) -> None:
+        """Close it."""
+        self.services.registry.get(task_id)
+        if not await self.services.links.revoke(task_id, identity):
+            raise ApiError("link-not-found", "The job has no such link.")
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
