@@ -77,7 +77,10 @@ class Answer:
     @property
     def offset(self) -> int:
         """How far an upload is."""
-        return int(self.headers["Upload-Offset"])
+        value = self.headers["Upload-Offset"]
+        if value is None:  # http.client takes a head that was cut for a whole one
+            raise ConnectionError("the head of the answer was cut")
+        return int(value)
 
 
 @dataclass
