@@ -1,4 +1,4 @@
-"""Data out of a notebook: exports with a live bar that survives a reload, and their downloads.
+"""Data out of a notebook and into it: exports and transfers with a live bar that survives a reload.
 
 >>> import progresswidget as pw
 >>> job = pw.export(frame, "sales.parquet")  # doctest: +SKIP
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         DestinationBusyError,
         DestinationError,
         DestinationExistsError,
+        DigestMismatchError,
         ExportCancelledError,
         ExportInterrupted,
         JobStateError,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
         ProgressWidgetError,
         SourceChangedError,
         SourceError,
+        TransferError,
+        TransferRefusedError,
         UnsupportedFormatError,
         UnsupportedSourceError,
     )
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from progresswidget.export.sources.sql import sql
     from progresswidget.job import Job, export
     from progresswidget.notebook import export_notebook
+    from progresswidget.transfer.job import download
     from progresswidget.widget import ExportWidget
 
 __version__ = "0.1.0"
@@ -49,6 +53,7 @@ _HOMES: Final = {
     "DestinationBusyError": "errors",
     "DestinationError": "errors",
     "DestinationExistsError": "errors",
+    "DigestMismatchError": "errors",
     "ExportCancelledError": "errors",
     "ExportInterrupted": "errors",
     "ExportWidget": "widget",
@@ -62,8 +67,11 @@ _HOMES: Final = {
     "Result": "export.pipeline",
     "SourceChangedError": "errors",
     "SourceError": "errors",
+    "TransferError": "errors",
+    "TransferRefusedError": "errors",
     "UnsupportedFormatError": "errors",
     "UnsupportedSourceError": "errors",
+    "download": "transfer.job",
     "export_notebook": "notebook",
     "sql": "export.sources.sql",
 }
@@ -73,6 +81,7 @@ __all__ = [
     "DestinationBusyError",
     "DestinationError",
     "DestinationExistsError",
+    "DigestMismatchError",
     "ExportCancelledError",
     "ExportInterrupted",
     "ExportWidget",
@@ -86,9 +95,12 @@ __all__ = [
     "Result",
     "SourceChangedError",
     "SourceError",
+    "TransferError",
+    "TransferRefusedError",
     "UnsupportedFormatError",
     "UnsupportedSourceError",
     "__version__",
+    "download",
     "export",
     "export_notebook",
     "sql",

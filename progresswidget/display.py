@@ -27,8 +27,9 @@ VERSION = 1
 
 def receipt_text(job: Job) -> str:
     """Return the one line that says what was exported; the same for the same data."""
-    return texts.saved_table()["receipt"].format(
+    return texts.worded(texts.saved_table(), "receipt", job.kind).format(
         name=job.path.name,
+        size=texts.size(job.bytes),
         rows=texts.count(job.rows),
         columns=texts.count(job.columns),
         format=job.format.upper(),
@@ -118,7 +119,7 @@ class Display:
 
     def _data(self) -> Json:
         job = self._job
-        kind = {"version": VERSION, "kind": "export", "name": job.path.name}
+        kind = {"version": VERSION, "kind": job.kind, "name": job.path.name}
         data: Json = {
             protocol.JOB_MIMETYPE: kind,
             "text/html": f"<p>{html.escape(self._text)}</p>",
@@ -134,7 +135,8 @@ class Display:
         # Fixed when it is shown: an update must not change what nbval compares.
         if self._job.state == "done":
             return receipt_text(self._job)
-        return texts.saved_table()["exporting"].format(name=self._job.path.name)
+        title = texts.worded(texts.saved_table(), "title", self._job.kind)
+        return title.format(name=self._job.path.name)
 
     def _ensure_widget(self) -> ExportWidget | None:
         if self._widget is None:

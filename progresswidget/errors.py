@@ -133,3 +133,28 @@ class LinkError(ProgressWidgetError, ConnectionError):
     """A signed link to the file can be neither made nor closed."""
 
     code = "no-link"
+
+
+class TransferError(ProgressWidgetError, OSError):
+    """Bytes could not be moved between this machine and a server."""
+
+    code = "transfer-failed"
+
+
+class TransferRefusedError(TransferError):
+    """The server answered that it will not do what was asked."""
+
+    code = "transfer-refused"
+
+
+class DigestMismatchError(TransferError):
+    """The bytes that arrived are not those that were sent, or not those that were expected."""
+
+    code = "digest-wrong"
+
+
+class TransferStoppedError(ExportStoppedError):
+    """The transfer was stopped by Ctrl-C or the notebook's stop button; it can be gone on with."""
+
+    code = "transfer-stopped"
+    final = False

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from progresswidget import protocol, texts
 from progresswidget.cell import cell_id, kernel_id, running_kernel
@@ -127,6 +127,49 @@ def export(
     return job
 
 
+class Described(Protocol):
+    """The format of a file, as far as it is told."""
+
+    @property
+    def name(self) -> str:
+        """Its short name."""
+
+    @property
+    def media_type(self) -> str:
+        """Its media type."""
+
+
+class Work(Protocol):
+    """What a job does: an `Export`, or a transfer."""
+
+    @property
+    def kind(self) -> str:
+        """What it is: ``export``, ``download`` or ``upload``."""
+
+    @property
+    def path(self) -> Path:
+        """The file; a download may learn its name only while it runs."""
+
+    @property
+    def format(self) -> Described:
+        """The format of the file."""
+
+    @property
+    def total(self) -> int | None:
+        """What there is to do: rows, or bytes of a transfer; None if nobody knows yet."""
+
+    @property
+    def columns(self) -> int:
+        """Columns of the file."""
+
+    @property
+    def once(self) -> bool:
+        """Whether it cannot be done again after it has begun."""
+
+    def run(self, progress: Progress) -> Result:
+        """Do it."""
+
+
 class Job:
     """An export that runs or ran; `export` makes it.
 
@@ -138,8 +181,11 @@ class Job:
         Whether the cell goes on meanwhile.
     """
 
-    def __init__(self, work: Export, *, background: bool) -> None:
-        self._work: Export | None = work
+    _stopped_kind: ClassVar[type[ExportCancelledError]] = ExportStoppedError
+
+    def __init__(self, work: Work, *, background: bool) -> None:
+        self._work: Work | None = work
+        self._kind = work.kind
         self._progress = Progress(total=work.total, checkpoint=self._checkpoint)
         self._name, self._format, self._columns = work.path.name, work.format, work.columns
         self._path, self._once = work.path, work.once
@@ -162,7 +208,7 @@ class Job:
         self._settled = threading.Event()  # and whoever is concerned has heard of it
         self._callbacks: list[Callable[[], None]] = []
         self._thread = threading.Thread(
-            target=self._run, name=f"progresswidget-export-{self._name}", daemon=True
+            target=self._run, name=f"progresswidget-{self._kind}-{self._name}", daemon=True
         )
         self._kernel_id, self._cell_id = kernel_id(), cell_id()
         self._pid, self._in_kernel = os.getpid(), running_kernel() is not None
@@ -185,6 +231,11 @@ class Job:
     def path(self) -> Path:
         """Where the file is, or will be."""
         return self._path
+
+    @property
+    def kind(self) -> str:
+        """What it does: ``"export"``, ``"download"`` or ``"upload"``."""
+        return self._kind
 
     @property
     def format(self) -> str:
@@ -383,14 +434,21 @@ class Job:
         else:
             self._finish("done", outcome=outcome)
 
-    def _write(self, work: Export) -> Result:
+    def _write(self, work: Work) -> Result:
         try:
             return work.run(self._progress)
         finally:
             # What is built only now tells only now what it is.
             self._once, self._columns = work.once, work.columns
+            self._take_name(work)
 
-    def _take_work(self) -> Export:
+    def _take_name(self, work: Work) -> None:
+        # A download into a folder is called as the server says.
+        with self._changed:
+            self._path, self._name, self._format = work.path, work.path.name, work.format
+            self._real_path = os.path.realpath(work.path)
+
+    def _take_work(self) -> Work:
         # The frame must not live on in a job that somebody keeps.
         work, self._work = self._work, None
         if work is None:
@@ -409,9 +467,8 @@ class Job:
                 self._changed.wait_for(lambda: self._wanted != "pause")
                 self._meter.resume(time.monotonic())
             if self._wanted == "cancel":
-                raise self._stop_kind(
-                    f"The export to {self._name} was stopped.", self._how_to_go_on(texts.ENGLISH)
-                )
+                message = texts.worded(texts.ENGLISH, "halted", self._kind).format(name=self._name)
+                raise self._stop_kind(message, self._how_to_go_on(texts.ENGLISH))
             self._state = "running"
         reporter().wake()
 
@@ -459,7 +516,8 @@ class Job:
             self.resume()  # there is nobody left who could
         try:
             if sys.stderr is not None and sys.stderr.isatty():
-                text = texts.terminal_table()["leaving"].format(name=self._name)
+                text = texts.worded(texts.terminal_table(), "leaving", self._kind)
+                text = text.format(name=self._name)
                 print(text, file=sys.stderr)  # noqa: T201 - on a terminal, for who waits at it
             _wait(self._settled)
         except KeyboardInterrupt:
@@ -479,7 +537,7 @@ class Job:
                 if bar is not None:
                     bar.draw(self.report())
         except KeyboardInterrupt:
-            self._stop_kind = ExportStoppedError
+            self._stop_kind = self._stopped_kind
             self.cancel()
             _wait(self._settled)
             raise self._interrupted() from None
@@ -492,13 +550,13 @@ class Job:
 
     def _interrupted(self) -> ExportInterrupted:
         key = "stopped" if self._outcome is None else "stopped_late"
-        text = texts.terminal_table()[key]
+        text = texts.worded(texts.terminal_table(), key, self._kind)
         again = self._how_to_go_on(texts.terminal_table())
-        rows = texts.count(self.rows)
+        rows = texts.amount(self._kind)(self.rows)
         return ExportInterrupted(text.format(rows=rows, name=self._name, again=again))
 
     def _how_to_go_on(self, table: texts.Table) -> str:
-        return table["again_stream" if self._once else "again"]
+        return texts.worded(table, "again_stream" if self._once else "again", self._kind)
 
     # --- what is told of it -------------------------------------------------------------------
 
@@ -547,7 +605,7 @@ class Job:
         ended = self._state in protocol.TERMINAL
         return {
             "taskId": self._id,
-            "kind": "export",
+            "kind": self._kind,
             "status": self._state,
             "phase": self._progress.phase,
             "name": self._name,

@@ -42,7 +42,10 @@ ACTIVE: Final[frozenset[str]] = frozenset({"queued", "running", "paused"})
 TERMINAL: Final[frozenset[str]] = STATUSES - ACTIVE
 ACTIONS: Final[frozenset[str]] = frozenset({"pause", "resume", "cancel"})
 PHASES: Final[frozenset[str]] = frozenset(
-    {"starting", "hashing", "reading", "writing", "compressing", "finishing", "sending"}
+    {
+        *("starting", "hashing", "reading", "writing", "compressing", "finishing"),
+        *("connecting", "waiting", "receiving", "sending", "verifying"),
+    }
 )
 
 MAX_FRAME: Final = 64 * 1024
@@ -196,7 +199,8 @@ class Control:
 _Kind: TypeAlias = Literal["text", "count", "number", "flag"]
 
 # name -> (kind, may be null, largest length or value). One row a field: the decoder, the tests
-# and the TypeScript twin read the same list.
+# and the TypeScript twin read the same list. `kind` is ``export``, ``download`` or ``upload``; the
+# rows of the latter two, and what is counted like them (`reused`, `total`, `rate`), are bytes.
 REPORT_FIELDS: Final[dict[str, tuple[_Kind, bool, int]]] = {
     "kind": ("text", False, 32),
     "revision": ("count", False, MAX_COUNT),

@@ -45,15 +45,9 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
     shown = 100.0 if report["status"] == "done" else report["progress"]
     percent = "  – %" if shown is None else f"{shown:3.0f} %"
     state = report["status"] if report["status"] != "running" else report["phase"]
-    if report["total"] is None or report["rows"] == report["total"]:
-        rows = table["rows"].format(rows=texts.count(report["rows"]))
-    else:
-        rows = table["rows_of"].format(
-            rows=texts.count(report["rows"]), total=texts.count(report["total"])
-        )
-    parts = [rows, texts.size(report["bytes"])]
+    parts = _amounts(report, table)
     if report["rate"] is not None and not ended:
-        parts.append(table["rate"].format(rate=texts.count(report["rate"])))
+        parts.append(_rate(report, table))
     if report["eta"] is not None and not ended:
         parts.append(table["left"].format(time=texts.duration(report["eta"])))
     if ended:
@@ -67,6 +61,27 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
         del parts[1]  # the size goes first, then the rate: rows and the time left matter most
     bar = draw_bar(shown, min(max(room, LEAST_BAR_WIDTH), BAR_WIDTH), unicode=unicode)
     return f"{report['name']} {percent} |{bar}| {words}"[:width]
+
+
+def _amounts(report: Json, table: texts.Table) -> list[str]:
+    done, total = report["rows"], report["total"]
+    some = total is not None and done != total
+    if report["kind"] != "export":  # its rows are bytes
+        size = texts.size(done)
+        return [table["size_of"].format(size=size, total=texts.size(total)) if some else size]
+    rows = texts.count(done)
+    text = (
+        table["rows_of"].format(rows=rows, total=texts.count(total))
+        if some
+        else table["rows"].format(rows=rows)
+    )
+    return [text, texts.size(report["bytes"])]
+
+
+def _rate(report: Json, table: texts.Table) -> str:
+    if report["kind"] != "export":
+        return table["speed"].format(size=texts.size(report["rate"]))
+    return table["rate"].format(rate=texts.count(report["rate"]))
 
 
 class TextBar:

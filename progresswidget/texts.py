@@ -8,15 +8,22 @@ machine and nbval can compare it; what goes to a terminal follows the locale.
 from __future__ import annotations
 
 import os
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Table: TypeAlias = dict[str, str]
 
 LANGUAGE_VARIABLE: Final = "PROGRESSWIDGET_LANGUAGE"
 
 ENGLISH: Final[Table] = {
-    "exporting": "Export to {name}",
+    "title": "Export to {name}",
+    "title download": "Download of {name}",
+    "title upload": "Upload of {name}",
     "receipt": "{name}: {rows} rows × {columns} columns, {format}",
+    "receipt download": "{name}: {size} received",
+    "receipt upload": "{name}: {size} sent",
     "queued": "waiting",
     "starting": "starting",
     "hashing": "comparing",
@@ -24,7 +31,11 @@ ENGLISH: Final[Table] = {
     "writing": "writing",
     "compressing": "compressing",
     "finishing": "finishing",
+    "connecting": "connecting",
+    "waiting": "waiting for the server",
+    "receiving": "receiving",
     "sending": "sending",
+    "verifying": "verifying",
     "paused": "paused",
     "done": "done",
     "failed": "failed",
@@ -32,22 +43,39 @@ ENGLISH: Final[Table] = {
     "interrupted": "interrupted",
     "rows": "{rows} rows",
     "rows_of": "{rows} of {total} rows",
+    "size_of": "{size} of {total}",
     "rate": "{rate} rows/s",
+    "speed": "{size}/s",
     "left": "{time} left",
     "took": "{time}",
+    "halted": "The export to {name} was stopped.",
+    "halted download": "The download of {name} was stopped.",
+    "halted upload": "The upload of {name} was stopped.",
     "stopped": (
         "Stopped after {rows} rows; {name} was not written, and no part of it was left behind. "
         "{again}"
     ),
+    "stopped download": "Stopped after {rows}; {name} is not complete. {again}",
+    "stopped upload": "Stopped after {rows}; {name} is not complete on the server. {again}",
     "stopped_late": "Stopped, but {name} was complete already: {rows} rows.",
+    "stopped_late download": "Stopped, but {name} was complete already: {rows}.",
+    "stopped_late upload": "Stopped, but {name} was complete already: {rows}.",
     "again": "Run the cell again to export from the beginning.",
+    "again download": "Run the cell again: it goes on where it stopped.",
+    "again upload": "Run the cell again: it goes on where it stopped.",
     "again_stream": "The stream has been read in part: open it anew, and export that.",
     "leaving": "Waiting for the export to {name}; Ctrl-C cancels it.",
+    "leaving download": "Waiting for the download of {name}; Ctrl-C stops it.",
+    "leaving upload": "Waiting for the upload of {name}; Ctrl-C stops it.",
 }
 
 CHINESE: Final[Table] = {
-    "exporting": "导出到 {name}",
+    "title": "导出到 {name}",
+    "title download": "下载 {name}",
+    "title upload": "上传 {name}",
     "receipt": "{name}：{rows} 行 × {columns} 列，{format}",
+    "receipt download": "{name}：已接收 {size}",
+    "receipt upload": "{name}：已发送 {size}",
     "queued": "等待中",
     "starting": "正在启动",
     "hashing": "正在比对",
@@ -55,7 +83,11 @@ CHINESE: Final[Table] = {
     "writing": "正在写入",
     "compressing": "正在压缩",
     "finishing": "正在收尾",
+    "connecting": "正在连接",
+    "waiting": "正在等待服务器",
+    "receiving": "正在接收",
     "sending": "正在发送",
+    "verifying": "正在校验",
     "paused": "已暂停",
     "done": "已完成",
     "failed": "失败",
@@ -63,14 +95,27 @@ CHINESE: Final[Table] = {
     "interrupted": "已中断",
     "rows": "{rows} 行",
     "rows_of": "{rows} / {total} 行",
+    "size_of": "{size} / {total}",
     "rate": "{rate} 行/秒",
+    "speed": "{size}/秒",
     "left": "剩余 {time}",
     "took": "{time}",
+    "halted": "导出到 {name} 已停止。",
+    "halted download": "{name} 的下载已停止。",
+    "halted upload": "{name} 的上传已停止。",
     "stopped": "已在第 {rows} 行停止；没有写出 {name}，也没有留下残余文件。{again}",
+    "stopped download": "已在 {rows} 处停止；{name} 尚不完整。{again}",
+    "stopped upload": "已在 {rows} 处停止；服务器上的 {name} 尚不完整。{again}",
     "stopped_late": "已停止，但 {name} 此前已完整写出：{rows} 行。",
+    "stopped_late download": "已停止，但 {name} 此前已完整：{rows}。",
+    "stopped_late upload": "已停止，但 {name} 此前已完整：{rows}。",
     "again": "重新运行该单元格即可从头导出。",
+    "again download": "重新运行该单元格：会从停止处继续。",
+    "again upload": "重新运行该单元格：会从停止处继续。",
     "again_stream": "数据流已被部分读取：请重新打开它，再次导出。",
     "leaving": "正在等待导出到 {name} 完成；按 Ctrl-C 可取消。",
+    "leaving download": "正在等待 {name} 下载完成；按 Ctrl-C 可停止。",
+    "leaving upload": "正在等待 {name} 上传完成；按 Ctrl-C 可停止。",
 }
 
 
@@ -89,12 +134,22 @@ def saved_table() -> Table:
     return CHINESE if chosen.lower().startswith("zh") else ENGLISH
 
 
+def worded(table: Table, key: str, kind: str) -> str:
+    """Return a text in its words for a kind of job, where it has any."""
+    return table.get(f"{key} {kind}", table[key])
+
+
+def amount(kind: str) -> Callable[[float], str]:
+    """Return what writes the amounts of a kind of job: rows of an export, bytes of a transfer."""
+    return count if kind == "export" else size
+
+
 def count(number: float) -> str:
     """Return a whole number with its thousands apart: 336,776."""
     return f"{round(number):,}"
 
 
-def size(number: int) -> str:
+def size(number: float) -> str:
     """Return a number of bytes in decimal units, as file managers show it: 33.1 MB."""
     value, unit = float(number), "B"
     for larger in ("kB", "MB", "GB", "TB"):

@@ -43,6 +43,17 @@ ORDER = {
         "progresswidget.textbar",
         "progresswidget.texts",
     },
+    "progresswidget.transfer": {
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.transfer",
+    },
+    "progresswidget.transfer.job": {
+        "progresswidget.client",
+        "progresswidget.errors",
+        "progresswidget.job",
+        "progresswidget.transfer",
+    },
     "progresswidget.accessors": {"progresswidget.job"},
     "progresswidget.cli": {
         "progresswidget",
@@ -69,6 +80,7 @@ ORDER = {
         "progresswidget.job",
         "progresswidget.magics",
         "progresswidget.notebook",
+        "progresswidget.transfer",
         "progresswidget.widget",
     },
     "jupyter_server_ext": {"progresswidget.protocol", "jupyter_server_ext"},

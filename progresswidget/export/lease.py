@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from progresswidget.errors import DestinationBusyError, LeaseLostError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 LIMIT: Final = 60.0
@@ -137,6 +137,19 @@ def take(
             return lease
         os.close(descriptor)
     raise DestinationBusyError(f"Other exports keep taking {path.name}.")
+
+
+@contextlib.contextmanager
+def holding(path: Path, owner: Callable[[int], str]) -> Iterator[Lease]:
+    """Hold the lease of a file, as `take` has it; a journal without an entry is removed."""
+    lease = take(path, owner)
+    lease.start()
+    try:
+        yield lease
+    finally:
+        if lease.empty:
+            lease.remove()
+        lease.close()
 
 
 _FLAGS: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +25,7 @@ from progresswidget.export.destination import (
     remove_stale,
 )
 from progresswidget.export.formats import AGE, Format, find_format
-from progresswidget.export.lease import Lease, take
+from progresswidget.export.lease import Lease, holding
 from progresswidget.export.reading import call
 from progresswidget.export.resume import Damaged, Earlier, key_of
 from progresswidget.export.running import Run, StartOver, blaming_the_source
@@ -36,7 +35,7 @@ from progresswidget.export.sources.deferred import is_deferred, produce
 from progresswidget.export.trail import Trail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from progresswidget.export.destination import Growing
@@ -172,6 +171,8 @@ class Export:
         If the frame cannot tell its columns, or is a stream that has been read.
     """
 
+    kind: Final = "export"
+
     def __init__(
         self,
         frame: object,
@@ -252,7 +253,7 @@ class Export:
                 once.check(section.frame)
         progress.total = self.total
         try:
-            with _holding(self.path) as lease:
+            with holding(journal_path(self.path), _owner) as lease:
                 return self._write(lease, progress, started)
         except ProgressWidgetError:
             raise
@@ -400,18 +401,6 @@ def _keeps(error: BaseException) -> bool:
     if isinstance(error, ExportCancelledError):
         return not error.final
     return not isinstance(error, (DestinationExistsError, LeaseLostError))
-
-
-@contextmanager
-def _holding(path: Path) -> Iterator[Lease]:
-    lease = take(journal_path(path), _owner)
-    lease.start()
-    try:
-        yield lease
-    finally:
-        if lease.empty:
-            lease.remove()
-        lease.close()
 
 
 def _owner(descriptor: int) -> str:

@@ -16,7 +16,7 @@ type ErrorText = Pick<JobError, 'message' | 'hint'>;
 export interface Messages {
   /** A BCP 47 tag, for `lang` and `Intl`. */
   readonly locale: string;
-  readonly label: (name: string) => string;
+  readonly label: (name: string, kind: string) => string;
   readonly connecting: string;
   readonly status: Readonly<Record<Exclude<Status, 'running'>, string>>;
   readonly phase: Readonly<Record<Phase, string>>;
@@ -27,6 +27,10 @@ export interface Messages {
   /** How many of the rows were there already. */
   readonly reused: (count: string) => string;
   readonly rate: (rows: string) => string;
+  /** The same of a transfer, in bytes. */
+  readonly sizeOf: (size: string, total: string) => string;
+  readonly reusedSize: (size: string) => string;
+  readonly speed: (size: string) => string;
   readonly left: (time: string) => string;
   readonly elapsed: (time: string) => string;
   readonly digest: (start: string) => string;
@@ -73,7 +77,12 @@ const RUN_ON = 'Run the cell again: the export goes on after what was written wh
 
 export const ENGLISH: Messages = {
   locale: 'en',
-  label: (name) => `Export of ${name}`,
+  label: (name, kind) =>
+    kind === 'download'
+      ? `Download of ${name}`
+      : kind === 'upload'
+        ? `Upload of ${name}`
+        : `Export of ${name}`,
   connecting: 'Connecting',
   status: {
     queued: 'Waiting',
@@ -90,7 +99,11 @@ export const ENGLISH: Messages = {
     writing: 'Writing',
     compressing: 'Compressing',
     finishing: 'Finishing',
+    connecting: 'Connecting',
+    waiting: 'Waiting for the server',
+    receiving: 'Receiving',
     sending: 'Sending',
+    verifying: 'Verifying',
   },
   action: {
     pause: 'Pause',
@@ -113,6 +126,9 @@ export const ENGLISH: Messages = {
   rowsOf: (count, total) => `${count} of ${total} rows`,
   reused: (count) => `${count} kept`,
   rate: (rows) => `${rows} rows/s`,
+  sizeOf: (size, total) => `${size} of ${total}`,
+  reusedSize: (size) => `${size} kept`,
+  speed: (size) => `${size}/s`,
   left: (time) => `${time} left`,
   elapsed: (time) => time,
   digest: (start) => `sha-256 ${start}…`,
@@ -197,7 +213,8 @@ const RUN_ON_CHINESE = '重新运行该单元格：导出会从已完整写入�
 
 export const CHINESE: Messages = {
   locale: 'zh',
-  label: (name) => `导出 ${name}`,
+  label: (name, kind) =>
+    kind === 'download' ? `下载 ${name}` : kind === 'upload' ? `上传 ${name}` : `导出 ${name}`,
   connecting: '正在连接',
   status: {
     queued: '等待中',
@@ -214,7 +231,11 @@ export const CHINESE: Messages = {
     writing: '正在写入',
     compressing: '正在压缩',
     finishing: '正在收尾',
+    connecting: '正在连接',
+    waiting: '正在等待服务器',
+    receiving: '正在接收',
     sending: '正在发送',
+    verifying: '正在校验',
   },
   action: {
     pause: '暂停',
@@ -237,6 +258,9 @@ export const CHINESE: Messages = {
   rowsOf: (count, total) => `${count} / ${total} 行`,
   reused: (count) => `沿用 ${count} 行`,
   rate: (rows) => `${rows} 行/秒`,
+  sizeOf: (size, total) => `${size} / ${total}`,
+  reusedSize: (size) => `沿用 ${size}`,
+  speed: (size) => `${size}/秒`,
   left: (time) => `剩余 ${time}`,
   elapsed: (time) => time,
   digest: (start) => `sha-256 ${start}…`,

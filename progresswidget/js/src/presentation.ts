@@ -140,25 +140,23 @@ function partsOf(
   messages: Messages,
 ): Map<PartName, Part> {
   const { locale } = messages;
-  const { status, rows, total } = record;
+  const { status, rows } = record;
   const parts = new Map<PartName, Part>();
-  const count = formatCount(rows, locale);
   if (percent !== null && status !== 'done') {
     parts.set('percent', { text: formatPercent(percent, locale) });
   }
   // Before the first unit is finished nothing is known to be written; an empty table is done with 0.
   if (status === 'done' || (status !== 'queued' && rows > 0)) {
-    const of = total !== null && status !== 'done';
-    const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
-    parts.set('rows', { text });
-    if (record.reused > 0) {
-      parts.set('reused', { text: messages.reused(formatCount(record.reused, locale)) });
+    for (const [name, part] of isTransfer(record)
+      ? amountOfBytes(record, messages)
+      : amountOfRows(record, messages)) {
+      parts.set(name, part);
     }
-    const title = `${formatCount(record.bytes, locale)} B`;
-    parts.set('bytes', { text: formatBytes(record.bytes, locale), title });
   }
   if (status === 'running' && record.rate !== null && Math.round(record.rate) > 0) {
-    const text = messages.rate(formatCount(record.rate, locale));
+    const text = isTransfer(record)
+      ? messages.speed(formatBytes(record.rate, locale))
+      : messages.rate(formatCount(record.rate, locale));
     parts.set('rate', { text });
   }
   const time = timeOf(record, ahead, messages);
@@ -167,6 +165,35 @@ function partsOf(
     const text = messages.digest(shortDigest(record.sha256));
     parts.set('digest', { text, title: record.sha256 });
   }
+  return parts;
+}
+
+function isTransfer(record: JobRecord): boolean {
+  return record.kind === 'download' || record.kind === 'upload';
+}
+
+function amountOfRows(record: JobRecord, messages: Messages): Map<PartName, Part> {
+  const { locale } = messages;
+  const { rows, total, reused, bytes } = record;
+  const count = formatCount(rows, locale);
+  const of = total !== null && record.status !== 'done';
+  const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
+  const parts = new Map<PartName, Part>([['rows', { text }]]);
+  if (reused > 0) parts.set('reused', { text: messages.reused(formatCount(reused, locale)) });
+  const title = `${formatCount(bytes, locale)} B`;
+  parts.set('bytes', { text: formatBytes(bytes, locale), title });
+  return parts;
+}
+
+function amountOfBytes(record: JobRecord, messages: Messages): Map<PartName, Part> {
+  const { locale } = messages;
+  const { rows, total, reused } = record;
+  const size = formatBytes(rows, locale);
+  const of = total !== null && record.status !== 'done';
+  const text = of ? messages.sizeOf(size, formatBytes(total, locale)) : size;
+  const title = `${formatCount(rows, locale)} B`;
+  const parts = new Map<PartName, Part>([['rows', { text, title }]]);
+  if (reused > 0) parts.set('reused', { text: messages.reusedSize(formatBytes(reused, locale)) });
   return parts;
 }
 
@@ -185,7 +212,9 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
   const { connection, canDownload } = situation;
   const buttons = new Set<ButtonName>();
   if (record.status === 'done') {
-    if (canDownload && !situation.unknown && record.url !== null) {
+    // What was sent is where it was, and on the server under a name of its own.
+    const here = record.kind !== 'upload' && record.url !== null;
+    if (canDownload && !situation.unknown && here) {
       buttons.add('download');
       if (situation.canSave) buttons.add('save');
     }

@@ -18,7 +18,11 @@ export const PHASES = [
   'writing',
   'compressing',
   'finishing',
+  'connecting',
+  'waiting',
+  'receiving',
   'sending',
+  'verifying',
 ] as const;
 
 export type Status = (typeof ACTIVE_STATUSES)[number] | (typeof TERMINAL_STATUSES)[number];
@@ -44,6 +48,7 @@ export interface JobError {
 /** The public record of a job; times are milliseconds since 1970, durations seconds. */
 export interface JobRecord {
   readonly taskId: string;
+  /** `export`, `download` or `upload`; what the latter two count as rows are bytes. */
   readonly kind: string;
   readonly revision: number;
   readonly status: Status;

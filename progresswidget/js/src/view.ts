@@ -240,7 +240,11 @@ export class JobView {
 
   #renderTrack(shown: Presentation, first: boolean): void {
     const track = this.#track;
-    setAttribute(track, 'aria-label', this.#options.messages.label(this.#fileName));
+    setAttribute(
+      track,
+      'aria-label',
+      this.#options.messages.label(this.#fileName, this.#record?.kind ?? 'export'),
+    );
     setAttribute(track, 'aria-valuetext', shown.valueText);
     if (shown.percent === null) track.removeAttribute('aria-valuenow');
     else setAttribute(track, 'aria-valuenow', String(Math.round(shown.percent * 10) / 10));

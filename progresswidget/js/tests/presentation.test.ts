@@ -33,6 +33,16 @@ describe('the line of numbers', () => {
     ],
     ['queued', record({ status: 'queued', progress: 0 }), '0%'],
     ['done', DONE, '3,367,760 rows · 326.4 MB · 5.8 s · sha-256 9f86d081884c…'],
+    [
+      'receiving',
+      record({ kind: 'download', phase: 'receiving', rows: 12_300_000, total: 40_000_000 }),
+      '42% · 12.3 MB of 40.0 MB · 612.3 kB/s · 4 s left',
+    ],
+    [
+      'sending the rest, of which nobody knows how much it is',
+      record({ kind: 'upload', rows: 12_300_000, reused: 2_000_000, total: null, eta: null }),
+      '42% · 12.3 MB · 2.0 MB kept · 612.3 kB/s · 2.4 s',
+    ],
     ['failed', FAILED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
     ['cancelled', CANCELLED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
   ])('%s', (_, record, text) => {
@@ -86,6 +96,8 @@ describe('the buttons', () => {
     ['done, without a server', DONE, { canDownload: false }, []],
     ['done, of another server', DONE, { unknown: true }, []],
     ['done, without an address', { ...DONE, url: null }, {}, []],
+    ['done, sent', { ...DONE, kind: 'upload' }, {}, []],
+    ['done, received', { ...DONE, kind: 'download' }, {}, ['download']],
     ['done, offline', DONE, { connection: offline }, ['download']],
     ['failed', FAILED, {}, []],
     ['cancelled', CANCELLED, {}, []],

@@ -1,0 +1,12 @@
+"""From an address to a file and back: downloads and uploads that go on where they were cut.
+
+This package knows nothing of Jupyter, but for `job`, which shows a transfer with the bar of an
+export. The rest runs through once, in the calling thread and in as many as there are connections::
+
+    download = Download("https://example.org/flights.parquet", "flights.parquet")
+    received = download.run(Progress())
+
+The modules: `address` for where to, `wire` and `session` for requests, `retry` for how often,
+`representation` for which version, `pieces` and `journal` for what is there already, `receiving`
+and `download` for the one direction, `tus` and `upload` for the other.
+"""

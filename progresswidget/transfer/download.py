@@ -1,0 +1,654 @@
+"""One download: what is there and certainly of the same version is kept, the rest is fetched."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import stat as modes
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from progresswidget.errors import (
+    DestinationError,
+    DestinationExistsError,
+    DigestMismatchError,
+    ExportCancelledError,
+    LeaseLostError,
+    OptionError,
+    ProgressWidgetError,
+    TransferError,
+)
+from progresswidget.export import finished
+from progresswidget.export.destination import (
+    check,
+    create_part,
+    explain,
+    is_part,
+    journal_path,
+    locate,
+    remove_stale,
+    reopen_part,
+)
+from progresswidget.export.lease import here, holding
+from progresswidget.export.trail import Trail
+from progresswidget.transfer import address, journal
+from progresswidget.transfer.outcome import FileKind, Transferred
+from progresswidget.transfer.pieces import LEAST, Pieces
+from progresswidget.transfer.receiving import Incoming, Receiver, StartOver
+from progresswidget.transfer.representation import Representation, content_range, of_response
+from progresswidget.transfer.retry import Clock, Tries
+from progresswidget.transfer.session import Session, insist, no_server, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import httpx
+
+    from progresswidget.export.destination import Part
+    from progresswidget.export.lease import Lease
+    from progresswidget.export.pipeline import Progress
+    from progresswidget.transfer.session import Server
+
+MOST_CONNECTIONS: Final = 16
+RESTARTS: Final = 5
+"""Versions of a file that may come and go during one download."""
+BLOCK: Final = 2**20
+_COMPRESSED: Final = re.compile(r"\.(gz|tgz|z)$", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What one try works with.
+
+    Parameters
+    ----------
+    session
+        For its requests.
+    incoming
+        The response that began it.
+    version
+        The version that it tells of.
+    """
+
+    session: Session
+    incoming: Incoming
+    version: Representation
+
+    def close(self) -> None:
+        """Give up its connections."""
+        self.incoming.close()
+        self.session.close()
+
+
+class Download:
+    """A file that can be fetched, checked as far as that goes without asking for it.
+
+    Parameters
+    ----------
+    url
+        Its address, or a path on the notebook server.
+    path
+        The file, or a folder; by default the present one. In a folder it is called as the server
+        says, or else by the end of the address.
+    connections
+        Connections at most; a server without ranges gets one.
+    sha256
+        What the digest of the file must be.
+    overwrite
+        Whether a file that is there may be replaced.
+    headers
+        Sent along to the origin of the address and nowhere else.
+    timeout
+        Seconds without a byte after which a connection counts as dead.
+    find_server
+        Finds the notebook server.
+    clock
+        For waiting.
+
+    Raises
+    ------
+    OptionError, DestinationError
+        If one of these stands in the way.
+    """
+
+    kind: Final = "download"
+    columns: Final = 0
+    once: Final = False
+
+    def __init__(
+        self,
+        url: str,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        connections: int = 4,
+        sha256: str | None = None,
+        overwrite: bool = True,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+        find_server: Callable[[], Server | None] = no_server,
+        clock: Clock | None = None,
+    ) -> None:
+        if type(connections) is not int or not 1 <= connections <= MOST_CONNECTIONS:
+            raise OptionError(f"connections must be from 1 to {MOST_CONNECTIONS}.")
+        if not isinstance(overwrite, bool):
+            raise OptionError("overwrite must be True or False.")
+        self._url, self._connections, self._overwrite = url, connections, overwrite
+        self._expected = _checked_digest(sha256)
+        self._headers, self._timeout, self._find_server = headers, timeout, find_server
+        self._clock = Clock() if clock is None else clock
+        with contextlib.closing(self._session()) as session:
+            where = session.resolve(url)  # refuses what is no address
+        self._folder, self.path = _destination(path, where)
+        self.format = FileKind.of(self.path)
+        self.total: int | None = None
+        check(self.path, overwrite=overwrite or self._folder is not None)
+        self._ranges = True
+
+    def run(self, progress: Progress) -> Transferred:
+        """Fetch the file.
+
+        Parameters
+        ----------
+        progress
+            Raised while it runs, in bytes, and asked for pause and cancel.
+
+        Raises
+        ------
+        ExportCancelledError
+            If `progress.checkpoint` says so.
+        TransferError
+            If it cannot be had.
+        DestinationError
+            If it cannot be written.
+        """
+        started = time.monotonic()
+        progress.phase = "connecting"
+        try:
+            return self._run(progress, started)
+        except ProgressWidgetError:
+            raise
+        except OSError as error:
+            raise explain(error, self.path) from error
+
+    def _run(self, progress: Progress, started: float) -> Transferred:
+        unchanged = self._present(progress, started)
+        if unchanged is not None:
+            return unchanged
+        tries = Tries()
+        attempt = self._begin(progress, tries)
+        if attempt is None:
+            return self._unchanged(progress, started)
+        try:
+            self._settle(attempt)
+            with holding(journal_path(self.path), _owner) as lease:
+                return self._persist(lease, attempt, progress, tries, started)
+        finally:
+            attempt.close()
+
+    # --- what is there already ----------------------------------------------------------------
+
+    def _present(self, progress: Progress, started: float) -> Transferred | None:
+        """Return the file that is there, if it has the digest that was asked for."""
+        if not self._expected or not self.path.is_file():
+            return None
+        known = finished.recall(self.path)
+        digest = known.sha256 if known is not None else ""
+        if not digest:
+            progress.phase = "hashing"
+            digest = _sha256_of(self.path, progress)
+        if digest != self._expected:
+            progress.phase = "connecting"
+            return None
+        if not self._overwrite:
+            raise DestinationExistsError(f"{self.path} is there already.")
+        return self._result(
+            self.path.stat(), started, lambda: digest, reused=True, progress=progress
+        )
+
+    def _known(self) -> tuple[finished.Finished, Representation] | None:
+        """Return what was fetched from this address to this path before, if it is unchanged."""
+        known = finished.recall(self.path)
+        if known is None:
+            return None
+        try:
+            fields = json.loads(known.key)
+            if fields["download"] != address.identity(self._url):
+                return None
+            return known, Representation.from_json(fields["version"])
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _unchanged(self, progress: Progress, started: float) -> Transferred:
+        known = self._known()
+        if known is None or not known[0].sha256:
+            digest = _sha256_of(self.path, progress)
+        else:
+            digest = known[0].sha256
+        return self._result(
+            self.path.stat(), started, lambda: digest, reused=True, progress=progress
+        )
+
+    # --- asking -------------------------------------------------------------------------------
+
+    def _session(self) -> Session:
+        return Session(find_server=self._find_server, headers=self._headers, timeout=self._timeout)
+
+    def _begin(self, progress: Progress, tries: Tries, *, fresh: bool = False) -> _Attempt | None:
+        """Ask for the file, or for the rest of it; None if what is there is it."""
+        headers = {} if fresh else self._conditions()
+        session = self._session()
+
+        def waiting(now: bool) -> None:  # noqa: FBT001
+            progress.phase = "waiting" if now else "connecting"
+
+        try:
+            response = insist(
+                lambda: session.get(self._url, headers),
+                self._url,
+                tries,
+                self._clock,
+                progress.checkpoint,
+                waiting,
+            )
+            return self._opened(session, response, headers, progress, tries)
+        except BaseException:
+            session.close()
+            raise
+
+    def _opened(
+        self,
+        session: Session,
+        response: httpx.Response,
+        headers: Mapping[str, str],
+        progress: Progress,
+        tries: Tries,
+    ) -> _Attempt | None:
+        status = response.status_code
+        if status == 304 and "Range" not in headers and headers:  # noqa: PLR2004
+            response.close()
+            session.close()
+            return None
+        if status in {304, 412, 416} and headers:
+            response.close()
+            session.close()
+            return self._begin(progress, tries, fresh=True)
+        if status not in {200, 206}:
+            raise refusal(response, self._url)
+        version = of_response(status, response.headers)
+        if version.coding and _COMPRESSED.search(self._named(response)):
+            # The file is compressed, and its server calls that a coding; what it is called, it is.
+            version = Representation(version.size, coding="")
+        at = 0
+        if status == 206:  # noqa: PLR2004
+            found = content_range(response.headers)
+            if found is None or "Range" not in headers:
+                raise TransferError(f"{address.shown(self._url)} answers with a part of the file.")
+            at = found[0]
+        incoming = Incoming.of(response, version, at)
+        return _Attempt(session, incoming, version)
+
+    def _conditions(self) -> dict[str, str]:
+        """Return the fields that spare what is there: the file, or the beginning of a part."""
+        known = self._known() if self._overwrite else None
+        if known is not None:
+            version = known[1]
+            if version.etag:
+                return {"If-None-Match": version.etag}
+            if version.dated:
+                return {"If-Modified-Since": version.modified}
+        begun = peek(self.path)
+        if begun is None or begun.url != address.identity(self._url) or not self._ranges:
+            return {}
+        pieces = _pieces_of(begun)
+        if not begun.version.validator or not pieces.prefix:
+            return {}
+        first = pieces.prefix
+        if begun.version.size is not None:
+            first = min(first, begun.version.size - 1)
+        return {"Range": f"bytes={first}-", "If-Range": begun.version.validator}
+
+    def _named(self, response: httpx.Response) -> str:
+        disposition = response.headers.get("Content-Disposition", "")
+        return address.file_name(str(response.request.url), disposition)
+
+    def _settle(self, attempt: _Attempt) -> None:
+        """Settle the name, which in a folder the server may choose."""
+        if self._folder is not None and attempt.incoming.response.status_code == 200:  # noqa: PLR2004
+            self.path = locate(self._folder / self._named(attempt.incoming.response))
+            self.format = FileKind.of(self.path)
+        check(self.path, overwrite=self._overwrite)
+
+    # --- fetching -----------------------------------------------------------------------------
+
+    def _persist(
+        self,
+        lease: Lease,
+        attempt: _Attempt,
+        progress: Progress,
+        tries: Tries,
+        started: float,
+    ) -> Transferred:
+        furthest = restarts = 0
+        while True:
+            try:
+                return self._fetch(lease, attempt, progress, started)
+            except StartOver as again:
+                restarts += 1
+                self._ranges = self._ranges and again.ranges
+                if progress.rows > furthest:
+                    furthest = progress.rows
+                    tries.progressed()
+                self._pause_before(again, tries, restarts, progress)
+            attempt.close()
+            begun = self._begin(progress, tries, fresh=True)
+            if begun is None:
+                raise AssertionError  # nothing was asked that could be answered so
+            attempt.session, attempt.incoming = begun.session, begun.incoming
+            attempt.version = begun.version
+
+    def _pause_before(
+        self, again: StartOver, tries: Tries, restarts: int, progress: Progress
+    ) -> None:
+        if again.cause is not None:
+            wait = tries.failure()
+            if wait is None:
+                raise again.cause
+            progress.phase = "waiting"
+            self._clock.wait(wait, progress.checkpoint)
+        elif restarts > RESTARTS:
+            raise TransferError(
+                f"{address.shown(self._url)} keeps changing while it is fetched.",
+                "Run it again when the file is complete.",
+            )
+
+    def _fetch(
+        self, lease: Lease, attempt: _Attempt, progress: Progress, started: float
+    ) -> Transferred:
+        version = attempt.version
+        self.total = progress.total = version.size
+        progress.rows = progress.bytes = progress.reused = 0
+        part, pieces = self._part(lease, attempt, progress)
+        trail = Trail(part.descriptor)
+        try:
+            _check_room(self.path, version.size, pieces.count)
+            self._receive(lease, attempt, part, pieces, progress, trail)
+            return self._finish(lease, attempt, part, pieces, progress, trail, started)
+        except BaseException as error:
+            trail.stop()
+            with contextlib.suppress(OSError):
+                trail.hexdigest()  # it has a descriptor of the part, and with it the lock
+            self._leave(lease, part, error)
+            raise
+        finally:
+            part.close()
+
+    def _part(self, lease: Lease, attempt: _Attempt, progress: Progress) -> tuple[Part, Pieces]:
+        """Return the part of an earlier run with what it has of this version, or a new one."""
+        version, begun = attempt.version, journal.read(lease.descriptor)
+        if begun is not None and self._may_join(begun, version):
+            part = reopen_part(self.path, begun.part)
+            if part is not None:
+                pieces = self._verified(part, begun, version, progress)
+                begun.owner = here()
+                journal.begin(lease.descriptor, begun)
+                remove_stale(self.path, begun.part)
+                if attempt.incoming.at == pieces.prefix or not attempt.incoming.at:
+                    return part, pieces
+                part.close()
+                raise StartOver  # what was asked for is not what is missing
+        if attempt.incoming.at:
+            raise StartOver
+        part = create_part(self.path)
+        begun = journal.Journal(address.identity(self._url), part.path.name, here(), version)
+        journal.begin(lease.descriptor, begun)
+        return part, Pieces(version.size)
+
+    def _may_join(self, begun: journal.Journal, version: Representation) -> bool:
+        """Say whether what a journal tells of is certainly a part of this version."""
+        if not self._ranges or version.ranges is False or version.coding:
+            return False
+        known = begun.url == address.identity(self._url) or bool(version.sha256)
+        return known and is_part(self.path, begun.part) and begun.version.same(version)
+
+    def _verified(
+        self, part: Part, begun: journal.Journal, version: Representation, progress: Progress
+    ) -> Pieces:
+        """Return what of a part is as its journal says; the journal keeps only that."""
+        import xxhash
+
+        progress.phase = "hashing"
+        pieces = Pieces(version.size)
+        good = []
+        for unit in begun.units:
+            content = os.pread(part.descriptor, unit.size, unit.at)
+            if xxhash.xxh3_128_digest(content) == unit.content:
+                good.append(unit)
+                pieces.add(unit.at, unit.at + unit.size)
+            progress.reused = progress.rows = progress.bytes = pieces.count
+            progress.checkpoint()
+        begun.units = good
+        return pieces
+
+    def _receive(
+        self,
+        lease: Lease,
+        attempt: _Attempt,
+        part: Part,
+        pieces: Pieces,
+        progress: Progress,
+        trail: Trail,
+    ) -> None:
+        version = attempt.version
+        connections = self._connections if self._is_divisible(version) else 1
+        left = (version.size or 0) - pieces.count
+        pieces.connections = max(1, min(connections, left // LEAST))
+        receiver = Receiver(
+            attempt.session,
+            self._url,
+            version,
+            part,
+            lease.descriptor,
+            pieces,
+            progress,
+            trail,
+            self._clock,
+            unsafe=bool(self._expected),
+        )
+        receiver.run(attempt.incoming, pieces.connections)
+
+    def _is_divisible(self, version: Representation) -> bool:
+        # Answers that nothing holds together are only joined where a digest tells in the end.
+        proven = bool(version.validator or self._expected)
+        return self._ranges and version.ranges is True and version.size is not None and proven
+
+    def _finish(
+        self,
+        lease: Lease,
+        attempt: _Attempt,
+        part: Part,
+        pieces: Pieces,
+        progress: Progress,
+        trail: Trail,
+        started: float,
+    ) -> Transferred:
+        size = pieces.size or 0
+        part.truncate(size)
+        expected = self._expected or attempt.version.sha256
+        if expected:
+            progress.phase = "verifying"
+            trail.end(size, lambda _: None)
+            joined = pieces.connections > 1 or progress.reused > 0
+            self._compare(trail.hexdigest(), expected, joined=joined)
+        progress.checkpoint()
+        progress.phase = "finishing"
+        lease.check()
+        published = part.publish(overwrite=self._overwrite)
+        lease.remove()
+        self._remember(published, attempt.version, size, expected)
+        if not expected:
+            trail.end(size, lambda digest: self._add_digest(published, attempt.version, digest))
+        return self._result(published, started, trail.hexdigest, progress=progress)
+
+    def _compare(self, digest: str, expected: str, *, joined: bool) -> None:
+        if digest == expected:
+            return
+        if joined and self._ranges:
+            raise StartOver(ranges=False)  # once more in one piece, before the server is blamed
+        raise DigestMismatchError(
+            f"{address.shown(self._url)} is not what it should be: its SHA-256 is {digest}, and "
+            f"{expected} was expected.",
+            "Nothing was saved. Look whether the digest belongs to this version of the file.",
+        )
+
+    def _leave(self, lease: Lease, part: Part, error: BaseException) -> None:
+        """Leave what a later run can go on with, and nothing else."""
+        if isinstance(error, StartOver):
+            part.remove()
+            return
+        begun = journal.read(lease.descriptor)
+        useful = begun is not None and bool(begun.units)
+        lasting = begun is not None and bool(begun.version.validator)
+        if _keeps(error) and useful and lasting:
+            return
+        part.remove()
+        lease.remove()
+
+    # --- what is remembered -------------------------------------------------------------------
+
+    def _remember(
+        self, published: os.stat_result, version: Representation, size: int, digest: str
+    ) -> None:
+        key = {"download": address.identity(self._url), "version": version.to_json()}
+        entry = finished.Finished(json.dumps(key), (), size, digest)
+        finished.remember(self.path, published, entry)
+
+    def _add_digest(self, published: os.stat_result, version: Representation, digest: str) -> None:
+        known = self._known()
+        if known is not None and not known[0].sha256:
+            self._remember(published, version, published.st_size, digest)
+
+    def _result(
+        self,
+        stat: os.stat_result,
+        started: float,
+        digest: Callable[[], str],
+        *,
+        progress: Progress,
+        reused: bool = False,
+    ) -> Transferred:
+        size = stat.st_size
+        self.total = progress.total = size
+        if reused:
+            progress.reused = size
+        progress.rows = progress.bytes = size
+        return Transferred(
+            path=self.path,
+            rows=size,
+            columns=0,
+            bytes=size,
+            seconds=time.monotonic() - started,
+            reused=progress.reused,
+            stat=stat,
+            _digest=digest,
+            url=address.shown(self._url),
+        )
+
+
+def _checked_digest(sha256: str | None) -> str:
+    if sha256 is None:
+        return ""
+    digest = str(sha256).strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise OptionError("sha256 must be 64 hexadecimal digits.")
+    return digest
+
+
+def _destination(path: str | os.PathLike[str] | None, url: str) -> tuple[Path | None, Path]:
+    """Return the folder, if the server may choose the name, and the file as far as it is known."""
+    name = address.file_name(url)
+    if path is None:
+        return Path.cwd(), locate(Path.cwd() / name)
+    given = os.fspath(path)
+    if given and "\0" not in given:
+        folder = Path(given).expanduser()
+        if given.endswith(("/", os.sep)) or _is_folder(folder):
+            folder = folder.absolute()
+            return folder, locate(folder / name)
+    return None, locate(path)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return modes.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _check_room(path: Path, size: int | None, there: int) -> None:
+    """Refuse a file that cannot fit before it is half there.
+
+    Raises
+    ------
+    DestinationError
+        If the disk has less room than is missing.
+    """
+    if size is None:
+        return
+    try:
+        free = shutil.disk_usage(path.parent).free
+    except OSError:
+        return  # nobody knows
+    if free < size - there:
+        raise DestinationError(
+            f"{path} cannot be written: {size - there:,} bytes are missing, and the disk has "
+            f"room for {free:,}.",
+            "Free some space, or choose another folder.",
+        )
+
+
+def peek(path: Path) -> journal.Journal | None:
+    """Read the journal beside a file without taking its lease."""
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(journal_path(path), flags)
+    except OSError:
+        return None
+    try:
+        return journal.read(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _pieces_of(begun: journal.Journal) -> Pieces:
+    pieces = Pieces(begun.version.size)
+    for unit in begun.units:
+        pieces.add(unit.at, unit.at + unit.size)
+    return pieces
+
+
+def _owner(descriptor: int) -> str:
+    begun = journal.read(descriptor)
+    return f", {begun.owner}" if begun is not None else ""
+
+
+def _sha256_of(path: Path, progress: Progress) -> str:
+    import hashlib
+
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(buffer):
+            digest.update(buffer[:size])
+            progress.checkpoint()
+    return digest.hexdigest()
+
+
+def _keeps(error: BaseException) -> bool:
+    """Say whether what came is of use to a later run."""
+    if isinstance(error, ExportCancelledError):
+        return not error.final
+    return not isinstance(error, (DestinationExistsError, DigestMismatchError, LeaseLostError))

@@ -1,0 +1,119 @@
+"""Transfers as a notebook has them: with the bar, the buttons and the record of an export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from progresswidget.client import Endpoint
+from progresswidget.errors import OptionError, TransferStoppedError
+from progresswidget.job import Job
+from progresswidget.transfer.session import Server
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from progresswidget.transfer.download import Download
+    from progresswidget.transfer.outcome import Transferred
+
+
+def download(
+    url: str,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    connections: int = 4,
+    sha256: str | None = None,
+    overwrite: bool = True,
+    background: bool = False,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30.0,
+) -> TransferJob:
+    """Fetch a file, with a live bar where there is someone to see it.
+
+    The file appears under its name only when it is complete and, where its digest is known, right.
+    A download that was cut, stopped or killed goes on where it was when the same call is made
+    again, as long as the server still has the same version: bytes of two versions are never
+    joined. A file that is there already and has not changed on the server is not fetched again.
+
+    Parameters
+    ----------
+    url
+        The address; or, on the notebook server, a path such as the `url` of a job or
+        ``contents/data/a.csv``.
+    path
+        The file, or a folder; by default the present one. In a folder the file is called as the
+        server says, or else by the end of the address.
+    connections
+        Parts of the file that are fetched at the same time, where the server gives parts.
+    sha256
+        What the SHA-256 of the file must be, 64 hexadecimal digits.
+    overwrite
+        Replace a file that is there already, once the new one is complete.
+    background
+        Return at once, and let the download go on while other cells run.
+    headers
+        What to send along, for instance ``{"Authorization": "Bearer …"}``. It goes to the origin of
+        the address only, wherever that redirects to.
+    timeout
+        Seconds without a byte after which a connection is given up and opened anew.
+
+    Returns
+    -------
+    The job. Without `background` it is done.
+
+    Raises
+    ------
+    OptionError, DestinationError
+        Before anything is asked for, if it can be seen that the file cannot be saved.
+    TransferError
+        If it cannot be had, also not after five tries without a byte of progress.
+    ExportCancelledError
+        If it was cancelled. No file is left behind.
+    ExportInterrupted
+        If the cell was interrupted. Run it again, and it goes on.
+    """
+    from progresswidget.transfer.download import Download
+
+    work = Download(
+        url,
+        path,
+        connections=connections,
+        sha256=sha256,
+        overwrite=overwrite,
+        headers=headers,
+        timeout=timeout,
+        find_server=find_server,
+    )
+    return _started(work, background=background)
+
+
+def find_server() -> Server | None:
+    """Find the notebook server of this process."""
+    endpoint = Endpoint.find()
+    if endpoint is None:
+        return None
+    return Server(endpoint.url, endpoint.secret, endpoint.certfile)
+
+
+def _started(work: Download, *, background: bool) -> TransferJob:
+    if not isinstance(background, bool):
+        raise OptionError(f"background must be True or False, not {background!r}.")
+    job = TransferJob(work, background=background)
+    if background:
+        job._start()  # noqa: SLF001 - a job is started where it is made
+    else:
+        job._block()  # noqa: SLF001
+    return job
+
+
+class TransferJob(Job):
+    """A download or an upload that runs or ran. What it counts as `rows` are bytes."""
+
+    _stopped_kind = TransferStoppedError
+
+    def result(self, timeout: float | None = None) -> Transferred:
+        """Wait for the end and return what was moved, as `Job.result` does."""
+        return cast("Transferred", super().result(timeout))
+
+    def __repr__(self) -> str:
+        return f"TransferJob({self._kind}, path={str(self._path)!r}, state={self._state!r})"

@@ -1,0 +1,449 @@
+"""Bytes into a part: several connections, a lock, and one thread that looks after them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+
+from progresswidget.errors import TransferError
+from progresswidget.transfer import journal
+from progresswidget.transfer.representation import content_range, of_response
+from progresswidget.transfer.retry import Clock, Tries
+from progresswidget.transfer.session import Session, insist, refusal, unreachable
+from progresswidget.transfer.wire import LARGEST, SMALL, Readable, Stride, body_of, timed
+
+if TYPE_CHECKING:
+    from progresswidget.export.destination import Part
+    from progresswidget.export.pipeline import Progress
+    from progresswidget.export.trail import Trail
+    from progresswidget.transfer.pieces import Claim, Pieces
+    from progresswidget.transfer.representation import Representation
+
+UNIT: Final = 8 * 2**20
+"""Bytes after which the journal is told: so many are lost of each connection by a kill."""
+GLANCE: Final = 0.05
+"""Seconds between two looks at the connections."""
+
+
+class StartOver(Exception):  # noqa: N818 - never seen outside
+    """What is there cannot be gone on with.
+
+    Parameters
+    ----------
+    cause
+        Why, if it was a failure and not a new version.
+    ranges
+        Whether the server gives parts.
+    """
+
+    def __init__(self, cause: TransferError | None = None, *, ranges: bool = True) -> None:
+        super().__init__()
+        self.cause, self.ranges = cause, ranges
+
+
+class _Stopped(Exception):  # noqa: N818 - never seen outside
+    """Another thread has ended it all."""
+
+
+@dataclass(slots=True)
+class Incoming:
+    """A response whose body is being read.
+
+    Parameters
+    ----------
+    response
+        The response.
+    body
+        Its body.
+    at
+        Which byte of the file comes next.
+    end
+        The first byte that does not come any more, or None if nobody knows.
+    """
+
+    response: httpx.Response
+    body: Readable
+    at: int
+    end: int | None
+
+    @classmethod
+    def of(cls, response: httpx.Response, version: Representation, at: int = 0) -> Incoming:
+        """Take a response to read its body.
+
+        Raises
+        ------
+        TransferError
+            If it is compressed in a way that was not asked for and is not known here.
+        """
+        body = body_of(response)
+        if version.coding:
+            return cls(response, _Decoded(body, version.coding), at, None)
+        return cls(response, body, at, version.size)
+
+    def close(self) -> None:
+        """Close the response."""
+        self.response.close()
+
+
+class Receiver:
+    """Fetch what is missing of a file.
+
+    Parameters
+    ----------
+    session
+        For requests; it is aborted when the transfer ends early.
+    url
+        The address, as the user wrote it.
+    version
+        The version that is fetched; an answer of another one ends it.
+    part
+        Where the bytes go.
+    journal_
+        The descriptor of the journal, or -1 if nothing can be gone on with.
+    pieces
+        What is there.
+    progress
+        Raised meanwhile, and asked for pause and cancel.
+    trail
+        The digest that follows.
+    clock
+        For waiting.
+    unsafe
+        Whether the bytes are checked by a digest in the end, so that answers without a validator
+        may be joined too.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        url: str,
+        version: Representation,
+        part: Part,
+        journal_: int,
+        pieces: Pieces,
+        progress: Progress,
+        trail: Trail,
+        clock: Clock,
+        *,
+        unsafe: bool,
+    ) -> None:
+        self._session, self._url, self._version = session, url, version
+        self._descriptor, self._journal = part.descriptor, journal_
+        self._pieces, self._progress, self._trail = pieces, progress, trail
+        self._clock, self._unsafe = clock, unsafe
+        self._changed = threading.Condition()
+        self._living = 0
+        self._waiting = 0
+        self._failure: BaseException | None = None
+        self._stop = threading.Event()
+
+    def run(self, first: Incoming, connections: int) -> None:
+        """Fetch it all.
+
+        Parameters
+        ----------
+        first
+            The response that the first connection reads already.
+        connections
+            Connections at most.
+
+        Raises
+        ------
+        StartOver
+            If the file must be fetched from its beginning.
+        TransferError
+            If it cannot be had.
+        OSError
+            If it cannot be written.
+        """
+        # Before another connection can take what this one has an answer for.
+        claim = self._pieces.claim(first.at)
+        threads = [
+            threading.Thread(
+                target=self._live,
+                args=(first, claim) if number == 0 else (None, None),
+                name=f"progresswidget-connection-{number}",
+                daemon=True,
+            )
+            for number in range(connections)
+        ]
+        self._living = len(threads)
+        try:
+            for thread in threads:
+                thread.start()
+            self._watch()
+        finally:
+            self._stop.set()
+            if self._living:
+                self._session.abort()
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            self._tell()
+        if self._failure is not None:
+            raise self._failure
+
+    # --- the thread that looks after the others -----------------------------------------------
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._over, GLANCE)
+                if self._over():
+                    return
+            self._tell()
+            self._progress.checkpoint()
+
+    def _over(self) -> bool:
+        return self._living == 0 or self._failure is not None
+
+    def _tell(self) -> None:
+        with self._changed:
+            received, prefix = self._pieces.received, self._pieces.prefix
+            idle = self._living > 0 and self._waiting >= self._living
+            self._progress.total = self._pieces.size
+        self._progress.rows = self._progress.bytes = received
+        self._progress.phase = "waiting" if idle else "receiving"
+        self._trail.advance(prefix)
+
+    # --- the connections ----------------------------------------------------------------------
+
+    def _live(self, incoming: Incoming | None, claim: Claim | None) -> None:
+        failure: BaseException | None = None
+        try:
+            self._work(incoming, claim)
+        except _Stopped:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that looks after us
+            failure = error
+        with self._changed:
+            self._living -= 1
+            # A server may allow fewer connections than we open: then the others do the rest.
+            spared = isinstance(failure, TransferError) and self._living > 0
+            if failure is not None and not spared and self._failure is None:
+                self._failure = failure
+            self._changed.notify_all()
+
+    def _work(self, incoming: Incoming | None, claim: Claim | None) -> None:
+        tries, buffer, stride = Tries(), memoryview(bytearray(LARGEST)), Stride()
+        try:
+            while True:
+                if claim is None and incoming is not None:
+                    claim = self._claim(incoming.at)
+                    if claim is None:
+                        incoming.close()
+                        incoming = None
+                if claim is None:
+                    claim = self._claim()
+                if claim is None:
+                    return
+                incoming = self._fetch(claim, incoming, tries, buffer, stride)
+                claim = None
+        finally:
+            if incoming is not None:
+                incoming.close()
+
+    def _claim(self, at: int | None = None) -> Claim | None:
+        with self._changed:
+            return self._pieces.claim(at)
+
+    def _fetch(
+        self,
+        claim: Claim,
+        incoming: Incoming | None,
+        tries: Tries,
+        buffer: memoryview,
+        stride: Stride,
+    ) -> Incoming | None:
+        """Fetch the bytes of a claim; return the response if more of it is to come."""
+        try:
+            while True:
+                if incoming is None:
+                    incoming = self._ask(claim, tries)
+                before = claim.at
+                try:
+                    self._copy(claim, incoming, buffer, stride)
+                    tries.progressed()
+                    break
+                except httpx.TransportError as error:
+                    incoming.close()
+                    incoming = None
+                    self._look()
+                    if claim.at > before:
+                        tries.progressed()
+                    self._recover(claim, error, tries)
+        finally:
+            with self._changed:
+                self._pieces.release(claim)
+        if incoming.end is not None and incoming.at >= incoming.end:
+            incoming.close()
+            return None
+        return incoming
+
+    def _recover(self, claim: Claim, error: httpx.TransportError, tries: Tries) -> None:
+        problem = unreachable(error, self._url)
+        if claim.at and not self._can_go_on:
+            raise StartOver(problem) from error
+        wait = tries.failure()
+        if wait is None:
+            raise problem from error
+        self._wait(wait)
+
+    @property
+    def _can_go_on(self) -> bool:
+        offered = self._version.ranges is not False and not self._version.coding
+        return offered and (bool(self._version.validator) or self._unsafe)
+
+    def _ask(self, claim: Claim, tries: Tries) -> Incoming:
+        headers = {}
+        end = claim.end  # of which another connection may take a part meanwhile
+        if claim.at or (end is not None and end != self._pieces.size):
+            headers["Range"] = f"bytes={claim.at}-{'' if end is None else end - 1}"
+            if self._version.validator:
+                headers["If-Range"] = self._version.validator
+        response = insist(
+            lambda: self._session.get(self._url, headers),
+            self._url,
+            tries,
+            self._clock,
+            self._look,
+            self._set_waiting,
+        )
+        try:
+            return self._accept(response, claim.at, end)
+        except BaseException:
+            response.close()
+            raise
+
+    def _accept(self, response: httpx.Response, at: int, end: int | None) -> Incoming:
+        status = response.status_code
+        if status in {412, 416}:
+            raise StartOver
+        if status not in {200, 206}:
+            raise refusal(response, self._url)
+        version = of_response(status, response.headers)
+        if not self._version.same(version):
+            unproven = not version.validator and not self._version.validator
+            if not (self._unsafe and unproven):
+                raise StartOver(ranges=bool(version.validator))
+        if status == 200:  # noqa: PLR2004
+            if at:
+                raise StartOver(ranges=False)  # the same version, but no part of it is given
+            return Incoming.of(response, version)
+        found = content_range(response.headers)
+        if found is None or found[0] != at or (end and found[1] >= end):
+            raise StartOver(ranges=False)
+        return Incoming(response, body_of(response), found[0], found[1] + 1)
+
+    def _copy(self, claim: Claim, incoming: Incoming, buffer: memoryview, stride: Stride) -> None:
+        import xxhash
+
+        digest = xxhash.xxh3_128()
+        try:
+            while not claim.complete:
+                self._look()
+                with self._changed:
+                    most = claim.reserve(min(len(buffer), UNIT - (claim.at - claim.first)))
+                size = timed(stride, incoming.body, buffer[:most])
+                if not size:
+                    self._end(claim, incoming)
+                    break
+                self._write(buffer[:size], claim.at)
+                digest.update(buffer[:size])
+                incoming.at += size
+                with self._changed:
+                    claim.at += size
+                if claim.at - claim.first >= UNIT:
+                    self._commit(claim, digest.digest())
+                    digest.reset()
+        finally:
+            self._commit(claim, digest.digest())
+
+    def _end(self, claim: Claim, incoming: Incoming) -> None:
+        """Take the end of a body for the end of the file, if that is what it can be."""
+        if claim.end is not None or (incoming.end is not None and incoming.at < incoming.end):
+            raise httpx.RemoteProtocolError("The connection was cut.")
+        with self._changed:
+            self._pieces.size = claim.end = incoming.end = claim.at
+
+    def _write(self, view: memoryview, at: int) -> None:
+        while view:
+            written = os.pwrite(self._descriptor, view, at)
+            view, at = view[written:], at + written
+
+    def _commit(self, claim: Claim, digest: bytes) -> None:
+        if claim.at == claim.first:
+            return
+        with self._changed:
+            if self._journal >= 0:
+                unit = journal.Unit(claim.first, claim.at - claim.first, digest)
+                journal.record(self._journal, unit)
+            self._pieces.commit(claim)
+
+    def _look(self) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        self._progress.checkpoint()
+
+    def _wait(self, seconds: float) -> None:
+        self._set_waiting(True)  # noqa: FBT003
+        try:
+            self._clock.wait(seconds, self._look)
+        finally:
+            self._set_waiting(False)  # noqa: FBT003
+
+    def _set_waiting(self, waiting: bool) -> None:  # noqa: FBT001
+        with self._changed:
+            self._waiting += 1 if waiting else -1
+
+
+class _Decoded:
+    """A body that was compressed although nobody asked for it."""
+
+    def __init__(self, body: Readable, coding: str) -> None:
+        if coding not in {"gzip", "x-gzip", "deflate"}:
+            raise TransferError(
+                f"The server sends the file compressed as {coding!r}, which was not asked for.",
+                "Ask its owner to heed Accept-Encoding: identity.",
+            )
+        self._body, self._raw = body, memoryview(bytearray(SMALL))
+        self._decoder = _decoder()
+        self._pending = b""
+        self._inside = False
+
+    def readinto(self, view: memoryview) -> int:
+        while True:
+            if not self._pending:
+                size = self._body.readinto(self._raw)
+                if not size and not self._inside:
+                    return 0
+                self._pending = bytes(self._raw[:size])
+            ended = not self._pending
+            out = self._decode(len(view))
+            if out:
+                view[: len(out)] = out
+                return len(out)
+            if ended:
+                raise httpx.RemoteProtocolError("The connection was cut.")
+
+    def _decode(self, most: int) -> bytes:
+        self._inside = True
+        try:
+            out: bytes = self._decoder.decompress(self._pending, most)
+        except zlib.error as error:
+            raise TransferError(f"The file came compressed, and damaged: {error}.") from error
+        self._pending = self._decoder.unconsumed_tail
+        if self._decoder.eof:
+            # RFC 1952 section 2.2: a file is one member or several.
+            self._pending, self._inside = self._decoder.unused_data, False
+            self._decoder = _decoder()
+        return out
+
+
+def _decoder() -> Any:
+    return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # gzip or zlib, as it comes

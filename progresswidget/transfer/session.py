@@ -1,0 +1,361 @@
+"""Requests: to whom they go, what may be sent along, and what a refusal means for a person."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
+
+import httpx
+
+from progresswidget.errors import OptionError, TransferError, TransferRefusedError
+from progresswidget.transfer.address import is_below, origin, resolve, shown
+from progresswidget.transfer.retry import Clock, Tries, retry_after
+from progresswidget.transfer.wire import Transport, body_of, needs_proxy
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+MAX_REDIRECTS: Final = 10
+CONNECT_TIMEOUT: Final = 10.0
+MAX_ERROR_BODY: Final = 64 * 2**10
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be different the next time (RFC 9110 section 15, RFC 6585, RFC 8470)."""
+_LATER: Final = frozenset({429, 503})
+"""Those whose ``Retry-After`` tells when."""
+
+_HINTS: Final = {
+    HTTPStatus.UNAUTHORIZED: "Say who you are: headers={'Authorization': 'Bearer …'}.",
+    HTTPStatus.FORBIDDEN: "You may not do this with what was sent along; ask the server's owner.",
+    HTTPStatus.NOT_FOUND: "Look whether the address is right.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address takes no such request; look for another one.",
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password into HTTPS_PROXY.",
+    HTTPStatus.CONFLICT: "Somebody else has changed it meanwhile; look, and try again.",
+    HTTPStatus.GONE: "It is not there any more: ask for a new address.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The server takes no file of this size.",
+    HTTPStatus.INSUFFICIENT_STORAGE: "The server's disk is full: free some space there, and "
+    "run it again; it goes on where it stopped.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The notebook server of this process.
+
+    Parameters
+    ----------
+    url
+        The extension's root, with a slash at the end.
+    secret
+        Authorises this process there, and is shown to nobody else.
+    certfile
+        The server's own certificate, or None.
+    """
+
+    url: str
+    secret: str = field(repr=False)
+    certfile: str | None = None
+
+
+def no_server() -> Server | None:
+    """Return None: there is no notebook server."""
+    return None
+
+
+class Session:
+    """Requests of one transfer; may be used from several threads.
+
+    Parameters
+    ----------
+    find_server
+        Looks for the notebook server. It is asked anew each time, for a server that restarted has
+        another port and another secret.
+    headers
+        What the user sends along; it goes to the origin of the address and nowhere else.
+    timeout
+        Seconds without a byte after which a connection counts as dead.
+    """
+
+    def __init__(
+        self,
+        *,
+        find_server: Callable[[], Server | None] = no_server,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 30.0,
+    ) -> None:
+        self._find_server = find_server
+        self._headers = dict(headers or {})
+        self._timeout = httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+        self._lock = threading.Lock()
+        self._clients: dict[str, httpx.Client] = {}
+        self._transports: list[Transport] = []
+        self._proxied: list[httpx.Response] = []
+        self._moved: dict[str, str] = {}
+        self._aborted = False
+
+    def resolve(self, url: str) -> str:
+        """Return the whole address of what a user wrote, as things are now."""
+        server = self._find_server()
+        return resolve(url, None if server is None else server.url)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        """Ask for a file, following redirects; the body of the response is to be read and closed.
+
+        Raises
+        ------
+        httpx.TransportError
+            If there is no answer.
+        TransferError
+            If the address leads nowhere.
+        """
+        first = self.resolve(url)
+        moved = self._moved.get(first)
+        if moved is not None:
+            response = self._request("GET", moved, headers, first)
+            if response.status_code in {200, 206, 304, 416}:
+                return response
+            response.close()  # where it was moved to may be valid for a while only: ask again
+            del self._moved[first]
+        return self._follow(first, headers)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Any = None,
+    ) -> httpx.Response:
+        """Send a request that is not redirected, as `get` otherwise."""
+        address = self.resolve(url)
+        return self._request(method, address, headers, address, content)
+
+    def abort(self) -> None:
+        """End all that is under way, from another thread."""
+        with self._lock:
+            self._aborted = True
+            transports, proxied = list(self._transports), list(self._proxied)
+        for transport in transports:
+            transport.abort()
+        for response in proxied:
+            _shut(response)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            clients, self._clients = list(self._clients.values()), {}
+        for client in clients:
+            client.close()
+
+    def _follow(self, first: str, headers: Mapping[str, str]) -> httpx.Response:
+        address = first
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._request("GET", address, headers, first)
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or location is None:
+                if address != first:
+                    self._moved[first] = address
+                return response
+            response.close()
+            address = _join(address, location)
+        raise TransferError(
+            f"{shown(first)} redirects more than {MAX_REDIRECTS} times.", "Use another address."
+        )
+
+    def _request(
+        self,
+        method: str,
+        address: str,
+        headers: Mapping[str, str],
+        first: str,
+        content: Any = None,
+    ) -> httpx.Response:
+        server = self._find_server()
+        own = server is not None and is_below(address, server.url)
+        client = self._client(address, server if own else None)
+        fields = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        if origin(address) == origin(first):
+            fields |= self._headers
+        if server is not None and own:
+            fields["Authorization"] = f"Kernel {server.secret}"
+        try:
+            request = client.build_request(
+                method, address, headers=fields, content=content, timeout=self._timeout
+            )
+        except (httpx.InvalidURL, ValueError, TypeError) as error:
+            raise OptionError(f"{shown(address)} cannot be asked: {error}") from None
+        response = client.send(request, stream=True)
+        if "network_stream" in response.extensions:
+            self._note_proxied(response)
+        return response
+
+    def _note_proxied(self, response: httpx.Response) -> None:
+        with self._lock:
+            self._proxied = [each for each in self._proxied if not each.is_closed]
+            self._proxied.append(response)
+            aborted = self._aborted
+        if aborted:
+            _shut(response)
+
+    def _client(self, address: str, server: Server | None) -> httpx.Client:
+        certfile = None if server is None else server.certfile
+        proxied = server is None and needs_proxy(address)
+        key = "proxy" if proxied else f"direct {certfile}"
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = httpx.Client() if proxied else self._direct(certfile)
+            return self._clients[key]
+
+    def _direct(self, certfile: str | None) -> httpx.Client:
+        transport = Transport(_context(certfile))
+        self._transports.append(transport)
+        if self._aborted:
+            transport.abort()
+        return httpx.Client(transport=transport)
+
+
+def insist(
+    ask: Callable[[], httpx.Response],
+    url: str,
+    tries: Tries,
+    clock: Clock,
+    look: Callable[[], None],
+    waiting: Callable[[bool], None] = lambda _: None,
+) -> httpx.Response:
+    """Ask until there is an answer that would be the same the next time.
+
+    Parameters
+    ----------
+    ask
+        Sends the request.
+    url
+        The address, for messages.
+    tries, clock
+        How often, and after how long.
+    look
+        Called often while waiting; it may raise to end it.
+    waiting
+        Told when a wait begins and ends.
+
+    Raises
+    ------
+    TransferError
+        If it was in vain.
+    """
+    while True:
+        look()
+        try:
+            response = ask()
+        except httpx.TransportError as error:
+            look()  # a connection that we have cut ourselves is no failure
+            problem, wait = unreachable(error, url), tries.failure()
+            if _is_final(error):
+                raise problem from error
+        else:
+            if response.status_code not in _TRANSIENT:
+                return response
+            asked = response.headers.get("Retry-After", "")
+            later = response.status_code in _LATER
+            wait = tries.failure(retry_after(asked, clock.now()) if later else None)
+            problem = refusal(response, url)
+        if wait is None:
+            raise problem
+        waiting(True)  # noqa: FBT003
+        clock.wait(wait, look)
+        waiting(False)  # noqa: FBT003
+
+
+def refusal(response: httpx.Response, url: str) -> TransferRefusedError:
+    """Return the error for an answer that refuses; reads and closes the response."""
+    status = response.status_code
+    message, hint = _own_words(response)
+    if not message:
+        reason = response.reason_phrase
+        message = f"the server answers {status} {reason}".rstrip()
+    if not hint:
+        later = "It may work later: run it again, and it goes on where it stopped."
+        hint = (
+            later
+            if status in _TRANSIENT
+            else _HINTS.get(HTTPStatus(status), "")
+            if (status in HTTPStatus._value2member_map_)
+            else ""
+        )
+    return TransferRefusedError(f"{shown(url)}: {message}", hint)
+
+
+def unreachable(error: httpx.TransportError, url: str) -> TransferError:
+    """Return the error for a server that does not answer, or not to the end."""
+    reason = str(error) or type(error).__name__
+    if _is_final(error):
+        return TransferError(
+            f"{shown(url)}: the server's certificate is not trusted: {reason}.",
+            "If it is your own, name its authority in the variable SSL_CERT_FILE.",
+        )
+    return TransferError(
+        f"{shown(url)} cannot be reached: {reason}.",
+        "Look whether the network is there, and run it again: it goes on where it stopped.",
+    )
+
+
+def _is_final(error: httpx.TransportError) -> bool:
+    import ssl
+
+    causes = (error.__cause__, error.__context__)
+    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+
+
+def _own_words(response: httpx.Response) -> tuple[str, str]:
+    """Return message and hint of an answer of our own server, or empty texts."""
+    body, buffer = body_of(response), memoryview(bytearray(MAX_ERROR_BODY))
+    text = b""
+    try:
+        if response.headers.get("Content-Type", "").startswith("application/json"):
+            while len(text) < MAX_ERROR_BODY and (size := body.readinto(buffer)):
+                text += bytes(buffer[:size])
+        found = json.loads(text) if text else None
+    except (httpx.TransportError, ValueError, RecursionError):
+        found = None
+    finally:
+        response.close()
+    if not isinstance(found, dict):
+        return "", ""
+    words = [found.get("message"), found.get("hint")]
+    message, hint = (word[:1_000] if isinstance(word, str) else "" for word in words)
+    return message, hint
+
+
+def _join(address: str, location: str) -> str:
+    target = urljoin(address, location)
+    try:
+        return resolve(target, None)
+    except OptionError as error:
+        raise TransferError(
+            f"{shown(address)} redirects to something that is no web address.", error.hint
+        ) from None
+
+
+def _context(certfile: str | None) -> ssl.SSLContext:
+    if certfile is None:
+        return httpx.create_ssl_context()
+    import ssl
+
+    context = ssl.create_default_context(cafile=certfile)
+    # The certificate names the server's public host, and this is its loopback address; what is
+    # trusted is the very certificate that the server told its kernels of.
+    context.check_hostname = False
+    return context
+
+
+def _shut(response: httpx.Response) -> None:
+    sock = response.extensions["network_stream"].get_extra_info("socket")
+    if sock is not None:
+        import contextlib
+
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -1,0 +1,355 @@
+"""Downloads: the bytes of one version or an error, from servers of every kind, cut anywhere."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from odd_server import Answer, OddServer
+
+import progresswidget as pw
+from progresswidget.errors import (
+    DestinationExistsError,
+    DigestMismatchError,
+    ExportCancelledError,
+    OptionError,
+    TransferError,
+    TransferRefusedError,
+)
+from progresswidget.export.pipeline import Progress
+from progresswidget.transfer.download import Download, peek
+from progresswidget.transfer.retry import Clock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from progresswidget.transfer.outcome import Transferred
+
+pytestmark = pytest.mark.usefixtures("no_server")
+
+MIB = 2**20
+CONTENT = random.Random(4).randbytes(21 * MIB + 12_345)
+OTHER = random.Random(5).randbytes(21 * MIB + 777)
+
+
+class Waits(Clock):
+    """A clock that only notes for how long it would have waited."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.then: Callable[[], None] = lambda: None
+
+    def now(self) -> float:
+        return 1_735_689_600.0  # 2025-01-01
+
+    def wait(self, seconds: float, look: Callable[[], None]) -> None:
+        self.seconds.append(seconds)
+        look()
+        self.then()
+
+
+@pytest.fixture
+def server() -> Iterator[OddServer]:
+    server = OddServer(CONTENT)
+    yield server
+    server.close()
+
+
+def fetch(server: OddServer, path: Any, clock: Clock | None = None, **options: Any) -> Transferred:
+    download = Download(server.url, path, clock=Waits() if clock is None else clock, **options)
+    return download.run(Progress())
+
+
+def leftovers(folder: Path, *names: str) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.name not in names)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+def test_the_file_is_there_whole_and_nothing_else(
+    connections: int, server: OddServer, tmp_path: Path
+) -> None:
+    done = fetch(server, tmp_path / "a.bin", connections=connections)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert (done.bytes, done.sha256, done.reused) == (len(CONTENT), server.sha256, 0)
+    assert not leftovers(tmp_path, "a.bin")
+    ranged = {request.range for request in server.requests} - {None}
+    assert bool(ranged) == (connections > 1)
+
+
+def test_every_connection_says_which_version_it_wants(server: OddServer, tmp_path: Path) -> None:
+    fetch(server, tmp_path / "a.bin")
+    parts = [request for request in server.requests if request.range]
+    assert parts
+    assert {request.fields["if-range"] for request in parts} == {'"v1"'}
+    assert all(request.fields["accept-encoding"] == "identity" for request in server.requests)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_transfer_that_is_cut_at_random_ends_with_the_same_bytes(
+    seed: int, server: OddServer, tmp_path: Path
+) -> None:
+    draw = random.Random(seed)
+    server.cuts.extend(draw.randrange(8 * MIB) for _ in range(12))
+    done = fetch(server, tmp_path / "a.bin", connections=1 + seed % 4)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert done.sha256 == server.sha256
+    assert server.sent < 2 * len(CONTENT)
+
+
+def test_a_file_that_changed_meanwhile_is_never_joined(server: OddServer, tmp_path: Path) -> None:
+    clock = Waits()
+    clock.then = lambda: server.change(OTHER)
+    server.cuts.append(9 * MIB)
+    fetch(server, tmp_path / "a.bin", clock, connections=1)
+    assert (tmp_path / "a.bin").read_bytes() == OTHER
+
+
+@pytest.mark.parametrize("etag", ['"v1"', '"v2"', None])
+def test_not_even_where_the_server_ignores_the_condition(
+    etag: str | None, server: OddServer, tmp_path: Path
+) -> None:
+    server.heeds_if_range = False
+    clock = Waits()
+    clock.then = lambda: server.change(OTHER, etag)
+    server.cuts.append(9 * MIB)
+    fetch(server, tmp_path / "a.bin", clock, connections=1)
+    assert (tmp_path / "a.bin").read_bytes() == OTHER
+
+
+@pytest.mark.parametrize(
+    "traits",
+    [
+        {"ranges": False},
+        {"etag": None, "modified": None},
+        {"etag": 'W/"weak"', "modified": None},
+        {"chunked": True, "ranges": False},
+        {"chunked": True, "ranges": False, "etag": None, "modified": None},
+    ],
+)
+def test_a_plain_server_is_asked_from_the_beginning_when_it_was_cut(
+    traits: dict[str, Any], server: OddServer, tmp_path: Path
+) -> None:
+    for name, value in traits.items():
+        setattr(server, name, value)
+    server.cuts.append(5 * MIB)
+    fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    asked = [request.range for request in server.requests]
+    # One question, whether it gives parts, is allowed where it does not say that it does not.
+    assert len(asked) <= 3
+    assert asked[0] is asked[-1] is None
+
+
+def test_a_length_that_nobody_tells_ends_with_the_connection(
+    server: OddServer, tmp_path: Path
+) -> None:
+    server.says_length = False
+    server.ranges = False
+    done = fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert done.sha256 == server.sha256
+
+
+def test_what_comes_compressed_unasked_is_unpacked(server: OddServer, tmp_path: Path) -> None:
+    text = b"a,b\n" * 500_000
+    half = len(text) // 2
+    server.content = gzip.compress(text[:half]) + gzip.compress(text[half:])
+    server.fields["Content-Encoding"] = "gzip"
+    server.cuts.append(1_000)
+    fetch(server, tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_bytes() == text
+
+
+def test_a_refusal_says_what_to_do(server: OddServer, tmp_path: Path) -> None:
+    server.answers.append(Answer("404 Not Found"))
+    with pytest.raises(TransferRefusedError, match=r"404 Not Found\n.*address is right"):
+        fetch(server, tmp_path / "a.bin")
+    assert not leftovers(tmp_path)
+
+
+def test_five_tries_without_a_byte_are_enough(server: OddServer, tmp_path: Path) -> None:
+    server.answers.extend(Answer("502 Bad Gateway") for _ in range(9))
+    clock = Waits()
+    with pytest.raises(TransferError, match="502 Bad Gateway"):
+        fetch(server, tmp_path / "a.bin", clock)
+    assert len(server.requests) == 5
+    assert len(clock.seconds) == 4
+    limits = [0.5, 1.0, 2.0, 4.0]
+    assert all(0 <= wait <= most for wait, most in zip(clock.seconds, limits, strict=True))
+
+
+def test_a_server_that_says_when_is_asked_then(server: OddServer, tmp_path: Path) -> None:
+    moment = "Wed, 01 Jan 2025 00:01:30 GMT"
+    for value in ["7", moment, *["1"] * 20]:
+        server.answers.append(Answer("503 Service Unavailable", {"Retry-After": value}))
+    clock = Waits()
+    fetch(server, tmp_path / "a.bin", clock)
+    assert clock.seconds == [7.0, 90.0, *[1.0] * 20]
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_but_not_for_ever(server: OddServer, tmp_path: Path) -> None:
+    server.answers.extend(
+        Answer("503 Service Unavailable", {"Retry-After": "600"}) for _ in range(9)
+    )
+    with pytest.raises(TransferRefusedError, match="503"):
+        fetch(server, tmp_path / "a.bin")
+    assert len(server.requests) == 7
+
+
+def test_the_digest_is_checked_and_a_wrong_one_leaves_nothing(
+    server: OddServer, tmp_path: Path
+) -> None:
+    with pytest.raises(DigestMismatchError, match=server.sha256):
+        fetch(server, tmp_path / "a.bin", sha256="0" * 64)
+    assert not leftovers(tmp_path)
+    # Once more in one piece before the server is blamed.
+    assert sum(request.range is None for request in server.requests) == 2
+    fetch(server, tmp_path / "a.bin", sha256=server.sha256.upper())
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_the_server_s_own_digest_is_checked(server: OddServer, tmp_path: Path) -> None:
+    server.fields["Repr-Digest"] = f"sha-256=:{'A' * 43}=:"
+    with pytest.raises(DigestMismatchError):
+        fetch(server, tmp_path / "a.bin")
+    assert not leftovers(tmp_path)
+
+
+def test_an_unchanged_file_is_not_fetched_again(server: OddServer, tmp_path: Path) -> None:
+    fetch(server, tmp_path / "a.bin")
+    sent = server.sent
+    again = fetch(server, tmp_path / "a.bin")
+    assert (again.reused, again.sha256) == (len(CONTENT), server.sha256)
+    assert server.sent == sent
+    server.change(OTHER)
+    fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == OTHER
+
+
+def test_a_file_of_the_right_digest_is_not_even_asked_for(
+    server: OddServer, tmp_path: Path
+) -> None:
+    (tmp_path / "a.bin").write_bytes(CONTENT)
+    assert fetch(server, tmp_path / "a.bin", sha256=server.sha256).reused == len(CONTENT)
+    assert not server.requests
+
+
+def test_a_file_that_was_edited_is_fetched_again(server: OddServer, tmp_path: Path) -> None:
+    fetch(server, tmp_path / "a.bin")
+    (tmp_path / "a.bin").write_bytes(b"mine")
+    fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+def test_a_file_that_is_there_may_be_kept(server: OddServer, tmp_path: Path) -> None:
+    (tmp_path / "flights.bin").write_bytes(b"mine")
+    with pytest.raises(DestinationExistsError):
+        fetch(server, tmp_path / "flights.bin", overwrite=False)
+    with pytest.raises(DestinationExistsError):
+        fetch(server, tmp_path, overwrite=False)
+    assert (tmp_path / "flights.bin").read_bytes() == b"mine"
+
+
+def test_a_cancelled_download_leaves_nothing(server: OddServer, tmp_path: Path) -> None:
+    server.gate = threading.Event()  # no byte of the body comes
+
+    def cancel() -> None:
+        if server.requests:
+            raise ExportCancelledError("stopped")
+
+    download = Download(server.url, tmp_path / "a.bin")
+    with pytest.raises(ExportCancelledError):
+        download.run(Progress(checkpoint=cancel))
+    assert not leftovers(tmp_path)
+    server.gate.set()
+
+
+def test_in_a_folder_the_server_chooses_a_harmless_name(server: OddServer, tmp_path: Path) -> None:
+    assert fetch(server, tmp_path).path == tmp_path / "flights.bin"
+    server.fields["Content-Disposition"] = 'attachment; filename="../../.profile"'
+    (tmp_path / "new").mkdir()
+    assert fetch(server, f"{tmp_path}/new/").path == tmp_path / "new" / "profile"
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        ({"connections": 0}, "connections"),
+        ({"connections": 1.5}, "connections"),
+        ({"sha256": "abc"}, "hexadecimal"),
+        ({"overwrite": "no"}, "overwrite"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_is_asked(
+    options: dict[str, Any], word: str, server: OddServer, tmp_path: Path
+) -> None:
+    with pytest.raises(OptionError, match=word):
+        fetch(server, tmp_path / "a.bin", **options)
+    assert not server.requests
+
+
+KILLED = """
+import sys
+from progresswidget.export.pipeline import Progress
+from progresswidget.transfer.download import Download, peek
+
+Download(sys.argv[1], sys.argv[2], connections=int(sys.argv[3])).run(Progress())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
+@pytest.mark.parametrize("connections", [1, 3])
+def test_a_killed_download_goes_on_in_another_process(
+    connections: int, server: OddServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.bin"
+    server.gate, server.free = threading.Event(), 17 * MIB
+    arguments = [sys.executable, "-c", KILLED, server.url, path, str(connections)]
+    with subprocess.Popen(arguments) as process:
+        while (begun := peek(path)) is None or sum(unit.size for unit in begun.units) < 8 * MIB:
+            assert process.poll() is None
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    assert not path.exists()
+    server.gate.set()
+    done = fetch(server, path)
+    assert path.read_bytes() == CONTENT
+    assert done.reused >= 8 * MIB
+    assert not leftovers(tmp_path, "a.bin")
+
+
+def test_a_part_that_was_damaged_is_fetched_again(server: OddServer, tmp_path: Path) -> None:
+    server.cuts.append(17 * MIB)
+    server.answers.extend([None, *[Answer("502 Bad Gateway")] * 5])
+    with pytest.raises(TransferError):
+        fetch(server, tmp_path / "a.bin", connections=1)
+    (part,) = tmp_path.glob(".a.bin.*.part")
+    with part.open("r+b") as file:
+        file.seek(3 * MIB)
+        file.write(b"damage")
+    done = fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert done.reused == 9 * MIB
+    assert not leftovers(tmp_path, "a.bin")
+
+
+def test_the_function_shows_a_job_and_waits(server: OddServer, tmp_path: Path) -> None:
+    job = pw.download(server.url, tmp_path / "a.bin")
+    assert (job.kind, job.state, job.bytes) == ("download", "done", len(CONTENT))
+    assert job.sha256 == server.sha256
+    assert os.fspath(job.path) == os.fspath(tmp_path / "a.bin")
+
+
+def test_an_empty_file_is_a_file(server: OddServer, tmp_path: Path) -> None:
+    server.content = b""
+    assert fetch(server, tmp_path / "a.bin").bytes == 0
+    assert (tmp_path / "a.bin").read_bytes() == b""
