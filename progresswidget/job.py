@@ -138,6 +138,10 @@ class Described(Protocol):
     def media_type(self) -> str:
         """Its media type."""
 
+    @property
+    def append_only(self) -> bool:
+        """Whether what is written of it stays as it is while it grows."""
+
 
 class Work(Protocol):
     """What a job does: an `Export`, or a transfer."""

@@ -25,10 +25,13 @@ class FileKind:
         The ending of the file's name, or ``file``.
     media_type
         For the browser.
+    append_only
+        Whether it grows from its beginning to its end; a download does not, it has gaps.
     """
 
     name: str
     media_type: str
+    append_only: bool = False
 
     @classmethod
     def of(cls, path: Path) -> FileKind:

@@ -44,7 +44,8 @@ class OddServer:
 
     `cuts` holds after how many bytes of a body the next connections are closed, and `answers` what
     the next requests get instead of the file; None stands for neither. Where there is a `gate`, no
-    more than `free` bytes or so pass before it is opened.
+    more than `free` bytes or so pass before it is opened. With `waits_for_ranges` a whole file is
+    sent to its end only when a part has been asked for.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -63,6 +64,8 @@ class OddServer:
         self.sent = 0
         self.gate: threading.Event | None = None
         self.free = 0
+        self.ranged = threading.Event()
+        self.waits_for_ranges = False
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
@@ -134,6 +137,8 @@ class OddServer:
             return True
         status, body = "200 OK", self.content
         part = request.range
+        if part is not None:
+            self.ranged.set()
         guard = request.fields.get("if-range")
         fits = guard in {None, self.etag, self.modified} or not self.heeds_if_range
         if part is not None and self.ranges and fits:
@@ -162,6 +167,8 @@ class OddServer:
         whole = cut is None or cut >= len(body)
         body = body if whole else body[:cut]
         for start in range(0, len(body), 65_536):
+            if self.waits_for_ranges and start >= 2**20 and len(body) == len(self.content):
+                self.ranged.wait(60)
             if self.gate is not None and self.sent >= self.free:
                 self.gate.wait(60)
             piece = body[start : start + 65_536]

@@ -27,6 +27,7 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def report(**changes: object) -> Json:
     state: Json = {
+        "kind": "export",
         "name": "flights.csv",
         "status": "running",
         "phase": "writing",
@@ -57,6 +58,13 @@ def test_a_line_says_how_far_it_is() -> None:
     assert "flights.csv" in line
     assert " 50 %" in line
     assert "writing: 500 of 1,000 rows · 2.0 kB · 100 rows/s · 5.0 s left" in line
+
+
+def test_a_transfer_is_told_in_bytes() -> None:
+    moving = report(kind="download", phase="receiving", rows=5_000_000, total=10_000_000, rate=2e6)
+    assert draw_line(moving).endswith("receiving: 5.0 MB of 10.0 MB · 2.0 MB/s · 5.0 s left")
+    ended = report(kind="upload", status="done", rows=10_000_000, total=10_000_000)
+    assert draw_line(ended).endswith("done: 10.0 MB · 5.0 s")
 
 
 def test_an_unknown_total_claims_no_percentage() -> None:
