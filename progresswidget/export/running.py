@@ -14,7 +14,7 @@ from progresswidget.export.reading import read_ahead
 from progresswidget.export.resume import Damaged, Verification, copy_prefix, write_at
 from progresswidget.export.sink import Sink
 from progresswidget.export.sources import Source, once, reason
-from progresswidget.export.units import Comparing, encode, group
+from progresswidget.export.units import Comparing, encode_sections, group
 from progresswidget.export.writers import Placed
 
 if TYPE_CHECKING:
@@ -123,16 +123,16 @@ class Run:
         if not self._comparing.on:
             self._write_from_here()
         self._add(writer.head())
-        for index, section in enumerate(self._sections):
-            self._add(writer.begin(index, self._position))
-            first = len(self._placed)
-            with closing(self._units(section, index)) as units:
+        with closing(self._by_section()) as sections:
+            for index, units in sections:
+                self._add(writer.begin(index, self._position))
+                first = len(self._placed)
                 for unit in units:
                     self._place(unit, index)
                     del unit  # its bytes are the sink's now, and the next ones need the memory
                     self._add(writer.follow(self._placed[first:], self._position))
                     self._progress.checkpoint()
-            self._add(writer.end(index, self._placed[first:], self._position))
+                self._add(writer.end(index, self._placed[first:], self._position))
         if self._comparing.on:
             if self.earlier.finished and len(self._placed) == len(self.earlier.records):
                 self._progress.bytes = self.earlier.size
@@ -268,11 +268,29 @@ class Run:
 
     # --- what is read -------------------------------------------------------------------------
 
-    def _units(self, section: Section, index: int) -> Generator[Unit, None, None]:
-        writer, content = self._writer, section.content
-        payloads: Iterable[Payload]
+    def _by_section(self) -> Generator[tuple[int, Iterator[Unit]], None, None]:
+        """Yield each section's units; where the writer can, those of the next are begun early."""
+        every = range(len(self._sections))
+        if not self._writer.ahead:
+            for index in every:
+                with closing(self._units([index])) as units:
+                    yield index, units
+            return
+        with closing(self._units(every)) as units:
+            waiting = [next(units, None)]
+            for index in every:
+                yield index, _of_section(index, waiting, units)
+
+    def _units(self, indices: Iterable[int]) -> Generator[Unit, None, None]:
+        comparing = self._comparing if self._key else None
+        sections = ((index, self._payloads(index)) for index in indices)
+        return encode_sections(sections, self._writer, self._progress.checkpoint, comparing)
+
+    def _payloads(self, index: int) -> Iterable[Payload]:
+        writer, section = self._writer, self._sections[index]
+        content = section.content
         if isinstance(content, Source):
-            payloads = group(
+            return group(
                 self._read(content.batches, section),
                 writer.unit_rows,
                 writer.unit_bytes,
@@ -280,10 +298,7 @@ class Run:
                 least=writer.least_rows,
                 known=self.earlier.rows_of(index),
             )
-        else:
-            payloads = _chunks(self._read(content.chunks, section))
-        comparing = self._comparing if self._key else None
-        return encode(payloads, writer, self._progress.checkpoint, index, comparing)
+        return _chunks(self._read(content.chunks, section))
 
     def _read(
         self, begin: Callable[[], Generator[Any, None, None]], section: Section
@@ -310,6 +325,17 @@ class Run:
         for item in read_ahead(read, self._progress.checkpoint):
             yield item
             self._progress.checkpoint()
+
+
+def _of_section(
+    index: int, waiting: list[Unit | None], units: Iterator[Unit]
+) -> Generator[Unit, None, None]:
+    """Yield the units of a section; the first of the next one stays in `waiting`."""
+    while (unit := waiting[0]) is not None and unit.section == index:
+        waiting[0] = None
+        yield unit
+        del unit
+        waiting[0] = next(units, None)  # only now: what is done must not wait for a slow source
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -44,11 +44,14 @@ class Unit:
         The digest of the data; empty if nobody keeps a journal.
     encode
         Returns its bytes; they are made already unless the unit is only compared.
+    section
+        The index of the section that it belongs to.
     """
 
     rows: int
     digest: bytes
     encode: Callable[[], Encoded]
+    section: int = 0
 
 
 def group(
@@ -117,7 +120,17 @@ def encode(
     groups: Iterable[Payload],
     writer: Writer,
     checkpoint: Callable[[], None] = lambda: None,
-    section: int = 0,
+    comparing: Comparing | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Generator[Unit, None, None]:
+    """Encode the groups of the first section, see `encode_sections`."""
+    return encode_sections([(0, groups)], writer, checkpoint, comparing, clock)
+
+
+def encode_sections(
+    sections: Iterable[tuple[int, Iterable[Payload]]],
+    writer: Writer,
+    checkpoint: Callable[[], None] = lambda: None,
     comparing: Comparing | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Unit, None, None]:
@@ -131,21 +144,19 @@ def encode(
 
     Parameters
     ----------
-    groups
-        Batches, or a chunk of bytes: a unit each.
+    sections
+        The index of each section, and its groups: batches, or a chunk of bytes, a unit each.
     writer
         What encodes them.
     checkpoint
         Called again and again while a unit is waited for: a slow codec must not delay a pause.
-    section
-        The index of the section that the groups belong to.
     comparing
         With it digests are taken; while it is on, nothing else is done.
     clock
         Seconds from any start.
     """
     crew = _Crew(writer.workers)
-    source = _Tasks(groups, section, writer, comparing)
+    source = _Tasks(sections, writer, comparing)
     waiting = crew.waiting
     try:
         asked = clock()
@@ -166,26 +177,26 @@ def encode(
 
 
 class _Tasks:
-    """The tasks of a section; an error of the source waits until they are done."""
+    """The tasks of sections; an error of a source waits until they are done."""
 
     def __init__(
         self,
-        payloads: Iterable[Payload],
-        section: int,
+        sections: Iterable[tuple[int, Iterable[Payload]]],
         writer: Writer,
         comparing: Comparing | None,
     ) -> None:
-        self._payloads = payloads
-        self._section, self._writer, self._comparing = section, writer, comparing
+        self._sections = sections
+        self._writer, self._comparing = writer, comparing
         self._failure: Exception | None = None
 
     def __iter__(self) -> Iterator[_Task]:
-        start = 0
         try:
-            for payload in self._payloads:
-                task = _Task(payload, start, self._section, self._writer, self._comparing)
-                start += task.rows
-                yield task
+            for section, payloads in self._sections:
+                start = 0
+                for payload in payloads:
+                    task = _Task(payload, start, section, self._writer, self._comparing)
+                    start += task.rows
+                    yield task
         except ExportCancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - raised when what came before is done
@@ -261,7 +272,7 @@ class _Task:
             return self._unit(b"", self.encode())
         data = _digest(self.payload)
         if self.comparing.on:
-            return Unit(self.rows, data, self.encode)
+            return Unit(self.rows, data, self.encode, self.section)
         return self._unit(data, self.encode())
 
     def encode(self) -> Encoded:
@@ -270,7 +281,7 @@ class _Task:
         return self.writer.encode_bytes(self.payload, self.start, self.section)
 
     def _unit(self, data: bytes, encoded: Encoded) -> Unit:
-        return Unit(self.rows, data, lambda: encoded)
+        return Unit(self.rows, data, lambda: encoded, self.section)
 
 
 def _digest(payload: Payload) -> bytes:

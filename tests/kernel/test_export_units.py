@@ -18,7 +18,7 @@ from progresswidget.export.formats import FORMATS
 from progresswidget.export.pipeline import Export, Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
-from progresswidget.export.units import encode, group
+from progresswidget.export.units import encode, encode_sections, group
 from progresswidget.export.writers import Encoded, Heading, Writer
 from progresswidget.export.writers.parquet import PATIENCE
 
@@ -134,6 +134,14 @@ def test_units_are_encoded_side_by_side_and_come_in_order() -> None:
     groups = [[batch] for batch in batches(1, 1, 1, 1)]
     units = list(encode(groups, Backwards(4)))
     assert [unit.encode().pieces for unit in units] == [[b"0"], [b"1"], [b"2"], [b"3"]]
+
+
+def test_small_sections_are_encoded_side_by_side() -> None:
+    # The unit of the first one is not ready before that of the second.
+    sections = [(place, [[batch]]) for place, batch in enumerate(batches(1, 1))]
+    units = list(encode_sections(sections, Backwards(2)))
+    assert [unit.section for unit in units] == [0, 1]
+    assert [unit.encode().pieces for unit in units] == [[b"0"], [b"1"]]
 
 
 class Failing(Backwards):

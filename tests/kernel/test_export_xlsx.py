@@ -20,7 +20,7 @@ from openpyxl.utils.escape import unescape
 
 from progresswidget.errors import ColumnError, OptionError
 from progresswidget.export.pipeline import Export, Progress
-from progresswidget.export.writers.xlsx import MOST_ROWS
+from progresswidget.export.writers.xlsx import MOST_ROWS, XlsxWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -320,3 +320,13 @@ def test_any_rows_come_back(
         assert row[2] == real
         if when is not None:
             assert abs(row[3] - when) < dt.timedelta(milliseconds=2)
+
+
+@pytest.mark.parametrize("rows", [(0, 3, 0), (3, 0, 70_000), (0, 0), (70_000, 70_000, 1)])
+def test_sheets_that_are_encoded_side_by_side_make_the_same_book(
+    rows: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = {f"s{place}": pl.DataFrame({"n": range(count)}) for place, count in enumerate(rows)}
+    ahead = write(frames, tmp_path / "ahead.xlsx").read_bytes()
+    monkeypatch.setattr(XlsxWriter, "ahead", False)
+    assert write(frames, tmp_path / "in_turn.xlsx").read_bytes() == ahead

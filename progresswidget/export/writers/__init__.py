@@ -143,6 +143,9 @@ class Writer(ABC):
         Whether a unit's bytes and note depend on nothing but its batches, `start`, the headings
         and the options: then what is on the disk can be continued by another process, which calls
         everything but `encode` again for the units that are there.
+    ahead
+        Whether `encode` can be called for a section before its `begin` and before the end of the
+        sections before: then small sections are encoded side by side.
     writes_itself
         Whether the file is written by a library, at the path that `attach` tells, and nothing is
         returned here.
@@ -156,6 +159,7 @@ class Writer(ABC):
     least_rows: int = 1
     workers: int = 1
     resumable: bool = False
+    ahead: bool = False
     writes_itself: bool = False
 
     @abstractmethod

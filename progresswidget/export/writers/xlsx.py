@@ -92,6 +92,7 @@ class XlsxWriter(Writer):
 
     workers = 3
     resumable = True
+    ahead = True
     unit_bytes = 8 * 2**20
 
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:

@@ -160,10 +160,7 @@ class Cells:
                 f"The column {self.name!r} has a value that cannot be written: {error}",
                 "Change the column's type or leave it out.",
             ) from error
-        table = pa.Table.from_batches(
-            [pa.RecordBatch.from_arrays([array], names=["x"]) for array in plain]
-        )
-        return pl.DataFrame(table).to_series()
+        return pl.Series("x", pa.chunked_array(plain))
 
     def _text_form(self, series: pl.Series, start: int) -> Form:
         texts = _as_text(series, self.plan)
