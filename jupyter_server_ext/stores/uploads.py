@@ -283,17 +283,14 @@ class UploadStore:
         """
         with self._folder(upload) as folder:
             _require_free(folder, upload)
+            # The sidecar first: without it nobody would know the file of a server that was killed.
+            self.save(upload)
             flags = _STAGED | os.O_CREAT | os.O_EXCL
             try:
                 os.close(os.open(upload.staged, flags, 0o666, dir_fd=folder))
             except OSError as error:
+                self.forget(upload.id)
                 raise refusal(error) from error
-            try:
-                self.save(upload)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(upload.staged, dir_fd=folder)
-                raise
 
     def open(self, upload: Upload) -> StagedFile:
         """Open the file of an upload.
