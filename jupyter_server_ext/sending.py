@@ -1,8 +1,8 @@
 """Bodies on their way out: `os.sendfile` on the connection itself, and reading where it cannot be.
 
 The headers leave through tornado; when its buffer is empty, slices of the file go straight from the
-page cache to the socket, one whenever the socket takes one, so that all streams get the same and
-the loop is never away for longer than a slice. What the kernel has been given in this way it sends
+page cache to the socket, one in each turn of the loop, so that all streams get the same and nobody
+waits for longer than a slice. What the kernel has been given in this way it sends
 as it is *then*: whoever writes to the file changes bytes that are waiting in a socket. So the last
 bytes of every body are copies, as many as two sockets can hold between them: when the last copy is
 handed over, nothing but copies is on its way, and a file that has changed is noticed before it.
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from tornado.iostream import IOStream, StreamClosedError
 
 from jupyter_server_ext.pagecache import PageCache
-from jupyter_server_ext.slices import Slices
+from jupyter_server_ext.slices import Slices, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,10 +39,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SLICE: Final = 1024 * 1024
-"""Bytes that one stream sends at once at most."""
-_LEAST_SLICE: Final = 256 * 1024
-_TURN: Final = 2 * 1024 * 1024
-"""Bytes that all streams send in one turn of the loop, about: others wait for no longer."""
+"""Bytes that are asked for at once where there is a limit."""
 _STRETCH: Final = 16 * 1024 * 1024
 """Bytes sent without asking whether there is a limit by now, where there was none."""
 _WINDOW: Final = 4 * 1024 * 1024
@@ -93,7 +90,7 @@ class SentFile(Protocol):
 
 
 class Sending:
-    """What all bodies of a server share: threads, one timer, and the fair size of a slice.
+    """What all bodies of a server share: threads, one timer, and the turns of their slices.
 
     Parameters
     ----------
@@ -114,22 +111,13 @@ class Sending:
         self._stall_timeout = stall_timeout
         self._waiting: set[Body] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._streams = 0
+        self.turns = Turns()
 
     def body(
         self, handler: RequestHandler, *, gate: Gate | None = None, transfer: Transfer | None = None
     ) -> Body:
         """Return the body of the answer that `handler` gives."""
         return Body(self, handler, gate, transfer)
-
-    @property
-    def slice(self) -> int:
-        """Bytes that a stream may send at once, so that a turn of the loop stays short."""
-        return max(_LEAST_SLICE, min(_SLICE, _TURN // max(1, self._streams)))
-
-    def streams(self, change: int) -> None:
-        """Count a stream that starts (1) or ends (-1)."""
-        self._streams += change
 
     def watch(self, body: Body) -> None:
         """Let `body` be ended if its client takes nothing for too long."""
@@ -249,8 +237,7 @@ class Body:
         # A descriptor of our own: tornado may close its at any moment, and the number would soon
         # be another connection's.
         target = os.dup(stream.socket.fileno())
-        slices = Slices(self, file, cache, target, offset)
-        self._sending.streams(1)
+        slices = Slices(self._sending.turns, self, file, cache, target, offset)
         try:
             while slices.offset < end:
                 wanted = min(_STRETCH if self._is_free else _SLICE, end - slices.offset)
@@ -259,7 +246,6 @@ class Body:
                     await self._load(slices, stop)
                     await self._wait(slices.until(stop))
         finally:
-            self._sending.streams(-1)
             slices.close()
             os.close(target)
         # tornado counts what it was told to expect, to see that the answer is whole.
@@ -356,11 +342,6 @@ class Body:
         self._sending.note_activity()
         if self._transfer is not None and offset is not None:
             self._transfer.moved(offset)
-
-    @property
-    def slice(self) -> int:
-        """Bytes that may go at once."""
-        return self._sending.slice
 
     @property
     def _connection(self) -> Any:

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from jupyter_server_ext import pagecache
 from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.ranges import ByteRange
 from jupyter_server_ext.sending import Body, Sending
+from jupyter_server_ext.slices import Turns
 from jupyter_server_ext.stores.files import FileChangedError, open_below
 
 if TYPE_CHECKING:
@@ -188,8 +190,7 @@ async def test_a_file_leaves_by_sendfile_and_its_end_as_a_copy(
     (body,) = await fetch(engine, request())
     assert body == engine.path.read_bytes()
     assert sum(slices) == SIZE - TAIL
-    assert max(slices) <= MIB
-    assert engine.moves > SIZE // MIB
+    assert engine.moves > len(slices)
 
 
 async def test_a_short_file_is_a_copy(engine: Engine, slices: list[int]) -> None:
@@ -208,7 +209,7 @@ async def test_a_connection_is_good_for_more(engine: Engine, slices: list[int]) 
         content[:10],
         content,
     ]
-    assert len(slices) > 3 * (SIZE - TAIL) // MIB - 3
+    assert sum(slices) == 2 * (SIZE - TAIL) + SIZE - 13 - TAIL
 
 
 @pytest.fixture
@@ -387,7 +388,7 @@ async def test_bytes_written_over_on_their_way_never_make_a_whole_file(
     def is_full() -> bool:
         nonlocal moves
         before, moves = moves, engine.moves
-        return moves > 2 and before == moves
+        return moves > 0 and before == moves
 
     await eventually(is_full)
     with engine.path.open("r+b") as file:
@@ -494,20 +495,63 @@ async def test_offsets_are_those_of_the_file(engine: Engine) -> None:
     seen = engine.transfer.seen
     assert (seen[0], seen[-1]) == (7, SIZE - 1)
     assert seen == sorted(set(seen))
-    assert len(seen) > SIZE // MIB
+    assert len(seen) > 4
 
 
-def test_a_turn_of_the_loop_stays_short() -> None:
-    with ThreadPoolExecutor(1) as readers:
-        sending = Sending(readers, 60.0, lambda: None)
-        sizes = []
-        for _ in range(20):
-            sending.streams(1)
-            sizes.append(sending.slice)
-    assert sizes[0] == MIB
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[7] * 8 <= 2 * MIB
-    assert min(sizes) >= 128 * 1024
+class Sender:
+    """One who always has something to send, and takes a while for it."""
+
+    def __init__(self, turns: Turns, most: int) -> None:
+        self.turns = turns
+        self.most = most
+        self.lengths: list[int] = []
+
+    def send(self, length: int) -> None:
+        self.lengths.append(length)
+        if len(self.lengths) < self.most:
+            self.turns.join(self)  # type: ignore[arg-type]
+
+
+async def test_all_get_the_same_and_one_sends_in_each_turn_of_the_loop(
+    eventually: Eventually,
+) -> None:
+    turns = Turns()
+    senders = [Sender(turns, 50) for _ in range(3)]
+    loop = asyncio.get_running_loop()
+    between: list[list[int]] = []
+
+    def look() -> None:
+        between.append([len(sender.lengths) for sender in senders])
+        if between[-1] != [50, 50, 50]:
+            loop.call_soon(look)
+
+    for sender in senders:
+        turns.join(sender)  # type: ignore[arg-type]
+    look()
+    await eventually(lambda: between[-1] == [50, 50, 50])
+    assert all(sum(after) - sum(before) <= 1 for before, after in pairwise(between))
+    assert all(max(counts) - min(counts) <= 1 for counts in between)
+
+
+async def test_slices_are_short_while_others_have_work(eventually: Eventually) -> None:
+    turns = Turns()
+    loop = asyncio.get_running_loop()
+    alone, disturbed = Sender(turns, 10_000), Sender(turns, 200)
+    turns.join(alone)  # type: ignore[arg-type]
+    await eventually(lambda: len(alone.lengths) == 10_000)
+
+    def work() -> None:
+        end = loop.time() + 0.001
+        while loop.time() < end:
+            pass
+        if len(disturbed.lengths) < 200:
+            loop.call_soon(work)
+
+    turns.join(disturbed)  # type: ignore[arg-type]
+    work()
+    await eventually(lambda: len(disturbed.lengths) == 200)
+    assert set(disturbed.lengths[1:]) == {256 * 1024}
+    assert alone.lengths.count(4 * MIB) > 5_000
 
 
 def test_the_end_is_longer_than_what_two_sockets_hold() -> None:
