@@ -52,6 +52,13 @@ class Settings(HasTraits):
         job after a restart of this server.""",
     ).tag(config=True)
 
+    kernel_url = Unicode(
+        "",
+        help="""Address of this extension for kernels behind a gateway, ending in
+        "progresswidget/". Empty is the address at which the server listens, which another machine
+        may know by another name.""",
+    ).tag(config=True)
+
     max_jobs = Integer(
         10_000,
         min=1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,8 @@ from urllib.parse import quote
 if TYPE_CHECKING:
     from pathlib import Path
 
+_SECRET: Final = 32
+"""Random bytes of a secret."""
 _ANY_V4: Final = frozenset({"", "0.0.0.0", "*"})  # noqa: S104 - recognised, not bound
 
 
@@ -88,6 +91,30 @@ def write(path: Path, *, url: str, secret: str, certfile: str | None) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(content, file)
     part.replace(path)
+
+
+def lasting_secret(path: Path) -> str:
+    """Return the secret that a file keeps, made where there is none; its owner alone can read it.
+
+    Parameters
+    ----------
+    path
+        In a folder that nobody else may enter.
+    """
+    try:
+        found = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        found = ""
+    if len(found) >= _SECRET:
+        return found
+    made = secrets.token_urlsafe(_SECRET)
+    with suppress(FileNotFoundError):
+        path.unlink()
+    # O_EXCL: never write the secret into a file that someone else has put there.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(made)
+    return made
 
 
 def remove(path: Path) -> None:

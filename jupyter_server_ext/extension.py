@@ -35,7 +35,11 @@ from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.transfers import Transfers
 from jupyter_server_ext.uploads import UploadLimits, Uploads
-from progresswidget.protocol import ENDPOINT_VARIABLE
+from progresswidget.protocol import (
+    ENDPOINT_VARIABLE,
+    KERNEL_SECRET_VARIABLE,
+    KERNEL_URL_VARIABLE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +76,7 @@ class ProgressExtension(Settings, ExtensionApp):
         await self._load()
         services.watcher.restored(services.registry.active())
         self._write_endpoint(serverapp)
+        self._tell_gateway(serverapp)
         self._spawn(services.watcher.run(services.registry.active, self.kernel_poll_interval))
         self._spawn(self._reap())
         await services.uploads.load()
@@ -88,6 +93,7 @@ class ProgressExtension(Settings, ExtensionApp):
         endpoint.remove(self._endpoint)
         if os.environ.get(ENDPOINT_VARIABLE) == str(self._endpoint):
             del os.environ[ENDPOINT_VARIABLE]
+        self._leave_gateway()
         await services.uploads.stop()
         for task in self._tasks:
             task.cancel()
@@ -110,16 +116,40 @@ class ProgressExtension(Settings, ExtensionApp):
         services.writers.shutdown(wait=False)
         self._directory.release()
 
+    def _tell_gateway(self, app: ServerApp) -> None:
+        # Only there: terminals and local kernels inherit the environment, and have the file.
+        if self._has_gateway(app):
+            os.environ[KERNEL_URL_VARIABLE] = self.kernel_url or self._url(app)
+            os.environ[KERNEL_SECRET_VARIABLE] = self.services.secret
+
+    def _leave_gateway(self) -> None:
+        if self._has_gateway(self._app()):
+            for name in (KERNEL_URL_VARIABLE, KERNEL_SECRET_VARIABLE):
+                os.environ.pop(name, None)
+
+    def _has_gateway(self, app: ServerApp) -> bool:
+        return bool(app.gateway_config.gateway_enabled)
+
+    def _make_secret(self, app: ServerApp) -> str:
+        # A kernel behind a gateway outlives this process and cannot read the file of the next one:
+        # what it was told at its start must stay true.
+        if self._has_gateway(app):
+            return endpoint.lasting_secret(self._directory.path / "secret")
+        return secrets.token_urlsafe(32)
+
+    def _url(self, app: ServerApp) -> str:
+        return endpoint.server_url(
+            ip=app.ip,
+            port=app.port,
+            sock=app.sock,
+            base_url=app.base_url,
+            secure=bool(app.certfile),
+        )
+
     def _write_endpoint(self, app: ServerApp) -> None:
         endpoint.write(
             self._endpoint,
-            url=endpoint.server_url(
-                ip=app.ip,
-                port=app.port,
-                sock=app.sock,
-                base_url=app.base_url,
-                secure=bool(app.certfile),
-            ),
+            url=self._url(app),
             secret=self.services.secret,
             certfile=str(Path(app.certfile).resolve()) if app.certfile else None,
         )
@@ -167,7 +197,7 @@ class ProgressExtension(Settings, ExtensionApp):
             readers=readers,
             sending=Sending(readers, self.stall_timeout, note_activity),
             digests=Digests(readers),
-            secret=secrets.token_urlsafe(32),
+            secret=self._make_secret(app),
             roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
             allow_hidden=bool(app.contents_manager.allow_hidden),
             heartbeat=self.heartbeat,

@@ -45,6 +45,23 @@ class EndedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A file that a kernel has sent: its absolute path here, and its fingerprint."""
+
+    path: str
+    fingerprint: Fingerprint
+
+    def to_json(self) -> Json:
+        """Return the form that stores keep."""
+        return {"path": self.path, "fingerprint": self.fingerprint.to_json()}
+
+    @classmethod
+    def from_json(cls, value: Json) -> Placed:
+        """Read what `to_json` wrote."""
+        return cls(value["path"], Fingerprint.from_json(value["fingerprint"]))
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One export: its last report and what the server adds to it.
 
@@ -60,6 +77,8 @@ class Job:
         When the record last changed, in milliseconds since 1970.
     process
         The process that reported last, where it was seen alive on this host.
+    placed
+        The file on this server, where the kernel has another disk and has sent it.
     """
 
     report: Json
@@ -67,6 +86,7 @@ class Job:
     notebook: str | None = None
     pending: Control | None = None
     process: Process | None = None
+    placed: Placed | None = None
 
     @property
     def task_id(self) -> str:
@@ -129,18 +149,20 @@ class Job:
             "notebook": self.notebook,
             "pending": None if self.pending is None else self.pending.to_json(),
             "process": None if self.process is None else self.process.to_json(),
+            "placed": None if self.placed is None else self.placed.to_json(),
         }
 
     @classmethod
     def from_json(cls, value: Json) -> Job:
         """Read what `to_json` wrote."""
-        pending, process = value["pending"], value.get("process")
+        pending, process, placed = value["pending"], value.get("process"), value.get("placed")
         return cls(
             report=value["report"],
             updated=value["updated"],
             notebook=value["notebook"],
             pending=None if pending is None else Control(pending["id"], pending["action"]),
             process=None if process is None else Process.from_json(process),
+            placed=None if placed is None else Placed.from_json(placed),
         )
 
 
@@ -164,6 +186,7 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     if job is None:
         return Job(report=report, updated=now)
     known = job.report
+    report = _as_here(job.placed, report)
     order = (report["generation"], report["revision"])
     if order <= (known["generation"], known["revision"]) and not _revives(job, report):
         return _taken_up(job, report, now)
@@ -172,6 +195,18 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
         raise IllegalTransitionError(f"{report['status']} cannot follow {job.status}")
     pending = job.pending if report["status"] in ACTIVE else None
     return _taken_up(replace(job, report=report, updated=now, pending=pending), report, now)
+
+
+def placed(job: Job, file: Placed, now: int) -> Job:
+    """Return the job with its file on this server in the place of the kernel's own."""
+    return replace(job, placed=file, report=_as_here(file, job.report), updated=now)
+
+
+def _as_here(file: Placed | None, report: Json) -> Json:
+    if file is None:
+        return report
+    here = {"path": file.path, "fingerprint": file.fingerprint.to_json()}
+    return report | (here if report["status"] == "done" else {"path": file.path})
 
 
 def still_running(job: Job, report: Json) -> Json:
@@ -250,6 +285,8 @@ def located(job: Job, notebook: str | None, now: int) -> Job:
 
 def refingerprinted(job: Job, fingerprint: Fingerprint) -> Job:
     """Return the job with a new fingerprint for the same bytes (after a `chmod`, for instance)."""
+    if job.placed is not None:
+        job = replace(job, placed=replace(job.placed, fingerprint=fingerprint))
     return replace(job, report={**job.report, "fingerprint": fingerprint.to_json()})
 
 

@@ -221,6 +221,13 @@ class JobRegistry:
         if old is not None:
             await self._change(old, model.located(old, notebook, self._now()))
 
+    async def place(self, task_id: str, path: str, fingerprint: Fingerprint) -> None:
+        """Note where the file of a kernel with another disk is here."""
+        old = self._jobs.get(task_id)
+        if old is not None:
+            file = model.Placed(path, fingerprint)
+            await self._change(old, model.placed(old, file, self._now()))
+
     def bind(self, task_id: str, process: Process | None) -> None:
         """Note which process reports, for the server after this one."""
         job = self._jobs.get(task_id)

@@ -19,10 +19,14 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from urllib.parse import urlsplit
 
 from progresswidget import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from email.message import Message
 
 _log = logging.getLogger("progresswidget")
 
@@ -88,12 +92,55 @@ class Endpoint:
         """
         path = os.environ.get(protocol.ENDPOINT_VARIABLE)
         if not path:
-            return None
+            return cls._behind_gateway()
         try:
             found = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(found["url"], found["secret"], found.get("certfile"), found.get("pid"))
         except (OSError, ValueError, KeyError, TypeError):
-            return None
+            return cls._behind_gateway()
+
+    @classmethod
+    def _behind_gateway(cls) -> Endpoint | None:
+        url = os.environ.get(protocol.KERNEL_URL_VARIABLE)
+        secret = os.environ.get(protocol.KERNEL_SECRET_VARIABLE)
+        return cls(url, secret) if url and secret else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the server answered.
+
+    Parameters
+    ----------
+    status
+        Of HTTP.
+    headers
+        Looked up by name in any case of letters.
+    body
+        All of it.
+    """
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def code(self) -> str:
+        """The code of an error of ours, or an empty text."""
+        return str(self._error.get("code", ""))
+
+    @property
+    def reason(self) -> str:
+        """Why something was refused, in words."""
+        return str(self._error.get("message") or f"the answer was {self.status}")
+
+    @property
+    def _error(self) -> protocol.Json:
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
 
 class Connection:
@@ -125,28 +172,42 @@ class Connection:
         ReportRefusedError
             If the server refused this report for good.
         """
-        headers = {
-            "Authorization": f"{protocol.AUTHORIZATION_SCHEME} {self._endpoint.secret}",
-            "Content-Type": "application/json",
-        }
-        address = f"{self._path}api/jobs/{report['taskId']}"
+        headers = {"Content-Type": "application/json"}
         body = protocol.encode(report).encode()
+        answer = self.request("PUT", f"api/jobs/{report['taskId']}", headers, body)
+        if answer.status == http.HTTPStatus.OK:
+            return _decode_reply(answer.body)
+        self.close()
+        message = f"{answer.status} {http.client.responses.get(answer.status, '')}"
+        # 400 and 413 speak of the report itself; any other answer may come from a server that
+        # restarted (another secret), is overloaded, or does not have the extension (yet).
+        if answer.status in {http.HTTPStatus.BAD_REQUEST, 413}:
+            raise ReportRefusedError(f"{message}: {answer.body.decode(errors='replace')[:500]}")
+        raise ServerUnreachableError(message)
+
+    def request(
+        self, method: str, address: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> Answer:
+        """Send a request as a kernel and return whatever is answered.
+
+        Parameters
+        ----------
+        address
+            Below the extension's root.
+
+        Raises
+        ------
+        ServerUnreachableError
+            If there is no answer.
+        """
+        own = {"Authorization": f"{protocol.AUTHORIZATION_SCHEME} {self._endpoint.secret}"}
         try:
-            self._http.request("PUT", address, body, headers)
+            self._http.request(method, f"{self._path}{address}", body, {**headers, **own})
             response = self._http.getresponse()
-            answer = response.read()
+            return Answer(response.status, response.headers, response.read())
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise ServerUnreachableError(str(error)) from error
-        if response.status == http.HTTPStatus.OK:
-            return _decode_reply(answer)
-        self.close()
-        message = f"{response.status} {response.reason}"
-        # 400 and 413 speak of the report itself; any other answer may come from a server that
-        # restarted (another secret), is overloaded, or does not have the extension (yet).
-        if response.status in {http.HTTPStatus.BAD_REQUEST, 413}:
-            raise ReportRefusedError(f"{message}: {answer.decode(errors='replace')[:500]}")
-        raise ServerUnreachableError(message)
 
     def ask(
         self, method: str, path: str, body: protocol.Json | None = None

@@ -113,6 +113,12 @@ class KernelStoppedError(ExportCancelledError):
     final = False
 
 
+class SendingError(ProgressWidgetError, ConnectionError):
+    """The file is where the kernel runs, and could not be sent to a server with another disk."""
+
+    code = "not-sent"
+
+
 class JobStateError(ProgressWidgetError, RuntimeError):
     """The job is in a state in which it has no such answer yet, or any more."""
 

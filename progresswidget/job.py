@@ -36,6 +36,8 @@ from progresswidget.errors import (
 )
 from progresswidget.export.pipeline import Export, Progress, Result
 from progresswidget.meter import Meter
+from progresswidget.probe import Probe
+from progresswidget.sending import Sender
 from progresswidget.textbar import TextBar
 
 if TYPE_CHECKING:
@@ -222,6 +224,9 @@ class Job:
         self._url: str | None = None
         self._notebook: str | None = None
         self._on_server = False
+        self._probe: Probe | None = None
+        self._overwrite = isinstance(work, Export) and work.overwrite
+        self._sender: Sender | None = None
         self._display = Display(self)
 
     # --- what a person asks -------------------------------------------------------------------
@@ -416,6 +421,8 @@ class Job:
 
     def _start(self) -> None:
         try:
+            # What a transfer fetches is meant for this disk; an export is meant for the person.
+            self._probe = Probe.create(self._path) if self._kind == "export" else None
             self._on_server = reporter().announce(self)
             self._display.show()
         except BaseException as error:  # Ctrl-C, most likely: the job must not stay queued
@@ -429,6 +436,7 @@ class Job:
             self._become("running")
             outcome = self._write(self._take_work())
             outcome.sha256  # noqa: B018 - the file is there; what is told of it waits for its digest
+            self._send(outcome)
         except KernelStoppedError as error:
             self._finish("interrupted", error=error)
         except ExportCancelledError as error:
@@ -451,6 +459,11 @@ class Job:
         with self._changed:
             self._path, self._name, self._format = work.path, work.path.name, work.format
             self._real_path = os.path.realpath(work.path)
+
+    def _send(self, outcome: Result) -> None:
+        if self._sender is not None:
+            self._progress.phase = "sending"
+            self._sender.finish(outcome, self._checkpoint)
 
     def _take_work(self) -> Work:
         # The frame must not live on in a job that somebody keeps.
@@ -493,6 +506,7 @@ class Job:
             self._meter.pause(time.monotonic())
             self._state = state
             self._over.set()
+        self._stop_sending(error)
         reporter().settle(self, SETTLE)
         _active.discard(self)
         self._settled.set()
@@ -500,6 +514,14 @@ class Job:
             callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback()
+
+    def _stop_sending(self, error: BaseException | None) -> None:
+        if self._probe is not None:
+            self._probe.remove()
+        if self._sender is not None:
+            # What a later run goes on from, the server keeps too.
+            final = isinstance(error, ExportCancelledError) and error.final
+            self._sender.stop(abandon=final)
 
     def _wish(self, action: Action) -> None:
         with self._changed:
@@ -580,7 +602,7 @@ class Job:
         It is saved with the notebook, and a notebook travels: the path is only the file's name.
         """
         known = self.report()
-        for private in ("pid", "fingerprint", "control", "part"):
+        for private in ("pid", "fingerprint", "control", "part", "probe"):
             del known[private]
         known["path"] = self._name
         updated = round(time.time() * 1000)
@@ -591,11 +613,24 @@ class Job:
         """Take the server's reply to a report."""
         self._url = reply.get("url", self._url)
         self._notebook = reply.get("notebook", self._notebook)
+        self._note_disk(reply.get("shared"))
         control = reply.get("control")
         if isinstance(control, dict) and control.get("action") in protocol.ACTIONS:
             if control.get("id") != self._control:
                 self._wish(control["action"])
             self._control = control.get("id")
+
+    def _note_disk(self, shared: object) -> None:
+        """Take the server's word on whether it sees what is written here; the first one counts."""
+        probe = self._probe
+        if probe is None or not isinstance(shared, bool) or self._over.is_set():
+            return
+        self._probe = None
+        probe.remove()
+        if not shared:
+            sender = Sender(self._id, self._path, self._progress, overwrite=self._overwrite)
+            self._sender = sender
+            sender.start()
 
     def mirror(self, report: Json) -> None:
         """Show a changed state in the widget."""
@@ -629,7 +664,8 @@ class Job:
             "created": round(self._created * 1000),
             "ended": None if self._ended is None else round(self._ended * 1000),
             "background": self._background,
-            "appendOnly": self._format.append_only,
+            # What lies on another disk cannot be followed by the server.
+            "appendOnly": self._format.append_only and self._sender is None,
             "sha256": self.sha256,
             "kernelId": self._kernel_id,
             "cellId": self._cell_id,
@@ -638,6 +674,7 @@ class Job:
             "error": _describe(self._error),
             "fingerprint": _fingerprint(self._outcome),
             "part": None if ended else _growing(self._progress.part),
+            "probe": None if self._probe is None else self._probe.to_json(),
         }
 
     def _percent(self) -> float | None:

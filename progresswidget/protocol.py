@@ -26,6 +26,10 @@ JOB_MIMETYPE: Final = "application/vnd.progresswidget.job+json"
 RECEIPT_MIMETYPE: Final = "application/vnd.progresswidget.receipt+json"
 ENDPOINT_VARIABLE: Final = "PROGRESSWIDGET_ENDPOINT_FILE"
 """The environment variable with the path of the endpoint file; never the secret itself."""
+KERNEL_URL_VARIABLE: Final = "KERNEL_PROGRESSWIDGET_URL"
+KERNEL_SECRET_VARIABLE: Final = "KERNEL_PROGRESSWIDGET_SECRET"  # noqa: S105 - a name
+"""Where a kernel behind a gateway finds what the file says: a gateway passes on nothing but
+variables whose name begins with ``KERNEL_``. Set only on a server that has one."""
 AUTHORIZATION_SCHEME: Final = "Kernel"
 """Scheme of the ``Authorization`` header with which a kernel reports (RFC 9110 section 11.6.2)."""
 
@@ -170,6 +174,31 @@ class Part:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A file that a kernel made beside its export, to learn whether the server sees it.
+
+    Parameters
+    ----------
+    name
+        Its name; `is_part_name` holds for it.
+    sha256
+        The digest of what is in it, which nobody else can know.
+    """
+
+    name: str
+    sha256: str
+
+    @classmethod
+    def from_json(cls, value: Json) -> Probe:
+        """Read the wire form."""
+        return cls(str(value["name"]), str(value["sha256"]))
+
+    def to_json(self) -> Json:
+        """Return the wire form."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
 _PART_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
 
 
@@ -297,6 +326,7 @@ def decode_report(task_id: str, body: bytes) -> Json:
         _check_field(name, known[name], kind, nullable, limit)
     _check_values(known)
     known["part"] = _decode_part(report.get("part"), known["name"])
+    known["probe"] = _decode_probe(report.get("probe"), known["name"])
     known["error"] = _decode_error(report.get("error"))
     known["fingerprint"] = _decode_fingerprint(report.get("fingerprint"))
     if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):
@@ -339,12 +369,27 @@ def _decode_part(value: object, name: str) -> Json | None:
     if value is None:
         return None
     numbers = _decode_digits("part", value, ("device", "inode", "size"))
+    return {"name": _decode_part_name("part", value, name), **numbers}
+
+
+def _decode_probe(value: object, name: str) -> Json | None:
+    if value is None:
+        return None
+    digest = value.get("sha256") if isinstance(value, dict) else None
+    if not isinstance(digest, str) or _SHA256.fullmatch(digest) is None:
+        raise MalformedError("malformed", "probe.sha256 must be 64 lower-case hexadecimal digits")
+    return {"name": _decode_part_name("probe", value, name), "sha256": digest}
+
+
+def _decode_part_name(what: str, value: object, name: str) -> str:
     found = value.get("name") if isinstance(value, dict) else None
     # The server opens a hidden file by this name: it must be one of ours, and in no other folder.
     fits = isinstance(found, str) and len(found) <= MAX_NAME and not re.search(r"[\0/\\]", found)
     if not fits or not is_part_name(str(found), name):
-        raise MalformedError("malformed", "part.name must be .<name>.<8 hexadecimal digits>.part")
-    return {"name": found, **numbers}
+        raise MalformedError(
+            "malformed", f"{what}.name must be .<name>.<8 hexadecimal digits>.part"
+        )
+    return str(found)
 
 
 def _decode_digits(what: str, value: object, names: tuple[str, ...]) -> Json:
@@ -355,6 +400,54 @@ def _decode_digits(what: str, value: object, names: tuple[str, ...]) -> Json:
     ):
         raise MalformedError("malformed", f"{what} must hold {', '.join(names)} as digits")
     return {name: value[name] for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a kernel says of a file that it is to send, or has sent.
+
+    Parameters
+    ----------
+    relative
+        The path as seen from the kernel's working directory, with slashes.
+    path
+        The path below the server's root, once the server has named it.
+    sha256, size
+        What must be there, once that is known.
+    """
+
+    relative: str
+    path: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+
+    def to_json(self) -> Json:
+        """Return the wire form."""
+        return {
+            "relative": self.relative,
+            "path": self.path,
+            "sha256": self.sha256,
+            "size": self.size,
+        }
+
+
+def decode_place(body: bytes) -> Place:
+    """Read and check the body of a ``PUT api/jobs/<taskId>/place``.
+
+    Raises
+    ------
+    MalformedError
+        If it is no `Place`.
+    """
+    value = _object(body)
+    fields: Json = {name: value.get(name) for name in ("relative", "path", "sha256", "size")}
+    _check_field("relative", fields["relative"], "text", nullable=False, limit=MAX_PATH)
+    _check_field("path", fields["path"], "text", nullable=True, limit=MAX_PATH)
+    _check_field("sha256", fields["sha256"], "text", nullable=True, limit=64)
+    _check_field("size", fields["size"], "count", nullable=True, limit=MAX_COUNT)
+    if fields["sha256"] is not None and _SHA256.fullmatch(fields["sha256"]) is None:
+        raise MalformedError("malformed", "sha256 must be 64 lower-case hexadecimal digits")
+    return Place(**fields)
 
 
 def _object(text: str | bytes) -> Json:

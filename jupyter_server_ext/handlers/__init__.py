@@ -12,6 +12,7 @@ from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.handlers.jobs import JobHandler, JobsHandler
 from jupyter_server_ext.handlers.limits import LimitsHandler
 from jupyter_server_ext.handlers.links import JobLinkHandler, JobLinksHandler, LinkHandler
+from jupyter_server_ext.handlers.places import PlaceHandler
 from jupyter_server_ext.handlers.transfers import TransferHandler, TransfersHandler
 from jupyter_server_ext.handlers.uploads import UploadHandler, UploadsHandler
 from jupyter_server_ext.services import Services
@@ -27,6 +28,7 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/jobs/([^/]+)/links", JobLinksHandler),
         (r"progresswidget/api/jobs/([^/]+)/links/([^/]+)", JobLinkHandler),
         (r"progresswidget/links/(.*)", LinkHandler),
+        (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
         (r"progresswidget/api/limits", LimitsHandler),
         (r"progresswidget/api/transfers", TransfersHandler),
         (r"progresswidget/api/transfers/(.+)", TransferHandler),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -12,16 +14,19 @@ from tornado import web
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.model import still_running
+from jupyter_server_ext.stores.probes import sees
 from progresswidget.protocol import (
     ACTIONS,
     MAX_REPORT,
     STATUSES,
     Action,
+    Probe,
     decode_report,
 )
 
 if TYPE_CHECKING:
     from jupyter_server_ext.model import Job
+    from progresswidget.protocol import Json
 
 
 class JobsHandler(Handler):
@@ -96,6 +101,7 @@ class JobHandler(Handler):
         """Take a report, and tell the kernel what its user wants."""
         services = self.services
         report = decode_report(task_id, self.body)
+        probe = report.pop("probe")
         before = services.registry.bytes_of(task_id)
         if services.watcher.ends_with_kernel(report):
             report = still_running(services.registry.get(task_id), report)
@@ -110,8 +116,14 @@ class JobHandler(Handler):
             "control": pending,
             "url": services.registry.url(job),
             "notebook": notebook or job.notebook,
+            "shared": None if probe is None else await self._sees(report["path"], probe),
         }
         self.finish(json.dumps(reply))
+
+    async def _sees(self, path: str, probe: Json) -> bool:
+        # In a thread: the folder may be on a network.
+        call = partial(sees, path, Probe.from_json(probe))
+        return await asyncio.get_running_loop().run_in_executor(self.services.readers, call)
 
     @web.authenticated
     @authorized

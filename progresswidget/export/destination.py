@@ -158,15 +158,18 @@ class Growing:
         What tells it from other files, also after that.
     size
         The bytes in it that this run will not change any more; its thread raises it.
+    start
+        Those of them that an earlier run had written.
     committed
-        Those of them that a later run would go on from.
+        Those of them that a later run would go on from; None if that can be none.
     """
 
     name: str
     device: int
     inode: int
     size: int
-    committed: int
+    start: int
+    committed: int | None
 
 
 @dataclass(slots=True)
@@ -183,16 +186,19 @@ class Part:
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def growing(self, size: int) -> Growing:
+    def growing(self, size: int, *, resumable: bool) -> Growing:
         """Return what others need to read along, as long as the part is open.
 
         Parameters
         ----------
         size
             The bytes in it that will not change.
+        resumable
+            Whether a later run may go on from there.
         """
         stat = os.fstat(self.descriptor)
-        return Growing(self.path.name, stat.st_dev, stat.st_ino, size, size)
+        committed = size if resumable else None
+        return Growing(self.path.name, stat.st_dev, stat.st_ino, size, size, committed)
 
     def truncate(self, size: int) -> None:
         """Cut off what is behind the first bytes."""
@@ -287,6 +293,25 @@ def create_part(destination: Path) -> Part:
         with contextlib.suppress(OSError):  # file systems without modes refuse
             path.chmod(stat.S_IMODE(old.st_mode))
     return Part(descriptor, path, destination)
+
+
+def create_probe(destination: Path, content: bytes) -> Part:
+    """Create and lock a small file beside `destination` that has the name of a part.
+
+    Should this process die, the next export takes it for the part of a dead one and removes it.
+
+    Raises
+    ------
+    OSError
+        If it cannot be created.
+    """
+    probe = Part(*_create(destination), destination)
+    try:
+        os.write(probe.descriptor, content)
+    except BaseException:
+        probe.remove()
+        raise
+    return probe
 
 
 def reopen_part(destination: Path, name: str) -> Part | None:

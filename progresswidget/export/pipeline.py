@@ -159,6 +159,8 @@ class Export:
         Rows in all, or None if that is unknown.
     columns
         Columns in the file, those of an index included; 0 if nobody knows yet.
+    overwrite
+        Whether a file that is there may be replaced.
     once
         Whether the frame is a stream that can be read only once: as soon as a run has begun to read
         it, also one that is cancelled then, neither this nor another `Export` can read it again.
@@ -194,7 +196,7 @@ class Export:
         self._encrypt_to = encrypt_to
         self._encryptor()  # refuses what is no recipient
         self.format: Format = find_format(name, format, encrypted=encrypt_to is not None)
-        self._overwrite = overwrite
+        self.overwrite = overwrite
         self._given, self._asked = frame, dict(options)
         self._sections: list[Section] = []
         self._options: dict[str, Any] = {}
@@ -321,7 +323,7 @@ class Export:
         usable = begun is not None and begun.key == key and is_part(self.path, begun.part)
         if begun is not None and usable and writer.resumable and begun.records:
             return Earlier(self.path.with_name(begun.part), begun.records), key
-        if not self._overwrite or (self.once and not writer.resumable):
+        if not self.overwrite or (self.once and not writer.resumable):
             return Earlier(), key
         known = finished.recall(self.path)
         if known is not None and known.key == key:
@@ -343,7 +345,7 @@ class Export:
         size, trail = filled
         try:
             lease.check()
-            published = run.part.publish(overwrite=self._overwrite)
+            published = run.part.publish(overwrite=self.overwrite)
         except BaseException:
             trail.stop()
             raise

@@ -196,8 +196,9 @@ class Run:
         def record(digest: bytes) -> bytes:
             entry = journal.Record(section, unit.rows, offset, size, data, digest, note)
             self.records.append(entry)
-            if self._progress.part is not None:
-                self._progress.part.committed = offset + size
+            part = self._progress.part
+            if part is not None and part.committed is not None:
+                part.committed = offset + size
             return entry.to_line()
 
         return record
@@ -247,7 +248,9 @@ class Run:
         self._writer.attach(self.part.path)
         if not self._writer.writes_itself:
             # A sink only appends, and from here on this run does not start over.
-            self._progress.part = self.part.growing(self._position)
+            self._progress.part = self.part.growing(
+                self._position, resumable=bool(self._key) and self.resumable
+            )
         self._sink = Sink(
             self.part.descriptor,
             self._counted,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from email.message import Message
 from typing import TYPE_CHECKING
 
 import pytest
@@ -240,3 +241,29 @@ def test_reports_follow_the_contract(
     job.change("cancelled")
     reporter.settle(job, 10)
     assert {report["status"] for report in reporting_server.reports} >= {"running", "cancelled"}
+
+
+def test_behind_a_gateway_the_variables_say_where_the_server_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(protocol.KERNEL_URL_VARIABLE, "http://there:8888/progresswidget/")
+    assert client.Endpoint.find() is None
+    monkeypatch.setenv(protocol.KERNEL_SECRET_VARIABLE, "s3cret")
+    found = client.Endpoint("http://there:8888/progresswidget/", "s3cret")
+    assert client.Endpoint.find() == found
+    assert found.alive
+    # The gateway may have inherited the path of a file that is on another machine.
+    monkeypatch.setenv(protocol.ENDPOINT_VARIABLE, str(tmp_path / "endpoint.json"))
+    assert client.Endpoint.find() == found
+    # A file that can be read is nearer.
+    (tmp_path / "endpoint.json").write_text('{"url": "http://here/", "secret": "x"}')
+    assert client.Endpoint.find() == client.Endpoint("http://here/", "x")
+
+
+def test_an_answer_tells_its_reason_whatever_it_is() -> None:
+    headers = Message()
+    ours = client.Answer(403, headers, b'{"code": "hidden", "message": "It is hidden."}')
+    assert (ours.code, ours.reason) == ("hidden", "It is hidden.")
+    for body in (b"<html>", b"[]", b"\xff", b"{}"):
+        other = client.Answer(502, headers, body)
+        assert (other.code, other.reason) == ("", "the answer was 502")

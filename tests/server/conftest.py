@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from jupyter_server.serverapp import ServerApp
+    from two_disks import Place
 
     from jupyter_server_ext.extension import ProgressExtension
     from jupyter_server_ext.services import Services
@@ -77,6 +78,7 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "fingerprint": None,
         "appendOnly": True,
         "part": None,
+        "probe": None,
     }
     assert set(changes) <= set(report)
     return report | changes
@@ -359,3 +361,14 @@ def eventually() -> Callable[..., Awaitable[Any]]:
             await asyncio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def place(start: Callable[..., Process], tmp_path: Path) -> Iterator[Place]:
+    """A server, and a disk of another machine on which its kernels write."""
+    from two_disks import Place
+
+    place = Place(start, tmp_path)
+    yield place
+    for kernel in place.kernels:
+        kernel.kill()

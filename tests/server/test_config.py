@@ -44,7 +44,9 @@ def test_settings_are_read_from_the_configuration() -> None:
     assert extension.push_interval == 0.2
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"roots", "store"}])
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name not in {"roots", "store", "kernel_url"}]
+)
 def test_nonsense_is_refused(name: str) -> None:
     with pytest.raises(TraitError):
         ProgressExtension(**{name: -1})

@@ -30,10 +30,10 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
     reply = await server.reported(body)
     quoted = "f%C3%BCr%20Alice%20%26%205%20%25.csv"
     url = f"/user/alice/progresswidget/files/{body['taskId']}/1/{quoted}"
-    assert reply == {"control": None, "url": url, "notebook": None}
+    assert reply == {"control": None, "url": url, "notebook": None, "shared": None}
     record = await server.job(body["taskId"])
     assert record.pop("updated") > 0
-    expected = {key: body[key] for key in body if key not in PRIVATE}
+    expected = {key: body[key] for key in body if key not in PRIVATE | {"probe"}}
     assert record == expected | {"url": url, "notebook": None, "pending": None}
 
 

@@ -140,6 +140,7 @@ def test_unknown_fields_are_left_out() -> None:
         "error",
         "fingerprint",
         "part",
+        "probe",
         *REPORT_FIELDS,
         *LATER_FIELDS,
     }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 EXAMPLES = {
     r"progresswidget/api/jobs": "api/jobs",
     r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
+    r"progresswidget/api/jobs/([^/]+)/place": "api/jobs/" + "a" * 32 + "/place",
     r"progresswidget/api/jobs/([^/]+)/links": "api/jobs/" + "a" * 32 + "/links",
     r"progresswidget/api/jobs/([^/]+)/links/([^/]+)": "api/jobs/" + "a" * 32 + "/links/" + "b" * 32,
     r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
@@ -64,10 +65,12 @@ def table() -> list[tuple[str, str, type[RequestHandler]]]:
 
 
 TABLE = table()
-# A report is authorised by the kernels' secret alone; it has tests of its own below. A signed link
-# is for whoever holds it: see test_links.
+# A report is authorised by the kernels' secret alone, and so is the question for a place; they have
+# tests of their own, below and in test_places. A signed link is for whoever holds it: see
+# test_links.
 REPORT = ("PUT", r"progresswidget/api/jobs/([^/]+)")
-USERS = [row for row in TABLE if row[:2] != REPORT and row[1] != r"progresswidget/links/(.*)"]
+KERNELS = {REPORT, ("PUT", r"progresswidget/api/jobs/([^/]+)/place")}
+USERS = [row for row in TABLE if row[:2] not in KERNELS and row[1] != r"progresswidget/links/(.*)"]
 UNSAFE = [row for row in USERS if row[0] not in SAFE]
 WS = [row for row in TABLE if issubclass(row[2], WebSocketHandler)]
 

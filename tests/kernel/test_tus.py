@@ -1,0 +1,69 @@
+"""What a tus client says and understands, as the server reads it and answers."""
+
+from __future__ import annotations
+
+from email.message import Message
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jupyter_server_ext import tus as server
+from progresswidget import tus
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
+
+
+@given(TEXT, TEXT, st.none() | st.integers(0, 2**40))
+def test_the_server_reads_a_creation_as_it_was_meant(
+    folder: str, name: str, length: int | None
+) -> None:
+    headers = tus.creation({"path": folder, "filename": name}, length=length, key="k1")
+    assert headers["Tus-Resumable"] == server.VERSION
+    found = server.parse_metadata(headers["Upload-Metadata"])
+    assert {key: value.decode() for key, value in found.items()} == {
+        "path": folder,
+        "filename": name,
+    }
+    assert server.parse_key(headers) == "k1"
+    assert server.parse_number(headers, "Upload-Length") == length
+    assert ("Upload-Defer-Length" in headers) == (length is None)
+
+
+@given(st.integers(0, 2**40), st.binary(max_size=100), st.booleans())
+def test_the_server_reads_an_append_as_it_was_meant(
+    offset: int,
+    data: bytes,
+    last: bool,  # noqa: FBT001
+) -> None:
+    length = offset + len(data) if last else None
+    headers = tus.append(offset, data, length=length)
+    standing = server.Standing(offset, None)
+    append = server.decide_append(headers, standing, body=len(data), max_size=2**42)
+    assert (append.offset, append.length) == (offset, length)
+    assert append.checksum is not None
+    assert append.checksum.algorithm == "sha256"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "verdict"),
+    [
+        (201, {"Upload-Offset": "5"}, tus.Verdict("taken", 5)),
+        (204, {}, tus.Verdict("taken")),
+        (409, {"Upload-Offset": "7"}, tus.Verdict("elsewhere", 7)),
+        (409, {}, tus.Verdict("refused")),
+        (404, {}, tus.Verdict("gone")),
+        (410, {}, tus.Verdict("gone")),
+        (423, {"Retry-After": "1"}, tus.Verdict("again", None, 1)),
+        (460, {"Upload-Offset": "9"}, tus.Verdict("again", 9)),
+        (503, {"retry-after": "2"}, tus.Verdict("again", None, 2)),
+        (503, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, tus.Verdict("again")),
+        (507, {"Upload-Offset": "3"}, tus.Verdict("refused", 3)),
+        (403, {"Upload-Offset": "-3"}, tus.Verdict("refused")),
+    ],
+)
+def test_the_verdict(status: int, headers: dict[str, str], verdict: tus.Verdict) -> None:
+    message = Message()
+    for name, value in headers.items():
+        message[name] = value
+    assert tus.judge(status, message) == verdict
