@@ -106,6 +106,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/export.py
 	$(BIN)/python tests/benchmarks/ticker.py
 	$(BIN)/python tests/benchmarks/memory.py
+	$(BIN)/python tests/benchmarks/download.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension
