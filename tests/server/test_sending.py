@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -541,8 +542,8 @@ async def test_slices_are_short_while_others_have_work(eventually: Eventually) -
     await eventually(lambda: len(alone.lengths) == 10_000)
 
     def work() -> None:
-        end = loop.time() + 0.001
-        while loop.time() < end:
+        end = thread_time() + 0.001
+        while thread_time() < end:
             pass
         if len(disturbed.lengths) < 200:
             loop.call_soon(work)
