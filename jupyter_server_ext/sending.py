@@ -15,18 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import struct
-import sys
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from tornado.iostream import IOStream, StreamClosedError
 
 from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.slices import Slices, Turns
+from jupyter_server_ext.sockets import drop_on_close, queued, unread_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +103,7 @@ class Sending:
     ) -> None:
         self.readers = readers
         self.note_activity = note_activity
-        self.tail = _unread_at_most()
+        self.tail = unread_at_most() + _BLOCK
         self._stall_timeout = stall_timeout
         self._waiting: set[Body] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -182,10 +178,9 @@ class Body:
     def cut(self) -> None:
         """End the connection without the rest, so that the client sees that it has no file."""
         stream: Any = self._handler.detach()
-        # Zero seconds to linger: what still waits in the socket is dropped, not sent.
-        with suppress(OSError, AttributeError):
-            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        stream.close()
+        if stream is not None and not stream.closed():
+            drop_on_close(stream.socket)
+            stream.close()
 
     async def start(self) -> None:
         """Send the headers."""
@@ -331,9 +326,9 @@ class Body:
         if stream is None or stream.closed():
             return
         # What tornado still holds counts too: it refills the socket between two looks.
-        queued = _queued(stream.socket.fileno()) + len(stream._write_buffer)  # noqa: SLF001
-        if queued != self._queued:
-            self._queued = queued
+        waiting = queued(stream.socket.fileno()) + len(stream._write_buffer)  # noqa: SLF001
+        if waiting != self._queued:
+            self._queued = waiting
             self.moved_at = self._loop.time()
 
     def note(self, offset: int | None) -> None:
@@ -361,28 +356,3 @@ class Body:
 def _release(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _queued(descriptor: int) -> int:
-    """Return how many bytes wait in a socket, or are not acknowledged yet; 0 if nobody knows."""
-    try:
-        import fcntl
-        import termios
-
-        # The same number as SIOCOUTQ: tcp(7).
-        answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
-    except (ImportError, OSError):
-        return 0
-    return int.from_bytes(answer, sys.byteorder)
-
-
-def _unread_at_most() -> int:
-    """Return how many bytes two sockets of this machine hold between them at most: tcp(7)."""
-    try:
-        send = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
-        receive = int(Path("/proc/sys/net/ipv4/tcp_rmem").read_text().split()[2])
-        # Whoever sets SO_RCVBUF gets twice as much as is asked for (socket(7)).
-        asked = 2 * int(Path("/proc/sys/net/core/rmem_max").read_text())
-    except (OSError, ValueError, IndexError):
-        return 64 * 1024 * 1024
-    return send + max(receive, asked) + _BLOCK

@@ -1,0 +1,44 @@
+"""What the kernel knows of a connection, and tornado does not ask."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_LIMITS: Final = Path("/proc/sys/net")
+_UNKNOWN_LIMIT: Final = 64 * 1024 * 1024
+
+
+def queued(descriptor: int) -> int:
+    """Return how many bytes wait in a socket, or are not acknowledged yet; 0 if nobody knows."""
+    try:
+        import fcntl
+        import termios
+
+        # The same number as SIOCOUTQ: tcp(7).
+        answer = fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4))
+    except (ImportError, OSError):
+        return 0
+    return int.from_bytes(answer, sys.byteorder)
+
+
+def drop_on_close(connection: socket.socket) -> None:
+    """Let what still waits in a socket be dropped when it is closed, and not sent: socket(7)."""
+    with suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def unread_at_most() -> int:
+    """Return how many bytes two sockets of this machine hold between them at most: tcp(7)."""
+    try:
+        send = int((_LIMITS / "ipv4/tcp_wmem").read_text().split()[2])
+        receive = int((_LIMITS / "ipv4/tcp_rmem").read_text().split()[2])
+        # Whoever sets SO_RCVBUF gets twice as much as is asked for (socket(7)).
+        asked = 2 * int((_LIMITS / "core/rmem_max").read_text())
+    except (OSError, ValueError, IndexError):
+        return _UNKNOWN_LIMIT
+    return send + max(receive, asked)
