@@ -107,6 +107,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/ticker.py
 	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python tests/benchmarks/download.py
+	$(BIN)/python tests/benchmarks/shaping.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension

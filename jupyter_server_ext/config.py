@@ -131,6 +131,13 @@ class Settings(HasTraits):
         help="""Signed links that may be open at the same time.""",
     ).tag(config=True)
 
+    max_awake = Float(
+        43_200.0,
+        min=0.0,
+        help="""Seconds for which one download or upload counts as a use of the server, so that a
+        hub does not end it in the middle.""",
+    ).tag(config=True)
+
     keep_transfers = Integer(
         1_000,
         min=0,

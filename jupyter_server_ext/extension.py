@@ -18,6 +18,7 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import observe
 
 from jupyter_server_ext import endpoint, statedir
+from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.config import Settings
 from jupyter_server_ext.digests import Digests
 from jupyter_server_ext.handlers import routes
@@ -182,6 +183,8 @@ class ProgressExtension(Settings, ExtensionApp):
             # jupyter_server takes every setting that ends so for a sign of use.
             settings["progresswidget_last_activity"] = datetime.now(UTC)
 
+        activity = Activity(note_activity, time=time.monotonic, most=self.max_awake)
+
         writers = ThreadPoolExecutor(self.write_threads, thread_name_prefix="progresswidget-write")
         return Services(
             hub=hub,
@@ -195,7 +198,7 @@ class ProgressExtension(Settings, ExtensionApp):
             ),
             notebooks=Notebooks(app.session_manager, time=time.monotonic, log=self.log),
             readers=readers,
-            sending=Sending(readers, self.stall_timeout, note_activity),
+            sending=Sending(readers, self.stall_timeout, activity),
             digests=Digests(readers),
             secret=self._make_secret(app),
             roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
@@ -220,13 +223,13 @@ class ProgressExtension(Settings, ExtensionApp):
                 keep=self.keep_transfers,
                 keep_days=self.keep_finished_days,
             ),
-            uploads=self._make_uploads(app, writers, note_activity),
+            uploads=self._make_uploads(app, writers, activity),
             writers=writers,
             upload_idle_timeout=self.upload_idle_timeout,
         )
 
     def _make_uploads(
-        self, app: ServerApp, writers: ThreadPoolExecutor, moved: Callable[[], None]
+        self, app: ServerApp, writers: ThreadPoolExecutor, activity: Activity
     ) -> Uploads:
         return Uploads(
             store=UploadStore(self._directory.path, app.root_dir),
@@ -239,7 +242,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 count=self.max_uploads_per_user,
                 expiry=self.upload_expiry,
             ),
-            moved=moved,
+            activity=activity,
             log=self.log,
         )
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tornado.web import RequestHandler
 
+    from jupyter_server_ext.activity import Activity
     from jupyter_server_ext.ranges import ByteRange
 
 T = TypeVar("T")
@@ -94,15 +95,13 @@ class Sending:
         Threads that read files.
     stall_timeout
         Seconds after which a client that takes nothing is cut.
-    note_activity
-        Called whenever bytes have moved.
+    activity
+        What is told that bytes move.
     """
 
-    def __init__(
-        self, readers: Executor, stall_timeout: float, note_activity: Callable[[], None]
-    ) -> None:
+    def __init__(self, readers: Executor, stall_timeout: float, activity: Activity) -> None:
         self.readers = readers
-        self.note_activity = note_activity
+        self.activity = activity
         self.tail = unread_at_most() + _BLOCK
         self._stall_timeout = stall_timeout
         self._waiting: set[Body] = set()
@@ -158,6 +157,7 @@ class Body:
         self._handler = handler
         self._gate = gate
         self._transfer = transfer
+        self._awake = sending.activity.begin()
         self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._error: Exception | None = None
@@ -334,7 +334,7 @@ class Body:
     def note(self, offset: int | None) -> None:
         """Note that the client took bytes, up to `offset` of the file where they are a file's."""
         self.moved_at = self._loop.time()
-        self._sending.note_activity()
+        self._awake()
         if self._transfer is not None and offset is not None:
             self._transfer.moved(offset)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from logging import Logger
 
+    from jupyter_server_ext.activity import Activity
     from jupyter_server_ext.receiving import Body
     from jupyter_server_ext.sending import Gate, Transfer
     from jupyter_server_ext.stores.uploads import UploadStore
@@ -106,7 +107,7 @@ class Uploads:
         Milliseconds since 1970.
     limits
         What is refused.
-    moved
+    activity
         Called when bytes have come.
     log
         Where failures of the disk are told.
@@ -120,7 +121,7 @@ class Uploads:
         time: Callable[[], float],
         now: Callable[[], int],
         limits: UploadLimits,
-        moved: Callable[[], None],
+        activity: Activity,
         log: Logger,
     ) -> None:
         self.limits = limits
@@ -128,7 +129,7 @@ class Uploads:
         self._threads = threads
         self._time = time
         self._now = now
-        self._moved = moved
+        self._activity = activity
         self._log = log
         self._live: dict[str, Live] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
@@ -348,7 +349,7 @@ class Uploads:
         transfer: Transfer,
     ) -> None:
         before = live.digest.copy()
-        checksum = append.checksum
+        checksum, moved = append.checksum, self._activity.begin()
         running = None if checksum is None else hashlib.new(checksum.algorithm)
 
         def block(data: memoryview) -> None:
@@ -360,7 +361,7 @@ class Uploads:
 
         async def write(data: memoryview) -> None:
             await self._run(block, data)
-            self._moved()
+            moved()
             if running is None:
                 transfer.moved(file.offset)
 

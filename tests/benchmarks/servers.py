@@ -154,14 +154,20 @@ def _running(
 
 @contextmanager
 def jupyter(
-    root: Path, folder: Path, *, ours: bool, settings: dict[str, object] | None = None
+    root: Path,
+    folder: Path,
+    *,
+    ours: bool,
+    settings: dict[str, object] | None = None,
+    server: dict[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Run jupyter_server, with our extension or without."""
+    """Run jupyter_server, with our extension or without, and with settings of either."""
     port = free_port()
     config = {
         "ServerApp": {
             "jpserver_extensions": {"jupyter_server_ext": ours},
             "log_level": "WARN",
+            **(server or {}),
         },
         "ProgressExtension": settings or {},
     }

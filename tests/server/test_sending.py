@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
@@ -21,6 +22,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, GZipContentEncoding, RequestHandler
 
 from jupyter_server_ext import pagecache
+from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.ranges import ByteRange
 from jupyter_server_ext.sending import Body, Sending
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 SIZE = 24 * MIB
 TAIL = 2 * MIB
+QUIET = Activity(lambda: None, time=time.monotonic, most=3600)
 
 
 @pytest.fixture
@@ -53,7 +56,9 @@ class Engine:
         self.path = path
         self.readers = ThreadPoolExecutor(2, thread_name_prefix="reader")
         self.moves = 0
-        self.sending = Sending(self.readers, stall_timeout, self._moved)
+        self.sending = Sending(
+            self.readers, stall_timeout, Activity(self._moved, time=time.monotonic, most=3600)
+        )
         self.sending.tail = TAIL
         self.gate: Any = None
         self.transfer: Any = None
@@ -379,7 +384,7 @@ async def test_bytes_written_over_on_their_way_never_make_a_whole_file(
 ) -> None:
     # A slice waits in the socket as a reference to the file's own pages: what is written to them is
     # what a client on this machine reads. It must then not get the rest.
-    engine.sending.tail = Sending(engine.readers, 60.0, lambda: None).tail
+    engine.sending.tail = Sending(engine.readers, 60.0, QUIET).tail
     size = 3 * MIB if fits else engine.sending.tail + SIZE
     engine.path.write_bytes(bytes(size))
     os.utime(engine.path, (1_700_000_000, 1_700_000_000))
@@ -559,4 +564,4 @@ def test_the_end_is_longer_than_what_two_sockets_hold() -> None:
     limits = [Path(f"/proc/sys/net/ipv4/tcp_{kind}mem") for kind in "rw"]
     most = sum(int(limit.read_text().split()[2]) for limit in limits)
     with ThreadPoolExecutor(1) as readers:
-        assert Sending(readers, 60.0, lambda: None).tail > most
+        assert Sending(readers, 60.0, QUIET).tail > most

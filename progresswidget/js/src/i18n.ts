@@ -40,6 +40,13 @@ export interface Messages {
   readonly stopByHand: string;
   readonly failure: Readonly<Record<FailureKey, string>>;
   readonly transfer: TransferMessages;
+  /** Of the thin bar: what left the server for a download that is not this page's. */
+  readonly received: {
+    readonly label: (name: string) => string;
+    readonly running: (bytes: string) => string;
+    readonly complete: (bytes: string) => string;
+    readonly stopped: (bytes: string) => string;
+  };
   /** By the code of a job's error; any other code is shown in the server's own words. */
   readonly error: Readonly<
     Record<
@@ -193,6 +200,12 @@ export const ENGLISH: Messages = {
       elsewhere: 'Another page of this browser works on this file.',
     },
   },
+  received: {
+    label: (name) => `Download of ${name}`,
+    running: (bytes) => `Received ${bytes}`,
+    complete: (bytes) => `Received, ${bytes}`,
+    stopped: (bytes) => `Download stopped at ${bytes}`,
+  },
   error: {
     'kernel-died': { message: 'The kernel died.', hint: RUN_ON },
     'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_ON },
@@ -324,6 +337,12 @@ export const CHINESE: Messages = {
       damaged: '收到的内容与服务器上的不一致，已丢弃。',
       elsewhere: '此浏览器的另一个页面正在处理这个文件。',
     },
+  },
+  received: {
+    label: (name) => `下载 ${name}`,
+    running: (bytes) => `已接收 ${bytes}`,
+    complete: (bytes) => `已全部接收，${bytes}`,
+    stopped: (bytes) => `下载停在 ${bytes}`,
   },
   error: {
     'kernel-died': { message: '内核已崩溃。', hint: RUN_ON_CHINESE },

@@ -35,6 +35,7 @@ export class Job {
   #link: Connection = { kind: 'comm' };
   #channel: Channel | null = null;
   #unfollow: (() => void) | null = null;
+  #unfollowTransfers: (() => void) | null = null;
   #save: Save | null = null;
   #transfer: TransferView | null = null;
   readonly #living = new AbortController();
@@ -72,6 +73,10 @@ export class Job {
       this.#link = connection;
       this.render();
     });
+    this.#unfollowTransfers?.();
+    this.#unfollowTransfers = channel.followTransfers(this.#options.taskId, (record) =>
+      this.view.showReceived(record),
+    );
   }
 
   /** Take a newer state from the notebook or the kernel. */
@@ -91,6 +96,7 @@ export class Job {
   dispose(): void {
     this.#living.abort();
     this.#unfollow?.();
+    this.#unfollowTransfers?.();
     this.#transfer?.dispose();
     this.view.dispose();
   }

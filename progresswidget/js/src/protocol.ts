@@ -113,6 +113,29 @@ export interface Removed {
   readonly taskId: string;
 }
 
+/** How far one file is for one user; times are milliseconds since 1970. */
+export interface TransferRecord {
+  readonly userId: string;
+  readonly fileId: string;
+  /** Bytes from the first on that have moved without a gap. */
+  readonly offset: number;
+  readonly timestamp: number;
+  /** Bytes that have moved, in as many pieces as there are. */
+  readonly received: number;
+  readonly size: number | null;
+  readonly name: string;
+  readonly direction: 'download' | 'upload';
+  /** The job whose file it is, if it is one. */
+  readonly taskId: string | null;
+  readonly active: boolean;
+  readonly complete: boolean;
+}
+
+export interface TransferUpdate {
+  readonly type: 'transfer';
+  readonly record: TransferRecord;
+}
+
 export interface Pong {
   readonly type: 'pong';
 }
@@ -132,7 +155,15 @@ export interface Unknown {
   readonly type: 'unknown';
 }
 
-export type ServerMessage = Hello | JobEvent | Subscribed | Removed | Pong | ServerError | Unknown;
+export type ServerMessage =
+  | Hello
+  | JobEvent
+  | Subscribed
+  | Removed
+  | TransferUpdate
+  | Pong
+  | ServerError
+  | Unknown;
 
 /** The last event that was applied for a task. */
 export interface Position {
@@ -218,6 +249,7 @@ function decodeMessage(message: Json): ServerMessage {
     case 'progress_update':
     case 'task_complete':
     case 'task_removed':
+    case 'transfer_update':
     case 'pong':
     case 'error':
       break;
@@ -233,6 +265,8 @@ function decodeMessage(message: Json): ServerMessage {
       return decodeSubscribed(message, data);
     case 'task_removed':
       return { type: 'removed', taskId: taskId(data.taskId) };
+    case 'transfer_update':
+      return { type: 'transfer', record: decodeTransfer(data) };
     case 'pong':
       return { type: 'pong' };
     case 'error':
@@ -285,6 +319,26 @@ function decodeError(message: Json, data: Json): ServerError {
     message: text(data.message, 'message'),
     taskId: data.taskId === undefined ? null : taskId(data.taskId),
     temporary: data.temporary === true,
+  };
+}
+
+function decodeTransfer(data: Json): TransferRecord {
+  const direction = data.direction;
+  if (!isOneOf(['download', 'upload'] as const, direction)) {
+    throw new MalformedError('direction must be download or upload');
+  }
+  return {
+    userId: text(data.userId, 'userId'),
+    fileId: text(data.fileId, 'fileId'),
+    offset: count(data.offset, 'offset'),
+    timestamp: count(data.timestamp, 'timestamp'),
+    received: count(data.received, 'received'),
+    size: data.size === null ? null : count(data.size, 'size'),
+    name: text(data.name, 'name'),
+    direction,
+    taskId: data.taskId === null ? null : taskId(data.taskId),
+    active: flag(data.active, 'active'),
+    complete: flag(data.complete, 'complete'),
   };
 }
 
@@ -376,6 +430,11 @@ function object(value: unknown, name: string): Json {
 
 function text(value: unknown, name: string): string {
   if (typeof value !== 'string') throw new MalformedError(`${name} must be a text`);
+  return value;
+}
+
+function flag(value: unknown, name: string): boolean {
+  if (typeof value !== 'boolean') throw new MalformedError(`${name} must be true or false`);
   return value;
 }
 

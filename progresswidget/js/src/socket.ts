@@ -20,6 +20,7 @@ import {
   MalformedError,
   type ServerError,
   type ServerMessage,
+  type TransferRecord,
 } from './protocol';
 import {
   disconnected,
@@ -67,6 +68,7 @@ export interface Environment {
 }
 
 export type Listener = (task: TaskState, connection: Connection) => void;
+export type TransferListener = (record: TransferRecord) => void;
 
 /** Milliseconds. */
 const OPEN_LIMIT = 10_000;
@@ -89,6 +91,9 @@ export class Channel {
   readonly #env: Environment;
   readonly #backoff: Backoff;
   readonly #tasks = new Map<string, Followed>();
+  readonly #transfers = new Map<string, Set<TransferListener>>();
+  /** The newest of each task that goes on: for a bar that comes later. */
+  readonly #moving = new Map<string, TransferRecord>();
   readonly #timers = new Map<TimerName, unknown>();
   readonly #toSubscribe = new Set<string>();
   readonly #toUnsubscribe = new Set<string>();
@@ -290,6 +295,26 @@ export class Channel {
     });
   }
 
+  /** Be told how far downloads of a task's file are; the function returned ends it. */
+  followTransfers(taskId: string, listener: TransferListener): () => void {
+    const listeners = this.#transfers.get(taskId) ?? new Set();
+    this.#transfers.set(taskId, listeners.add(listener));
+    const moving = this.#moving.get(taskId);
+    if (moving) listener(moving);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size === 0) this.#transfers.delete(taskId);
+    };
+  }
+
+  #onTransfer(record: TransferRecord): void {
+    const { taskId } = record;
+    if (taskId === null || record.direction !== 'download') return;
+    if (record.active) this.#moving.set(taskId, record);
+    else this.#moving.delete(taskId);
+    for (const listener of [...(this.#transfers.get(taskId) ?? [])]) listener(record);
+  }
+
   // --- Frames -----------------------------------------------------------------------------------
 
   #onFrame(data: unknown): void {
@@ -314,6 +339,9 @@ export class Channel {
       case 'event':
         this.#onTask(message.record.taskId, message);
         break;
+      case 'transfer':
+        this.#onTransfer(message.record);
+        break;
       case 'error':
         this.#onError(message);
         break;
@@ -324,6 +352,7 @@ export class Channel {
   }
 
   #onHello(heartbeat: number): void {
+    this.#moving.clear();
     this.#stop('open');
     this.#heartbeat = heartbeat;
     this.#after('heartbeat', heartbeat, () => this.#beat());

@@ -6,7 +6,8 @@ import type { Messages } from './i18n';
 import { ACTION_ICONS, type ButtonName, STATE_ICONS } from './icons';
 import { everySecond, Pace } from './pace';
 import { type PartName, type Presentation, present } from './presentation';
-import type { Action, JobRecord } from './protocol';
+import type { Action, JobRecord, TransferRecord } from './protocol';
+import { ReceivedBar } from './received';
 import type { Connection } from './socket';
 
 export interface Handlers {
@@ -71,6 +72,8 @@ export class JobView {
   /** The button whose work goes on. */
   #fetching: 'download' | 'follow' | 'save' | null = null;
   #transfer: HTMLElement | null = null;
+  readonly #received: ReceivedBar;
+  #download: TransferRecord | null = null;
   #failure: string | null = null;
   #floor = 0;
   #generation = -1;
@@ -79,6 +82,7 @@ export class JobView {
 
   constructor(options: ViewOptions) {
     this.#options = options;
+    this.#received = new ReceivedBar(options.messages);
     this.element = this.#build();
     this.#render();
   }
@@ -104,6 +108,12 @@ export class JobView {
     this.#transfer = element;
     if (element) this.#announcer.before(element);
     this.#render();
+  }
+
+  /** Show how far a download of the file is that the browser or another program makes. */
+  showReceived(record: TransferRecord): void {
+    this.#download = record;
+    this.#renderReceived();
   }
 
   dispose(): void {
@@ -215,6 +225,7 @@ export class JobView {
     }
     setText(this.#link, shown.link ?? '');
     setTitle(this.#link, shown.link ?? '');
+    this.#renderReceived();
     this.#renderNote(shown);
     this.#renderButtons(shown);
     this.#announce(shown);
@@ -256,6 +267,19 @@ export class JobView {
       void this.#fill.offsetWidth;
       this.#fill.style.transition = '';
     }
+  }
+
+  /** A save of this page has a bar of its own, and an older file of the job none at all. */
+  #renderReceived(): void {
+    const record = this.#record;
+    const current = record && `${record.taskId}/${record.generation}` === this.#download?.fileId;
+    const { element } = this.#received;
+    if (this.#download === null || !current || this.#transfer !== null) {
+      element.remove();
+      return;
+    }
+    this.#received.update(this.#download);
+    if (element.parentNode === null) this.#track.after(element);
   }
 
   #renderNote(shown: Presentation): void {

@@ -49,6 +49,9 @@ describe('the golden frames of the server', () => {
       case 'removed':
         expect(message.taskId).toBe(sent.data.taskId);
         break;
+      case 'transfer':
+        expect(message.record).toEqual(sent.data);
+        break;
       case 'pong':
         expect(sent.type).toBe('pong');
         break;
