@@ -225,6 +225,10 @@ def test_a_click_on_download_brings_the_very_bytes(
         shown.button("download").click()
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
+    # The browser's own download manager tells the page nothing: the server does.
+    received = shown.bar.locator(".pw-received")
+    expect(received).to_have_attribute("data-state", "complete", timeout=LIMIT)
+    expect(received).to_contain_text("Received")
     (job,) = lab.jobs()
     assert saved.name == "flights.csv"
     assert hashlib.sha256(saved.read_bytes()).hexdigest() == job["sha256"]

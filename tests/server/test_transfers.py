@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +17,10 @@ from jupyter_server_ext.spans import MAX_SPANS, merged, prefix, total
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.subscriber import Subscriber
 from jupyter_server_ext.transfers import TOKEN_USER, Record, Transfers, may_see
+from progresswidget.protocol import encode, transfer_update
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from conftest import Server
     from tornado.websocket import WebSocketClientConnection
@@ -241,6 +242,35 @@ async def test_a_server_after_this_one_knows_where_it_stopped() -> None:
     found = {record["fileId"]: record for record in after.find("alice")}
     assert (found["cut"]["offset"], found["running"]["offset"]) == (10, 20)
     assert not any(record["active"] for record in found.values())
+
+
+GOLDEN = json.loads(
+    (Path(__file__).parents[1] / "data" / "protocol" / "server_frames.json").read_text()
+)
+FRAMES = [row for row in GOLDEN if row["valid"] and "transfer_update" in row["frame"]]
+
+
+@pytest.mark.parametrize("row", FRAMES, ids=lambda row: str(row["name"]))
+def test_the_frames_are_those_that_the_page_is_tested_with(row: dict[str, Any]) -> None:
+    message = json.loads(row["frame"])
+    data = message["data"]
+    whole = data["size"] if data["complete"] else data["received"]
+    first = 0 if data["offset"] else 1
+    record = Record(
+        user=data["userId"],
+        file_id=data["fileId"],
+        version="",
+        name=data["name"],
+        size=data["size"],
+        direction=data["direction"],
+        task_id=data["taskId"],
+        timestamp=data["timestamp"],
+        spans=((first, first + whole),),
+    )
+    built = transfer_update(
+        data=record.public(active=data["active"]), timestamp=message["timestamp"]
+    )
+    assert encode(built) == row["frame"]
 
 
 spans = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=40)
