@@ -13,6 +13,7 @@ from uploading import answer_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import BufferedReader
 
     from laboratory import Answer, Server
 
@@ -70,7 +71,7 @@ class Page:
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         status = self._file.peek(12)[9:12]
         if status != b"101":
-            answer = answer_of(self._socket)
+            answer = answer_of(self)
             self.close()
             raise RefusedError(answer)
         while self._file.readline() != b"\r\n":
@@ -81,6 +82,10 @@ class Page:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def makefile(self, _: str) -> BufferedReader:
+        """Return what the rest of an answer is read from."""
+        return self._file
 
     def close(self) -> None:
         self._file.close()

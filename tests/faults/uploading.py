@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from laboratory import Server
+    from page import Page
 
 OCTETS: Final = "application/offset+octet-stream"
 CHUNK: Final = 8 << 20
@@ -120,8 +121,8 @@ class Uploader:
         return self.server.root / "upload.bin"
 
 
-def answer_of(connection: socket.socket) -> Answer:
+def answer_of(connection: socket.socket | Page) -> Answer:
     """Read the answer to a request that was sent by hand."""
-    response = http.client.HTTPResponse(connection)
+    response = http.client.HTTPResponse(connection)  # type: ignore[arg-type]
     response.begin()
     return Answer(response.status, response.headers, response.read())
