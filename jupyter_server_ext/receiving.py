@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _SMALL: Final = 64 * 1024
 _LARGE: Final = 1024 * 1024
 """Bytes of a buffer: small for those who send little, and doubled for those who fill it."""
+_ENOUGH: Final = 256 * 1024
+"""Bytes that are worth a trip to a thread."""
+_MOMENT: Final = 0.005
+"""Seconds that fewer wait for more."""
 _LENGTH: Final = re.compile(r"[0-9]{1,18}")
 _CHUNK: Final = re.compile(rb"[0-9A-Fa-f]{1,15}\r\n")
 _CHUNK_LINE: Final = 64
@@ -244,6 +248,7 @@ class _Blocks:
         self._now, self._before = _Block(_SMALL), _Block(_SMALL)
         self._progress = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     async def room(self, *, large: bool) -> memoryview:
         """Return where the next bytes go, when there is a place.
@@ -256,6 +261,7 @@ class _Blocks:
         self._raise_failure()
         now = self._now
         if now.filled == len(now.view):
+            self._start()
             while self._before.written < self._before.filled:
                 self._progress.clear()
                 await self._progress.wait()
@@ -272,13 +278,24 @@ class _Blocks:
         """Note that so many bytes of `room` are there."""
         self._raise_failure()
         self._now.filled += count
-        if self._task is None or self._task.done():
-            self._task = asyncio.ensure_future(self._run())
+        if self._now.filled - self._now.written >= _ENOUGH:
+            self._start()
+        elif self._timer is None:
+            # A trip to a thread costs as much as many small pieces: more may come in a moment.
+            self._timer = asyncio.get_running_loop().call_later(_MOMENT, self._start)
 
     async def written(self) -> None:
         """Return when nothing waits any more."""
+        self._start()
         if self._task is not None:
             await self._task
+
+    def _start(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._task is None or (self._task.done() and self._task.exception() is None):
+            self._task = asyncio.ensure_future(self._run())
 
     def _raise_failure(self) -> None:
         if self._task is not None and self._task.done():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.receiving import receive
+from jupyter_server_ext.intake import Intake
 from jupyter_server_ext.stores.uploads import RunningDigest, StagedFile, Upload
-from jupyter_server_ext.tus import Append, Checksum, Creation, Standing
+from jupyter_server_ext.tus import Append, Creation, Standing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -348,34 +348,20 @@ class Uploads:
         gate: Gate,
         transfer: Transfer,
     ) -> None:
-        before = live.digest.copy()
-        checksum, moved = append.checksum, self._activity.begin()
-        running = None if checksum is None else hashlib.new(checksum.algorithm)
+        active = self._activity.begin()
 
-        def block(data: memoryview) -> None:
-            start = file.offset
-            file.write(data)
-            live.digest.feed(start, data)
-            if running is not None:
-                running.update(data)
+        def moved(offset: int) -> None:
+            active()
+            transfer.moved(offset)
 
-        async def write(data: memoryview) -> None:
-            await self._run(block, data)
-            moved()
-            if running is None:
-                transfer.moved(file.offset)
-
+        intake = Intake(
+            file=file, digest=live.digest, append=append, threads=self._threads, moved=moved
+        )
         try:
-            await receive(body, write, gate)
-            if running is not None:
-                _compare(running.digest(), checksum)
-        except BaseException as error:
-            # With a checksum a body counts whole or not at all, and so does one that is too long.
-            if running is not None or getattr(error, "code", "") == "too-large":
-                live.digest = before
-                await self._run(file.cut, append.offset)
-            raise
-        if running is not None:
+            await intake.take(body, gate)
+        finally:
+            live.digest = intake.digest
+        if append.checksum is not None:
             await self._run(file.sync)
             live.upload = replace(live.upload, verified=file.offset)
             await self._run(self._store.save, live.upload)
@@ -447,8 +433,3 @@ class Uploads:
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, call, *arguments)
-
-
-def _compare(digest: bytes, checksum: Checksum | None) -> None:
-    if checksum is not None and digest != checksum.digest:
-        raise ApiError("checksum-mismatch", "The body is not what its checksum promises.")

@@ -133,9 +133,10 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], port: int, folder: Path, env: dict[str, str] | None = None
 ) -> Iterator[int]:
+    """Run a command that listens on a port, and return its process id."""
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, env={**os.environ, **(env or {})}
@@ -186,7 +187,7 @@ def jupyter(
     }
     name = "progresswidget" if ours else "jupyter_server /files"
     files = "/progresswidget/contents/" if ours else "/files/"
-    with _running(command, port, folder, env) as pid:
+    with running(command, port, folder, env) as pid:
         yield Server(name, pid, port, files, "/api")
 
 
@@ -195,7 +196,7 @@ def script(name: str, source: str, root: Path, folder: Path) -> Iterator[Server]
     """Run a server of a few lines."""
     port = free_port()
     command = [sys.executable, "-c", source, str(port), str(root)]
-    with _running(command, port, folder) as pid:
+    with running(command, port, folder) as pid:
         yield Server(name, pid, port, "/files/", "/api")
 
 
@@ -208,11 +209,11 @@ def nginx(name: str, chunk: str, root: Path, folder: Path) -> Iterator[Server]:
     path = folder / "nginx.conf"
     path.write_text(config)
     command = [str(find_nginx()), "-c", str(path), "-e", str(folder / "error.log")]
-    with _running(command, port, folder) as pid:
-        yield Server(name, _child(pid), port, "/files/", "/api")
+    with running(command, port, folder) as pid:
+        yield Server(name, child(pid), port, "/files/", "/api")
 
 
-def _child(pid: int) -> int:
+def child(pid: int) -> int:
     """Return the first child of a process, which may be about to start."""
     while True:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
