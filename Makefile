@@ -101,6 +101,7 @@ test-notebooks: .venv/.dev
 .venv/.bench: .venv/.dev
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[bench]"
 	@touch $@
+	$(BIN)/python tests/benchmarks/upload.py
 
 bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/export.py

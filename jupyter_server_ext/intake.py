@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.receiving import receive
-from jupyter_server_ext.stores.uploads import RunningDigest
+from jupyter_server_ext.stores.staged import RunningDigest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from jupyter_server_ext.receiving import Body
+    from jupyter_server_ext.body import Body
     from jupyter_server_ext.sending import Gate
-    from jupyter_server_ext.stores.uploads import StagedFile
+    from jupyter_server_ext.stores.staged import StagedFile
     from jupyter_server_ext.tus import Append
 
 _LARGE: Final = 256 * 1024

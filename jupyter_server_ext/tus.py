@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.names import check_path
 from progresswidget.protocol import is_task_id
 
 if TYPE_CHECKING:
@@ -33,10 +33,6 @@ ALGORITHMS: Final = {"sha256": 32, "sha1": 20, "md5": 16}
 CONTENT_TYPE: Final = "application/offset+octet-stream"
 MAX_METADATA: Final = 16 * 1024
 """Characters of `Upload-Metadata`."""
-MAX_NAME: Final = 255
-"""Bytes of a file name on every file system in use."""
-MAX_PATH: Final = 4_096
-"""Bytes of a path (PATH_MAX of Linux)."""
 
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 """Below 2**53, and more than any file has bytes."""
@@ -44,8 +40,6 @@ _ID: Final = re.compile(r"[0-9a-f]{32}")
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,128}")
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-# Unicode UAX #9: these turn "exe.txt" around in a listing, so that it reads as another name.
-_BIDI: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +217,7 @@ def parse_creation(headers: Mapping[str, str], *, max_size: int, hidden: bool) -
     pairs = parse_metadata(raw)
     name = _text(pairs, "filename") or _text(pairs, "name")
     folder = tuple(part for part in _text(pairs, "path").split("/") if part)
-    for part in (*folder, *([name] if name else [])):
-        check_name(part, hidden=hidden)
-    if len("/".join((*folder, name)).encode()) > MAX_PATH:
-        raise ApiError("name-refused", f"A path has at most {MAX_PATH} bytes.")
+    check_path((*folder, *([name] if name else [])), hidden=hidden)
     sha256 = _text(pairs, "sha256").lower()
     if sha256 and _SHA256.fullmatch(sha256) is None:
         raise ApiError("malformed", "sha256 must be 64 hexadecimal digits.")
@@ -262,29 +253,6 @@ def _text(pairs: Mapping[str, bytes], key: str) -> str:
         return pairs.get(key, b"").decode()
     except UnicodeDecodeError:
         raise ApiError("malformed", f"The value of {key} must be UTF-8.") from None
-
-
-def check_name(name: str, *, hidden: bool) -> None:
-    """Refuse what must not become the name of a file or folder.
-
-    Raises
-    ------
-    ApiError
-        ``name-refused`` or ``hidden``.
-    """
-    if name in {"", ".", ".."} or "/" in name or "\\" in name:
-        raise ApiError("name-refused", "A name must not lead to another folder.")
-    if len(name.encode(errors="surrogatepass")) > MAX_NAME:
-        raise ApiError("name-refused", f"A name has at most {MAX_NAME} bytes.")
-    if any(_is_treacherous(character) for character in name):
-        raise ApiError("name-refused", "A name must not hold control or direction characters.")
-    if name.startswith(".") and not hidden:
-        raise ApiError("hidden", "The file or a folder above it would be hidden.")
-
-
-def _is_treacherous(character: str) -> bool:
-    # Cc: NUL, CR, LF and the like; Cs: no text; Zl and Zp break lines as LF does.
-    return character in _BIDI or unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
 
 
 def parse_key(headers: Mapping[str, str]) -> str | None:

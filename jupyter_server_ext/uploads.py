@@ -6,30 +6,30 @@ import asyncio
 import hashlib
 import uuid
 from collections import OrderedDict
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.intake import Intake
-from jupyter_server_ext.stores.uploads import RunningDigest, StagedFile, Upload
-from jupyter_server_ext.tus import Append, Creation, Standing
+from jupyter_server_ext.live import TAKE_OVER, Live
+from jupyter_server_ext.stores.staged import RunningDigest, StagedFile
+from jupyter_server_ext.stores.uploads import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from concurrent.futures import Executor
     from logging import Logger
 
     from jupyter_server_ext.activity import Activity
-    from jupyter_server_ext.receiving import Body
+    from jupyter_server_ext.body import Body
     from jupyter_server_ext.sending import Gate, Transfer
     from jupyter_server_ext.stores.uploads import UploadStore
+    from jupyter_server_ext.tus import Append, Creation
 
 T = TypeVar("T")
 
-_TAKE_OVER: Final = 5.0
-"""Seconds that a request waits for the one before it to let go of the upload."""
 _REMEMBERED: Final = 1_000
 """Finished uploads that are remembered for a client whose last answer was lost."""
 _GONE: Final = 10_000
@@ -56,40 +56,6 @@ class UploadLimits:
     quota: int
     count: int
     expiry: float
-
-
-@dataclass(slots=True, weakref_slot=True)
-class Live:
-    """An upload and what the running server knows of it.
-
-    Parameters
-    ----------
-    deadline
-        Monotonic seconds at which it expires.
-    """
-
-    upload: Upload
-    offset: int
-    deadline: float
-    digest: RunningDigest = field(default_factory=RunningDigest)
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    newest: int = 0
-    interrupt: Callable[[ApiError], None] | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether the file has its name."""
-        return self.upload.state == "done"
-
-    @property
-    def standing(self) -> Standing:
-        """How far it is."""
-        return Standing(self.offset, self.upload.length)
-
-    @property
-    def complete(self) -> bool:
-        """Whether all bytes are there."""
-        return self.offset == self.upload.length
 
 
 class Uploads:
@@ -152,7 +118,7 @@ class Uploads:
         for live in list(self._live.values()):
             if live.complete and not live.done:
                 with suppress(ApiError):
-                    async with self.hold(live):
+                    async with live.hold():
                         await self.publish(live)
 
     async def stop(self) -> None:
@@ -163,7 +129,7 @@ class Uploads:
                 live.interrupt(self._stopping)
         for live in list(self._live.values()):
             with suppress(TimeoutError):
-                await asyncio.wait_for(live.lock.acquire(), _TAKE_OVER)
+                await asyncio.wait_for(live.lock.acquire(), TAKE_OVER)
 
     # --- Finding and making --------------------------------------------------------------------
 
@@ -245,45 +211,7 @@ class Uploads:
         if (creation.length or 0) > self.room(owner):
             raise ApiError("quota-exceeded", "All unfinished uploads together would be too large.")
 
-    # --- One request at a time -------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def hold(
-        self, live: Live, interrupt: Callable[[ApiError], None] | None = None
-    ) -> AsyncIterator[None]:
-        """Have an upload for oneself: the newest request ends the one that runs.
-
-        Parameters
-        ----------
-        interrupt
-            Ends this request when a newer one comes; None for one that is short.
-
-        Raises
-        ------
-        ApiError
-            ``upload-locked``, if the other does not end in time; ``upload-taken-over``, if a newer
-            one came already; ``upload-gone``.
-        """
-        live.newest += 1
-        ticket = live.newest
-        taken = ApiError("upload-taken-over", "A newer request goes on with this upload.")
-        if live.interrupt is not None:
-            live.interrupt(taken)
-        try:
-            await asyncio.wait_for(live.lock.acquire(), _TAKE_OVER)
-        except TimeoutError:
-            message = "Another request is busy with this upload."
-            raise ApiError("upload-locked", message, retry_after=1) from None
-        try:
-            if interrupt is not None and ticket != live.newest:
-                raise taken
-            if self._live.get(live.upload.id) is not live:
-                raise ApiError("upload-gone", "The upload was removed.")
-            live.interrupt = interrupt
-            yield
-        finally:
-            live.interrupt = None
-            live.lock.release()
+    # --- While it is held -----------------------------------------------------------------------
 
     async def look(self, live: Live) -> None:
         """Make sure of what is on the disk, and publish what is complete.
@@ -294,9 +222,14 @@ class Uploads:
             As `publish`.
         """
         if not live.done:
-            size = await self._run(self._store.size, live.upload)
-            live.offset = min(live.offset, size)
+            self._lost(live, await self._run(self._store.size, live.upload))
             await self.publish(live)
+
+    def _lost(self, live: Live, size: int) -> None:
+        # Somebody else has cut the file: what was hashed may not be what will come.
+        if size < live.offset:
+            live.offset, live.digest = size, RunningDigest()
+            live.attempt += 1
 
     async def append(
         self,
@@ -330,7 +263,7 @@ class Uploads:
             if file.offset > append.offset:
                 await self._run(file.cut, append.offset)
             if file.offset < append.offset:
-                live.offset = file.offset
+                self._lost(live, file.offset)
                 raise ApiError("offset-conflict", f"The upload is at byte {file.offset}.")
             try:
                 await self._take(live, append, file, body, gate, transfer)
@@ -392,6 +325,7 @@ class Uploads:
             if expected is not None and sha256 != expected:
                 await self._run(file.cut, 0)
                 live.offset, live.digest = 0, RunningDigest()
+                live.attempt += 1
                 raise ApiError("checksum-mismatch", "The file is not what its sha256 promises.")
             live.upload = await self._run(self._store.publish, live.upload, file, sha256)
         live.deadline = self._time() + self.limits.expiry
@@ -401,6 +335,7 @@ class Uploads:
     async def remove(self, live: Live) -> None:
         """Forget an upload and the bytes of an unfinished one; to be called while it is held."""
         upload = live.upload
+        live.gone = True
         del self._live[upload.id]
         self._gone[upload.id] = upload.owner
         if len(self._gone) > _GONE:
@@ -421,7 +356,7 @@ class Uploads:
             if live.lock.locked():
                 continue
             with suppress(ApiError):
-                async with self.hold(live):
+                async with live.hold():
                     await self.remove(live)
                     count += 1
         return count

@@ -21,16 +21,16 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext import tus
+from jupyter_server_ext.body import Body
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.ranges import http_date
-from jupyter_server_ext.receiving import Body
-from jupyter_server_ext.transfers import TOKEN_USER
+from jupyter_server_ext.transfers import TOKEN_USER, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from jupyter_server_ext.uploads import Live
+    from jupyter_server_ext.live import Live
 
 _LINGER: Final = 5.0
 """Seconds that a client gets to notice a refusal while it is still sending."""
@@ -178,22 +178,32 @@ class TusHandler(Handler):
 
     async def take(self, live: Live, append: tus.Append, body: Body) -> None:
         """Receive a body into an upload that is held."""
-        services, upload = self.services, live.upload
+        services, attempt = self.services, live.attempt
         gate = services.shaper.open(self._user)
-        transfer = services.transfers.begin(
-            user=self._user,
-            file_id=upload.id,
-            name=upload.name,
-            size=append.length,
-            offset=append.offset,
-            direction="upload",
-            task_id=upload.creation.task_id,
-        )
+        transfer = self._transfer(live, append.length, append.offset)
         try:
             await services.uploads.append(live, append, body, gate, transfer)
         finally:
             gate.close()
             transfer.end(complete=live.done)
+            if live.attempt != attempt:
+                self._transfer(live, append.length, 0).end(complete=False)
+
+    def _transfer(self, live: Live, size: int | None, offset: int) -> Transfer:
+        upload = live.upload
+        transfer = self.services.transfers.begin(
+            user=self._user,
+            file_id=upload.id,
+            name=upload.name,
+            size=size,
+            # Of an upload the server knows what there is, whatever it was told before.
+            offset=0,
+            direction="upload",
+            task_id=upload.creation.task_id,
+            version=str(live.attempt),
+        )
+        transfer.moved(offset)
+        return transfer
 
     @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
     def options(self, *_: Any, **__: Any) -> None:
@@ -229,7 +239,7 @@ class UploadsHandler(TusHandler):
             first = tus.decide_first(headers, creation.length, body=body.length, max_size=room)
         live, new = await uploads.create(self._owner, creation, key)
         self._live = live
-        async with uploads.hold(live, body.interrupt):
+        async with live.hold(body.interrupt):
             if first is not None and live.offset == 0 and not live.done:
                 await self._take_first(live, first, body)
             else:
@@ -278,7 +288,7 @@ class UploadHandler(TusHandler):
             return
         uploads, body = self.services.uploads, self._reader
         live = self._live = self._find()
-        async with uploads.hold(live, body.interrupt):
+        async with live.hold(body.interrupt):
             append = tus.decide_append(
                 self.request.headers,
                 live.standing,
@@ -298,7 +308,7 @@ class UploadHandler(TusHandler):
     async def head(self, _: str) -> None:
         """Tell how far the upload is; a PATCH that runs ends with that."""
         live, uploads = self._find(), self.services.uploads
-        async with uploads.hold(live):
+        async with live.hold():
             await uploads.look(live)
         upload = live.upload
         if upload.length is None:
@@ -321,7 +331,7 @@ class UploadHandler(TusHandler):
     async def delete(self, _: str) -> None:
         """End an upload and drop its bytes; a finished file stays."""
         live, uploads = self._find(), self.services.uploads
-        async with uploads.hold(live):
+        async with live.hold():
             await uploads.remove(live)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()

@@ -9,15 +9,15 @@ threads.
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.stores.staged import StagedFile, refusal
 from jupyter_server_ext.tus import Creation, is_upload_id
 
 if TYPE_CHECKING:
@@ -28,19 +28,9 @@ if TYPE_CHECKING:
 
 State: TypeAlias = Literal["receiving", "publishing", "done"]
 
-_BLOCK: Final = 1024 * 1024
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: should somebody put a FIFO there, opening it must not wait for a writer.
 _STAGED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# What the file system says -> a code of the error table, and the words.
-_REFUSALS: Final = (
-    ({errno.ENOSPC, errno.EDQUOT, errno.EFBIG}, "disk-full", "There is no room for more bytes."),
-    ({errno.EEXIST}, "target-exists", "There is something of this name already."),
-    ({errno.ENOENT}, "folder-missing", "The folder does not exist."),
-    ({errno.EACCES, errno.EPERM, errno.EROFS}, "not-writable", "The server may not write there."),
-    ({errno.ENAMETOOLONG}, "name-refused", "The name or path is too long for the file system."),
-    ({errno.ELOOP, errno.ENOTDIR}, "outside-roots", "Something that is no folder is in the way."),
-)
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -113,98 +103,6 @@ class Upload:
         return cls(
             **(value | {"creation": creation, "inode": None if inode is None else tuple(inode)})
         )
-
-
-class RunningDigest:
-    """The SHA-256 of the first `position` bytes of a file, as far as they came in order."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-        self.position = 0
-
-    def feed(self, offset: int, data: memoryview) -> None:
-        """Take bytes of the file; out of order they are left for `complete` to read again."""
-        if offset == self.position:
-            self._hash.update(data)
-            self.position += len(data)
-
-    def copy(self) -> RunningDigest:
-        """Return a digest that goes on from here by itself."""
-        other = RunningDigest()
-        other._hash, other.position = self._hash.copy(), self.position
-        return other
-
-    def complete(self, descriptor: int, size: int) -> str:
-        """Return the digest of the whole file, reading what was not fed."""
-        if self.position > size:
-            self.__init__()  # type: ignore[misc]  # the file was cut: begin again
-        while self.position < size:
-            block = os.pread(descriptor, min(_BLOCK, size - self.position), self.position)
-            if not block:
-                raise ApiError("upload-gone", "The received bytes were cut by somebody else.")
-            self.feed(self.position, memoryview(block))
-        return self._hash.hexdigest()
-
-
-class StagedFile:
-    """The open file of an upload. Close it after use.
-
-    Parameters
-    ----------
-    descriptor
-        Owned by this object.
-    """
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        status = os.fstat(descriptor)
-        self.offset = status.st_size
-        self.inode = (status.st_dev, status.st_ino)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the descriptor, once."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
-
-    def write(self, data: memoryview) -> None:
-        """Append; whatever happens, `offset` tells what is there.
-
-        Raises
-        ------
-        ApiError
-            ``disk-full``.
-        """
-        done = 0
-        try:
-            while done < len(data):
-                done += os.pwrite(self._descriptor, data[done:], self.offset + done)
-        except OSError as error:
-            raise refusal(error) from error
-        finally:
-            self.offset += done
-
-    def cut(self, size: int) -> None:
-        """Drop everything beyond `size`."""
-        os.ftruncate(self._descriptor, size)
-        self.offset = size
-
-    def sync(self) -> None:
-        """Return when the bytes would survive a loss of power."""
-        try:
-            os.fsync(self._descriptor)
-        except OSError as error:
-            raise refusal(error) from error
-
-    def sha256(self, digest: RunningDigest) -> str:
-        """Return the digest of the whole file."""
-        return digest.complete(self._descriptor, self.offset)
 
 
 class UploadStore:
@@ -428,11 +326,3 @@ def _inode(folder: int, name: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
-
-
-def refusal(error: OSError) -> ApiError:
-    """Return what a client is told of a failure of the file system."""
-    for numbers, code, message in _REFUSALS:
-        if error.errno in numbers:
-            return ApiError(code, message)
-    return ApiError("disk-failed", f"The file system refused ({error.strerror}).")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_server_ext import tus
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.names import check_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,7 +168,7 @@ def test_checksums_come_back_as_they_were(algorithm: str, data: st.DataObject) -
 @given(st.text(max_size=300))
 def test_a_name_that_is_let_in_stays_in_its_folder(name: str) -> None:
     try:
-        tus.check_name(name, hidden=True)
+        check_name(name, hidden=True)
     except ApiError:
         return
     assert os.path.normpath(f"/root/{name}") == f"/root/{name}"

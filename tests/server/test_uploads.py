@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hashlib
 import json
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from jupyter_server.auth.identity import IdentityProvider, User
+
+from jupyter_server_ext.stores.staged import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -533,3 +537,122 @@ async def test_the_wrong_secret_uploads_nothing(
     )
     assert response.code in {401, 403}
     assert list(root.iterdir()) == []
+
+
+class Everybody(IdentityProvider):
+    """Knows people by the token they bring."""
+
+    people: ClassVar = {"alices": "alice", "bobs": "bob"}
+
+    def get_user(self, handler: Any) -> User | None:
+        name = self.people.get(self.get_token(handler) or "")
+        # What jupyter_server notes itself: by a token of one's own, not by a cookie.
+        handler._token_authenticated = False
+        return None if name is None else User(name)
+
+
+async def test_nobody_sees_the_uploads_of_another(tus: Tus, server: Server) -> None:
+    server.app.web_app.settings["identity_provider"] = Everybody(parent=server.app)
+    server.app.web_app.settings["disable_check_xsrf"] = True
+    alice, bob = Tus(server, token="alices"), Tus(server, token="bobs")
+    upload = await alice.created(headers={"Idempotency-Key": "same"})
+    missing = await bob.patch("a" * 32, 0, CONTENT)
+    for answer in (await bob.patch(upload, 0, CONTENT), await bob.send(upload, "DELETE")):
+        assert (answer.code, answer.body) == (404, missing.body)
+    assert (await bob.head(upload)).code == 404
+    assert await bob.created(headers={"Idempotency-Key": "same"}) != upload
+    await alice.send(upload, "DELETE")
+    assert (await bob.head(upload)).code == 404, "not even that it was there"
+    assert (await alice.head(upload)).code == 410
+
+
+async def test_a_token_is_one_owner_whatever_the_cookies_say(tus: Tus, server: Server) -> None:
+    # jupyter_server makes a new anonymous user of each request that brings a token and no cookie.
+    upload = await tus.created()
+    assert await tus.offset(upload) == 0
+
+
+async def test_a_digest_that_fails_is_told_as_a_new_beginning(tus: Tus, server: Server) -> None:
+    upload = await tus.created(meta={"sha256": DIGEST})
+    wrong = bytes([CONTENT[0] ^ 1]) + CONTENT[1:]
+    assert (await tus.patch(upload, 0, wrong)).code == 460
+    record = server.services.transfers.get("token", upload)
+    assert record is not None
+    assert (record["offset"], record["complete"], record["active"]) == (0, False, False)
+    assert (await tus.patch(upload, 0, CONTENT)).code == 204
+    record = server.services.transfers.get("token", upload)
+    assert record is not None
+    assert (record["offset"], record["complete"]) == (len(CONTENT), True)
+
+
+async def test_a_folder_that_may_not_be_written_to(tus: Tus, root: Path) -> None:
+    (root / "sub").mkdir()
+    (root / "sub").chmod(0o500)
+    response = await tus.create(meta={"path": "sub"})
+    # Who runs the tests as root writes anywhere.
+    assert response.code == (201 if os.geteuid() == 0 else 403)
+    if response.code == 403:
+        assert code(response) == "not-writable"
+
+
+async def test_a_folder_that_is_swapped_for_a_link_gets_nothing(
+    tus: Tus, root: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (root / "sub").mkdir()
+    upload = await tus.created(meta={"path": "sub"})
+    assert (await tus.patch(upload, 0, CONTENT[:10])).code == 204
+    (root / "sub").rename(root / "kept")
+    (root / "sub").symlink_to(outside)
+    response = await tus.patch(upload, 10, CONTENT[10:])
+    assert (response.code, code(response)) == (403, "outside-roots")
+    assert (await tus.create(meta={"path": "sub"})).code == 403
+    assert list(outside.iterdir()) == []
+    (root / "sub").unlink()
+    (root / "kept").rename(root / "sub")
+    assert (await tus.patch(upload, 10, CONTENT[10:])).code == 204
+
+
+async def test_staged_bytes_that_somebody_removed_or_replaced(tus: Tus, root: Path) -> None:
+    (root / "secret").write_text("secret")
+    for number, spoil in enumerate((None, "link", "fifo")):
+        upload = await tus.created(meta={"filename": f"b{number}"})
+        assert (await tus.patch(upload, 0, CONTENT[:10])).code == 204
+        path = root / f".progresswidget-{upload}.upload"
+        path.unlink()
+        if spoil == "link":
+            path.symlink_to(root / "secret")
+        elif spoil == "fifo":
+            os.mkfifo(path)
+        response = await tus.patch(upload, 10, CONTENT[10:])
+        assert response.code in {403, 410}
+        assert (root / "secret").read_text() == "secret"
+
+
+async def test_staged_bytes_that_somebody_cut_are_asked_for_again(tus: Tus, root: Path) -> None:
+    upload = await tus.created()
+    assert (await tus.patch(upload, 0, CONTENT[:1000])).code == 204
+    os.truncate(staged(root)[0], 600)
+    response = await tus.patch(upload, 1000, CONTENT[1000:])
+    assert (response.code, response.headers["Upload-Offset"]) == (409, "600")
+    assert await tus.offset(upload) == 600
+    assert (await tus.patch(upload, 600, CONTENT[600:])).code == 204
+    assert (root / "a.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOSPC, "disk-full"),
+        (errno.EDQUOT, "disk-full"),
+        (errno.EFBIG, "disk-full"),
+        (errno.EACCES, "not-writable"),
+        (errno.EROFS, "not-writable"),
+        (errno.ENAMETOOLONG, "name-refused"),
+        (errno.EEXIST, "target-exists"),
+        (errno.EIO, "disk-failed"),
+    ],
+)
+def test_what_the_file_system_says_is_told(number: int, expected: str) -> None:
+    assert refusal(OSError(number, os.strerror(number))).code == expected
