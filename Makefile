@@ -101,7 +101,6 @@ test-notebooks: .venv/.dev
 .venv/.bench: .venv/.dev
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[bench]"
 	@touch $@
-	$(BIN)/python tests/benchmarks/upload.py
 
 bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/export.py
@@ -109,6 +108,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python tests/benchmarks/download.py
 	$(BIN)/python tests/benchmarks/shaping.py
+	$(BIN)/python tests/benchmarks/upload.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension

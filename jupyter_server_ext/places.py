@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from jupyter_server_ext import tus
+from jupyter_server_ext.names import check_name
 
 
 def place(notebook: str | None, relative: str, *, hidden: bool) -> tuple[str, ...]:
@@ -35,5 +35,5 @@ def place(notebook: str | None, relative: str, *, hidden: bool) -> tuple[str, ..
     folders = () if notebook is None else PurePosixPath(notebook.strip("/")).parts[:-1]
     parts = (*folders, *inside)
     for part in parts or ("",):
-        tus.check_name(part, hidden=hidden)
+        check_name(part, hidden=hidden)
     return parts

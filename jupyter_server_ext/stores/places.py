@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from jupyter_server_ext.stores.uploads import refusal
+from jupyter_server_ext.stores.staged import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
