@@ -155,10 +155,13 @@ class Follower:
             await body.write(await body.in_thread(partial(file.read, end)), start)
 
     async def _wait(self, body: Body, news: asyncio.Event) -> None:
-        waiting = asyncio.ensure_future(_until(news))
+        # A plain future: the end of the connection is told by setting its exception.
+        waiter = asyncio.get_running_loop().create_future()
+        waiting = asyncio.ensure_future(news.wait())
+        waiting.add_done_callback(lambda _: _release(waiter))
         try:
             async with asyncio.timeout(self._services.follow_patience):
-                await body.wait(waiting)
+                await body.wait(waiter)
         except TimeoutError:
             raise TimeoutError("nothing was heard of the export for too long") from None
         finally:
@@ -171,5 +174,6 @@ class Follower:
         await self._handler.in_thread(partial(file.check, published, job.report["sha256"]))
 
 
-async def _until(news: asyncio.Event) -> None:
-    await news.wait()
+def _release(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -26,12 +26,19 @@ STEP = 20_000
 
 
 class Kernel:
-    """A process in a mount namespace of its own, in which another folder lies over `root`."""
+    """A process in a mount namespace of its own, in which another folder lies over `root`.
 
-    def __init__(self, disk: Path, root: Path, environment: dict[str, str], **what: Any) -> None:
-        mount = 'mount --bind "$0" "$1" && shift && exec "$@"'
-        command = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-        command += ["sh", "-c", mount, str(disk), str(root)]
+    Without `disk` it is a process as any.
+    """
+
+    def __init__(
+        self, disk: Path | None, root: Path, environment: dict[str, str], **what: Any
+    ) -> None:
+        command = []
+        if disk is not None:
+            mount = 'mount --bind "$0" "$1" && shift && exec "$@"'
+            command += ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+            command += ["sh", "-c", mount, str(disk), str(root)]
         command += [sys.executable, __file__, json.dumps({"folder": str(root), **what})]
         self._process = subprocess.Popen(
             command,

@@ -36,11 +36,11 @@ class Place:
         self.disk.mkdir()
         self.kernels: list[Kernel] = []
 
-    def kernel(self, server: Process, **what: Any) -> Kernel:
-        """Start a kernel of a server."""
+    def kernel(self, server: Process, *, near: bool = False, **what: Any) -> Kernel:
+        """Start a kernel of a server, on the other disk if it is not to be near."""
         environment = {"PROGRESSWIDGET_ENDPOINT_FILE": str(server.endpoint)}
         what = {"path": "sales.csv", "rows": ROWS} | what
-        kernel = Kernel(self.disk, self.root, environment, **what)
+        kernel = Kernel(None if near else self.disk, self.root, environment, **what)
         self.kernels.append(kernel)
         return kernel
 
@@ -66,11 +66,15 @@ def until(condition: Callable[[], Any]) -> Any:
     return value
 
 
+def address(server: Process, task_id: str) -> str:
+    """Return the address of the file of a job."""
+    base = server.url.removesuffix("/progresswidget/")
+    return f"{base}{server.request(f'api/jobs/{task_id}')['url']}"
+
+
 def download(server: Process, task_id: str) -> bytes:
     """Return the file of a job as a user gets it."""
-    record = server.request(f"api/jobs/{task_id}")
-    base = server.url.removesuffix("/progresswidget/")
-    request = urllib.request.Request(base + record["url"])
+    request = urllib.request.Request(address(server, task_id))
     request.add_header("Authorization", f"token {server.token}")
     with urllib.request.urlopen(request, timeout=30) as response:
         return bytes(response.read())
