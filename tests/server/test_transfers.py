@@ -380,28 +380,28 @@ async def test_limits_are_read_and_set_while_the_server_runs(server: Server) -> 
     assert server.services.shaper.rates.transfer == 7000.0
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        "[]",
-        "{}",
-        '{"server": -1}',
-        '{"server": "1"}',
-        '{"server": true}',
-        '{"server": NaN}',
-        '{"server": 1e400}',
-        '{"burst": 0}',
-        '{"burst": 61}',
-        '{"rate": 1}',
-        '{"server": 1, "x": 1}',
-    ],
-)
-async def test_nonsense_sets_no_limit(server: Server, body: str) -> None:
+NONSENSE = [
+    "",
+    "[]",
+    "{}",
+    '{"server": -1}',
+    '{"server": "1"}',
+    '{"server": true}',
+    '{"server": NaN}',
+    '{"server": 1e400}',
+    '{"burst": 0}',
+    '{"burst": 61}',
+    '{"rate": 1}',
+    '{"server": 1, "x": 1}',
+]
+
+
+async def test_nonsense_sets_no_limit(server: Server) -> None:
     before = server.services.shaper.rates
-    response = await server.fetch("api/limits", method="PUT", body=body)
-    assert response.code == 400
-    assert server.services.shaper.rates == before
+    for body in NONSENSE:
+        response = await server.fetch("api/limits", method="PUT", body=body)
+        assert response.code == 400, body
+        assert server.services.shaper.rates == before
 
 
 @pytest.mark.parametrize("settings", [{"server_rate": 2e6}])
