@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import sqlite3
+import time
+import urllib.request
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +27,7 @@ from progresswidget.protocol import encode, transfer_update
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from conftest import Server
+    from conftest import Process, Server
     from tornado.websocket import WebSocketClientConnection
 
     Eventually = Callable[..., Awaitable[Any]]
@@ -423,3 +428,28 @@ async def test_the_set_rate_is_held_and_lifted_in_the_middle(server: Server, roo
     await reader.readexactly(50_000_000)
     assert loop.time() - start - took < 20, "at the old rate it would be 25 seconds"
     writer.close()
+
+
+def test_a_server_that_was_killed_in_the_middle_knows_where_it_stopped(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    first = start("--ProgressExtension.push_interval=0.05")
+    with (tmp_path / "root" / "big.bin").open("wb") as file:
+        file.truncate(2_000_000_000)
+    request = urllib.request.Request(
+        f"{first.url}contents/big.bin", headers={"Authorization": f"token {first.token}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        answer.read(20_000_000)
+        end = time.monotonic() + 30
+        with closing(sqlite3.connect(first.endpoint.parent / "transfers.sqlite")) as database:
+            kept: list[list[int]] = []
+            while not kept or kept[0][1] < 10_000_000:
+                assert time.monotonic() < end
+                answer.read(100_000)
+                rows = database.execute("SELECT record FROM transfers").fetchall()
+                kept = json.loads(rows[0][0])["spans"] if rows else []
+        first.stop(signal.SIGKILL)
+    record = start().request("api/transfers/contents/big.bin")
+    assert 10_000_000 < record["offset"] < 2_000_000_000
+    assert (record["active"], record["complete"]) == (False, False)
