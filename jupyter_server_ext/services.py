@@ -64,6 +64,7 @@ class Services:
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     connections: set[EventsHandler] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)
+    packing: Counter[str] = field(default_factory=Counter)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
 

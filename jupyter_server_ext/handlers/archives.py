@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_NAMES: Final = 500
 """Files of one folder that can be picked: tornado takes twice as many fields in an address."""
+MAX_AT_ONCE: Final = 8
+"""Archives that one user may have packed at the same time: each holds a list of its files."""
 _FULL: Final = 64 * 1024
 """Bytes that are sent together: a folder of small files must not be a packet for each."""
 
@@ -81,19 +83,35 @@ class ArchiveHandler(FileHandler):
         names = self.get_query_arguments("name", strip=False)
         if len(names) > MAX_NAMES:
             raise ApiError("too-many", f"At most {MAX_NAMES} names can be given.")
-        plan = await self.in_thread(partial(self._plan, path, names, packing))
-        stem = names[0] if len(names) == 1 else path.rpartition("/")[2] or "files"
-        name = f"{safe([stem])}.{ending}"
+        running, user = self.services.packing, self.user_id
+        if running[user] >= MAX_AT_ONCE:
+            message = f"{MAX_AT_ONCE} archives are being packed."
+            raise ApiError("too-many-archives", message, retry_after=10)
+        running[user] += 1
+        try:
+            plan = await self.in_thread(partial(self._plan, path, names, packing))
+            stem = names[0] if len(names) == 1 else path.rpartition("/")[2] or "files"
+            name = f"{safe([stem])}.{ending}"
+            self._announce(name, media_type, plan)
+            if self.request.method == "HEAD":
+                self.finish(set_content_type=media_type)
+            else:
+                await self._send(path, name, plan, packing())
+        finally:
+            running[user] -= 1
+            if not running[user]:
+                del running[user]
+
+    def _announce(self, name: str, media_type: str, plan: _Plan) -> None:
+        self.set_status(HTTPStatus.OK)
         self.set_header("Content-Type", media_type)
         self.set_header("Content-Length", str(plan.length))
         self.set_header("Content-Disposition", content_disposition(name))
         self.set_header("Accept-Ranges", "none")
         self.set_header("Cache-Control", "no-store")
         self.set_header("Cross-Origin-Resource-Policy", "same-origin")
-        self.set_status(HTTPStatus.OK)
-        if self.request.method == "HEAD":
-            self.finish(set_content_type=media_type)
-            return
+
+    async def _send(self, path: str, name: str, plan: _Plan, packing: Packing) -> None:
         transfer = self.services.transfers.begin(
             user=self.user_id,
             file_id=f"archives/{path}",
@@ -104,7 +122,7 @@ class ArchiveHandler(FileHandler):
             task_id=None,
             version=secrets.token_hex(16),  # none goes on where another one stopped
         )
-        await self.sent(_Sender(self, plan, packing()).send, transfer)
+        await self.sent(_Sender(self, plan, packing).send, transfer)
 
     def _plan(self, path: str, names: list[str], packing: type[Packing]) -> _Plan:
         services = self.services
@@ -115,10 +133,13 @@ class ArchiveHandler(FileHandler):
             most=services.max_archive_entries,
             allow_hidden=services.allow_hidden,
         )
-        taken = Names()
-        entries = []
+        taken, entries = Names(), []
+        # A folder that got another name keeps what is in it together.
+        homes: dict[tuple[str, ...], str] = {(): ""}
         for one in found:
-            name = taken.take(safe(one.parts)) + ("/" if one.is_folder else "")
+            name = taken.take(homes[one.parts[:-1]] + safe(one.parts[-1:]))
+            if one.is_folder:
+                name = homes[one.parts] = f"{name}/"
             place = "/".join((path, *one.parts) if path else one.parts)
             entries.append((_entry(one, name), place, one.fingerprint))
         return _Plan(entries, length(packing(), (entry for entry, _, _ in entries)))

@@ -24,6 +24,7 @@ from jupyter_server_ext.archives.names import Names, safe
 from jupyter_server_ext.archives.tar import TarPacking
 from jupyter_server_ext.archives.zip import ZipPacking
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.archives import MAX_AT_ONCE
 from jupyter_server_ext.stores.folders import look_through
 
 if TYPE_CHECKING:
@@ -277,6 +278,30 @@ async def test_more_than_the_limit_is_refused_before_a_byte(server: Server, root
     response = await pack(server, "many")
     assert response.code == 413
     assert b"archive-too-large" in response.body
+
+
+async def test_a_user_has_so_many_packed_at_the_same_time(
+    server: Server, root: Path, eventually: Eventually
+) -> None:
+    folder = root / "project"
+    folder.mkdir()
+    (folder / "1").write_bytes(bytes(24_000_000))
+    request = (
+        f"GET /user/alice/progresswidget/archives/project HTTP/1.1\r\nHost: 127.0.0.1:"
+        f"{server.port}\r\nAuthorization: token 5ECRETt0ken\r\n\r\n"
+    )
+    writers = []
+    for _ in range(MAX_AT_ONCE):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=65536)
+        writer.write(request.encode())
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        writers.append(writer)
+    refused = await pack(server, "project")
+    assert (refused.code, refused.headers["Retry-After"]) == (429, "10")
+    for writer in writers:
+        writer.transport.abort()
+    await eventually(lambda: not server.services.packing)
+    assert (await pack(server, "project")).code == 200
 
 
 def test_folders_have_a_depth(tmp_path: Path) -> None:
@@ -573,6 +598,19 @@ async def test_files_that_would_get_one_name_get_two(server: Server, root: Path)
     found = read("zip", (await pack(server, "project")).body)
     assert sorted(found.values()) == [b"1", b"2", b"3"]
     assert len({name.casefold() for name in found}) == 3
+
+
+async def test_a_folder_that_gets_another_name_keeps_what_is_in_it(
+    server: Server, root: Path
+) -> None:
+    folder = root / "project"
+    (folder / "a:b").mkdir(parents=True)
+    (folder / "a:b" / "inner").write_text("1")
+    (folder / "a?b").mkdir()
+    (folder / "a?b" / "inner").write_text("2")
+    (folder / "a_b").write_text("3")
+    found = read("zip", (await pack(server, "project")).body)
+    assert found == {"a_b/inner": b"1", "a_b (2)/inner": b"2", "a_b (3)": b"3"}
 
 
 def test_times_that_no_format_holds_become_the_nearest() -> None:
