@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import wait
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,12 @@ from progresswidget.export import journal
 from progresswidget.export.destination import create_part, reopen_part
 from progresswidget.export.digest import chain
 from progresswidget.export.lease import here
+from progresswidget.export.outlet import Outlet
 from progresswidget.export.reading import read_ahead
 from progresswidget.export.resume import Damaged, Verification, copy_prefix, write_at
 from progresswidget.export.sink import Sink
 from progresswidget.export.sources import Source, once, reason
-from progresswidget.export.units import Comparing, encode_sections, group
+from progresswidget.export.units import LOOK, Comparing, encode_sections, group
 from progresswidget.export.writers import Placed
 
 if TYPE_CHECKING:
@@ -182,11 +184,24 @@ class Run:
         if self._key:
             self._sink.begin_unit()
         offset = self._position
-        size = self._add(encoded.pieces)
-        self._placed.append(Placed(section, unit.rows, offset, size, encoded.note))
+        if isinstance(encoded, Outlet):
+            size, note = self._drain(encoded), b""
+        else:
+            size, note = self._add(encoded.pieces), encoded.note
+        self._placed.append(Placed(section, unit.rows, offset, size, note))
         self._count(unit, section)
         if self._key:
-            self._sink.commit(self._recorder(unit, section, offset, size, encoded.note))
+            self._sink.commit(self._recorder(unit, section, offset, size, note))
+
+    def _drain(self, outlet: Outlet) -> int:
+        if self._sink is None:
+            raise AssertionError
+        drained = self._sink.drain(outlet)
+        while not wait((drained,), LOOK).done:
+            self._progress.checkpoint()
+        size = drained.result()
+        self._position += size
+        return size
 
     def _recorder(
         self, unit: Unit, section: int, offset: int, size: int, note: bytes

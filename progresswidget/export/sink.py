@@ -8,6 +8,7 @@ encoders it costs no time where a core is free. The SHA-256 of the file is taken
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future
 from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -18,6 +19,7 @@ from progresswidget.export.trail import Trail
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from progresswidget.export.outlet import Outlet
     from progresswidget.export.writers import Piece
 
 DEPTH: Final = 4
@@ -99,6 +101,18 @@ class Sink:
             size += view.nbytes
             self.write(view)
         return size
+
+    def drain(self, outlet: Outlet) -> Future[int]:
+        """Write what comes out of `outlet`, to its end; tells how many bytes that were.
+
+        Raises
+        ------
+        OSError
+            If earlier bytes could not be written.
+        """
+        drained: Future[int] = Future()
+        self._do(lambda: self._drain(outlet, drained))
+        return drained
 
     def begin_unit(self) -> None:
         """Take the digest of what is written from here on."""
@@ -185,6 +199,22 @@ class Sink:
             self._counted(self._size)
             self._trail.advance(self._size)
             rest = rest[written:]
+
+    def _drain(self, outlet: Outlet, drained: Future[int]) -> None:
+        size = 0
+
+        def pass_on(piece: Piece) -> None:
+            nonlocal size
+            size += len(piece)
+            # A filter may keep what it is given for a while.
+            self._pass_on(piece if self._filter is None else bytes(piece))
+
+        try:
+            outlet.drain(pass_on)
+        except BaseException as error:
+            drained.set_exception(error)
+            raise
+        drained.set_result(size)
 
     def _begin_unit(self) -> None:
         import xxhash

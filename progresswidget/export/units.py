@@ -15,7 +15,9 @@ from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export.digest import bytes_digest, rows_digest
+from progresswidget.export.outlet import Blocks, Outlet
 from progresswidget.export.size import split
+from progresswidget.export.writers import Emission
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -43,14 +45,15 @@ class Unit:
     digest
         The digest of the data; empty if nobody keeps a journal.
     encode
-        Returns its bytes; they are made already unless the unit is only compared.
+        Returns its bytes, or where they come out; they are made already, or being made, unless
+        the unit is only compared.
     section
         The index of the section that it belongs to.
     """
 
     rows: int
     digest: bytes
-    encode: Callable[[], Encoded]
+    encode: Callable[[], Encoded | Outlet]
     section: int = 0
 
 
@@ -163,11 +166,11 @@ def encode_sections(
         for task in source:
             crew.give(task)
             if clock() - asked >= SLOW:
-                wait((task.unit,), LOOK)
+                wait((task.done,), LOOK)
             if len(waiting) > writer.workers:
                 yield _await(waiting.popleft(), checkpoint)
-            while waiting and waiting[0].done():
-                yield waiting.popleft().result()
+            while waiting and waiting[0].done.done():
+                yield waiting.popleft().unit.result()
             asked = clock()
         while waiting:
             yield _await(waiting.popleft(), checkpoint)
@@ -187,6 +190,7 @@ class _Tasks:
     ) -> None:
         self._sections = sections
         self._writer, self._comparing = writer, comparing
+        self._blocks = Blocks()
         self._failure: Exception | None = None
 
     def __iter__(self) -> Iterator[_Task]:
@@ -194,7 +198,9 @@ class _Tasks:
             for section, payloads in self._sections:
                 start = 0
                 for payload in payloads:
-                    task = _Task(payload, start, section, self._writer, self._comparing)
+                    task = _Task(
+                        payload, start, section, self._writer, self._comparing, self._blocks
+                    )
                     start += task.rows
                     yield task
         except ExportCancelledError:
@@ -215,7 +221,7 @@ class _Crew:
     """The threads that encode, and the units that they were given, in order."""
 
     def __init__(self, workers: int) -> None:
-        self.waiting: deque[Future[Unit]] = deque()
+        self.waiting: deque[_Task] = deque()
         self._workers = workers
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         for _ in range(workers):
@@ -226,20 +232,20 @@ class _Crew:
             _encoders.add(thread)
 
     def give(self, task: _Task) -> None:
-        self.waiting.append(task.unit)
+        self.waiting.append(task)
         self._tasks.put(task)
 
     def dismiss(self) -> None:
-        for unit in self.waiting:
-            unit.cancel()
+        for task in self.waiting:
+            task.unit.cancel()
         for _ in range(self._workers):
             self._tasks.put(None)
 
 
-def _await(unit: Future[Unit], checkpoint: Callable[[], None]) -> Unit:
-    while not wait((unit,), LOOK).done:
+def _await(task: _Task, checkpoint: Callable[[], None]) -> Unit:
+    while not wait((task.unit,), LOOK).done:
         checkpoint()
-    return unit.result()
+    return task.unit.result()
 
 
 _encoders: WeakSet[Thread] = WeakSet()
@@ -259,7 +265,9 @@ class _Task:
     section: int
     writer: Writer
     comparing: Comparing | None
+    blocks: Blocks
     unit: Future[Unit] = field(default_factory=Future)
+    done: Future[None] = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
@@ -267,21 +275,35 @@ class _Task:
             return sum(batch.num_rows for batch in self.payload)
         return len(self.payload)
 
-    def run(self) -> Unit:
-        if self.comparing is None:
-            return self._unit(b"", self.encode())
-        data = _digest(self.payload)
-        if self.comparing.on:
-            return Unit(self.rows, data, self.encode, self.section)
-        return self._unit(data, self.encode())
+    def run(self) -> None:
+        """Make the unit; one whose bytes come piece by piece can be had before the last of them."""
+        try:
+            data = b"" if self.comparing is None else _digest(self.payload)
+            if self.comparing is not None and self.comparing.on:
+                self.unit.set_result(Unit(self.rows, data, self.encode, self.section))
+            else:
+                self._make(data)
+        except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
+            self.unit.set_exception(error)
+        self.done.set_result(None)
+
+    def _make(self, data: bytes) -> None:
+        made: Encoded | Emission
+        if isinstance(self.payload, list):
+            made = self.writer.prepare(self.payload, self.start, self.section)
+        else:
+            made = self.encode()
+        if not isinstance(made, Emission):
+            self.unit.set_result(Unit(self.rows, data, lambda: made, self.section))
+            return
+        outlet = Outlet(self.blocks)
+        self.unit.set_result(Unit(self.rows, data, lambda: outlet, self.section))
+        outlet.run(made.write)
 
     def encode(self) -> Encoded:
         if isinstance(self.payload, list):
             return self.writer.encode(self.payload, self.start, self.section)
         return self.writer.encode_bytes(self.payload, self.start, self.section)
-
-    def _unit(self, data: bytes, encoded: Encoded) -> Unit:
-        return Unit(self.rows, data, lambda: encoded, self.section)
 
 
 def _digest(payload: Payload) -> bytes:
@@ -301,8 +323,5 @@ def _work_once(tasks: SimpleQueue[_Task | None]) -> bool:
     if task is None:
         return False
     if task.unit.set_running_or_notify_cancel():
-        try:
-            task.unit.set_result(task.run())
-        except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
-            task.unit.set_exception(error)
+        task.run()
     return True

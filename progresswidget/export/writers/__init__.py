@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from progresswidget.errors import ColumnError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -92,6 +92,19 @@ class Encoded:
 
     pieces: Sequence[Piece]
     note: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """A unit whose bytes come piece by piece, so that they need not be held.
+
+    Parameters
+    ----------
+    write
+        Writes them to an object with the method ``write``.
+    """
+
+    write: Callable[[Any], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +215,15 @@ class Writer(ABC):
     def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
         """Return the bytes of a chunk of a section that is no table; only archives have those."""
         raise NotImplementedError
+
+    def prepare(
+        self, batches: Sequence[pa.RecordBatch], start: int, section: int
+    ) -> Encoded | Emission:
+        """Return what `encode` does, or what writes it piece by piece to the end of the file.
+
+        The parameters and errors are those of `encode`.
+        """
+        return self.encode(batches, start, section)
 
     def follow(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return bytes that go to `offset`, behind the last of the section's units so far.

@@ -29,19 +29,21 @@ An empty text is written as ``""`` and so differs from a missing one, except wit
 lines. Lines end with a line feed. A frame without columns is one empty line.
 
 Why 65,536 rows at a time on three threads: on one, the start of polars' engine would show (0.7 of
-the speed of one call for the whole frame), but while one unit starts or ends the next ones keep the
-cores busy. Units of 131,072 rows are no faster (3 million rows of the mixed frame: 0.63 s either
-way) and take 100 MB more. The digest of the data for the journal then costs a tenth of what polars
-uses: `tests/benchmarks/export.py` tells the whole.
+the speed of one call for the whole frame), but while one unit starts, ends or waits for the file
+the next ones keep the cores busy. Larger units are no faster and take 100 MB more. Why timestamps
+are made into text before: see `columns_moments`. Why the bytes come out piece by piece: see
+`outlet`. The digest of the data for the journal is what is left between us and polars:
+`tests/benchmarks/export.py` tells the whole.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import (
+    Emission,
     Encoded,
     Heading,
     Writer,
@@ -120,11 +122,19 @@ class CsvWriter(Writer):
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return the lines of some rows."""
-        refuse_polars()  # the writer may have been made before the fork
         parts = Parts()
-        if self._plans:
-            frame_of(batches, self._plans, start).write_csv(
-                cast("IO[bytes]", parts),  # polars needs `write` only
+        self.prepare(batches, start, section).write(parts)  # polars needs `write` only
+        return Encoded(parts.pieces)
+
+    def prepare(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Emission:
+        """Return what writes the lines of some rows."""
+        refuse_polars()  # the writer may have been made before the fork
+        if not self._plans:
+            return Emission(lambda _: None)
+        frame = frame_of(batches, self._plans, start)
+        return Emission(
+            lambda file: frame.write_csv(
+                file,
                 include_header=False,
                 separator=self._delimiter,
                 quote_style=self._quote,
@@ -134,7 +144,7 @@ class CsvWriter(Writer):
                 float_precision=self._options["float_precision"],
                 decimal_comma=self._options["decimal_comma"],
             )
-        return Encoded(parts.pieces)
+        )
 
     def _missing(self) -> str:
         """Return what stands for a missing value; a line of nothing would be skipped."""

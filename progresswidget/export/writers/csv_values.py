@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export.writers.columns import OFFSET, Plan, plan
+from progresswidget.export.writers.columns_moments import quick
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def csv_plan(kind: pa.DataType, options: Mapping[str, Any]) -> Plan:
     plain = _plain(kind)
     if pa.types.is_timestamp(plain) and options["datetime_format"] is not None:
         return _moment(kind, plain, options["datetime_format"])
-    base = plan(kind)
+    base = quick(kind) or plan(kind)
     name = "date_format" if pa.types.is_date(plain) else "time_format"
     if (pa.types.is_date(plain) or pa.types.is_time(plain)) and options[name] is not None:
         pattern: str = options[name]

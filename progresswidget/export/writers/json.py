@@ -11,11 +11,12 @@ are texts in the form they have in `csv`. Lists, structs and maps stay arrays an
 from __future__ import annotations
 
 import json
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import (
+    Emission,
     Encoded,
     Heading,
     Piece,
@@ -84,18 +85,30 @@ class NdjsonWriter(Writer):
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return the lines of some rows."""
+        return self._whole(self._lines(batches, start))
+
+    def _whole(self, made: Encoded | Emission) -> Encoded:
+        if isinstance(made, Encoded):
+            return made
+        parts = Parts()
+        made.write(parts)
+        return Encoded(parts.pieces)
+
+    def prepare(
+        self, batches: Sequence[pa.RecordBatch], start: int, section: int
+    ) -> Encoded | Emission:
+        """Return the lines of some rows, or what writes them."""
+        return self._lines(batches, start)
+
+    def _lines(self, batches: Sequence[pa.RecordBatch], start: int) -> Encoded | Emission:
         refuse_polars()
         if not self._plans:
             return Encoded([b"{}\n" * sum(batch.num_rows for batch in batches)])
         frame = frame_of(batches, self._plans, start)
         if any(self._raw):
             return Encoded([text_bytes(frame.select(self._line())["line"])])
-        parts = Parts()
-        # polars needs `write` only
-        frame.rename(dict(zip(frame.columns, self._names, strict=True))).write_ndjson(
-            cast("IO[bytes]", parts)
-        )
-        return Encoded(parts.pieces)
+        named = frame.rename(dict(zip(frame.columns, self._names, strict=True)))
+        return Emission(named.write_ndjson)
 
     def _line(self) -> pl.Expr:
         """Put a line together from what polars encodes and what is JSON already."""
@@ -130,9 +143,15 @@ class JsonWriter(NdjsonWriter):
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return some elements, with a comma before them unless they are the first."""
-        lines = b"".join(super().encode(batches, start, section).pieces)
+        lines = b"".join(self._whole(self._lines(batches, start)).pieces)
         # A line feed inside of a value is escaped, so each one here ends an object.
         return Encoded([b",\n" if start else b"\n", lines[:-1].replace(b"\n", b",\n")])
+
+    def prepare(
+        self, batches: Sequence[pa.RecordBatch], start: int, section: int
+    ) -> Encoded | Emission:
+        """Return what `encode` does: the commas are put in afterwards."""
+        return self.encode(batches, start, section)
 
     def end(self, section: int, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Close the array."""
