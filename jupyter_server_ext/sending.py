@@ -22,7 +22,12 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.slices import Slices, Turns
-from jupyter_server_ext.sockets import drop_on_close, queued, unread_at_most
+from jupyter_server_ext.sockets import (
+    drop_on_close,
+    prepare_for_bulk,
+    queued,
+    unread_at_most,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,6 +237,7 @@ class Body:
         # A descriptor of our own: tornado may close its at any moment, and the number would soon
         # be another connection's.
         target = os.dup(stream.socket.fileno())
+        prepare_for_bulk(stream.socket)
         slices = Slices(self._sending.turns, self, file, cache, target, offset)
         try:
             while slices.offset < end:

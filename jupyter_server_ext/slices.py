@@ -18,9 +18,8 @@ from jupyter_server_ext.stores.files import FileChangedError
 if TYPE_CHECKING:
     from jupyter_server_ext.pagecache import PageCache
 
-_SLICE: Final = 4 * 1024 * 1024
-"""Bytes sent in one turn, more than a socket mostly takes: a client that is fed in large pieces
-need not be woken so often, which costs more than anything else here."""
+_SLICE: Final = 1024 * 1024
+"""Bytes sent in one turn: what a turn costs besides is then next to nothing."""
 _SHORT_SLICE: Final = 256 * 1024
 """The same while others use the loop: a request takes many turns."""
 _OTHERS: Final = 0.0002

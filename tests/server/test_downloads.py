@@ -491,3 +491,29 @@ async def test_a_connection_is_kept_for_the_next_request(
     assert not download.ended
     assert download.body == CONTENT
     download.close()
+
+
+async def test_several_large_ranges_leave_by_sendfile_too(
+    server: Server, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.services.sending.tail = 1 << 20
+    sent = []
+    original = os.sendfile
+
+    def counted(*arguments: Any) -> int:
+        sent.append(original(*arguments))
+        return sent[-1]
+
+    monkeypatch.setattr(os, "sendfile", counted)
+    record = await server.publish(large)
+    third = LARGE // 3
+    wanted = f"bytes={2 * third}-,0-9,100-{third}"
+    for _ in range(2):
+        response = await server.fetch(record["url"], headers={"Range": wanted})
+        assert response.code == 206
+        boundary = response.headers["Content-Type"].partition("boundary=")[2].encode()
+        content = large.read_bytes()
+        parts = response.body.split(b"--" + boundary)
+        bodies = [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in parts[1:-1]]
+        assert bodies == [content[2 * third :], content[:10], content[100 : third + 1]]
+    assert sum(sent) == 2 * (LARGE - 2 * third + third + 1 - 100 - 2 * (1 << 20))
