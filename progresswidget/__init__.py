@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from progresswidget.export.sources.sql import sql
     from progresswidget.job import Job, export
     from progresswidget.notebook import export_notebook
-    from progresswidget.transfer.job import download
+    from progresswidget.transfer.job import download, upload
     from progresswidget.widget import ExportWidget
 
 __version__ = "0.1.0"
@@ -74,6 +74,7 @@ _HOMES: Final = {
     "download": "transfer.job",
     "export_notebook": "notebook",
     "sql": "export.sources.sql",
+    "upload": "transfer.job",
 }
 
 __all__ = [
@@ -104,6 +105,7 @@ __all__ = [
     "export",
     "export_notebook",
     "sql",
+    "upload",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``python -m progresswidget export in.parquet out.csv``."""
+"""The command line: ``python -m progresswidget export in.parquet out.csv``, and transfers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import ExportInterrupted, OptionError, ProgressWidgetError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from progresswidget.transfer.job import TransferJob
+    from progresswidget.transfer.outcome import Transferred
 
 FAILED: Final = 1
 INTERRUPTED: Final = 130
@@ -40,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     from progresswidget import __version__
 
-    parser = argparse.ArgumentParser(prog="progresswidget", description="Data to files.")
+    parser = argparse.ArgumentParser(
+        prog="progresswidget", description="Data to files, and files to and from servers."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     export = commands.add_parser("export", help="convert files of data to another format")
@@ -60,9 +65,86 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--json", action="store_true", help="print the result as JSON")
     export.add_argument("--quiet", action="store_true", help="print nothing but errors")
     export.set_defaults(run=_export)
+    _add_transfers(commands)
     formats = commands.add_parser("formats", help="list the formats and their options")
     formats.set_defaults(run=_formats)
     return parser
+
+
+def _add_transfers(commands: Any) -> None:
+    download = commands.add_parser("download", help="fetch a file; again, and it goes on")
+    download.add_argument("url", help="its address")
+    download.add_argument("path", nargs="?", help="the file, or a folder; by default this one")
+    download.add_argument("-x", "--connections", type=int, default=4, help="at most [4]")
+    download.add_argument("--sha256", metavar="DIGEST", help="what the file's must be")
+    upload = commands.add_parser("upload", help="send a file; again, and it goes on")
+    upload.add_argument("path", help="the file")
+    upload.add_argument("url", help="a tus server, or an address for PUT")
+    upload.add_argument("--name", help="what the file is called there")
+    for command, run in ((download, _download), (upload, _upload)):
+        command.add_argument(
+            "-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="to send"
+        )
+        command.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="[30]")
+        command.add_argument("--no-overwrite", action="store_true", help="keep what is there")
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        command.add_argument("--quiet", action="store_true", help="print nothing but errors")
+        command.set_defaults(run=run)
+
+
+def _download(given: argparse.Namespace) -> int:
+    from progresswidget.transfer.job import download
+
+    job = download(
+        given.url,
+        given.path,
+        connections=given.connections,
+        sha256=given.sha256,
+        **_transfer_options(given),
+    )
+    return _tell(job, given, lambda done: done.path)
+
+
+def _upload(given: argparse.Namespace) -> int:
+    from progresswidget.transfer.job import upload
+
+    job = upload(given.path, given.url, name=given.name, **_transfer_options(given))
+    return _tell(job, given, lambda done: done.url)
+
+
+def _transfer_options(given: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "overwrite": not given.no_overwrite,
+        "headers": dict(_header(text) for text in given.header),
+        "timeout": given.timeout,
+        "background": given.quiet,  # which draws no bar
+    }
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise OptionError(f"{text!r} is no header.", "Write it as 'NAME: VALUE'.")
+    return name.strip(), value.strip()
+
+
+def _tell(
+    job: TransferJob, given: argparse.Namespace, place: Callable[[Transferred], object]
+) -> int:
+    done = job.result()
+    if given.json:
+        fields = {
+            "path": str(done.path),
+            "url": done.url,
+            "bytes": done.bytes,
+            "sha256": done.sha256,
+            "seconds": round(done.seconds, 3),
+            "reused": done.reused,
+        }
+        print(json.dumps(fields))  # noqa: T201
+    elif not given.quiet:
+        print(place(done))  # noqa: T201
+    return 0
 
 
 def _export(given: argparse.Namespace) -> int:

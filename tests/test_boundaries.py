@@ -75,6 +75,7 @@ ORDER = {
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.job",
+        "progresswidget.transfer",
     },
     "progresswidget.__main__": {"progresswidget.cli"},
     "progresswidget.magics": {

@@ -42,7 +42,7 @@ from progresswidget.transfer.pieces import LEAST, Pieces
 from progresswidget.transfer.receiving import Incoming, Receiver, StartOver
 from progresswidget.transfer.representation import Representation, content_range, of_response
 from progresswidget.transfer.retry import Clock, Tries
-from progresswidget.transfer.session import Session, insist, no_server, refusal
+from progresswidget.transfer.session import Session, attended, insist, no_server, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -247,13 +247,17 @@ class Download:
             progress.phase = "waiting" if now else "connecting"
 
         try:
-            response = insist(
-                lambda: session.get(self._url, headers),
-                self._url,
-                tries,
-                self._clock,
+            response = attended(
+                lambda: insist(
+                    lambda: session.get(self._url, headers),
+                    self._url,
+                    tries,
+                    self._clock,
+                    progress.checkpoint,
+                    waiting,
+                ),
+                session,
                 progress.checkpoint,
-                waiting,
             )
             return self._opened(session, response, headers, progress, tries)
         except BaseException:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from progresswidget.transfer.download import Download
     from progresswidget.transfer.outcome import Transferred
+    from progresswidget.transfer.upload import Upload
 
 
 def download(
@@ -87,6 +88,73 @@ def download(
     return _started(work, background=background)
 
 
+def upload(
+    path: str | os.PathLike[str],
+    url: str = "uploads/",
+    *,
+    name: str | None = None,
+    overwrite: bool = True,
+    background: bool = False,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = 30.0,
+) -> TransferJob:
+    """Send a file, with a live bar where there is someone to see it.
+
+    Where the server speaks tus 1.0.0, as the notebook server does, an upload that was cut, stopped
+    or killed goes on where it was when the same call is made again, and every part is checked by a
+    digest. Any other server gets the file by PUT, in one piece.
+
+    Parameters
+    ----------
+    path
+        The file.
+    url
+        Where a server takes uploads, or the address that the file is to have; one that ends with a
+        slash gets the name of the file. By default the notebook server; there
+        ``contents/data/a.csv`` is a file and ``contents/data/`` a folder below its root.
+    name
+        What the file is called there; by default as here.
+    overwrite
+        Replace a file of that name, where the server asks.
+    background
+        Return at once, and let the upload go on while other cells run.
+    headers
+        What to send along, for instance ``{"Authorization": "Bearer …"}``. It goes to the origin of
+        the address only.
+    timeout
+        Seconds without a byte after which a connection is given up and opened anew.
+
+    Returns
+    -------
+    The job. Without `background` it is done.
+
+    Raises
+    ------
+    OptionError, SourceError
+        Before anything is sent, if it can be seen that the file cannot be.
+    SourceChangedError
+        If the file changes meanwhile.
+    TransferError
+        If the server does not take it, also not after five tries without a byte of progress.
+    ExportCancelledError
+        If it was cancelled. What was sent is dropped.
+    ExportInterrupted
+        If the cell was interrupted. Run it again, and it goes on.
+    """
+    from progresswidget.transfer.upload import Upload
+
+    work = Upload(
+        path,
+        url,
+        name=name,
+        overwrite=overwrite,
+        headers=headers,
+        timeout=timeout,
+        find_server=find_server,
+    )
+    return _started(work, background=background)
+
+
 def find_server() -> Server | None:
     """Find the notebook server of this process."""
     endpoint = Endpoint.find()
@@ -95,7 +163,7 @@ def find_server() -> Server | None:
     return Server(endpoint.url, endpoint.secret, endpoint.certfile)
 
 
-def _started(work: Download, *, background: bool) -> TransferJob:
+def _started(work: Download | Upload, *, background: bool) -> TransferJob:
     if not isinstance(background, bool):
         raise OptionError(f"background must be True or False, not {background!r}.")
     job = TransferJob(work, background=background)

@@ -277,6 +277,10 @@ class Receiver:
                     if claim.at > before:
                         tries.progressed()
                     self._recover(claim, error, tries)
+        except BaseException:
+            if incoming is not None:
+                incoming.close()
+            raise
         finally:
             with self._changed:
                 self._pieces.release(claim)

@@ -7,25 +7,27 @@ import socket
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urljoin
 
 import httpx
 
 from progresswidget.errors import OptionError, TransferError, TransferRefusedError
 from progresswidget.transfer.address import is_below, origin, resolve, shown
-from progresswidget.transfer.retry import Clock, Tries, retry_after
+from progresswidget.transfer.retry import LOOK, Clock, Tries, retry_after
 from progresswidget.transfer.wire import Transport, body_of, needs_proxy
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Mapping
 
+T = TypeVar("T")
+
 MAX_REDIRECTS: Final = 10
 CONNECT_TIMEOUT: Final = 10.0
 MAX_ERROR_BODY: Final = 64 * 2**10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers that may be different the next time (RFC 9110 section 15, RFC 6585, RFC 8470)."""
 _LATER: Final = frozenset({429, 503})
 """Those whose ``Retry-After`` tells when."""
@@ -257,7 +259,7 @@ def insist(
             if _is_final(error):
                 raise problem from error
         else:
-            if response.status_code not in _TRANSIENT:
+            if response.status_code not in TRANSIENT:
                 return response
             asked = response.headers.get("Retry-After", "")
             later = response.status_code in _LATER
@@ -268,6 +270,45 @@ def insist(
         waiting(True)  # noqa: FBT003
         clock.wait(wait, look)
         waiting(False)  # noqa: FBT003
+
+
+def attended(work: Callable[[], T], session: Session, look: Callable[[], None]) -> T:
+    """Run `work` in a thread, so that it can be ended also while it waits for the network.
+
+    Parameters
+    ----------
+    session
+        What it waits for; aborted when `look` raises.
+    look
+        Called often meanwhile.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+    over = threading.Event()
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised by the thread that waits
+            failure.append(error)
+        over.set()
+
+    thread = threading.Thread(target=run, name="progresswidget-connection", daemon=True)
+    thread.start()
+    try:
+        while not over.wait(LOOK / 2):
+            look()
+    except BaseException:
+        session.abort()
+        thread.join()
+        for late in outcome:
+            if isinstance(late, httpx.Response):
+                late.close()
+        raise
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
 
 
 def refusal(response: httpx.Response, url: str) -> TransferRefusedError:
@@ -281,7 +322,7 @@ def refusal(response: httpx.Response, url: str) -> TransferRefusedError:
         later = "It may work later: run it again, and it goes on where it stopped."
         hint = (
             later
-            if status in _TRANSIENT
+            if status in TRANSIENT
             else _HINTS.get(HTTPStatus(status), "")
             if (status in HTTPStatus._value2member_map_)
             else ""

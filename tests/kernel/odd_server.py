@@ -32,11 +32,12 @@ class Request:
 
 @dataclass
 class Answer:
-    """What is sent in the place of the file."""
+    """What is sent in the place of the file, once `after` is set."""
 
     status: str
     fields: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    after: threading.Event | None = None
 
 
 class OddServer:
@@ -111,6 +112,8 @@ class OddServer:
                         self.requests.append(request)
                         answer = self.answers.popleft() if self.answers else None
                         cut = self.cuts.popleft() if self.cuts and answer is None else None
+                    if answer is not None and answer.after is not None:
+                        answer.after.wait(60)
                     if answer is not None:
                         _send(connection, answer.status, answer.fields, answer.body)
                     elif not self._send_file(connection, request, cut):

@@ -26,6 +26,7 @@ from progresswidget.errors import (
 from progresswidget.export.pipeline import Progress
 from progresswidget.transfer.download import Download, peek
 from progresswidget.transfer.retry import Clock
+from progresswidget.transfer.session import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -273,6 +274,113 @@ def test_a_cancelled_download_leaves_nothing(server: OddServer, tmp_path: Path) 
         download.run(Progress(checkpoint=cancel))
     assert not leftovers(tmp_path)
     server.gate.set()
+
+
+def test_a_cancel_does_not_wait_for_a_server_that_is_silent(
+    server: OddServer, tmp_path: Path
+) -> None:
+    never = threading.Event()
+    server.answers.append(Answer("200 OK", after=never))
+
+    def cancel() -> None:
+        if server.requests:
+            raise ExportCancelledError("stopped")
+
+    download = Download(server.url, tmp_path / "a.bin")
+    with pytest.raises(ExportCancelledError):
+        download.run(Progress(checkpoint=cancel))
+    assert not never.is_set()
+    assert not leftovers(tmp_path)
+    never.set()
+
+
+def test_a_redirect_is_followed_and_what_was_sent_along_stays_at_home(
+    server: OddServer, tmp_path: Path
+) -> None:
+    other = OddServer(CONTENT)
+    other.waits_for_ranges = True
+    moved = Answer("302 Found", {"Location": f"{other.origin}/else/where.bin?signed=1"})
+    server.answers.append(moved)
+    fetch(server, tmp_path / "a.bin", headers={"Authorization": "Bearer secret", "X-Key": "k"})
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    assert server.requests[0].fields["authorization"] == "Bearer secret"
+    assert len(server.requests) == 1  # the parts are asked for where it was moved to
+    assert len(other.requests) > 1
+    for request in other.requests:
+        assert not {"authorization", "x-key"} & set(request.fields)
+    other.close()
+
+
+def test_an_address_that_it_was_moved_to_may_become_invalid(
+    server: OddServer, tmp_path: Path
+) -> None:
+    moved = Answer("302 Found", {"Location": "/short-lived"})
+    server.answers.extend([moved, None, Answer("403 Forbidden"), moved])
+    server.cuts.append(9 * MIB)
+    fetch(server, tmp_path / "a.bin", connections=1)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    asked = [request.target for request in server.requests]
+    assert asked == [
+        "/data/flights.bin",
+        "/short-lived",
+        "/short-lived",
+        "/data/flights.bin",
+        "/short-lived",
+    ]
+
+
+def test_the_secret_of_the_notebook_server_never_leaves_it(
+    server: OddServer, tmp_path: Path
+) -> None:
+    other = OddServer(CONTENT)
+    known = Server(f"{server.origin}/base/progresswidget/", "s3cret")
+    away = Answer("307 Temporary Redirect", {"Location": other.url})
+    aside = Answer("307 Temporary Redirect", {"Location": "/base/api/kernels"})
+    for number, (url, answers) in enumerate(
+        [
+            ("files/1/1/a.bin", []),
+            ("files/1/1/a.bin", [away]),
+            ("files/1/1/a.bin", [aside]),
+            (other.url, []),
+            (f"{server.origin}/base/other", []),
+        ]
+    ):
+        server.answers.extend(answers)
+        Download(url, tmp_path / f"{number}.bin", find_server=lambda: known).run(Progress())
+    told = [request.target for request in server.requests if "authorization" in request.fields]
+    assert set(told) == {"/base/progresswidget/files/1/1/a.bin"}
+    assert not [request for request in other.requests if "authorization" in request.fields]
+    other.close()
+
+
+def test_a_notebook_server_that_comes_back_elsewhere_is_found(
+    server: OddServer, tmp_path: Path
+) -> None:
+    other = OddServer(CONTENT)
+    where = [server]
+    clock = Waits()
+    clock.then = lambda: where.append(other)
+    server.cuts.append(9 * MIB)
+    download = Download(
+        "contents/a.bin",
+        tmp_path / "a.bin",
+        connections=1,
+        find_server=lambda: Server(f"{where[-1].origin}/x/", "s3cret"),
+        clock=clock,
+    )
+    assert download.run(Progress()).sha256 == server.sha256
+    assert [request.range for request in other.requests] == [(9 * MIB, len(CONTENT) - 1)]
+    other.close()
+
+
+def test_redirects_end(server: OddServer, tmp_path: Path) -> None:
+    server.answers.extend([Answer("302 Found", {"Location": "/again"})] * 20)
+    with pytest.raises(TransferError, match="more than 10 times"):
+        fetch(server, tmp_path / "a.bin")
+    server.answers.clear()
+    server.answers.append(Answer("302 Found", {"Location": "file:///etc/passwd"}))
+    with pytest.raises(TransferError, match="no web address"):
+        fetch(server, tmp_path / "a.bin")
 
 
 def test_in_a_folder_the_server_chooses_a_harmless_name(server: OddServer, tmp_path: Path) -> None:
