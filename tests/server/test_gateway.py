@@ -112,16 +112,20 @@ class Notebook:
 
     async def finish(self, channel: Any) -> str:
         """Wait for the end of the cell, and return what it printed."""
-        while True:
+        # The reply and the output come by different ways: only "idle" is behind all that was printed.
+        left = {"execute_reply", "idle"}
+        while left:
             message = json.loads(await channel.read_message())
+            if message["parent_header"].get("msg_type") != "execute_request":
+                continue
             kind, content = message["header"]["msg_type"], message["content"]
             if kind == "stream" and content["name"] == "stdout":
                 self.printed += content["text"]
             if kind == "error":
                 raise AssertionError("\n".join(content["traceback"]))
-            if kind == "execute_reply":
-                channel.close()
-                return self.printed
+            left -= {kind, content.get("execution_state", kind)}
+        channel.close()
+        return self.printed
 
 
 def _root(server: Process) -> str:
@@ -145,3 +149,27 @@ async def test_a_file_of_a_kernel_behind_a_gateway_arrives_beside_its_notebook(
     assert place.files(place.root) == ["work/sales.csv"]
     assert place.digest("work/sales.csv") == sha256
     assert len(download(server, task_id)) == (place.root / "work" / "sales.csv").stat().st_size
+
+
+@pytest.mark.faults
+async def test_a_server_that_comes_back_is_found_again_behind_the_gateway(
+    start: Callable[..., Process], place: Place, gateway: Gateway
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    option = f"--GatewayClient.url=http://127.0.0.1:{gateway.port}"
+    first = start(option, port=port)
+    notebook = await Notebook.open(first, "flights.ipynb")
+    await notebook.begin(EXPORT.format(folder=str(place.root)))
+    until((place.disk / "half").exists)
+    until(lambda: place.arrived() > 0)
+    (record,) = first.request("api/jobs")
+    first.stop(signal.SIGKILL)
+    # The kernel lives on behind the gateway; all that it knows is what it was told at its start.
+    second = start(option, port=port)
+    (place.disk / "go").touch()
+    until(lambda: second.request(f"api/jobs/{record['taskId']}")["status"] == "done")
+    ended = second.request(f"api/jobs/{record['taskId']}")
+    assert place.digest("sales.csv") == ended["sha256"]
+    assert len(download(second, record["taskId"])) == ended["bytes"]
