@@ -29,7 +29,9 @@ class Network:
     def __init__(self, target: int) -> None:
         self.target = target
         self.rate = 0.0
-        """Bytes a second from the server to each connection; 0 is as fast as it goes."""
+        """Bytes a second from the server on each connection; 0 is as fast as it goes."""
+        self.upload_rate = 0.0
+        """The same for the other direction."""
         self.requests: list[str] = []
         """The heads of the requests that passed, oldest first."""
         self._is_cut = False
@@ -112,8 +114,8 @@ class Network:
                 if not down:
                     self._note(block)
                 drain.sendall(block)
-                if down and self.rate:
-                    self._ended.wait(len(block) / self.rate)
+                if rate := self.rate if down else self.upload_rate:
+                    self._ended.wait(len(block) / rate)
             drain.shutdown(socket.SHUT_WR)
 
     def _note(self, block: bytes) -> None:

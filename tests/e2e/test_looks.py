@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from page_objects import LIMIT, SCREENSHOTS, NotebookPage
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from test_export_bar import EXPORT, FINISH, LOAD
 
 if TYPE_CHECKING:
@@ -211,6 +211,11 @@ def test_a_server_that_went_away_and_came_back(
 
 def dismiss_dialogs(shown: NotebookPage) -> None:
     """Close what JupyterLab itself says of a lost kernel or server whenever it covers the bar."""
-    dialog = shown.page.locator(".jp-Dialog")
+    dismiss_dialogs_on(shown.page)
+
+
+def dismiss_dialogs_on(page: Page) -> None:
+    """As `dismiss_dialogs`, on a page without a notebook."""
+    dialog = page.locator(".jp-Dialog")
     button = dialog.locator("button.jp-mod-accept, button.jp-mod-reject").first
-    shown.page.add_locator_handler(dialog, lambda _: button.click())
+    page.add_locator_handler(dialog, lambda _: button.click())

@@ -47,6 +47,7 @@ export interface Messages {
     readonly complete: (bytes: string) => string;
     readonly stopped: (bytes: string) => string;
   };
+  readonly upload: UploadMessages;
   /** By the code of a job's error; any other code is shown in the server's own words. */
   readonly error: Readonly<
     Record<
@@ -77,6 +78,19 @@ export interface TransferMessages {
   readonly rate: (bytes: string) => string;
   readonly action: Readonly<Record<TransferButton, string>>;
   readonly failure: Readonly<Record<TransferFailure, string>>;
+}
+
+/** Of the uploads in the file browser. */
+export interface UploadMessages {
+  readonly command: string;
+  readonly caption: string;
+  readonly list: string;
+  readonly replaceTitle: string;
+  readonly replaceBody: (name: string) => string;
+  readonly replace: string;
+  readonly keep: string;
+  /** Of the command palette: JupyterLab's own word, so that they stand together. */
+  readonly category: string;
 }
 
 const RUN_AGAIN = 'Run the cell again to export from the beginning.';
@@ -205,6 +219,16 @@ export const ENGLISH: Messages = {
     running: (bytes) => `Received ${bytes}`,
     complete: (bytes) => `Received, ${bytes}`,
     stopped: (bytes) => `Download stopped at ${bytes}`,
+  },
+  upload: {
+    command: 'Upload (Resumable)…',
+    caption: 'Upload files of any size, and go on after a lost network or a reload',
+    list: 'Uploads',
+    replaceTitle: 'Replace the file?',
+    replaceBody: (name) => `“${name}” is in this folder already.`,
+    replace: 'Replace',
+    keep: 'Cancel',
+    category: 'File Operations',
   },
   error: {
     'kernel-died': { message: 'The kernel died.', hint: RUN_ON },
@@ -343,6 +367,16 @@ export const CHINESE: Messages = {
     running: (bytes) => `已接收 ${bytes}`,
     complete: (bytes) => `已全部接收，${bytes}`,
     stopped: (bytes) => `下载停在 ${bytes}`,
+  },
+  upload: {
+    command: '上传（可续传）…',
+    caption: '上传任意大小的文件，断网或刷新页面后可继续',
+    list: '上传',
+    replaceTitle: '替换文件？',
+    replaceBody: (name) => `此文件夹中已有“${name}”。`,
+    replace: '替换',
+    keep: '取消',
+    category: '文件操作',
   },
   error: {
     'kernel-died': { message: '内核已崩溃。', hint: RUN_ON_CHINESE },

@@ -26,6 +26,8 @@ export const TRANSFER_FAILURES = [
 export type TransferFailure = (typeof TRANSFER_FAILURES)[number];
 
 export type TransferStatus =
+  /** Behind other files. */
+  | 'queued'
   /** Asking the server. */
   | 'starting'
   /** Reading again what is there already. */

@@ -56,6 +56,7 @@ export function presentTransfer(
 }
 
 function stageOf({ status }: TransferState): TransferPresentation['stage'] {
+  if (status === 'queued') return 'waiting';
   return status === 'starting' || status === 'checking' || status === 'running'
     ? 'working'
     : status;
@@ -70,6 +71,8 @@ function wordsFor(state: TransferState, direction: Direction, messages: Messages
       return state.verified ? transfer.verified[direction] : transfer.done[direction];
     case 'running':
       return transfer.running[direction];
+    case 'queued':
+      return messages.status.queued;
     default:
       return transfer[state.status];
   }

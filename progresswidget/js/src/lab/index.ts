@@ -9,6 +9,7 @@ import { channelOf } from '../server';
 import { watchNotebooks } from './reattach';
 import { jobFactory, receiptFactory } from './renderer';
 import { labServer } from './server';
+import { uploads } from './uploads';
 
 // Measured: at -20 this comes before the widget view (-10) and HTML (50), and at 0 it does not.
 const RANK = -20;
@@ -61,4 +62,4 @@ const reattach: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [renderer, reattach];
+export default [renderer, reattach, uploads];

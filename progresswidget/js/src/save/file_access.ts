@@ -38,9 +38,11 @@ export async function pickSaveFile(name: string): Promise<FileSystemFileHandle |
 }
 
 /** Ask for files to read; null where the person dismisses, undefined where the API is missing. */
-export async function pickFiles(): Promise<FileSystemFileHandle[] | null | undefined> {
+export async function pickFiles(
+  multiple: boolean,
+): Promise<FileSystemFileHandle[] | null | undefined> {
   if (typeof pickers().showOpenFilePicker !== 'function') return undefined;
-  const options = { id: 'progresswidget', multiple: true } as const;
+  const options = { id: 'progresswidget', multiple } as const;
   return await unlessDismissed(() => pickers().showOpenFilePicker?.(options));
 }
 

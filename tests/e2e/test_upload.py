@@ -1,0 +1,323 @@
+"""Resumable uploads in the file browser: by command and by drop, cut, reloaded, picked again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from network import Network
+from page_objects import LIMIT
+from playwright.sync_api import FileChooser, Locator, Page, expect
+from test_looks import dismiss_dialogs_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from jupyter_process import JupyterProcess
+
+pytestmark = pytest.mark.e2e
+
+SIZE = 20_000_000
+SLOW = 5_000_000.0
+"""Bytes a second at which the file takes some seconds."""
+
+NO_PICKER = "delete window.showOpenFilePicker;"
+# In the place of the picker, which cannot be driven: a file of the browser's own file system, which
+# is a real handle in every other respect.
+PICKER = """
+window.showOpenFilePicker = async () => {
+  const root = await navigator.storage.getDirectory();
+  const handle = await root.getFileHandle('big.bin', {create: true});
+  if ((await handle.getFile()).size === 0) {
+    const writable = await handle.createWritable();
+    for (let n = 0; n < 20; n += 1) {
+      await writable.write(crypto.getRandomValues(new Uint8Array(65_536)));
+      await writable.write(new Uint8Array(1_000_000 - 65_536).fill(n));
+    }
+    await writable.close();
+  }
+  return [handle];
+};
+"""
+PICKED_DIGEST = """
+async () => {
+  const root = await navigator.storage.getDirectory();
+  const file = await (await root.getFileHandle('big.bin')).getFile();
+  const digest = await crypto.subtle.digest('SHA-256', await file.arrayBuffer());
+  return [...new Uint8Array(digest)].map(byte => byte.toString(16).padStart(2, '0')).join('');
+}
+"""
+
+
+class Uploading:
+    """A file browser behind a line that can be cut."""
+
+    def __init__(self, page: Page, network: Network, server: JupyterProcess) -> None:
+        self.page, self.network, self.server = page, network, server
+
+    def open(self, script: str = NO_PICKER) -> Uploading:
+        """Open JupyterLab on its launcher."""
+        self.page.add_init_script(script)
+        behind = replace(self.server, port=self.network.port)
+        self.page.goto(f"{behind.url}lab?token={behind.token}")
+        return self.ready()
+
+    def ready(self) -> Uploading:
+        """Wait until the file browser lists its folder."""
+        self.page.wait_for_selector(".jp-DirListing-content", timeout=LIMIT)
+        self.page.wait_for_function("window.jupyterapp?.restored", timeout=LIMIT)
+        self.page.evaluate("window.jupyterapp.restored.then(() => null)")
+        return self
+
+    def reload(self) -> Uploading:
+        """Reload the page as a user does."""
+        self.page.reload()
+        return self.ready()
+
+    def begin(self) -> None:
+        """Execute the command, which asks for a file."""
+        self.page.evaluate(
+            "() => { void window.jupyterapp.commands.execute('progresswidget:upload'); }"
+        )
+
+    def choose(self, *files: Path) -> None:
+        """Execute the command, and choose files."""
+        with self.page.expect_file_chooser(timeout=LIMIT) as chooser:
+            self.begin()
+        chooser.value.set_files([str(file) for file in files])
+
+    def rows(self, status: str = "") -> Locator:
+        """Return the bars of uploads, or those in one state."""
+        state = f"[data-status={status}]" if status else ""
+        return self.page.locator(f".pw-transfers:visible .pw-transfer{state}")
+
+    def wait_for(self, status: str) -> None:
+        """Wait until the one upload is in a state."""
+        self.rows(status).wait_for(timeout=LIMIT)
+
+    def press(self, name: str) -> None:
+        """Press a button of the one upload."""
+        self.rows().locator(f"button[data-transfer={name}]").click()
+
+    def press_and_choose(self, file: Path) -> FileChooser:
+        """Press "Continue", and choose a file."""
+        with self.page.expect_file_chooser(timeout=LIMIT) as chooser:
+            self.press("resume")
+        chooser.value.set_files(str(file))
+        return chooser.value
+
+    def wait_for_more_than(self, percent: float) -> None:
+        """Wait until more than that has been sent."""
+        self.page.wait_for_function(
+            """percent => {
+              const bar = document.querySelector('.pw-transfers [role=progressbar]');
+              return bar && Number(bar.getAttribute('aria-valuenow')) > percent;
+            }""",
+            arg=percent,
+            timeout=LIMIT,
+        )
+
+    def offsets(self) -> list[int]:
+        """Return the offsets of the pieces that were sent."""
+        pattern = re.compile(r"^upload-offset: (\d+)", re.IGNORECASE | re.MULTILINE)
+        heads = [head for head in self.network.heads("/uploads/") if head.startswith("PATCH")]
+        return [int(match[1]) for match in map(pattern.search, heads) if match]
+
+    def drop(self, *files: Path) -> None:
+        """Drop files from the outside, as the browser's own drag and drop does it."""
+        box = self.page.locator(".jp-DirListing-content").bounding_box()
+        assert box is not None
+        devtools = self.page.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+        place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] - 20}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            devtools.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+
+    def assert_arrived(self, file: Path) -> None:
+        """Wait until the file browser shows a file, and compare it."""
+        item = self.page.locator(".jp-DirListing-item", has_text=file.name)
+        expect(item).to_have_count(1, timeout=LIMIT)
+        assert digest(self.server.root / file.name) == digest(file)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def uploading(lab: JupyterProcess, page: Page) -> Iterator[Uploading]:
+    with Network(lab.port) as network:
+        yield Uploading(page, network, lab)
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    path = tmp_path / "big.bin"
+    path.write_bytes(random.Random(1).randbytes(SIZE))
+    return path
+
+
+def test_an_upload_arrives_in_small_checked_requests_and_shows_in_the_list(
+    uploading: Uploading, big: Path
+) -> None:
+    uploading.open().choose(big)
+    uploading.wait_for("done")
+    expect(uploading.rows()).to_contain_text("Uploaded and verified")
+    uploading.assert_arrived(big)
+    patches = [h for h in uploading.network.heads("/uploads/") if h.startswith("PATCH")]
+    assert len(patches) > 2
+    for head in patches:
+        assert "token" not in head.partition("\r\n")[0]
+        assert re.search(r"^x-xsrftoken: .", head, re.IGNORECASE | re.MULTILINE)
+        assert re.search(r"^upload-checksum: sha256 ", head, re.IGNORECASE | re.MULTILINE)
+        length = re.search(r"^content-length: (\d+)", head, re.IGNORECASE | re.MULTILINE)
+        assert length is not None
+        assert int(length[1]) <= 8 * 1024 * 1024
+    uploading.press("dismiss")
+    expect(uploading.rows()).to_have_count(0)
+    uploading.reload()
+    expect(uploading.rows()).to_have_count(0)
+
+
+def test_an_upload_goes_on_by_itself_after_the_line_was_lost(
+    uploading: Uploading, big: Path
+) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.wait_for_more_than(10)
+    uploading.network.cut()
+    uploading.wait_for("waiting")
+    expect(uploading.rows()).to_contain_text(re.compile(r"Trying again, \d of 5"))
+    uploading.network.upload_rate = 0
+    before = len(uploading.offsets())
+    uploading.network.mend()
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+    assert uploading.offsets()[before] > 0
+
+
+def test_after_a_reload_the_same_file_goes_on_and_another_is_refused(
+    uploading: Uploading, big: Path, tmp_path: Path
+) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.wait_for_more_than(20)
+    uploading.reload()
+    uploading.network.upload_rate = 0
+    uploading.wait_for("paused")
+    expect(uploading.rows()).to_contain_text("choose the same file again")
+    other = tmp_path / "other" / big.name
+    other.parent.mkdir()
+    content = bytearray(big.read_bytes())
+    content[7] ^= 1
+    other.write_bytes(content)
+    times = big.stat()
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    uploading.press_and_choose(other)
+    uploading.wait_for("failed")
+    expect(uploading.rows()).to_contain_text("That is not the file that was begun")
+    before = len(uploading.offsets())
+    uploading.press_and_choose(big)
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+    assert uploading.offsets()[before] > 0.1 * SIZE
+
+
+def test_a_file_with_a_handle_goes_on_by_itself_after_a_reload(uploading: Uploading) -> None:
+    uploading.open(PICKER)
+    uploading.network.upload_rate = SLOW
+    uploading.begin()
+    uploading.wait_for_more_than(20)
+    before = len(uploading.offsets())
+    uploading.reload()
+    uploading.network.upload_rate = 0
+    uploading.wait_for("done")
+    assert uploading.offsets()[before] > 0.1 * SIZE
+    assert digest(uploading.server.root / "big.bin") == uploading.page.evaluate(PICKED_DIGEST)
+
+
+def test_a_pause_holds_and_a_cancel_leaves_nothing_on_the_server(
+    uploading: Uploading, big: Path
+) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.wait_for_more_than(10)
+    uploading.press("pause")
+    uploading.wait_for("paused")
+    sent = len(uploading.offsets())
+    uploading.press("resume")
+    uploading.wait_for("running")
+    uploading.press("cancel")
+    expect(uploading.rows()).to_have_count(0, timeout=LIMIT)
+    assert len(uploading.offsets()) >= sent
+    assert [item.name for item in uploading.server.root.iterdir() if "big" in item.name] == []
+
+
+def test_a_dropped_large_file_is_ours_and_a_small_one_jupyterlabs(
+    uploading: Uploading, big: Path, tmp_path: Path
+) -> None:
+    small = tmp_path / "small.txt"
+    small.write_text("a few words")
+    uploading.open()
+    uploading.drop(small)
+    uploading.assert_arrived(small)
+    expect(uploading.rows()).to_have_count(0)
+    assert uploading.network.heads("/uploads/") == []
+    uploading.drop(big)
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+
+
+def test_a_file_that_is_there_is_replaced_only_after_a_question(
+    uploading: Uploading, big: Path
+) -> None:
+    there = uploading.server.root / big.name
+    there.write_text("older")
+    uploading.open().choose(big)
+    dialog = uploading.page.locator(".jp-Dialog")
+    dialog.locator("button.jp-mod-reject").click()
+    dialog.wait_for(state="detached", timeout=LIMIT)
+    assert there.read_text() == "older"
+    uploading.choose(big)
+    dialog.locator("button.jp-mod-accept").click()
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+
+
+def test_a_name_that_was_taken_meanwhile_is_told_and_asked_about(
+    uploading: Uploading, big: Path
+) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.wait_for_more_than(10)
+    there = uploading.server.root / big.name
+    there.write_text("quicker")
+    uploading.network.upload_rate = 0
+    uploading.wait_for("failed")
+    expect(uploading.rows()).to_contain_text("The folder has a file of this name already")
+    assert there.read_text() == "quicker"
+    uploading.press("again")
+    uploading.page.locator(".jp-Dialog button.jp-mod-accept").click()
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+
+
+def test_a_server_that_stays_away_is_told_in_words(uploading: Uploading, big: Path) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.wait_for_more_than(10)
+    uploading.network.cut()
+    uploading.wait_for("failed")
+    dismiss_dialogs_on(uploading.page)
+    expect(uploading.rows()).to_contain_text("The server cannot be reached")
+    uploading.network.upload_rate = 0
+    uploading.network.mend()
+    uploading.press("resume")
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
