@@ -45,7 +45,7 @@ pw.export(pa.RecordBatchReader.from_batches(many.schema, batches()), "from a que
 """
 
 CONTRAST = """
-() => {
+selector => {
   const channel = value => {
     const share = value / 255;
     return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
@@ -71,7 +71,7 @@ CONTRAST = """
     return layers.reverse().reduce((below, layer) => over(layer, below), [255, 255, 255]);
   };
   const poor = [];
-  const card = document.querySelector('[data-task-id][data-state]');
+  const card = document.querySelector(selector);
   for (const element of card.querySelectorAll('*')) {
     const own = [...element.childNodes].some(
       node => node.nodeType === Node.TEXT_NODE && node.textContent.trim() !== '');
@@ -90,8 +90,8 @@ CONTRAST = """
 """
 
 OUTSIDE = """
-() => {
-  const card = document.querySelector('[data-task-id][data-state]');
+selector => {
+  const card = document.querySelector(selector);
   const frame = card.getBoundingClientRect();
   return [...card.querySelectorAll('button, [role=progressbar], bdi, svg')]
     .filter(element => element.checkVisibility())
@@ -118,18 +118,33 @@ def look(shown: NotebookPage, name: str, themes: tuple[str, ...] = THEMES) -> No
         for width in (1280, 420):
             shown.page.set_viewport_size({"width": width, "height": 800})
             shown.bar.scroll_into_view_if_needed()
-            # Let the eased changes of colour and width arrive before they are judged.
-            shown.page.evaluate(
-                """() => Promise.all(document.getAnimations()
-                     .filter(one => one instanceof CSSTransition)
-                     .map(one => one.finished.catch(() => null))).then(() => null)"""
-            )
-            kind = theme.split()[1].lower()
-            path = SCREENSHOTS / f"{name}-{kind}-{width}.png"
-            shown.page.locator(".jp-OutputArea-child", has=shown.bar).screenshot(path=path)
-            assert shown.page.evaluate(CONTRAST) == []
-            assert shown.page.evaluate(OUTSIDE) == []
+            picture(shown, f"{name}-{theme.split()[1].lower()}-{width}")
     shown.page.set_viewport_size({"width": 1280, "height": 800})
+
+
+def picture(shown: NotebookPage, name: str) -> None:
+    """Take a picture of the bar as it is, and judge it."""
+    settle(shown.page)
+    path = SCREENSHOTS / f"{name}.png"
+    shown.page.locator(".jp-OutputArea-child", has=shown.bar).screenshot(path=path)
+    judge(shown.page, "[data-task-id][data-state]")
+
+
+def settle(page: Page) -> None:
+    """Let the eased changes of colour and width arrive before they are judged."""
+    # What JupyterLab covers the page with while it changes its theme.
+    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=LIMIT)
+    page.evaluate(
+        """() => Promise.all(document.getAnimations()
+             .filter(one => one instanceof CSSTransition)
+             .map(one => one.finished.catch(() => null))).then(() => null)"""
+    )
+
+
+def judge(page: Page, selector: str) -> None:
+    """Look for what cannot be read, and for what stands outside."""
+    assert page.evaluate(CONTRAST, selector) == []
+    assert page.evaluate(OUTSIDE, selector) == []
 
 
 def open_and_run(open_notebook: Opener, server: JupyterProcess, cell: str) -> NotebookPage:

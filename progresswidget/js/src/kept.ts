@@ -10,7 +10,8 @@ const KEEP_DAYS = 30;
 
 export interface Kept {
   readonly id: string;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970, as `updated`. */
+  readonly created: number;
   readonly updated: number;
 }
 
@@ -83,5 +84,5 @@ export async function recallAll<T extends Kept>(name: StoreName): Promise<T[]> {
   const all = (await transact(name, 'readonly', (store) => store.getAll())) as T[];
   const limit = Date.now() - KEEP_DAYS * 24 * 3600 * 1000;
   for (const { id, updated } of all) if (updated < limit) await drop(name, id);
-  return all.filter(({ updated }) => updated >= limit).sort((a, b) => a.updated - b.updated);
+  return all.filter(({ updated }) => updated >= limit).sort((a, b) => a.created - b.created);
 }

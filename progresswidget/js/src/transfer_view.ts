@@ -40,6 +40,7 @@ export class TransferView {
   readonly #track = block('pw-track');
   readonly #fill = block('pw-fill');
   readonly #numbers = block('pw-numbers');
+  readonly #parts = new Map<TransferPart, readonly [HTMLSpanElement, HTMLSpanElement]>();
   readonly #note = block('pw-note');
   readonly #announcer = span('pw-announcer');
   readonly #buttons = new Map<TransferButton, HTMLButtonElement>();
@@ -66,10 +67,7 @@ export class TransferView {
     }
     setText(this.#words, shown.words);
     this.#renderTrack(shown);
-    // One text with its separators, so that a copied line can be read.
-    const parts = PARTS.flatMap((name) => shown.parts.get(name) ?? []).join(' · ');
-    setText(this.#numbers, parts);
-    setTitle(this.#numbers, parts);
+    this.#renderParts(shown);
     setText(this.#note, shown.note ?? '');
     this.#note.hidden = shown.note === null;
     this.#renderButtons(shown);
@@ -101,6 +99,16 @@ export class TransferView {
     this.#track.setAttribute('aria-valuemin', '0');
     this.#track.setAttribute('aria-valuemax', '100');
     this.#track.append(this.#fill);
+    for (const name of PARTS) {
+      const part = span('pw-part');
+      part.dataset.part = name;
+      // Real text, so that a copied line can be read.
+      const separator = span('pw-separator');
+      separator.dataset.before = name;
+      separator.textContent = ' · ';
+      this.#parts.set(name, [separator, part]);
+      this.#numbers.append(separator, part);
+    }
     this.#note.dataset.kind = 'transfer';
     this.#announcer.role = 'status';
     this.#announcer.ariaLive = 'polite';
@@ -128,6 +136,19 @@ export class TransferView {
     else setAttribute(this.#track, 'aria-valuenow', String(Math.round(percent * 10) / 10));
     this.#track.dataset.indeterminate = String(percent === null && stage === 'working');
     this.#fill.style.width = `${percent ?? 0}%`;
+  }
+
+  #renderParts({ parts }: TransferPresentation): void {
+    let follows = false;
+    for (const [name, [separator, element]] of this.#parts) {
+      const text = parts.get(name);
+      setText(element, text ?? '');
+      element.hidden = text === undefined;
+      separator.hidden = !follows || text === undefined;
+      follows ||= text !== undefined;
+    }
+    setTitle(this.#numbers, [...parts.values()].join(' · '));
+    this.#numbers.hidden = parts.size === 0;
   }
 
   #renderButtons(shown: TransferPresentation): void {

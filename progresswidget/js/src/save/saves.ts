@@ -71,6 +71,7 @@ export class Save {
       remote: UNKNOWN_REMOTE,
       offset: 0,
       paused: false,
+      created: Date.now(),
       updated: Date.now(),
     };
     await keep('saves', entry);

@@ -83,6 +83,7 @@ export class Uploads {
       handle,
       offset: 0,
       paused: false,
+      created: Date.now(),
       updated: Date.now(),
     };
     await keep('uploads', entry);
