@@ -91,8 +91,6 @@ class ErrorsMixin(JupyterHandler):
         them are one and the same for us. The identity provider of a hub knows who it is.
         """
         user = self.current_user
-        if user is None:
-            return TOKEN_USER  # a kernel, which `prepare_kernel` has let in
         invented = user.name.startswith("Anonymous ") and _INVENTED.fullmatch(user.username)
         return TOKEN_USER if invented else str(user.username)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -24,8 +24,6 @@ _SETTLED: Final = 2.0
 
 class ContentsHandler(FileHandler):
     """One file. Whoever may not read the server's contents elsewhere may not do it here."""
-
-    kernels: ClassVar[bool] = True
 
     @web.authenticated
     @authorized

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -29,8 +29,6 @@ _GENERATION: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 
 class DownloadHandler(FileHandler):
     """One generation of one exported file."""
-
-    kernels: ClassVar[bool] = True
 
     @web.authenticated
     @authorized

@@ -8,7 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.iostream import StreamClosedError
@@ -76,8 +76,6 @@ class FileHandler(Handler):
     """Sends one open file: the handlers below it say which."""
 
     _outgoing: Body | None = None
-    kernels: ClassVar[bool] = False
-    """Whether the kernels of this server may have the file, by their secret."""
 
     @property
     def content_security_policy(self) -> str:
@@ -95,15 +93,7 @@ class FileHandler(Handler):
         """Authenticate, and leave the bytes as they are."""
         # A server may be set to compress; that would change the bytes, the length and the tag.
         self._transforms = []
-        reads = self.request.method in {"GET", "HEAD"}
-        if not (self.kernels and self.is_kernel and reads):
-            await super().prepare()
-            return
-        await self.admit(self.prepare_kernel())
-        # The methods ask for a user. A kernel is one of the server's own people and has read its
-        # disk all along; on another machine it comes here instead.
-        handler: Any = self
-        await handler._answer(*self.path_args)  # noqa: SLF001 - each of them has its own arguments
+        await super().prepare()
 
     def on_connection_close(self) -> None:
         """Stop sending."""

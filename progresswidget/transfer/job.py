@@ -40,7 +40,8 @@ def download(
     ----------
     url
         The address; or, on the notebook server, a path such as the `url` of a job or
-        ``contents/data/a.csv``.
+        ``contents/data/a.csv``. There it takes a user's token in `headers`, for the secret of a
+        kernel opens no files; the signed link of a job needs none.
     path
         The file, or a folder; by default the present one. In a folder the file is called as the
         server says, or else by the end of the address.

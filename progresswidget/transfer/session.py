@@ -183,7 +183,7 @@ class Session:
         fields = {"Accept": "*/*", "Accept-Encoding": "identity", **headers}
         if origin(address) == origin(first):
             fields |= self._headers
-        if server is not None and own:
+        if server is not None and own and not _signs_in(fields):
             fields["Authorization"] = f"Kernel {server.secret}"
         try:
             request = client.build_request(
@@ -400,3 +400,7 @@ def _shut(response: httpx.Response) -> None:
 
         with contextlib.suppress(OSError):
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _signs_in(fields: Mapping[str, str]) -> bool:
+    return any(name.lower() == "authorization" for name in fields)

@@ -93,7 +93,10 @@ class Page:
 
     def _send(self, opcode: int, payload: bytes) -> None:
         # RFC 6455 section 5.3: a client masks what it sends; zeros are a mask too.
-        length = struct.pack("!BH", 0x80 | 126, len(payload))
+        short = len(payload) < 126
+        length = (
+            bytes([0x80 | len(payload)]) if short else struct.pack("!BH", 0x80 | 126, len(payload))
+        )
         self._socket.sendall(bytes([0x80 | opcode]) + length + bytes(4) + payload)
 
     def send(self, kind: str, **data: Any) -> int:

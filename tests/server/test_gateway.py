@@ -112,7 +112,7 @@ class Notebook:
 
     async def finish(self, channel: Any) -> str:
         """Wait for the end of the cell, and return what it printed."""
-        # The reply and the output come by different ways: only "idle" is behind all that was printed.
+        # Reply and output come by different ways: only "idle" is behind all that was printed.
         left = {"execute_reply", "idle"}
         while left:
             message = json.loads(await channel.read_message())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,6 +35,12 @@ def endpoint(server: Server, folder: Path) -> Path:
     return path
 
 
+def user(server: Server) -> dict[str, str]:
+    """Return what the token's owner sends."""
+    token = server.app.identity_provider.token
+    return {"Authorization": f"token {token}"}
+
+
 async def do(call: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     # The server lives in this thread, so its client must not.
     return await asyncio.to_thread(call, *arguments, **options)
@@ -48,10 +53,10 @@ async def test_an_exported_file_is_fetched_by_the_address_of_its_job(
     path = jp_root_dir / "flights.csv"
     path.write_bytes(CONTENT)
     record = await server.publish(path)
-    job = await do(pw.download, record["url"], tmp_path / "copy.csv")
+    job = await do(pw.download, record["url"], tmp_path / "copy.csv", headers=user(server))
     assert (tmp_path / "copy.csv").read_bytes() == CONTENT
     assert (job.sha256, job.reused) == (record["sha256"], 0)
-    again = await do(pw.download, record["url"], tmp_path / "copy.csv")
+    again = await do(pw.download, record["url"], tmp_path / "copy.csv", headers=user(server))
     assert again.reused == len(CONTENT)
 
 
@@ -66,25 +71,11 @@ async def test_a_file_goes_up_and_down_again(
     assert (jp_root_dir / "data" / "sent.bin").read_bytes() == CONTENT
     assert sent.result().url == server.url("contents/data/sent.bin")
     assert (sent.kind, sent.state, sent.reused) == ("upload", "done", 0)
-    back = await do(pw.download, "contents/data/sent.bin", tmp_path / "back.bin")
+    back = await do(
+        pw.download, "contents/data/sent.bin", tmp_path / "back.bin", headers=user(server)
+    )
     assert (tmp_path / "back.bin").read_bytes() == CONTENT
     assert back.sha256 == sent.sha256
-
-
-@pytest.mark.usefixtures("kernel")
-async def test_what_the_server_has_already_is_not_sent_again(
-    server: Server, jp_root_dir: Path, tmp_path: Path
-) -> None:
-    source = tmp_path / "source.bin"
-    source.write_bytes(CONTENT)
-    await do(pw.upload, source)
-    again = await do(pw.upload, source)
-    assert again.reused == len(CONTENT)
-    # It is the file that counts, not that there was an upload.
-    (jp_root_dir / "source.bin").write_bytes(b"edited there")
-    third = await do(pw.upload, source)
-    assert third.reused == 0
-    assert (jp_root_dir / "source.bin").read_bytes() == CONTENT
 
 
 @pytest.mark.usefixtures("kernel")
@@ -105,14 +96,10 @@ async def test_a_file_that_is_there_may_be_kept(jp_root_dir: Path, tmp_path: Pat
     assert (jp_root_dir / "source.bin").read_bytes() == b"theirs"
 
 
-async def test_a_wrong_secret_opens_nothing(
-    server: Server, jp_root_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("kernel")
+async def test_the_secret_of_a_kernel_opens_no_file(jp_root_dir: Path, tmp_path: Path) -> None:
     (jp_root_dir / "a.csv").write_bytes(b"a\n1\n")
-    path = tmp_path / "endpoint.json"
-    path.write_text(json.dumps({"url": server.url(""), "secret": "guessed"}))
-    monkeypatch.setenv(protocol.ENDPOINT_VARIABLE, str(path))
-    with pytest.raises(TransferRefusedError, match="secret"):
+    with pytest.raises(TransferRefusedError):
         await do(pw.download, "contents/a.csv", tmp_path / "copy.csv")
     assert not (tmp_path / "copy.csv").exists()
 
@@ -123,19 +110,3 @@ async def test_without_a_server_a_path_on_it_is_refused(
     monkeypatch.delenv(protocol.ENDPOINT_VARIABLE, raising=False)
     with pytest.raises(OptionError, match="whole address"):
         await do(pw.download, "contents/a.csv", tmp_path / "copy.csv")
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-@pytest.mark.parametrize("where", ["contents/a.csv", "files"])
-async def test_the_secret_of_a_kernel_reads_files_and_a_wrong_one_does_not(
-    method: str, where: str, server: Server, jp_root_dir: Path
-) -> None:
-    path = jp_root_dir / "a.csv"
-    path.write_bytes(b"a\n1\n")
-    address = (await server.publish(path))["url"] if where == "files" else where
-    for secret, status in ((server.services.secret, HTTPStatus.OK), ("x", HTTPStatus.FORBIDDEN)):
-        headers = {"Authorization": f"Kernel {secret}"}
-        response = await server.fetch(address, token=False, method=method, headers=headers)
-        assert response.code == status
-        whole = method == "GET" and status == HTTPStatus.OK
-        assert (response.body == b"a\n1\n") is whole
