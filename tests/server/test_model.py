@@ -125,7 +125,7 @@ def test_what_has_ended_is_not_interrupted(report: Report, status: str) -> None:
 def test_the_public_record(report: Report) -> None:
     job = model.located(Job(report(TASK), updated=7), "work/a.ipynb", 8)
     record = job.public("/files/x")
-    assert set(record) == set(report()) - {"pid", "fingerprint", "control"} | {
+    assert set(record) == set(report()) - {"pid", "fingerprint", "control", "part"} | {
         "url",
         "notebook",
         "pending",

@@ -235,6 +235,7 @@ async def test_a_killed_client_goes_on_in_another_process(
     process = await clients.start(client, port, chunkSize=500_000)
     (line,) = clients.lines
     await eventually(lambda: line.forwarded > 2_000_000)
+    clients.server.services.shaper.rates = rates(10_000)  # however long the kill takes
     process.kill()
     await process.communicate()
     clients.server.services.shaper.rates = rates(0)
