@@ -62,10 +62,11 @@ class Uploading:
         self.page, self.network, self.server = page, network, server
 
     def open(self, script: str = NO_PICKER) -> Uploading:
-        """Open JupyterLab on its launcher."""
+        """Open the page that has the file browser."""
         self.page.add_init_script(script)
         behind = replace(self.server, port=self.network.port)
-        self.page.goto(f"{behind.url}lab?token={behind.token}")
+        place = {"lab": "lab", "notebook": "tree"}[behind.application]
+        self.page.goto(f"{behind.url}{place}?token={behind.token}")
         return self.ready()
 
     def ready(self) -> Uploading:
@@ -256,6 +257,16 @@ def test_a_file_with_a_handle_goes_on_by_itself_after_a_reload(uploading: Upload
     uploading.wait_for("done")
     assert uploading.offsets()[before] > 0.1 * SIZE
     assert digest(uploading.server.root / "big.bin") == uploading.page.evaluate(PICKED_DIGEST)
+
+
+def test_the_tree_of_notebook_7_has_it_too(
+    notebook7: JupyterProcess, page: Page, big: Path
+) -> None:
+    with Network(notebook7.port) as network:
+        uploading = Uploading(page, network, notebook7).open()
+        uploading.choose(big)
+        uploading.wait_for("done")
+        uploading.assert_arrived(big)
 
 
 def test_a_pause_holds_and_a_cancel_leaves_nothing_on_the_server(
