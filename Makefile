@@ -93,7 +93,7 @@ test-faults: .venv/.dev
 	$(BIN)/python tests/e2e/chromium.py
 	$(BIN)/python tests/faults/programs.py
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
-	$(BIN)/python -m pytest -m faults tests/server
+	$(BIN)/python -m pytest -m faults tests/server tests/e2e
 
 test-notebooks: .venv/.dev
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks

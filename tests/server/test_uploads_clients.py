@@ -226,6 +226,7 @@ async def test_lost_answers(clients: Clients, root: Path, client: str) -> None:
     assert_arrived(root)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("client", ["tuspy", "tus-js-client"])
 async def test_a_killed_client_goes_on_in_another_process(
     clients: Clients, root: Path, client: str, eventually: Eventually
