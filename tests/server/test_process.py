@@ -144,10 +144,14 @@ def test_a_kernel_inherits_the_path_and_not_the_secret(start: Callable[..., Proc
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         assert response.status == 201
-    children = psutil.Process(process.pid).children()
-    (kernel,) = [
-        child for child in children if any("ipykernel" in part for part in child.cmdline())
-    ]
+    # Between fork and exec the child still has the server's own command line.
+    kernels: list[psutil.Process] = []
+    while not kernels:
+        children = psutil.Process(process.pid).children()
+        kernels = [
+            child for child in children if any("ipykernel" in part for part in child.cmdline())
+        ]
+    (kernel,) = kernels
     environment = kernel.environ()
     assert environment["PROGRESSWIDGET_ENDPOINT_FILE"] == str(process.endpoint)
     assert not any(process.content["secret"] in value for value in environment.values())
