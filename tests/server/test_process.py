@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -144,15 +145,14 @@ def test_a_kernel_inherits_the_path_and_not_the_secret(start: Callable[..., Proc
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         assert response.status == 201
-    # Between fork and exec the child still has the server's own command line.
-    kernels: list[psutil.Process] = []
-    while not kernels:
-        children = psutil.Process(process.pid).children()
-        kernels = [
-            child for child in children if any("ipykernel" in part for part in child.cmdline())
-        ]
-    (kernel,) = kernels
-    environment = kernel.environ()
+    # Between fork and exec the child still has the server's own command line, and no environment
+    # for a moment; other children come and go.
+    environment: dict[str, str] = {}
+    while not environment:
+        for child in psutil.Process(process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if any("ipykernel" in part for part in child.cmdline()):
+                    environment = child.environ()
     assert environment["PROGRESSWIDGET_ENDPOINT_FILE"] == str(process.endpoint)
     assert not any(process.content["secret"] in value for value in environment.values())
     process.stop()
