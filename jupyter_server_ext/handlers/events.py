@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextlib import suppress
 from functools import partial
 from typing import ClassVar, Final
 
@@ -29,6 +30,8 @@ from progresswidget.protocol import (
     Subscribe,
 )
 
+_MOMENT: Final = 0.05
+"""Seconds in which what waits in a socket is read and heard."""
 _LENIENT: Final = frozenset({"unknown-type", "too-many"})
 """Mistakes that a newer or greedy client makes; any other one is a broken client."""
 
@@ -92,13 +95,13 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         for record in services.transfers.active(self._owner):
             self._subscriber.transfer((record["userId"], record["fileId"]), record)
         self._writer = loop.create_task(self._write())
-        self._heard = loop.time()
+        self._note_life()
         self._timer = loop.call_later(services.heartbeat, self._listen)
         self._opened = True
 
     def on_message(self, message: str | bytes) -> None:
         """Do what the page asks for."""
-        self._heard = asyncio.get_running_loop().time()
+        self._note_life()
         try:
             self._obey(message)
         except MalformedError as error:
@@ -114,9 +117,13 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
                 self.write_message(protocol.encode(text))
                 self.close(CLOSE_MALFORMED, error.code)
 
+    def on_ping(self, data: bytes) -> None:
+        """Note a sign of life; tornado answers it."""
+        self._note_life()
+
     def on_pong(self, data: bytes) -> None:
         """Note a sign of life."""
-        self._heard = asyncio.get_running_loop().time()
+        self._note_life()
 
     def on_close(self) -> None:
         """Leave every topic, and give the place to another page."""
@@ -171,16 +178,35 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         except WebSocketClosedError:
             self.log.debug("A page left while it was being told something")
 
+    def _note_life(self) -> None:
+        self._heard = asyncio.get_running_loop().time()
+        self._asked = False
+
     def _listen(self) -> None:
         loop, heartbeat = asyncio.get_running_loop(), self.services.heartbeat
         silent = loop.time() - self._heard
-        if silent >= 2 * heartbeat:
-            self.close(CLOSE_SILENT, "silent")
-            return
-        if silent >= heartbeat and self.ws_connection is not None:
-            try:
+        if silent < heartbeat:
+            self._timer = loop.call_later(heartbeat - silent, self._listen)
+        elif not self._asked:
+            # However late this is: a page that was not asked has kept no answer back.
+            with suppress(WebSocketClosedError):
                 self.ping()
-            except WebSocketClosedError:
-                return
-        wait = (heartbeat if silent < heartbeat else 2 * heartbeat) - silent
-        self._timer = loop.call_later(max(wait, 0.01), self._listen)
+            self._asked = True
+            self._timer = loop.call_later(heartbeat, self._listen)
+        else:
+            # A loop that was held up has not read what came meanwhile, and that is no silence of
+            # the page's: first the socket gets its turn.
+            self._timer = loop.call_later(_MOMENT, self._judge)
+
+    def _judge(self) -> None:
+        if not self._asked:
+            self._listen()
+        elif self._has_unheard():
+            self._timer = asyncio.get_running_loop().call_later(_MOMENT, self._judge)
+        else:
+            self.close(CLOSE_SILENT, "silent")
+
+    def _has_unheard(self) -> bool:
+        # A stream that is not waiting for bytes has some that nobody has looked at.
+        stream = None if self.ws_connection is None else self.ws_connection.stream
+        return stream is not None and not stream.reading()

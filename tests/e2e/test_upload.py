@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from jupyter_process import JupyterProcess
 
-pytestmark = [pytest.mark.e2e, pytest.mark.faults]
+pytestmark = pytest.mark.e2e
 
 SIZE = 20_000_000
 SLOW = 5_000_000.0

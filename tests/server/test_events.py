@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import socket
+import time
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -294,6 +295,19 @@ async def test_a_silent_peer_is_sent_away(server: Server, eventually: Eventually
     assert b"\x89\x00" in page.data, "it was pinged before"
     page.socket.close()
     await eventually(lambda: len(server.services.connections) == 0)
+
+
+@pytest.mark.parametrize("settings", [{"heartbeat": 0.2}])
+async def test_a_loop_that_was_held_up_reads_before_it_judges(
+    server: Server, eventually: Eventually
+) -> None:
+    page = RawPage(server)
+    await eventually(lambda: page.read() or b"\x89\x00" in page.data)
+    page.send('{"type":"ping","id":1}')
+    time.sleep(1)  # noqa: ASYNC251 - another extension, written badly
+    await eventually(lambda: page.read() or b'"pong"' in page.data)
+    assert b"silent" not in page.data
+    page.socket.close()
 
 
 @pytest.mark.parametrize("settings", [{"heartbeat": 0.5}])
