@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 4 * 2**20
 DISTANCE: Final = 512 * 2**20
-"""Bytes that are left to the end."""
+"""Bytes that are left to the end of an export, which uses all cores until then."""
 LAG: Final = 2 * DISTANCE
 """Bytes that the digest may be behind before the writer waits: they are to be in the cache yet."""
+CLOSE: Final = CHUNK
+"""The distance where the digest decides whether the file may appear, and a core has time for it."""
 
 
 class Trail:
@@ -34,10 +36,12 @@ class Trail:
     ----------
     descriptor
         The open file; it is duplicated, so the caller may close it.
+    distance
+        Bytes that are left to the end.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = os.dup(descriptor)
+    def __init__(self, descriptor: int, distance: int = DISTANCE) -> None:
+        self._descriptor, self._distance = os.dup(descriptor), distance
         self._digest = hashlib.sha256()
         self._changed = threading.Condition()
         self._written = 0
@@ -54,9 +58,12 @@ class Trail:
         self._behind.start()
 
     def advance(self, written: int) -> None:
-        """Say how many bytes are in the file; waits if the digest is too far behind."""
-        self._written = written
-        if written - self._hashed <= DISTANCE:
+        """Say how many bytes are in the file; waits if the digest is too far behind.
+
+        May be called from several threads: the file never becomes shorter by it.
+        """
+        self._written = written = max(self._written, written)
+        if written - self._hashed <= self._distance:
             return
         with self._changed:
             self._changed.notify_all()
@@ -100,7 +107,7 @@ class Trail:
         try:
             while not self._over():
                 with self._changed:
-                    while self._written - self._hashed <= DISTANCE and not self._over():
+                    while self._written - self._hashed <= self._distance and not self._over():
                         self._changed.wait(1)
                 if not self._over():
                     self._step(buffer)

@@ -35,7 +35,7 @@ from progresswidget.export.destination import (
     reopen_part,
 )
 from progresswidget.export.lease import here, holding
-from progresswidget.export.trail import Trail
+from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, journal
 from progresswidget.transfer.outcome import FileKind, Transferred
 from progresswidget.transfer.pieces import LEAST, Pieces
@@ -377,7 +377,7 @@ class Download:
         self.total = progress.total = version.size
         progress.rows = progress.bytes = progress.reused = 0
         part, pieces = self._part(lease, attempt, progress)
-        trail = Trail(part.descriptor)
+        trail = Trail(part.descriptor, CLOSE)
         try:
             _check_room(self.path, version.size, pieces.count)
             self._receive(lease, attempt, part, pieces, progress, trail)

@@ -204,12 +204,11 @@ class Receiver:
 
     def _tell(self) -> None:
         with self._changed:
-            received, prefix = self._pieces.received, self._pieces.prefix
+            received = self._pieces.received
             idle = self._living > 0 and self._waiting >= self._living
             self._progress.total = self._pieces.size
         self._progress.rows = self._progress.bytes = received
         self._progress.phase = "waiting" if idle else "receiving"
-        self._trail.advance(prefix)
 
     # --- the connections ----------------------------------------------------------------------
 
@@ -388,6 +387,8 @@ class Receiver:
                 unit = journal.Unit(claim.first, claim.at - claim.first, digest)
                 journal.record(self._journal, unit)
             self._pieces.commit(claim)
+            prefix = self._pieces.prefix
+        self._trail.advance(prefix)
 
     def _look(self) -> None:
         if self._stop.is_set():

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 TOKEN = "benchmark"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -64,7 +65,7 @@ http {{
   keepalive_requests 1000000;
   server {{
     listen 127.0.0.1:{port};
-    location /files/ {{ alias {root}/; }}
+    location /files/ {{ alias {root}/; {more} }}
     location = /api {{ default_type application/json; return 200 '{{"version": "1"}}'; }}
   }}
 }}
@@ -201,16 +202,24 @@ def script(name: str, source: str, root: Path, folder: Path) -> Iterator[Server]
 
 
 @contextmanager
-def nginx(name: str, chunk: str, root: Path, folder: Path) -> Iterator[Server]:
+def nginx(name: str, chunk: str, root: Path, folder: Path, more: str = "") -> Iterator[Server]:
     """Run nginx with one worker, as the others have one process."""
     port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""
-    config = NGINX.format(folder=folder, port=port, root=root, chunk=chunk, user=user)
+    config = NGINX.format(folder=folder, port=port, root=root, chunk=chunk, user=user, more=more)
     path = folder / "nginx.conf"
     path.write_text(config)
     command = [str(find_nginx()), "-c", str(path), "-e", str(folder / "error.log")]
     with running(command, port, folder) as pid:
         yield Server(name, child(pid), port, "/files/", "/api")
+
+
+def dav(name: str, root: Path, folder: Path) -> AbstractContextManager[Server]:
+    """Run nginx so that it takes files by PUT, which it renames into place."""
+    bodies = root.with_name(f"{root.name}.bodies")
+    bodies.mkdir()
+    more = f"dav_methods PUT; client_max_body_size 0; client_body_temp_path {bodies};"
+    return nginx(name, "0", root, folder, more)
 
 
 def child(pid: int) -> int:
