@@ -249,7 +249,8 @@ class Export:
         started = time.monotonic()
         progress.phase = "reading"
         if self._deferred:
-            self._resolve(call(self._produce, progress.checkpoint))
+            # A query whose columns are not known otherwise is executed for them.
+            call(self._begin, progress.checkpoint)
         for section in self._sections:
             if section.content.once:
                 once.check(section.frame)
@@ -262,9 +263,10 @@ class Export:
         except OSError as error:
             raise explain(error, self.path) from error
 
-    def _produce(self) -> object:
+    def _begin(self) -> None:
         with blaming_the_source():
-            return produce(self._given)
+            frame = produce(self._given)
+        self._resolve(frame)
 
     def _write(self, lease: Lease, progress: Progress, started: float) -> Result:
         earlier, key = self._earlier(lease)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from queue import Empty, Full, Queue
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from threading import Event, Lock, Thread, local
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -16,6 +16,10 @@ DEPTH: Final = 2
 """Batches that are read ahead."""
 LOOK: Final = 0.05
 """Seconds between two looks at pause and cancel."""
+GRACE: Final = 0.05
+"""Seconds that a source gets to end by itself before it is interrupted."""
+AGAIN: Final = 0.1
+"""Seconds between two attempts to interrupt it."""
 LEAVE: Final = 0.5
 """Seconds that a source gets to close what it has open, when its rows are not wanted any more."""
 
@@ -24,6 +28,8 @@ class _Reader(Generic[T]):
     def __init__(self, begin: Callable[[], Generator[T, None, None]]) -> None:
         self._begin = begin
         self._unwanted = Event()
+        self._stop: Callable[[], object] | None = None
+        self._stopping = Lock()
         self.queue: Queue[tuple[T | None, BaseException | None]] = Queue(DEPTH)
         self.thread = Thread(target=self._run, name="progresswidget-read", daemon=True)
 
@@ -32,10 +38,32 @@ class _Reader(Generic[T]):
         with suppress(Empty):
             while True:
                 self.queue.get_nowait()
+        self.thread.join(GRACE)
+        if self.thread.is_alive():
+            # A thread of its own: it may have to ask a server that does not answer.
+            Thread(target=self._interrupt, name="progresswidget-stop", daemon=True).start()
         self.thread.join(LEAVE)
+
+    @contextmanager
+    def interruptible(self, stop: Callable[[], object]) -> Iterator[None]:
+        self._stop = stop
+        try:
+            yield
+        finally:
+            with self._stopping:  # what comes next must not be what is interrupted
+                self._stop = None
+
+    def _interrupt(self) -> None:
+        # Again and again: a statement that is just being sent has nothing to interrupt yet.
+        while self.thread.is_alive():
+            with self._stopping, suppress(Exception):  # what cannot be reached is left behind
+                if self._stop is not None:
+                    self._stop()
+            self.thread.join(AGAIN)
 
     def _run(self) -> None:
         failure: BaseException | None = None
+        _here.reader = self
         try:
             items = self._begin()
             try:
@@ -55,6 +83,21 @@ class _Reader(Generic[T]):
                 self.queue.put(item, timeout=1)
                 return True
         return False
+
+
+_here = local()
+
+
+def interruptible(stop: Callable[[], object]) -> AbstractContextManager[None]:
+    """Say how what runs inside can be ended from another thread if nobody wants it any more.
+
+    Parameters
+    ----------
+    stop
+        Makes it raise. Called while it runs, and again if it goes on, from a thread of this module.
+    """
+    reader: _Reader[Any] | None = getattr(_here, "reader", None)
+    return nullcontext() if reader is None else reader.interruptible(stop)
 
 
 def read_ahead(

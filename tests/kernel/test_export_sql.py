@@ -6,9 +6,11 @@ import datetime as dt
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 import duckdb
 import psycopg
@@ -19,6 +21,7 @@ from adbc_driver_postgresql import dbapi as adbc_postgresql
 
 from progresswidget.errors import (
     ColumnError,
+    ExportCancelledError,
     OptionError,
     ProgressWidgetError,
     SourceError,
@@ -161,6 +164,81 @@ def test_a_query_that_is_left_ends_on_the_server(
     assert connection.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
 
 
+ENDLESS = "select count(*) from pg_sleep(3600) endless"
+FOREVER = {
+    "adbc": ENDLESS,
+    "adbc uri": ENDLESS,
+    "psycopg": ENDLESS,
+    "sqlalchemy": ENDLESS,
+    "sqlalchemy uri": ENDLESS,
+    "duckdb": "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7",
+    "sqlite3": "with recursive n(x) as (select 1 union all select x + 1 from n) "
+    "select count(*) from n",
+}
+
+
+def opened(how: str, uri: str) -> Any:
+    match how:
+        case "adbc":
+            return adbc_postgresql.connect(uri)
+        case "psycopg":
+            return psycopg.connect(uri)
+        case "sqlalchemy":
+            return sqlalchemy.create_engine(alchemy(uri), poolclass=sqlalchemy.NullPool).connect()
+        case "duckdb":
+            return duckdb.connect()
+        case "sqlite3":
+            return sqlite3.connect(":memory:", check_same_thread=False)
+    return uri if how == "adbc uri" else alchemy(uri)
+
+
+@pytest.mark.parametrize("when", ["at once", "as it runs"])
+@pytest.mark.parametrize("how", FOREVER)
+def test_a_cancel_ends_a_statement_that_gives_no_row(
+    how: str, when: str, postgres_uri: str, tmp_path: Path
+) -> None:
+    where = opened(how, postgres_uri)
+    served = how not in {"duckdb", "sqlite3"}
+    shown = "endless" if how.startswith("adbc") else "FETCH FORWARD"
+
+    def look() -> None:
+        # A statement that is only being sent cannot be interrupted yet; it is all the same.
+        if when == "at once" or not served or active(postgres_uri, shown, 1):
+            raise ExportCancelledError("Enough.")
+
+    with pytest.raises(ExportCancelledError):
+        Export(sql(FOREVER[how], where), tmp_path / "a.csv").run(Progress(checkpoint=look))
+    for each in threading.enumerate():
+        if each.name in {"progresswidget-read", "progresswidget-stop"}:
+            each.join(60)
+            assert not each.is_alive(), "the statement goes on"
+    assert not served or active(postgres_uri, shown, 0) == 0
+    if not how.endswith("uri"):
+        assert rows(sql("select 1 a", where)) == [{"a": 1}]
+        where.close()
+
+
+def test_a_transaction_of_the_user_on_adbc_is_left_as_it_was(postgres_uri: str) -> None:
+    with (
+        closing(adbc_postgresql.connect(postgres_uri)) as where,
+        closing(psycopg.connect(postgres_uri, autocommit=True)) as other,
+    ):
+        with closing(where.cursor()) as cursor:
+            cursor.execute("create temp table mine as select 5 a")
+        assert rows(sql("select a from mine", where)) == [{"a": 5}]
+        with closing(where.cursor()) as cursor:  # neither committed nor rolled back
+            cursor.execute("select a from mine")
+            assert cursor.fetchone() == (5,)
+        where.commit()
+        with pytest.raises(SourceError, match="division by zero"):
+            rows(sql("select 1 / (a - 5) from mine", where))
+        assert rows(sql("select a from mine", where)) == [{"a": 5}]  # no transaction was open
+        other.execute("create table if not exists shared(a integer)")
+        assert rows(sql("select a from shared", where)) == []
+        other.execute("set lock_timeout = '20s'")
+        other.execute("drop table shared")  # nothing of ours holds a lock on it
+
+
 def test_a_transaction_of_the_user_goes_on(connection: psycopg.Connection[Any]) -> None:
     connection.execute("create temp table mine as select 5 a")
     assert rows(sql("select a from mine", connection)) == [{"a": 5}]
@@ -294,6 +372,25 @@ def test_what_is_no_connection_is_refused() -> None:
 def test_a_missing_driver_names_the_extra() -> None:
     with pytest.raises(ProgressWidgetError, match=r"progresswidget\[sql\]"):
         source(sql("select 1", "mysql+pymysql://u:p@127.0.0.1/d"))
+
+
+def test_a_query_in_a_list_is_a_frame_and_no_row(tmp_path: Path) -> None:
+    queries = [sql(f"select {number} a", "duckdb://") for number in (7, 8)]
+    export = Export(queries, tmp_path / "a.zip")
+    assert export.columns == 0  # nothing has been executed
+    export.run(Progress())
+    with ZipFile(tmp_path / "a.zip") as made:
+        assert [made.read(name) for name in made.namelist()] == [b"a\n7\n", b"a\n8\n"]
+
+
+def test_the_size_of_a_batch_reaches_postgresql(postgres_uri: str) -> None:
+    text = "select repeat('long ', 40) || x t from generate_series(1, 200000) _(x)"
+    with closing(adbc_postgresql.connect(postgres_uri)) as given:
+        for where in (given, postgres_uri):
+            schema, batches = sql(text, where).open()
+            assert schema.names == ["t"]
+            # What the driver would make of it by itself is 16 MiB.
+            assert all(batch.nbytes < 6 << 20 for batch in batches)
 
 
 def test_a_second_reading_executes_anew() -> None:

@@ -1,7 +1,8 @@
 """SQL queries: executed when the export runs, and read in batches.
 
-A driver is a generator function that executes a query: it yields the schema first and then the
-batches, and closing it closes the cursor and whatever it has opened itself.
+A driver is a generator function that executes a query: it yields what interrupts the statement from
+another thread, then the schema, and then the batches. Closing it closes the cursor and whatever it
+has opened itself.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from progresswidget.errors import (
     MissingExtraError,
@@ -21,6 +21,7 @@ from progresswidget.errors import (
     SourceError,
     UnsupportedSourceError,
 )
+from progresswidget.export.reading import interruptible
 from progresswidget.export.sources import BATCH_ROWS, Source, reason
 from progresswidget.export.sources.sql_uri import URI, redact
 from progresswidget.export.sources.stream import cut
@@ -39,9 +40,10 @@ HINT: Final = (
 _EXTRAS: Final = {"duckdb": "duckdb"}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Query:
     """A query that has not been executed; every reading executes it anew.
+
+    It is no dataclass: those are rows.
 
     Parameters
     ----------
@@ -55,25 +57,28 @@ class Query:
         Rows that are fetched at a time.
     """
 
-    query: Any
-    connection: Any
-    params: Sequence[Any] | Mapping[str, Any] | None = None
-    batch_rows: Any = BATCH_ROWS
-
-    deferred: ClassVar[bool] = True
+    deferred: Final = True
     """Columns are known only when the export runs."""
 
-    def __post_init__(self) -> None:
-        if not isinstance(self.batch_rows, int) or self.batch_rows < 1:
+    def __init__(
+        self,
+        query: Any,
+        connection: Any,
+        params: Sequence[Any] | Mapping[str, Any] | None = None,
+        batch_rows: Any = BATCH_ROWS,
+    ) -> None:
+        if not isinstance(batch_rows, int) or batch_rows < 1:
             raise OptionError("batch_rows must be a positive whole number.")
-        if isinstance(self.params, (str, bytes)) or not isinstance(
-            self.params, (Sequence, Mapping, type(None))
+        if isinstance(params, (str, bytes)) or not isinstance(
+            params, (Sequence, Mapping, type(None))
         ):
             raise OptionError(
-                f"params must be a sequence or a mapping, not {type(self.params).__name__}.",
+                f"params must be a sequence or a mapping, not {type(params).__name__}.",
                 "A single value is given as (value,).",
             )
-        _driver(self.connection)
+        _driver(connection)
+        self.query, self.connection = query, connection
+        self.params, self.batch_rows = params, batch_rows
 
     def __repr__(self) -> str:
         if isinstance(self.connection, (str, os.PathLike)):
@@ -96,12 +101,20 @@ class Query:
         """
         with _blaming(self):
             running = _driver(self.connection)(self)
-            schema = next(running)
-        return cast("pa.Schema", schema), self._follow(running)
+            stop = next(running)
+            with interruptible(stop):
+                schema = next(running)
+        return cast("pa.Schema", schema), self._follow(running, stop)
 
-    def _follow(self, running: Generator[Any, None, None]) -> Generator[pa.RecordBatch, None, None]:
+    def _follow(
+        self, running: Generator[Any, None, None], stop: Callable[[], object]
+    ) -> Generator[pa.RecordBatch, None, None]:
         with closing(running), _blaming(self):
-            for batch in running:
+            while True:
+                with interruptible(stop):
+                    batch = next(running, None)
+                if batch is None:
+                    return
                 yield from cut(batch)
 
 

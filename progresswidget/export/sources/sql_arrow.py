@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from progresswidget.errors import ColumnError, SourceError
 from progresswidget.export.sources.sql_columns import plain, plain_schema
 from progresswidget.export.sources.sql_uri import URI
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     import pyarrow as pa
 
     from progresswidget.export.sources.sql import Query
+
+_TRANSACTION: Final = "adbc.postgresql.transaction_status"
+"""The option that only PostgreSQL's driver has: libpq's word for the state of a transaction."""
+_BATCH_BYTES: Final = 4 << 20
+"""What a batch of PostgreSQL's driver weighs at most, which would be 16 MiB by itself."""
 
 
 def postgresql_uri(query: Query) -> Generator[Any, None, None]:
@@ -48,8 +54,9 @@ def duckdb_uri(query: Query) -> Generator[Any, None, None]:
 
 
 def adbc(query: Query) -> Generator[Any, None, None]:
-    """Execute a query on the user's ADBC connection."""
-    yield from _adbc(query, query.connection)
+    """Execute a query on the user's ADBC connection, whose transaction is left as it was found."""
+    with _nested(query.connection):
+        yield from _adbc(query, query.connection)
 
 
 def duckdb(query: Query) -> Generator[Any, None, None]:
@@ -80,6 +87,7 @@ def _existing(query: Query) -> Path:
 
 def _adbc(query: Query, connection: Any) -> Generator[Any, None, None]:
     with closing(_cursor(query, connection)) as cursor:
+        yield cursor.adbc_cancel
         cursor.execute(query.query, _bound(query))
         reader = cursor.fetch_record_batch()
         # A statement that is closed while its reader is open waits for all the rows.
@@ -98,14 +106,50 @@ def _adbc(query: Query, connection: Any) -> Generator[Any, None, None]:
                 rows += batch.num_rows
 
 
+@contextmanager
+def _nested(connection: Any) -> Iterator[None]:
+    """Leave no transaction open that was not, and no lock in one that was: a savepoint ends it."""
+    before = _option(connection, _TRANSACTION)
+    if before is None or _option(connection, "adbc.connection.autocommit") == "true":
+        yield
+        return
+    if before == "idle":  # the driver begins a transaction with any statement
+        try:
+            yield
+        finally:
+            connection.rollback()
+        return
+    name = f"progresswidget_{uuid4().hex}"
+    _execute(connection, f"SAVEPOINT {name}")
+    try:
+        yield
+    finally:
+        # After an error the driver takes nothing but the rollback of all, which is the user's.
+        if _option(connection, _TRANSACTION) != "inerror":
+            _execute(connection, f"ROLLBACK TO SAVEPOINT {name}")
+            _execute(connection, f"RELEASE SAVEPOINT {name}")
+
+
+def _option(connection: Any, name: str) -> str | None:
+    # Not `adbc_get_info`, which begins a transaction.
+    try:
+        return str(connection.adbc_connection.get_option(name))
+    except connection.Error:
+        return None  # an option of another driver
+
+
+def _execute(connection: Any, statement: str) -> None:
+    with closing(connection.cursor()) as cursor:
+        cursor.execute(statement)
+
+
 def _cursor(query: Query, connection: Any) -> Any:
-    name = "adbc.sqlite.query.batch_rows"
-    if "sqlite" not in type(connection).__module__:
-        name = "adbc.postgresql.batch_size_hint_bytes"
-        if "postgresql" not in type(connection).__module__:
-            return connection.cursor()
-        return connection.cursor(adbc_stmt_kwargs={name: 4 << 20})
-    return connection.cursor(adbc_stmt_kwargs={name: query.batch_rows})
+    hint: dict[str, int] = {}
+    if "sqlite" in type(connection).__module__:
+        hint = {"adbc.sqlite.query.batch_rows": query.batch_rows}
+    elif _option(connection, _TRANSACTION) is not None:
+        hint = {"adbc.postgresql.batch_size_hint_bytes": _BATCH_BYTES}
+    return connection.cursor(adbc_stmt_kwargs=hint)
 
 
 def _bound(query: Query) -> Any:
@@ -134,6 +178,7 @@ def _mismatch(error: OSError, schema: pa.Schema, rows: int, step: int) -> Except
 
 
 def _duckdb(query: Query, connection: Any) -> Generator[Any, None, None]:
+    yield connection.interrupt
     with closing(_reader(_relation(query, connection), query.batch_rows)) as reader:
         yield reader.schema
         yield from reader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from progresswidget.errors import SourceError
@@ -33,6 +33,7 @@ def sqlite(query: Query) -> Generator[Any, None, None]:
 
 def dbapi(query: Query) -> Generator[Any, None, None]:
     """Execute a query on a connection of any DBAPI driver, fetching some rows at a time."""
+    yield _stop(query.connection)
     with closing(query.connection.cursor()) as cursor:
         if query.params is None:
             cursor.execute(query.query)
@@ -44,6 +45,7 @@ def dbapi(query: Query) -> Generator[Any, None, None]:
 def psycopg(query: Query) -> Generator[Any, None, None]:
     """Execute a query through a server-side cursor; the transaction is left as it was found."""
     connection = query.connection
+    yield _stop(connection)
     name = f"progresswidget_{uuid4().hex}"
     # A cursor of the server needs a transaction; inside one of the user's this is a savepoint.
     with (
@@ -85,6 +87,7 @@ def sqlalchemy(query: Query) -> Generator[Any, None, None]:
 def _sqlalchemy(query: Query, connection: Any) -> Generator[Any, None, None]:
     from sqlalchemy import text
 
+    yield _stop(connection.connection.dbapi_connection)
     # https://docs.sqlalchemy.org/en/20/core/connections.html#engine-stream-results
     size = min(query.batch_rows, _FETCH)
     options = {"stream_results": True, "max_row_buffer": size}
@@ -103,6 +106,15 @@ def _sqlalchemy(query: Query, connection: Any) -> Generator[Any, None, None]:
         if not result.returns_rows:
             raise SourceError("The statement has no rows.", "Export a SELECT.")
         yield from _rows(result.cursor.description, result.fetchmany, query, result.cursor)
+
+
+def _stop(connection: Any) -> Callable[[], object]:
+    """Return what interrupts a statement from another thread, where the driver can."""
+    for name in ("interrupt", "cancel_safe", "cancel"):
+        found = getattr(connection, name, None)
+        if callable(found):
+            return cast("Callable[[], object]", found)
+    return lambda: None
 
 
 def _rows(
