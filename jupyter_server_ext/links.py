@@ -39,11 +39,15 @@ class Link:
     id
         The nonce in hexadecimal: names the link to its owner, and opens nothing without the key.
     task_id, generation
-        The one file.
+        The one file of a job; none where `path` is.
     user
         Who gave it away: its traffic counts as that user's.
     created, expires
         Milliseconds since 1970.
+    path
+        A file below the server's root, where no job made it.
+    tag
+        What that file was when the link was made: what it becomes later is another file.
     """
 
     id: str
@@ -52,6 +56,8 @@ class Link:
     user: str
     created: int
     expires: int
+    path: str = ""
+    tag: str = ""
 
     @property
     def key(self) -> str:
@@ -65,6 +71,7 @@ class Link:
 
     def to_json(self) -> Json:
         """Return the form that stores keep, and that its owner sees."""
+        what = {"path": self.path, "tag": self.tag} if self.path else {}
         return {
             "id": self.id,
             "taskId": self.task_id,
@@ -72,6 +79,7 @@ class Link:
             "userId": self.user,
             "created": self.created,
             "expires": self.expires,
+            **what,
         }
 
     @classmethod
@@ -84,6 +92,8 @@ class Link:
             user=value["userId"],
             created=value["created"],
             expires=value["expires"],
+            path=value.get("path", ""),
+            tag=value.get("tag", ""),
         )
 
 
@@ -118,7 +128,9 @@ def load_key(path: Path) -> bytes:
 def sign(key: bytes, link: Link) -> str:
     """Return the part of an address that opens the file."""
     nonce = bytes.fromhex(link.id)
-    fields = (link.task_id, link.generation, link.user, link.expires)
+    fields: tuple[str | int, ...] = (link.task_id, link.generation, link.user, link.expires)
+    if link.path:
+        fields += (link.path, link.tag)
     # Each field with its length before it: no two links have the same text.
     text = b"".join(
         len(data).to_bytes(4, "big") + data
@@ -179,9 +191,16 @@ class Links:
         self._store = store
 
     async def issue(
-        self, *, task_id: str, generation: int, user: str, seconds: float
+        self,
+        *,
+        user: str,
+        seconds: float,
+        task_id: str = "",
+        generation: int = 0,
+        path: str = "",
+        tag: str = "",
     ) -> tuple[Link, str]:
-        """Make a link.
+        """Make a link to the file of a job, or to the one at a path.
 
         Returns
         -------
@@ -198,7 +217,7 @@ class Links:
             raise ApiError("too-many-links", f"{self._most} links are open.")
         identity = secrets.token_hex(_NONCE)
         expires = now + int(seconds * 1000)
-        link = Link(identity, task_id, generation, user, now, expires)
+        link = Link(identity, task_id, generation, user, now, expires, path, tag)
         self._links[identity] = link
         await self._store.save_now(link)
         return link, sign(self._key, link)
@@ -222,18 +241,20 @@ class Links:
             raise ApiError("link-not-found", "There is nothing at this address.")
         return found
 
-    def of(self, task_id: str) -> list[Link]:
-        """Return the open links of a job, the newest first."""
+    def of(self, task_id: str, path: str = "") -> list[Link]:
+        """Return the open links of a job, or of the file at a path, the newest first."""
         now = self._now()
         links = [
-            link for link in self._links.values() if link.task_id == task_id and link.expires > now
+            link
+            for link in self._links.values()
+            if (link.task_id, link.path) == (task_id, path) and link.expires > now
         ]
         return sorted(links, key=lambda link: (link.created, link.id), reverse=True)
 
-    async def revoke(self, task_id: str, identity: str | None = None) -> int:
-        """Close one link of a job, or all of them, and return how many that were."""
+    async def revoke(self, task_id: str, identity: str | None = None, path: str = "") -> int:
+        """Close one link of a job or of a path, or all of them; return how many that were."""
         return await self._drop(
-            link.id for link in self.of(task_id) if identity is None or link.id == identity
+            link.id for link in self.of(task_id, path) if identity is None or link.id == identity
         )
 
     async def reap(self) -> None:

@@ -1,6 +1,6 @@
 """What the kernel side says to a person: one table a language, and the numbers in it.
 
-The browser has its own twin in `js/src/i18n.ts`. Texts that are saved in a notebook are English
+The browser has its own twin in `js/src/i18n/`. Texts that are saved in a notebook are English
 unless ``PROGRESSWIDGET_LANGUAGE`` says otherwise, so that a notebook says the same on every
 machine and nbval can compare it; what goes to a terminal follows the locale.
 """

@@ -11,7 +11,12 @@ from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.handlers.jobs import JobHandler, JobsHandler
 from jupyter_server_ext.handlers.limits import LimitsHandler
-from jupyter_server_ext.handlers.links import JobLinkHandler, JobLinksHandler, LinkHandler
+from jupyter_server_ext.handlers.links import (
+    JobLinkHandler,
+    JobLinksHandler,
+    LinkHandler,
+    PathLinksHandler,
+)
 from jupyter_server_ext.handlers.places import PlaceHandler
 from jupyter_server_ext.handlers.transfers import TransferHandler, TransfersHandler
 from jupyter_server_ext.handlers.uploads import UploadHandler, UploadsHandler
@@ -27,6 +32,7 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/jobs/([^/]+)", JobHandler),
         (r"progresswidget/api/jobs/([^/]+)/links", JobLinksHandler),
         (r"progresswidget/api/jobs/([^/]+)/links/([^/]+)", JobLinkHandler),
+        (r"progresswidget/api/links/(.+)", PathLinksHandler),
         (r"progresswidget/links/(.*)", LinkHandler),
         (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
         (r"progresswidget/api/limits", LimitsHandler),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -9,13 +10,12 @@ from typing import TYPE_CHECKING, Final
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyter_server_ext.digests import weight
-from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.files import FileHandler, Representation
 from jupyter_server_ext.mediatypes import media_type
-from jupyter_server_ext.stores.files import FileChangedError, PublishedFile, open_below
+from jupyter_server_ext.stores.files import PublishedFile, open_below
 
 if TYPE_CHECKING:
+    from jupyter_server_ext.services import Services
     from progresswidget.protocol import Fingerprint
 
 _SETTLED: Final = 2.0
@@ -40,26 +40,32 @@ class ContentsHandler(FileHandler):
         await self._answer(path)
 
     async def _answer(self, path: str) -> None:
-        services = self.services
-        opening = partial(open_below, services.root, path, allow_hidden=services.allow_hidden)
-        with await self.in_thread(opening) as file:
-            name = path.rpartition("/")[2]
-            about = Representation(
-                name,
-                media_type(name),
-                entity_tag(file.fingerprint, time.time()),
-                file_id=f"contents/{path}",
-            )
-            await self.answer(file, about)
+        with await open_contents(self.services, path) as file:
+            await self.answer(file, represent(path, file))
 
-    async def sha256(self, file: PublishedFile, about: Representation) -> str | None:
-        """Read the file for its digest, if the client asks for it (RFC 9530 section 4)."""
-        if not weight(self.request.headers.get("Want-Repr-Digest")):
-            return None
-        try:
-            return await self.services.digests.sha256(file, remember=about.is_strong)
-        except FileChangedError:
-            raise ApiError("not-ready", "The file is being written to.", retry_after=1) from None
+
+async def open_contents(services: Services, path: str) -> PublishedFile:
+    """Open a file below the server's root.
+
+    Raises
+    ------
+    ApiError
+        As `open_below`.
+    """
+    opening = partial(open_below, services.root, path, allow_hidden=services.allow_hidden)
+    return await asyncio.get_running_loop().run_in_executor(services.readers, opening)
+
+
+def represent(path: str, file: PublishedFile) -> Representation:
+    """Say of an open file what its headers do."""
+    name = path.rpartition("/")[2]
+    tag = entity_tag(file.fingerprint, time.time())
+    return Representation(name, media_type(name), tag, file_id=f"contents/{path}")
+
+
+def strong(tag: str) -> str:
+    """Return the tag that a file has when it is no longer young."""
+    return tag.removeprefix("W/")
 
 
 def entity_tag(fingerprint: Fingerprint, now: float) -> str:

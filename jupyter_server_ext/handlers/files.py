@@ -163,9 +163,20 @@ class FileHandler(Handler):
             self.set_header("Repr-Digest", f"sha-256=:{digest}:")
 
     async def sha256(self, file: PublishedFile, about: Representation) -> str | None:
-        """Return the digest to be told: the one that is known, unless it is not wanted."""
-        unwanted = weight(self.request.headers.get("Want-Repr-Digest")) == 0
-        return None if unwanted else about.sha256
+        """Return the digest to be told: one that is known, unless it is not wanted.
+
+        For any other the file has to be read, which is done if the client asks for it (RFC 9530
+        section 4).
+        """
+        wanted = weight(self.request.headers.get("Want-Repr-Digest"))
+        if about.sha256 is not None:
+            return None if wanted == 0 else about.sha256
+        if not wanted:
+            return None
+        try:
+            return await self.services.digests.sha256(file, remember=about.is_strong)
+        except FileChangedError:
+            raise ApiError("not-ready", "The file is being written to.", retry_after=1) from None
 
     async def _send_range(
         self, file: PublishedFile, about: Representation, ranges: list[ByteRange]

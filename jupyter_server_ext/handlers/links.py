@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
 from jupyter_core.utils import ensure_async
-from jupyter_server.auth.decorator import allow_unauthenticated
+from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler, hide_link
+from jupyter_server_ext.handlers.contents import open_contents, represent, strong
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.transfers import TOKEN_USER
 
@@ -82,13 +83,51 @@ class LinkHandler(DownloadHandler):
         services = self.services
         token, _, name = address.partition("/")
         link = services.links.open(token)
-        if name != services.registry.name_of(link.task_id):
+        path = link.path
+        if name != (path.rpartition("/")[2] if path else services.registry.name_of(link.task_id)):
             raise ApiError("link-not-found", "There is nothing at this address.")
         self._link = link
-        await self._answer(link.task_id, str(link.generation), name)
+        if path:
+            await self._answer_path(path, link.tag)
+        else:
+            await self._answer(link.task_id, str(link.generation), name)
+
+    async def _answer_path(self, path: str, tag: str) -> None:
+        with await open_contents(self.services, path) as file:
+            about = represent(path, file)
+            # One address is one byte string, for those too who go on without asking if it still is.
+            if strong(about.etag) != tag:
+                raise ApiError("file-changed", "The file has changed since the link was made.")
+            await self.answer(file, about)
 
 
-class _OwnerHandler(Handler):
+class _LinksHandler(Handler):
+    """What both kinds of links have in common."""
+
+    max_body: ClassVar[int] = 4096
+
+    def _told(self, link: Link, token: str, name: str) -> None:
+        """Answer with a new link; the address is told this once."""
+        address = f"{self.base_url}progresswidget/links/{token}/{quote(name, safe='')}"
+        self.set_status(HTTPStatus.CREATED)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps({**link.to_json(), "url": address}))
+
+    def _seconds(self) -> float:
+        try:
+            value: Any = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            value = None
+        seconds = value.get("expires", _USUAL) if isinstance(value, dict) else None
+        longest = self.services.links.longest
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise ApiError("malformed", 'The body must be {"expires": seconds}.')
+        if not (math.isfinite(seconds) and 0 < seconds <= longest):
+            raise ApiError("malformed", f"expires must be from 0 to {longest:g} seconds.")
+        return float(seconds)
+
+
+class _OwnerHandler(_LinksHandler):
     """For users, and for the kernels of this server: both may give a job's file away."""
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
@@ -117,8 +156,6 @@ class _OwnerHandler(Handler):
 class JobLinksHandler(_OwnerHandler):
     """``api/jobs/<taskId>/links``: the links of one job."""
 
-    max_body: ClassVar[int] = 4096
-
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen to it
     async def get(self, task_id: str) -> None:
         """Return the open links, the newest first; what opens them is not kept."""
@@ -128,17 +165,14 @@ class JobLinksHandler(_OwnerHandler):
 
     @allow_unauthenticated
     async def post(self, task_id: str) -> None:
-        """Make a link to the newest file; the address is told this once."""
+        """Make a link to the newest file."""
         services = self.services
         seconds = self._seconds()
         report = services.registry.get(task_id).report
         link, token = await services.links.issue(
             task_id=task_id, generation=report["generation"], user=self.user_id, seconds=seconds
         )
-        address = f"{self.base_url}progresswidget/links/{token}/{quote(report['name'], safe='')}"
-        self.set_status(HTTPStatus.CREATED)
-        self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps({**link.to_json(), "url": address}))
+        self._told(link, token, report["name"])
 
     @allow_unauthenticated
     async def delete(self, task_id: str) -> None:
@@ -147,19 +181,6 @@ class JobLinksHandler(_OwnerHandler):
         await self.services.links.revoke(task_id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
-
-    def _seconds(self) -> float:
-        try:
-            value: Any = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
-            value = None
-        seconds = value.get("expires", _USUAL) if isinstance(value, dict) else None
-        longest = self.services.links.longest
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-            raise ApiError("malformed", 'The body must be {"expires": seconds}.')
-        if not (math.isfinite(seconds) and 0 < seconds <= longest):
-            raise ApiError("malformed", f"expires must be from 0 to {longest:g} seconds.")
-        return float(seconds)
 
 
 class JobLinkHandler(_OwnerHandler):
@@ -171,5 +192,46 @@ class JobLinkHandler(_OwnerHandler):
         self.services.registry.get(task_id)
         if not await self.services.links.revoke(task_id, identity):
             raise ApiError("link-not-found", "The job has no such link.")
+        self.set_status(HTTPStatus.NO_CONTENT)
+        self.finish()
+
+
+class PathLinksHandler(_LinksHandler):
+    """``api/links/<path>``: the links of a file below the server's root.
+
+    Giving a file away takes the right to read it, and to write here.
+    """
+
+    @web.authenticated
+    @authorized
+    @authorized(action="read", resource="contents")  # type: ignore[untyped-decorator]
+    async def get(self, path: str) -> None:
+        """Return the open links, the newest first, and for how many seconds one may be open."""
+        links = self.services.links
+        found = [link.to_json() for link in links.of("", path)]
+        self.finish(json.dumps({"longest": links.longest, "links": found}))
+
+    @web.authenticated
+    @authorized
+    @authorized(action="read", resource="contents")  # type: ignore[untyped-decorator]
+    async def post(self, path: str) -> None:
+        """Make a link to the file as it is now."""
+        seconds = self._seconds()
+        with await open_contents(self.services, path) as file:
+            tag = strong(represent(path, file).etag)
+        link, token = await self.services.links.issue(
+            path=path, tag=tag, user=self.user_id, seconds=seconds
+        )
+        self._told(link, token, path.rpartition("/")[2])
+
+    @web.authenticated
+    @authorized
+    @authorized(action="read", resource="contents")  # type: ignore[untyped-decorator]
+    async def delete(self, path: str) -> None:
+        """Close all of them, or the one that ``?id=`` names."""
+        identity = self.get_query_argument("id", None)
+        closed = await self.services.links.revoke("", identity, path)
+        if identity is not None and not closed:
+            raise ApiError("link-not-found", "The file has no such link.")
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()

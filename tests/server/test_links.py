@@ -255,6 +255,109 @@ async def test_no_link_is_ever_logged_whatever_goes_wrong(
         assert token[start : start + 16] not in written
 
 
+async def give(server: Server, path: str, **body: Any) -> Json:
+    """Make a link to any file, as a user."""
+    response = await server.fetch(f"api/links/{path}", method="POST", body=json.dumps(body))
+    assert response.code == 201, response.body
+    link: Json = json.loads(response.body)
+    return link
+
+
+@pytest.fixture
+def plain(root: Path) -> Path:
+    (root / "data").mkdir()
+    path = root / "data" / "plain \u00fc.csv"
+    path.write_bytes(CONTENT)
+    return path
+
+
+PLAIN = "data/plain%20%C3%BC.csv"
+
+
+async def test_any_file_of_the_server_can_be_given_away_for_a_while(
+    server: Server, plain: Path
+) -> None:
+    link = await give(server, PLAIN, expires=60)
+    assert link["url"].endswith("/plain%20%C3%BC.csv")
+    response = await take(server, link["url"])
+    assert (response.code, response.body) == (200, CONTENT)
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    part = await take(server, link["url"], headers={"Range": "bytes=10-19"})
+    assert (part.code, part.body) == (206, CONTENT[10:20])
+    digest = await take(server, link["url"], headers={"Want-Repr-Digest": "sha-256=1"})
+    own = await server.fetch(f"contents/{PLAIN}", headers={"Want-Repr-Digest": "sha-256=1"})
+    assert digest.headers["Repr-Digest"] == own.headers["Repr-Digest"]
+    told = json.loads((await server.fetch(f"api/links/{PLAIN}")).body)
+    assert told["longest"] == 86400
+    assert [entry["id"] for entry in told["links"]] == [link["id"]]
+    assert token_of(link) not in json.dumps(told)
+
+
+async def test_a_link_to_a_path_is_a_link_to_what_was_there(server: Server, plain: Path) -> None:
+    link = await give(server, PLAIN)
+    plain.write_bytes(CONTENT[::-1])
+    assert (await take(server, link["url"])).code == 410
+    assert (await take(server, (await give(server, PLAIN))["url"])).body == CONTENT[::-1]
+    plain.unlink()
+    assert (await take(server, link["url"])).code == 404
+
+
+async def test_links_to_a_path_are_closed_one_by_one_and_all_at_once(
+    server: Server, plain: Path, record: Json
+) -> None:
+    first, second, third = [await give(server, PLAIN) for _ in range(3)]
+    of_job = await make(server, record)
+    address = f"api/links/{PLAIN}"
+    one = f"{address}?id={first['id']}"
+    assert (await server.fetch(one, method="DELETE")).code == 204
+    assert (await server.fetch(one, method="DELETE")).code == 404
+    foreign = f"{address}?id={of_job['id']}"
+    assert (await server.fetch(foreign, method="DELETE")).code == 404
+    assert (await take(server, first["url"])).code == 404
+    assert (await take(server, second["url"])).code == 200
+    assert (await server.fetch(address, method="DELETE")).code == 204
+    assert [(await take(server, link["url"])).code for link in (second, third)] == [404] * 2
+    assert (await take(server, of_job["url"])).code == 200
+
+
+async def test_no_link_is_made_to_what_cannot_be_downloaded(
+    server: Server, root: Path, plain: Path, tmp_path: Path
+) -> None:
+    (root / "aside").symlink_to(tmp_path)
+    (root / ".hidden").write_bytes(b"x")
+    for path, code in (
+        ("data", 403),
+        ("nothing.csv", 404),
+        (".hidden", 403),
+        ("aside/x", 403),
+        ("%2e%2e/x", 404),
+        ("data/../data/x", 404),
+    ):
+        response = await server.fetch(f"api/links/{path}", method="POST", body="{}")
+        assert response.code == code, (path, response.body)
+    for body in NONSENSE:
+        response = await server.fetch(f"api/links/{PLAIN}", method="POST", body=body)
+        assert response.code == 400, body
+    assert server.services.links._links == {}
+
+
+async def test_links_to_paths_outlive_the_server(tmp_path: Path) -> None:
+    def links() -> Links:
+        log = logging.getLogger("test_links")
+        store = SqliteStore(LINKS, tmp_path / "links.sqlite", interval=0.01, log=log)
+        key = lambda: load_key(tmp_path / "links.key")  # noqa: E731
+        return Links(store=store, key=key, now=lambda: 1000, longest=60, most=10)
+
+    before = links()
+    await before.load()
+    link, token = await before.issue(path="a/b.csv", tag='"1"', user="alice", seconds=60)
+    await before.close()
+    after = links()
+    await after.load()
+    assert after.open(token) == link
+    await after.close()
+
+
 async def test_the_key_is_the_owners_alone_and_lasts(tmp_path: Path) -> None:
     path = tmp_path / "links.key"
     key = load_key(path)

@@ -33,6 +33,7 @@ EXAMPLES = {
     r"progresswidget/api/jobs/([^/]+)/place": "api/jobs/" + "a" * 32 + "/place",
     r"progresswidget/api/jobs/([^/]+)/links": "api/jobs/" + "a" * 32 + "/links",
     r"progresswidget/api/jobs/([^/]+)/links/([^/]+)": "api/jobs/" + "a" * 32 + "/links/" + "b" * 32,
+    r"progresswidget/api/links/(.+)": "api/links/data/flights.csv",
     r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
     r"progresswidget/archives/(.*)": "archives/somewhere",
     r"progresswidget/api/limits": "api/limits",

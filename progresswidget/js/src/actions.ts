@@ -1,5 +1,6 @@
 /** What the buttons do: each answers with the new record, or with words for the person. */
 
+import { offer, probe } from './browser_download';
 import { type Action, decodeRecord, isTerminal, type JobRecord } from './protocol';
 import { problemCode, type Server } from './server';
 
@@ -68,22 +69,12 @@ export async function download(
   const address = fileAddress(server, record);
   // What is still being written comes as it grows, and fails in the end if the export does.
   const url = isTerminal(record.status) ? address : `${address}?follow=1`;
-  // With cookies alone, as the link will go out: a token in a header would promise too much.
-  const asked = fetch(url, { method: 'HEAD', credentials: 'include', cache: 'no-store', signal });
-  const response = await reached(asked, signal);
+  const response = await reached(probe(url, signal), signal);
   if (response.status === 404 && (await isUnknown(server, record.taskId, signal))) {
     throw new ActionFailure('unknownJob');
   }
   if (!response.ok) throw new ActionFailure(downloadKey(response.status));
-  const anchor = document.createElement('a');
-  anchor.href = url;
-  anchor.download = record.name;
-  anchor.rel = 'noopener';
-  anchor.referrerPolicy = 'no-referrer';
-  anchor.hidden = true;
-  document.body.append(anchor);
-  anchor.click();
-  anchor.remove();
+  offer(url, record.name);
 }
 
 /** On the server that the page has now: the record may have been saved under another address. */

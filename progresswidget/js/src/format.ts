@@ -74,3 +74,24 @@ function tenths(locale: string): Intl.NumberFormat {
 function percent(locale: string): Intl.NumberFormat {
   return cached('percent', locale, { style: 'percent', maximumFractionDigits: 0 });
 }
+
+const SPANS = [
+  ['week', 604_800],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+] as const;
+
+/** "1 hour", in the language of the page. */
+export function formatSpan(seconds: number, locale: string): string {
+  const [unit, size] = SPANS.find(([, length]) => seconds >= length) ?? ['second', 1];
+  const format = { style: 'unit', unit, unitDisplay: 'long', maximumFractionDigits: 1 } as const;
+  return new Intl.NumberFormat(locale, format).format(seconds / size);
+}
+
+/** Day and minute, as the person's own clock has them. */
+export function formatMoment(milliseconds: number, locale: string): string {
+  const format = { dateStyle: 'medium', timeStyle: 'short' } as const;
+  return new Intl.DateTimeFormat(locale, format).format(milliseconds);
+}

@@ -1,6 +1,7 @@
 /** The bar's style, brought along by the script: hosts load one file. */
 
 import bar from '../style/bar.css?inline';
+import dialog from '../style/dialog.css?inline';
 import transfer from '../style/transfer.css?inline';
 
 let sheet: CSSStyleSheet | undefined;
@@ -11,7 +12,7 @@ export function adoptStyle(node: Node): void {
   const scope = root instanceof ShadowRoot ? root : document;
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(bar + transfer);
+    sheet.replaceSync(bar + transfer + dialog);
   }
   if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
 }

@@ -4,7 +4,9 @@ import {
   formatCount,
   formatDuration,
   formatEta,
+  formatMoment,
   formatPercent,
+  formatSpan,
   shortDigest,
 } from '../src/format';
 
@@ -81,4 +83,23 @@ describe('what is left', () => {
 
 it('shortens a digest to what the eye compares', () => {
   expect(shortDigest('9f86d081884c7d659a2f')).toBe('9f86d081884c');
+});
+
+describe('a span and a moment', () => {
+  it.each([
+    [600, 'en', '10 minutes'],
+    [3600, 'en', '1 hour'],
+    [86_400, 'en', '1 day'],
+    [604_800, 'en', '1 week'],
+    [90, 'en', '1.5 minutes'],
+    [3600, 'zh', '1小时'],
+  ])('%d seconds in %s', (seconds, locale, text) => {
+    expect(formatSpan(seconds, locale)).toBe(text);
+  });
+
+  it('are said as the person’s clock has them', () => {
+    const noon = new Date(2026, 10, 26, 12, 5).getTime();
+    expect(formatMoment(noon, 'en').replace(/\s/g, ' ')).toBe('Nov 26, 2026, 12:05 PM');
+    expect(formatMoment(noon, 'zh')).toContain('12:05');
+  });
 });

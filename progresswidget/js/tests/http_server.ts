@@ -18,6 +18,8 @@ const BODIES: Readonly<Record<string, unknown>> = {
   job: record({ pending: 'pause' }),
   jobs: [record(), { taskId: 'broken' }, record({ revision: 13 })],
   'not-found': { code: 'task-not-found', message: 'no such job', hint: '' },
+  link: { id: 'b'.repeat(32), expires: 1000, url: '/links/token/c.csv' },
+  links: { code: 'too-many-links', message: '1000 links are open.', hint: '' },
   refusal: { code: 'odd', message: 'It is Sunday.', hint: '' },
 };
 

@@ -6,6 +6,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 import { messagesFor } from '../i18n';
 import { channelOf } from '../server';
+import { files } from './files';
 import { watchNotebooks } from './reattach';
 import { jobFactory, receiptFactory } from './renderer';
 import { labServer } from './server';
@@ -62,4 +63,4 @@ const reattach: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [renderer, reattach, uploads];
+export default [renderer, reattach, uploads, files];

@@ -7,7 +7,6 @@ import {
   IDefaultFileBrowser,
   IFileBrowserFactory,
 } from '@jupyterlab/filebrowser';
-import type { Contents } from '@jupyterlab/services';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
@@ -15,13 +14,12 @@ import { type Messages, messagesFor } from '../i18n';
 import { type Picked, Uploads } from '../upload/uploads';
 import { choose } from './choose';
 import { lookInto, readDrop, takesDrop, thresholdOf } from './drop';
+import { Place } from './place';
 import { labServer } from './server';
-import { placeBelowPath, UploadList } from './upload_list';
+import { placeBelowPath, TransferList } from './transfer_list';
 
 const COMMAND = 'progresswidget:upload';
 const PLUGIN = 'progresswidget:uploads';
-/** Drives whose files are those below the server's root; of others we know nothing. */
-const OWN_DRIVES = new Set(['', 'RTC']);
 
 export const uploads: JupyterFrontEndPlugin<void> = {
   id: PLUGIN,
@@ -48,7 +46,7 @@ export const uploads: JupyterFrontEndPlugin<void> = {
       document.documentElement.lang,
       navigator.language,
     );
-    const place = new Place(app.serviceManager.contents, factory);
+    const place = new Place(app.serviceManager.contents, factory, standard);
     const all = new Uploads({
       server: labServer(app.serviceManager.serverSettings),
       pickAgain: async () => (await choose(false))[0] ?? null,
@@ -61,7 +59,7 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     });
 
     const attach = (browser: FileBrowser) => {
-      placeBelowPath(browser, new UploadList(all, messages));
+      placeBelowPath(browser, new TransferList(all, messages.upload.list, messages));
       browser.node.addEventListener(
         'drop',
         (event) => {
@@ -84,52 +82,26 @@ export const uploads: JupyterFrontEndPlugin<void> = {
         await all.add(picked, folder, taken);
       }
     };
-    const current = () => factory.tracker.currentWidget ?? standard;
 
     app.commands.addCommand(COMMAND, {
       label: messages.upload.command,
       caption: messages.upload.caption,
       icon: fileUploadIcon,
       isEnabled: () => {
-        const browser = current();
+        const browser = place.current;
         return browser !== null && place.folderOf(browser) !== null;
       },
       execute: async () => {
-        const browser = current();
+        const browser = place.current;
         const folder = browser && place.folderOf(browser);
         if (browser && folder !== null) await send(browser, folder, await choose(true));
       },
     });
     palette?.addItem({ command: COMMAND, category: messages.upload.category });
-    factory.tracker.forEach(attach);
-    factory.tracker.widgetAdded.connect((_, browser) => attach(browser));
+    place.forEach(attach);
     void all.recall();
   },
 };
-
-/** Where files go, and where they show when they are there. */
-class Place {
-  readonly #contents: Contents.IManager;
-  readonly #factory: IFileBrowserFactory;
-
-  constructor(contents: Contents.IManager, factory: IFileBrowserFactory) {
-    this.#contents = contents;
-    this.#factory = factory;
-  }
-
-  /** The folder that a browser shows, below the server's root; null where it is not the server's. */
-  folderOf({ model }: FileBrowser): string | null {
-    if (!model.allowFileUploads || !OWN_DRIVES.has(this.#contents.driveName(model.path)))
-      return null;
-    return this.#contents.localPath(model.path);
-  }
-
-  refresh(folder: string): void {
-    this.#factory.tracker.forEach((browser) => {
-      if (this.folderOf(browser) === folder) void browser.model.refresh();
-    });
-  }
-}
 
 async function readSettings(
   registry: ISettingRegistry | null,

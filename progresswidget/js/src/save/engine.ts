@@ -138,7 +138,11 @@ class Saving {
     const watch = new Watchdog(this.#around.signal);
     try {
       const response = await fetch(this.#job.url, {
-        headers: requestHeaders(this.#file.offset, this.#remote),
+        headers: {
+          ...requestHeaders(this.#file.offset, this.#remote),
+          // Of a file that no export made the server knows no digest until it is asked for one.
+          'Want-Repr-Digest': 'sha-256=1',
+        },
         // Cookies alone, and never out of the browser's cache: the validators are ours.
         credentials: 'same-origin',
         cache: 'no-store',

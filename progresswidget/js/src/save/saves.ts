@@ -16,16 +16,21 @@ const saves = new Map<string, Save>();
 
 /** The save of the file of a finished job: one for the page, however many bars show it. */
 export function saveOf(server: Server, record: JobRecord): Save {
-  const url = fileAddress(server, record);
+  return saveAt(fileAddress(server, record), record.name);
+}
+
+/** The save of the file at an address. */
+export function saveAt(url: string, name: string): Save {
   let save = saves.get(url);
   if (!save) {
-    save = new Save(url, record.name);
+    save = new Save(url, name);
     saves.set(url, save);
   }
   return save;
 }
 
 export class Save {
+  readonly direction = 'save';
   readonly #url: string;
   readonly #name: string;
   readonly #listeners = new Set<Listener>();
@@ -76,6 +81,11 @@ export class Save {
     };
     await keep('saves', entry);
     this.#run(entry);
+  }
+
+  /** Once more from the first byte. Needs a click. */
+  async again(): Promise<void> {
+    await this.begin();
   }
 
   /** Go on after a pause, a failure or a reload. Needs a click, if the browser wants to ask. */

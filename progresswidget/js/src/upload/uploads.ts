@@ -116,6 +116,7 @@ export class Uploads {
 }
 
 export class Upload {
+  readonly direction = 'upload';
   readonly #uploads: Uploads;
   readonly #listeners = new Set<(state: TransferState) => void>();
   readonly #living = new AbortController();

@@ -1,0 +1,124 @@
+/** Everything that is said, as a type: each language has one table, complete by it. */
+
+import type { FailureKey } from '../actions';
+import type { FileFailureKey } from '../files';
+import type { TransferButton } from '../icons';
+import type { Action, JobError, Phase, Status } from '../protocol';
+import type { OfflineReason } from '../socket';
+import type { TransferFailure } from '../transfer';
+import type { Direction } from '../transfer_presentation';
+
+/** What is said of a job that did not come to its end. */
+export type ErrorText = Pick<JobError, 'message' | 'hint'>;
+
+export interface Messages {
+  /** A BCP 47 tag, for `lang` and `Intl`. */
+  readonly locale: string;
+  readonly label: (name: string, kind: string) => string;
+  readonly connecting: string;
+  readonly status: Readonly<Record<Exclude<Status, 'running'>, string>>;
+  readonly phase: Readonly<Record<Phase, string>>;
+  readonly action: Readonly<Record<Action | 'download' | 'follow' | 'save' | 'reconnect', string>>;
+  readonly pending: Readonly<Record<Action | 'download' | 'follow' | 'save', string>>;
+  readonly rows: (count: string) => string;
+  readonly rowsOf: (count: string, total: string) => string;
+  /** How many of the rows were there already. */
+  readonly reused: (count: string) => string;
+  readonly rate: (rows: string) => string;
+  /** The same of a transfer, in bytes. */
+  readonly sizeOf: (size: string, total: string) => string;
+  readonly reusedSize: (size: string) => string;
+  readonly speed: (size: string) => string;
+  readonly left: (time: string) => string;
+  readonly elapsed: (time: string) => string;
+  readonly digest: (start: string) => string;
+  readonly reconnecting: (attempt: number, of: number) => string;
+  readonly offline: Readonly<Record<OfflineReason, string>>;
+  /** Shown in place of the buttons where the kernel could not hear them. */
+  readonly stopByHand: string;
+  readonly failure: Readonly<Record<FailureKey, string>>;
+  readonly transfer: TransferMessages;
+  /** Of the thin bar: what left the server for a download that is not this page's. */
+  readonly received: {
+    readonly label: (name: string) => string;
+    readonly running: (bytes: string) => string;
+    readonly complete: (bytes: string) => string;
+    readonly stopped: (bytes: string) => string;
+  };
+  readonly upload: UploadMessages;
+  readonly files: FilesMessages;
+  /** By the code of a job's error; any other code is shown in the server's own words. */
+  readonly error: Readonly<
+    Record<
+      | 'kernel-died'
+      | 'kernel-restarted'
+      | 'kernel-stopped'
+      | 'kernel-silent'
+      | 'process-died'
+      | 'keyboard-interrupt'
+      | 'unknown-task',
+      ErrorText
+    >
+  >;
+}
+
+/** Of one file on its way between the server and this computer. */
+export interface TransferMessages {
+  readonly label: Readonly<Record<Direction, (name: string) => string>>;
+  readonly starting: string;
+  readonly checking: string;
+  readonly paused: string;
+  readonly failed: string;
+  readonly running: Readonly<Record<Direction, string>>;
+  readonly done: Readonly<Record<Direction, string>>;
+  readonly verified: Readonly<Record<Direction, string>>;
+  readonly waiting: (attempt: number, of: number) => string;
+  readonly bytesOf: (bytes: string, total: string) => string;
+  readonly rate: (bytes: string) => string;
+  readonly action: Readonly<Record<TransferButton, string>>;
+  readonly failure: Readonly<Record<TransferFailure, string>>;
+}
+
+/** Of the uploads in the file browser. */
+export interface UploadMessages {
+  readonly command: string;
+  readonly caption: string;
+  readonly list: string;
+  readonly replaceTitle: string;
+  readonly replaceBody: (name: string) => string;
+  readonly replace: string;
+  readonly keep: string;
+  /** Of the command palette: JupyterLab's own word, so that they stand together. */
+  readonly category: string;
+}
+
+/** Of downloads, archives and links in the file browser. */
+export interface FilesMessages {
+  readonly download: string;
+  readonly saveCaption: string;
+  readonly downloadCaption: string;
+  /** Of what is picked. */
+  readonly archive: string;
+  /** Of the folder that is shown. */
+  readonly archiveWhole: string;
+  readonly archiveCaption: string;
+  readonly link: string;
+  readonly linkCaption: string;
+  readonly list: string;
+  readonly linkTitle: string;
+  readonly linkBody: (name: string) => string;
+  readonly lifetime: string;
+  /** How many links are open, and until when the last is. */
+  readonly open: (count: number, time: string) => string;
+  readonly closeAll: (count: number) => string;
+  readonly closeOne: string;
+  readonly copy: string;
+  readonly copiedTitle: string;
+  readonly madeTitle: string;
+  readonly byHand: string;
+  readonly until: (name: string, time: string) => string;
+  readonly cancel: string;
+  readonly close: string;
+  readonly failed: string;
+  readonly failure: Readonly<Record<FileFailureKey, string>>;
+}

@@ -1,0 +1,123 @@
+/** Downloads, archives and links in the file browser's context menu. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { Dialog, showDialog } from '@jupyterlab/apputils';
+import {
+  type FileBrowser,
+  IDefaultFileBrowser,
+  IFileBrowserFactory,
+} from '@jupyterlab/filebrowser';
+import { ITranslator } from '@jupyterlab/translation';
+import { downloadIcon, linkIcon } from '@jupyterlab/ui-components';
+import { archiveAddress, contentsAddress, downloadFile, FileFailure } from '../files';
+import { type Messages, messagesFor } from '../i18n';
+import { canSave } from '../save/file_access';
+import { FileSaves } from '../save/file_saves';
+import { giveLink } from './link_dialog';
+import { type Chosen, Place } from './place';
+import { labServer } from './server';
+import { placeBelowPath, TransferList } from './transfer_list';
+
+const DOWNLOAD = 'progresswidget:download';
+const ARCHIVE = 'progresswidget:archive';
+const LINK = 'progresswidget:link';
+/** What the server takes of one folder at a time. */
+const MOST_NAMES = 500;
+
+export const files: JupyterFrontEndPlugin<void> = {
+  id: 'progresswidget:files',
+  description: 'Downloads files and folders, and makes links to files.',
+  autoStart: true,
+  optional: [IFileBrowserFactory, IDefaultFileBrowser, ITranslator],
+  activate(
+    app: JupyterFrontEnd,
+    factory: IFileBrowserFactory | null,
+    standard: FileBrowser | null,
+    translator: ITranslator | null,
+  ) {
+    if (!factory) return;
+    const messages = messagesFor(
+      translator?.languageCode,
+      document.documentElement.lang,
+      navigator.language,
+    );
+    const server = labServer(app.serviceManager.serverSettings);
+    const place = new Place(app.serviceManager.contents, factory, standard);
+    const saves = new FileSaves(contentsAddress(server, ''));
+    const { commands } = app;
+
+    const chosen = () => (place.current ? place.chosenIn(place.current) : []);
+    const oneFile = (): Chosen | null => {
+      const [first, ...others] = chosen();
+      return first && others.length === 0 && !first.isFolder ? first : null;
+    };
+    const guarded = (work: () => Promise<void>) => () => orSay(work, messages);
+
+    commands.addCommand(DOWNLOAD, {
+      label: messages.files.download,
+      caption: canSave() ? messages.files.saveCaption : messages.files.downloadCaption,
+      icon: downloadIcon,
+      isVisible: () => oneFile() !== null,
+      execute: guarded(async () => {
+        const file = oneFile();
+        if (!file) return;
+        const url = contentsAddress(server, file.path);
+        if (canSave()) await saves.begin(url, file.name);
+        else await downloadFile(url, file.name);
+      }),
+    });
+    commands.addCommand(ARCHIVE, {
+      label: ({ whole }) => (whole ? messages.files.archiveWhole : messages.files.archive),
+      caption: messages.files.archiveCaption,
+      icon: downloadIcon,
+      isVisible: ({ whole }) => {
+        if (whole) return place.current !== null && place.folderOf(place.current) !== null;
+        const all = chosen();
+        return all.length > 1 || all.some(({ isFolder }) => isFolder);
+      },
+      execute: ({ whole }) =>
+        orSay(async () => {
+          const folder = place.current && place.folderOf(place.current);
+          if (folder === null) return;
+          const names = whole ? [] : chosen().map(({ name }) => name);
+          if (names.length > MOST_NAMES) throw new FileFailure('tooMany');
+          await downloadFile(archiveAddress(server, folder, names), archiveName(folder, names));
+        }, messages),
+    });
+    commands.addCommand(LINK, {
+      label: messages.files.link,
+      caption: messages.files.linkCaption,
+      icon: linkIcon,
+      isVisible: () => oneFile() !== null,
+      execute: guarded(async () => {
+        const file = oneFile();
+        if (file) await giveLink(server, file, messages);
+      }),
+    });
+    place.forEach((browser) => {
+      placeBelowPath(browser, new TransferList(saves, messages.files.list, messages));
+    });
+    if (canSave()) void saves.recall();
+  },
+};
+
+/** The server's own rule; what it sends along is what counts. */
+function archiveName(folder: string, names: readonly string[]): string {
+  const [first, ...others] = names;
+  const stem = first !== undefined && others.length === 0 ? first : folder.split('/').at(-1);
+  return `${stem || 'files'}.zip`;
+}
+
+/** Do what a menu asks for, and say it in words where it fails. */
+async function orSay(work: () => Promise<void>, { files: { failure, failed, close } }: Messages) {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof FileFailure)) throw error;
+    await showDialog({
+      title: failed,
+      body: failure[error.key],
+      buttons: [Dialog.okButton({ label: close })],
+    });
+  }
+}

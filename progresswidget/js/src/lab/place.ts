@@ -1,0 +1,68 @@
+/** Where in the server's folders a person is, and what they have picked there. */
+
+import type { FileBrowser, IFileBrowserFactory } from '@jupyterlab/filebrowser';
+import type { Contents } from '@jupyterlab/services';
+
+/** Drives whose files are those below the server's root; of others we know nothing. */
+const OWN_DRIVES = new Set(['', 'RTC']);
+
+/** A file or a folder, by its path below the server's root. */
+export interface Chosen {
+  readonly name: string;
+  readonly path: string;
+  readonly isFolder: boolean;
+}
+
+export class Place {
+  readonly #contents: Contents.IManager;
+  readonly #factory: IFileBrowserFactory;
+  readonly #standard: FileBrowser | null;
+
+  constructor(
+    contents: Contents.IManager,
+    factory: IFileBrowserFactory,
+    standard: FileBrowser | null,
+  ) {
+    this.#contents = contents;
+    this.#factory = factory;
+    this.#standard = standard;
+  }
+
+  /** The file browser that was used last. */
+  get current(): FileBrowser | null {
+    return this.#factory.tracker.currentWidget ?? this.#standard;
+  }
+
+  /** The folder that a browser shows, below the server's root; null where it is not the server's. */
+  folderOf({ model }: FileBrowser): string | null {
+    return this.#isOwn(model.path) ? this.#contents.localPath(model.path) : null;
+  }
+
+  /** What is picked in a browser; nothing where it is not the server's. */
+  chosenIn(browser: FileBrowser): readonly Chosen[] {
+    return [...browser.selectedItems()]
+      .filter(({ path }) => this.#isOwn(path))
+      .map(({ name, path, type }) => ({
+        name,
+        path: this.#contents.localPath(path),
+        isFolder: type === 'directory',
+      }));
+  }
+
+  /** Look anew at a folder, wherever it is shown. */
+  refresh(folder: string): void {
+    this.#factory.tracker.forEach((browser) => {
+      if (this.folderOf(browser) === folder) void browser.model.refresh();
+    });
+  }
+
+  /** Do something with every browser there is and will be. */
+  forEach(use: (browser: FileBrowser) => void): void {
+    this.#factory.tracker.forEach(use);
+    this.#factory.tracker.widgetAdded.connect((_, browser) => use(browser));
+  }
+
+  #isOwn(path: string): boolean {
+    return OWN_DRIVES.has(this.#contents.driveName(path));
+  }
+}
