@@ -83,9 +83,11 @@ def export(
         paths, folders and bytes.
 
         The index of a pandas frame follows pandas: in CSV it is the first column, as with
-        `DataFrame.to_csv`; in Parquet a `RangeIndex` is kept as metadata and any other becomes a
-        column, as with `DataFrame.to_parquet`, so that `pandas.read_parquet` gives the frame
-        back. ``index=True`` or ``index=False`` says otherwise.
+        `DataFrame.to_csv`; in JSON and SQLite it has the name that `DataFrame.reset_index` would
+        give it, and a `RangeIndex` without a name is left out; in Parquet a `RangeIndex` is kept
+        as metadata and any other becomes a column, as with `DataFrame.to_parquet`, so that
+        `pandas.read_parquet` gives the frame back. ``index=True`` or ``index=False`` says
+        otherwise.
     path
         Where to write. The ending chooses the format: ``.csv``, ``.parquet``, ``.xlsx``, … ;
         ``python -m progresswidget formats`` lists them with their options.

@@ -67,7 +67,8 @@ def locate(path: str | os.PathLike[str]) -> Path:
     given = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(given, str):
         raise DestinationError(
-            f"The path must be text or a pathlib.Path, not {type(given).__name__}."
+            f"The path must be text or a pathlib.Path, not {type(given).__name__}.",
+            "The frame comes first: export(frame, path).",
         )
     try:
         given.encode()

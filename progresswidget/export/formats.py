@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from progresswidget.export.options import Option
     from progresswidget.export.writers import Heading, Writer
 
-Flavour: TypeAlias = Literal["text", "columnar"]
-"""Whether a format holds values as text or with their types: pandas' index depends on it."""
+Flavour: TypeAlias = Literal["text", "records", "columnar"]
+"""Whether a format holds values as text, as text under names, or with their types: pandas' index
+depends on it."""
 Holds: TypeAlias = Literal["table", "tables", "entries"]
 """Whether a file holds one table, several under their names, or files."""
 
@@ -128,7 +129,7 @@ FORMATS: Final[dict[str, Format]] = {
             "ndjson",
             "application/x-ndjson",
             (".ndjson", ".jsonl"),
-            "text",
+            "records",
             f"{_WRITERS}.json:NdjsonWriter",
             compressible=True,
         ),
@@ -136,7 +137,7 @@ FORMATS: Final[dict[str, Format]] = {
             "json",
             "application/json",
             (".json",),
-            "text",
+            "records",
             f"{_WRITERS}.json:JsonWriter",
             compressible=True,
         ),
@@ -188,7 +189,7 @@ FORMATS: Final[dict[str, Format]] = {
             "sqlite",
             "application/vnd.sqlite3",
             (".sqlite", ".sqlite3", ".db"),
-            "text",
+            "records",
             f"{_WRITERS}.sqlite:SqliteWriter",
             holds="tables",
         ),

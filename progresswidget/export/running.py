@@ -6,7 +6,7 @@ from concurrent.futures import wait
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from progresswidget.errors import ProgressWidgetError, SourceError
+from progresswidget.errors import ColumnError, ProgressWidgetError, SourceError
 from progresswidget.export import journal
 from progresswidget.export.destination import create_part, reopen_part
 from progresswidget.export.digest import chain
@@ -90,6 +90,7 @@ class Run:
         self._verification: Verification | None = None
         self._placed: list[Placed] = []
         self._small: list[tuple[int, Piece]] = []
+        self._unbegun: list[int] = []
         self._position = 0
         self._chain = bytes(16)
 
@@ -111,7 +112,8 @@ class Run:
             if any(section.content.once for section in self._sections):
                 self._check_part(len(earlier.records))
         try:
-            return self._fill()
+            with self._blaming_the_values():
+                return self._fill()
         finally:
             if self._sink is not None:
                 self._sink.close()
@@ -127,7 +129,7 @@ class Run:
         self._add(writer.head())
         with closing(self._by_section()) as sections:
             for index, units in sections:
-                self._add(writer.begin(index, self._position))
+                self._begin(index)
                 first = len(self._placed)
                 for unit in units:
                     self._place(unit, index)
@@ -147,6 +149,27 @@ class Run:
         if writer.writes_itself:
             writer.close()
         return self._sink.finish(written_by_others=writer.writes_itself)
+
+    @contextmanager
+    def _blaming_the_values(self) -> Iterator[None]:
+        """Turn what an engine raises for a value that was not foreseen into a `ColumnError`."""
+        try:
+            yield
+        except (ProgressWidgetError, OSError, MemoryError, StartOver, Damaged, AssertionError):
+            raise
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
+            raise ColumnError(
+                f"A value from row {self._progress.rows:,} on cannot be written: {reason(error)}",
+                "Change the type of its column, or leave the column out.",
+            ) from error
+
+    def _begin(self, section: int) -> None:
+        if self._writer.writes_itself and self._comparing.on:
+            self._unbegun.append(section)  # there is no file yet that it could write to
+        else:
+            self._add(self._writer.begin(section, self._position))
 
     def _add(self, pieces: Iterable[Piece]) -> int:
         before = self._position
@@ -273,6 +296,8 @@ class Run:
             journal=self._lease.descriptor if self._key else -1,
             filter=self._filter,
         )
+        for section in self._unbegun:
+            self._add(self._writer.begin(section, self._position))
 
     def _check_part(self, units: int) -> None:
         good = units if self._verification is None else self._verification.good()
@@ -368,6 +393,11 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(held)
 
 
+def is_panic(error: BaseException) -> bool:
+    """Say whether an error is a bug in polars, which surfaces as what is no `Exception`."""
+    return type(error).__name__ == "PanicException"
+
+
 @contextmanager
 def blaming_the_source() -> Iterator[None]:
     """Turn what the user's frame raises into a `SourceError`."""
@@ -378,7 +408,6 @@ def blaming_the_source() -> Iterator[None]:
     except Exception as error:
         raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
     except BaseException as error:
-        # A bug in polars surfaces as a PanicException, which is no Exception.
-        if type(error).__name__ != "PanicException":
+        if not is_panic(error):
             raise
         raise SourceError(f"The frame failed while it was read: {reason(error)}") from error

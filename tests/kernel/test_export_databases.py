@@ -60,6 +60,23 @@ def test_several_frames_are_several_tables(ending: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
+def test_a_database_that_is_exported_again_is_kept_or_written_anew(
+    ending: str, tmp_path: Path
+) -> None:
+    def export(*rows: int) -> tuple[int, list[tuple[Any, ...]]]:
+        frames = {"empty": pa.table({"z": pa.array([], pa.int8())}), "t": pa.table({"n": rows})}
+        result = Export(frames, tmp_path / f"t.{ending}").run(Progress())
+        return result.reused, ask(result.path, "SELECT n FROM t ORDER BY n")
+
+    assert export(1, 2, 3) == (0, [(1,), (2,), (3,)])
+    assert export(1, 2, 3) == (3, [(1,), (2,), (3,)])
+    assert export(1, 2, 4) == (0, [(1,), (2,), (4,)])
+    assert export(1, 2) == (0, [(1,), (2,)])
+    assert export(1, 2, 4, 5) == (0, [(1,), (2,), (4,), (5,)])
+    assert list(tmp_path.iterdir()) == [tmp_path / f"t.{ending}"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_the_table_may_have_another_name(ending: str, tmp_path: Path) -> None:
     table = pa.table({"x": [1]})
     path = Export(table, tmp_path / f"t.{ending}", options={"table": "mine"}).run(Progress()).path

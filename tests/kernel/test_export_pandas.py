@@ -3,6 +3,9 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import io
+import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +74,44 @@ def test_the_index_goes_where_to_parquet_puts_it(name: str, index: Any, tmp_path
     frame.to_parquet(theirs, index=index)
     assert pq.read_schema(ours).names == pq.read_schema(theirs).names
     pd.testing.assert_frame_equal(pd.read_parquet(ours), pd.read_parquet(theirs))
+
+
+RECORD_NAMES = {
+    "range": [],
+    "range_with_step": [],
+    "named_range": ["row"],
+    "text": ["index"],
+    "named_text": ["key"],
+    "times": ["when"],
+    "zoned": ["when"],
+    "categories": ["c"],
+    "levels": ["l", "level_1"],
+    "objects": ["o"],
+}
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_the_index_is_named_where_every_value_has_a_name(name: str, tmp_path: Path) -> None:
+    frame = small().set_axis(INDEXES[name], axis=0)
+    rows = [json.loads(row) for row in write(frame, tmp_path / "t.ndjson").read_text().splitlines()]
+    assert [list(row) for row in rows] == [[*RECORD_NAMES[name], "n", "t"]] * 2
+    with closing(sqlite3.connect(write(frame, tmp_path / "t.sqlite"))) as database:
+        assert database.execute("SELECT * FROM t").fetchall() == [tuple(r.values()) for r in rows]
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_an_index_that_is_wanted_is_named_as_by_reset_index(name: str, tmp_path: Path) -> None:
+    frame = small().set_axis(INDEXES[name], axis=0)
+    row = json.loads(write(frame, tmp_path / "t.ndjson", index=True).read_text().splitlines()[0])
+    assert list(row) == list(frame.reset_index())
+    row = json.loads(write(frame, tmp_path / "t.ndjson", index=False).read_text().splitlines()[0])
+    assert list(row) == ["n", "t"]
+
+
+def test_the_name_of_an_index_gives_way_to_a_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"index": [1]}, index=["x"])
+    row = json.loads(write(frame, tmp_path / "t.ndjson").read_text())
+    assert row == {"level_0": "x", "index": 1}
 
 
 FRAMES: dict[str, pd.DataFrame] = {

@@ -1,9 +1,11 @@
 """pandas DataFrames and Series, converted slice by slice, with all types fixed beforehand.
 
 The index follows pandas' own writers. As text (`to_csv`) it comes first, under its names, where an
-index without a name has an empty heading. With types (`to_parquet`) a `RangeIndex` is only
-described in the metadata, any other is a column, and `pandas.read_parquet` brings it back. The
-option ``index`` overrides this: True writes it as columns always, False never.
+index without a name has an empty heading. Where each value needs a name (JSON, SQLite) it has that
+of `reset_index`, and a `RangeIndex` without a name, which only counts, is left out. With types
+(`to_parquet`) a `RangeIndex` is only described in the metadata, any other is a column, and
+`pandas.read_parquet` brings it back. The option ``index`` overrides this: True writes it as columns
+always, False never.
 
 Labels of columns become text. Those of a `MultiIndex` are joined with ``_`` (empty levels are left
 out), so that every reader can name them. A missing value of any kind (None, NaN, NaT, NA) is
@@ -58,7 +60,7 @@ def read(frame: pd.DataFrame | pd.Series[Any], flavour: Flavour, *, index: bool 
     frame
         The DataFrame or Series.
     flavour
-        Whether the index is written as `to_csv` or as `to_parquet` does.
+        Whether the index is written as `to_csv`, `reset_index` or `to_parquet` has it.
     index
         Whether it is written at all; None for the default of that writer.
 
@@ -71,17 +73,18 @@ def read(frame: pd.DataFrame | pd.Series[Any], flavour: Flavour, *, index: bool 
 
     kept = _table(frame).copy(deep=False)
     labels = [label(each) for each in kept.columns]
-    text = flavour == "text"
+    text = flavour != "columnar"
     columns = [
         _column(name, kept.iloc[:, position], text=text) for position, name in enumerate(labels)
     ]
     if text:
-        if index is not False:
-            columns = _index_columns(kept.index, text=True) + columns
+        names = _index_names(kept.index, labels, flavour, wanted=index)
+        if names:
+            columns = _index_columns(kept.index, names, text=True) + columns
         schema = pa.schema([(column.name, column.kind) for column in columns])
     else:
         metadata, names = _metadata(kept, labels, columns, index=index)
-        extra = _index_columns(kept.index, text=False, names=names) if names else []
+        extra = _index_columns(kept.index, names, text=False) if names else []
         columns += extra
         schema = pa.schema([(column.name, column.kind) for column in columns], metadata=metadata)
     return Source(schema, len(kept), lambda: _batches(columns, schema, len(kept)))
@@ -113,10 +116,26 @@ def _batches(
         start = stop
 
 
-def _index_columns(index: pd.Index, *, text: bool, names: list[str] | None = None) -> list[Column]:
+def _index_names(
+    index: pd.Index, labels: list[str], flavour: Flavour, *, wanted: bool | None
+) -> list[str]:
+    """Return the names of the index columns of a file of text; none, if it is not written."""
+    if wanted is False:
+        return []
+    if flavour == "text":
+        return ["" if name is None else label(name) for name in index.names]
+    is_plain = index.names == [None]
+    if wanted is None and is_plain and isinstance(index, sys.modules["pandas"].RangeIndex):
+        return []
+    if is_plain and "index" not in labels:
+        return ["index"]
+    return [
+        f"level_{level}" if name is None else label(name) for level, name in enumerate(index.names)
+    ]
+
+
+def _index_columns(index: pd.Index, names: list[str], *, text: bool) -> list[Column]:
     levels = range(index.nlevels)
-    if names is None:
-        names = ["" if name is None else label(name) for name in index.names]
     return [
         _values_column(
             name,

@@ -63,7 +63,7 @@ def batches_of(frame: pl.DataFrame, flavour: Flavour) -> Iterable[pa.RecordBatch
     """
     import pyarrow as pa
 
-    if flavour == "text":
+    if flavour != "columnar":
         return cast("Iterable[pa.RecordBatch]", pa.RecordBatchReader.from_stream(frame))
     return cast("Iterable[pa.RecordBatch]", frame.to_arrow().to_batches())
 
@@ -73,7 +73,7 @@ def schema_of(frame: pl.DataFrame, flavour: Flavour) -> pa.Schema:
     import pyarrow as pa
 
     empty = frame.clear()
-    if flavour == "text":
+    if flavour != "columnar":
         return pa.RecordBatchReader.from_stream(empty).schema
     return empty.to_arrow().schema
 

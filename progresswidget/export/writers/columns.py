@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import texts
+from progresswidget.export.writers.columns_bounds import bounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,9 @@ def plan(kind: pa.DataType) -> Plan:
         return plan(kind.value_type).after(decode_runs)
     if pa.types.is_nested(kind) or pa.types.is_interval(kind):
         return _in_python(kind)
-    return _number(kind) or _moment(kind) or _bytes(kind) or Plan()
+    found = _number(kind) or _moment(kind) or _bytes(kind) or Plan()
+    check = bounded(kind)
+    return found if check is None else found.after(check)
 
 
 def _in_python(kind: pa.DataType) -> Plan:
@@ -145,7 +148,7 @@ def _moment(kind: pa.DataType) -> Plan | None:
     import pyarrow as pa
 
     if pa.types.is_date64(kind):
-        return _casting(pa.date32())
+        return plan(pa.date32()).after(lambda array: array.cast(pa.date32()))
     if pa.types.is_duration(kind):
         return Plan(to_text=lambda expression: expression.dt.to_string("iso"))
     if pa.types.is_timestamp(kind) and kind.tz is not None:

@@ -83,7 +83,12 @@ def frame_of(batches: Sequence[pa.RecordBatch], plans: Sequence[Plan], start: in
         return frame.select(texts)
     except pl.exceptions.PolarsError:
         for name, text in zip(batches[0].schema.names, texts, strict=True):
-            _try(name, start, frame.height, lambda at, size: frame.slice(at, size).select(text))  # noqa: B023 - called at once
+            blame_a_row(
+                name,
+                start,
+                frame.height,
+                lambda at, size: frame.slice(at, size).select(text),  # noqa: B023 - called at once
+            )
         raise
 
 
@@ -94,13 +99,35 @@ def _arrays(batch: pa.RecordBatch, plans: Sequence[Plan], start: int) -> list[pa
             arrays.append(each.to_arrow(array))
         except (ValueError, TypeError, OverflowError, NotImplementedError):
             # pyarrow's own errors are of these kinds.
-            _try(name, start, len(array), lambda at, size: each.to_arrow(array.slice(at, size)))  # noqa: B023 - called at once
+            blame_a_row(
+                name,
+                start,
+                len(array),
+                lambda at, size: each.to_arrow(array.slice(at, size)),  # noqa: B023 - called at once
+            )
             raise
     return arrays
 
 
-def _try(name: str, start: int, rows: int, convert: Callable[[int, int], Any]) -> None:
-    """Raise an error for the first row of a column that `convert` fails on, if it does."""
+def blame_a_row(name: str, start: int, rows: int, convert: Callable[[int, int], Any]) -> None:
+    """Raise an error for the first row of a column that `convert` fails on, if it does.
+
+    Parameters
+    ----------
+    name
+        The column.
+    start
+        The rows before the first one.
+    rows
+        How many there are.
+    convert
+        Called with the place of some of them, counted from the first one, and their number.
+
+    Raises
+    ------
+    ColumnError
+        It names the column and the row.
+    """
     low, high = 0, rows
     error = _failure(convert, low, high)
     if error is None:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from progresswidget.export.writers.columns import OFFSET, Plan, plan
+from progresswidget.export.writers.columns_bounds import bounded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -144,6 +145,9 @@ def _by_polars(array: pa.Array, unit: str, zone: str) -> pa.Array:
     import polars as pl
     import pyarrow as pa
 
+    check = bounded(pa.timestamp(unit))
+    if check is not None:
+        check(array)
     # polars has no seconds: it takes them as milliseconds.
     fraction = f"%.{DIGITS[unit]}f" if DIGITS[unit] else ""
     moments = pl.Series(array.cast(pa.timestamp(unit)))

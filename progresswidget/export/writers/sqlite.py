@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import Encoded, Heading, Placed, Writer, columns, databases
+from progresswidget.export.writers.columns_frame import blame_a_row
 from progresswidget.export.writers.storable import without_dictionary
 
 if TYPE_CHECKING:
@@ -214,12 +215,14 @@ class _Column:
         """
         try:
             series = self.series(array)
-        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
-            raise ColumnError(
-                f"The column {self.name!r} has a value between the rows {start:,} and"
-                f" {start + len(array):,} that cannot be written as text: {error}",
-                "Change the column's type or leave it out.",
-            ) from error
+        except (ValueError, TypeError, OverflowError, NotImplementedError):
+            blame_a_row(
+                self.name,
+                start,
+                len(array),
+                lambda at, size: self.series(array.slice(at, size)),
+            )
+            raise
         if str(series.dtype) == "UInt64":
             large = (series > LARGEST).arg_true()
             if len(large):

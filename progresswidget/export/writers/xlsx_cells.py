@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import columns, xlsx_parts
+from progresswidget.export.writers.columns_frame import blame_a_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +98,7 @@ class Cells:
         self.name: str = field.name
         self.plan = columns.plan(field.type)
         try:
-            sample = self._converted([pa.nulls(1, field.type)])
+            sample = self._converted([pa.nulls(1, field.type)], 0)
             self._kind = _kind(sample.dtype, date_format, datetime_format)
             self.forms([pa.nulls(1, field.type)], 0, {})
         except Exception as error:
@@ -137,7 +138,7 @@ class Cells:
         """
         import polars as pl
 
-        series = self._converted(arrays)
+        series = self._converted(arrays, start)
         if self._kind is None:
             return (self._text_form(series, start),)
         contents, exceptions = self._kind.split(series)
@@ -149,18 +150,20 @@ class Cells:
         others = series.to_frame("x").select(pl.when(exceptions).then(pl.col("x"))).to_series()
         return (form, self._text_form(others, start))
 
-    def _converted(self, arrays: list[pa.Array]) -> pl.Series:
+    def _converted(self, arrays: list[pa.Array], start: int) -> pl.Series:
         import polars as pl
         import pyarrow as pa
 
+        whole = pa.chunked_array(arrays)
         try:
             plain = [self.plan.to_arrow(array) for array in arrays]
-        except (ValueError, TypeError, OverflowError, NotImplementedError) as error:
-            raise ColumnError(
-                f"The column {self.name!r} has a value that cannot be written: {error}",
-                "Change the column's type or leave it out.",
-            ) from error
+        except (ValueError, TypeError, OverflowError, NotImplementedError):
+            blame_a_row(self.name, start, len(whole), self._convert_some(whole))
+            raise
         return pl.Series("x", pa.chunked_array(plain))
+
+    def _convert_some(self, whole: pa.ChunkedArray) -> Callable[[int, int], object]:
+        return lambda at, size: [self.plan.to_arrow(each) for each in whole.slice(at, size).chunks]
 
     def _text_form(self, series: pl.Series, start: int) -> Form:
         texts = _as_text(series, self.plan)
