@@ -106,6 +106,12 @@ class ExportStoppedError(ExportCancelledError):
     code = "keyboard-interrupt"
 
 
+class ExportHeldError(ExportStoppedError):
+    """The same in a kernel, whose end may be what the interrupt was for: the next run goes on."""
+
+    final = False
+
+
 class KernelStoppedError(ExportCancelledError):
     """The export was ended because its kernel is being shut down."""
 

@@ -26,6 +26,7 @@ from progresswidget.client import ServerUnreachableError, ask, reporter
 from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
+    ExportHeldError,
     ExportInterrupted,
     ExportStoppedError,
     JobStateError,
@@ -34,6 +35,7 @@ from progresswidget.errors import (
     OptionError,
     ProgressWidgetError,
 )
+from progresswidget.export import leftovers
 from progresswidget.export.pipeline import Export, Progress, Result
 from progresswidget.meter import Meter
 from progresswidget.probe import Probe
@@ -116,7 +118,9 @@ def export(
     SourceError
         If the frame fails while it is read.
     ExportInterrupted
-        If the cell was interrupted. No file is left behind; a file that was there before stays.
+        If the cell was interrupted. Seconds later no file is left behind, unless the kernel was
+        interrupted only to be restarted or shut down: then the next run goes on. A file that was
+        there before stays.
     """
     if not isinstance(background, bool):
         raise OptionError(f"background must be True or False, not {background!r}.")
@@ -566,8 +570,13 @@ class Job:
                     bar.draw(self.report())
         except KeyboardInterrupt:
             self._stop_kind = self._stopped_kind
+            # What was sent to another disk is given up at once: the server would keep it for a day.
+            if self._in_kernel and self._kind == "export" and self._sender is None:
+                self._stop_kind = ExportHeldError
             self.cancel()
             _wait(self._settled)
+            if isinstance(self._error, ExportHeldError):
+                leftovers.remove_soon(self._path)
             raise self._interrupted() from None
         finally:
             if bar is not None:
@@ -741,6 +750,7 @@ _active: weakref.WeakSet[Job] = weakref.WeakSet()
 
 def _at_exit() -> None:
     """Let exports finish with a script; end them with a kernel, whose shutdown must not wait."""
+    leftovers.keep_all()
     for job in list(_active):
         job._leave()  # noqa: SLF001
 

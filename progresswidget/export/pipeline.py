@@ -15,7 +15,7 @@ from progresswidget.errors import (
     OptionError,
     ProgressWidgetError,
 )
-from progresswidget.export import finished, journal
+from progresswidget.export import finished, journal, leftovers
 from progresswidget.export.destination import (
     check,
     explain,
@@ -255,6 +255,7 @@ class Export:
             if section.content.once:
                 once.check(section.frame)
         progress.total = self.total
+        leftovers.keep(self.path)
         try:
             with holding(journal_path(self.path), _owner) as lease:
                 return self._write(lease, progress, started)

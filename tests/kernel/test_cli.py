@@ -80,6 +80,16 @@ def test_formats_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert ".csv (.gz .zst .bz2 .xz)" in text
 
 
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    command = [sys.executable, "-m", "progresswidget", "formats"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 1
+
+
 def test_values_are_read_as_what_they_look_like() -> None:
     texts = ["true", "False", "3", "1.5", "NA", "null", '["a"]', "\\t", ""]
     assert [parse_value(text) for text in texts] == [

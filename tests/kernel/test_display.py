@@ -142,7 +142,11 @@ def test_a_cancelled_export_ends_the_cell_with_the_reason(kernel: Kernel, tmp_pa
     code = (
         "reader = pa.RecordBatchReader.from_batches(schema, batches())\n"
         "import progresswidget.job\n"
-        "threading.Timer(0.5, lambda: [j.cancel() for j in progresswidget.job._active]).start()\n"
+        "def cancel():\n"
+        "    while not (found := list(progresswidget.job._active)):\n"
+        "        time.sleep(0.01)\n"
+        "    found[0].cancel()\n"
+        "threading.Thread(target=cancel).start()\n"
         "pw.export(reader, 'slow.csv')"
     )
     reply = kernel.client.execute_interactive(code, output_hook=messages.append, timeout=60)
