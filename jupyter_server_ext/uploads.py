@@ -177,7 +177,9 @@ class Uploads:
             if known is not None:
                 if known.upload.request != request:
                     raise ApiError("key-reused", "The key belongs to another upload.")
-                return known, False
+                if not known.done or await self._run(self._store.stands, known.upload):
+                    return known, False
+                await self.remove(known)
             self._require_room(owner, creation)
             now = self._now()
             upload = Upload(
@@ -219,11 +221,14 @@ class Uploads:
         Raises
         ------
         ApiError
-            As `publish`.
+            ``upload-gone``, if the file was removed or changed since; or as `publish`.
         """
         if not live.done:
             self._lost(live, await self._run(self._store.size, live.upload))
             await self.publish(live)
+        elif not await self._run(self._store.stands, live.upload):
+            await self.remove(live)
+            raise ApiError("upload-gone", "The file is not any more what was uploaded.")
 
     def _lost(self, live: Live, size: int) -> None:
         # Somebody else has cut the file: what was hashed may not be what will come.

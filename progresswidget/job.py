@@ -39,7 +39,6 @@ from progresswidget.export import leftovers
 from progresswidget.export.pipeline import Export, Progress, Result
 from progresswidget.meter import Meter
 from progresswidget.probe import Probe
-from progresswidget.sending import Sender
 from progresswidget.textbar import TextBar
 
 if TYPE_CHECKING:
@@ -48,6 +47,7 @@ if TYPE_CHECKING:
 
     from progresswidget.export.destination import Growing
     from progresswidget.protocol import Action, Json, Status
+    from progresswidget.sending import Sender
 
 DRAW_INTERVAL: Final = 0.1
 """Seconds between two looks of a blocking cell at its job."""
@@ -639,6 +639,8 @@ class Job:
         self._probe = None
         probe.remove()
         if not shared:
+            from progresswidget.sending import Sender  # it brings an HTTP client along
+
             sender = Sender(self._id, self._path, self._progress, overwrite=self._overwrite)
             self._sender = sender
             sender.start()

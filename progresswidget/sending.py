@@ -9,29 +9,32 @@ that it was, the digest of the whole file shows in the end.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import logging
 import os
 import platform
 import threading
 import time
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget import tus
-from progresswidget.client import Connection, Endpoint, ServerUnreachableError
-from progresswidget.errors import SendingError
+import httpx
+
+from progresswidget.client import Endpoint
+from progresswidget.errors import SendingError, TransferError
 from progresswidget.protocol import Place, encode
+from progresswidget.transfer import tus
+from progresswidget.transfer.retry import Clock, Tries
+from progresswidget.transfer.sender import TusSender
+from progresswidget.transfer.session import Server, Session, insist, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from progresswidget.client import Answer
     from progresswidget.export.pipeline import Progress, Result
-
-_log = logging.getLogger("progresswidget")
 
 CHUNK: Final = 4 * 2**20
 """Bytes of one request: what a broken connection makes us send again, at most."""
@@ -39,24 +42,12 @@ TICK: Final = 0.1
 """Seconds between two looks at how far the export is."""
 TIMEOUT: Final = 30.0
 """Seconds that the server may take for a chunk, or for the digest of the whole file."""
-RETRY_FIRST: Final = 0.2
-RETRY_CAP: Final = 5.0
 GIVE_UP: Final = 600.0
 """Seconds without a byte that went through, after which a finished export counts as not sent."""
-
-
-@dataclass(slots=True)
-class _File:
-    """The file that is sent, and how far the server has it."""
-
-    descriptor: int
-    identity: tuple[int, int]
-    known: bool = False
-    """Whether what the server has is ours for certain."""
-    location: str | None = None
-    offset: int = 0
-    told: bool = False
-    """Whether the server knows the length."""
+RETRY_CAP: Final = 5.0
+UPLOADS: Final = "uploads/"
+ABLE: Final = tus.Abilities(creation=True, termination=True, checksum="sha256", max_size=None)
+"""What our own server can do, without asking it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +83,15 @@ class Sender:
         self._task_id, self._path, self._progress = task_id, path, progress
         self._relative = relative(path, Path.cwd())
         self._overwrite = overwrite
-        self._connection: Connection | None = None
+        self._session: Session | None = None
         self._target: str | None = None
         self._file: _File | None = None
         self._result: Result | None = None
         self._attempt = 0
         self._stopped = self._abandoned = False
         self._failure: BaseException | None = None
-        self._moved = time.monotonic()
+        self._tries = Patience(lambda: self._result is not None)
+        self._clock = Clock()
         self._news = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(
@@ -125,7 +117,7 @@ class Sender:
         SendingError
             If the server refuses the file, or cannot be reached for too long.
         """
-        self._moved = time.monotonic()
+        self._tries.progressed()
         self._result = result
         self._news.set()
         while not self._ended.wait(TICK):
@@ -143,46 +135,42 @@ class Sender:
         """
         self._abandoned, self._stopped = abandon, True
         self._news.set()
+        if self._session is not None:
+            self._session.abort()
         self._ended.wait(TIMEOUT)
 
     # --- The thread -----------------------------------------------------------------------------
 
     def _run(self) -> None:
+        self._session = _new_session()
         try:
             self._send_all()
+        except _Stopped:
+            pass
+        except TransferError as error:
+            self._failure = _not_sent(self._path.name, error.message)
         except BaseException as error:  # noqa: BLE001 - raised where the end is waited for
             self._failure = error
         finally:
-            self._forget()
+            self._forget(abandon=self._abandoned)
+            self._session.close()
             self._ended.set()
 
+    def _look(self) -> None:
+        if self._stopped:
+            raise _Stopped
+
     def _send_all(self) -> None:
-        delay = RETRY_FIRST
-        while not self._stopped:
-            try:
-                moved = self._step()
-            except ServerUnreachableError as error:
-                _log.debug("the file cannot be sent now: %s", error)
-                self._disconnect()
-                self._give_up_in_time(error)
-                self._pause(delay)
-                delay = min(2 * delay, RETRY_CAP)
-                continue
-            delay = RETRY_FIRST
+        while True:
+            self._look()
+            moved = self._step()
             if moved is None:
                 return
             if moved:
-                self._moved = time.monotonic()
+                self._tries.progressed()
             else:
-                self._pause(TICK)
-
-    def _give_up_in_time(self, error: Exception) -> None:
-        if self._result is not None and time.monotonic() - self._moved > GIVE_UP:
-            raise _not_sent(self._path.name, str(error)) from error
-
-    def _pause(self, seconds: float) -> None:
-        self._news.wait(seconds)
-        self._news.clear()
+                self._news.wait(TICK)
+                self._news.clear()
 
     def _step(self) -> bool | None:
         """Do one thing; return whether something went through, or None when all is there."""
@@ -192,11 +180,16 @@ class Sender:
         if self._target is None:
             return self._find_place()
         file = self._opened(source)
-        if file.location is None:
+        sender = file.sender
+        if not sender.location:
             self._create(file, source)
             return True
-        if file.offset < source.limit or (source.whole and not file.told):
-            self._append(file, source)
+        if sender.offset > source.limit:
+            self._drop(file)  # it has got what this file does not begin with
+            return True
+        if sender.offset < source.limit or (source.whole and not sender.told):
+            if not sender.send(source.limit, whole=source.whole):
+                self._drop(file)
             return True
         return self._confirm() if source.whole else False
 
@@ -233,15 +226,32 @@ class Sender:
         place = Place(self._relative, path)
         if result is not None:
             place = replace(place, sha256=result.sha256, size=result.bytes)
-        body = encode(place.to_json())
-        answer = self._request("PUT", f"api/jobs/{self._task_id}/place", {}, body.encode())
-        if tus.judge(answer.status, answer.headers).kind == "gone":
-            raise ServerUnreachableError("the server does not know the job yet")
-        self._require(answer)
-        named: dict[str, Any] = json.loads(answer.body)
-        return named
+        body = encode(place.to_json()).encode()
+        address = f"api/jobs/{self._task_id}/place"
+        while True:
+            response = insist(
+                lambda: self._own_session.send("PUT", address, {}, body),
+                address,
+                self._tries,
+                self._clock,
+                self._look,
+            )
+            if response.is_success:
+                named: dict[str, Any] = json.loads(response.read())
+                return named
+            problem = refusal(response, address)
+            wait = self._tries.failure() if response.status_code == HTTPStatus.NOT_FOUND else None
+            if wait is None:
+                raise problem
+            self._clock.wait(wait, self._look)  # the server does not know the job yet
 
     # --- The upload -----------------------------------------------------------------------------
+
+    @property
+    def _own_session(self) -> Session:
+        if self._session is None:
+            raise AssertionError  # the thread makes it before anything else
+        return self._session
 
     def _opened(self, source: _Source) -> _File:
         if self._file is not None and self._file.identity == source.identity:
@@ -252,8 +262,20 @@ class Sender:
         except FileNotFoundError:
             # It got its name this very moment.
             descriptor = os.open(self._path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-        self._file = _File(descriptor, source.identity)
+        self._file = _File(descriptor, source.identity, self._sender(descriptor))
         return self._file
+
+    def _sender(self, descriptor: int) -> TusSender:
+        return TusSender(
+            self._own_session,
+            UPLOADS,
+            descriptor,
+            ABLE,
+            tries=self._tries,
+            clock=self._clock,
+            look=self._look,
+            most=CHUNK,
+        )
 
     @property
     def _key(self) -> str:
@@ -263,85 +285,87 @@ class Sender:
 
     def _create(self, file: _File, source: _Source) -> None:
         folder, _, name = (self._target or "").rpartition("/")
-        metadata = {"filename": name, "path": folder}
-        if self._overwrite:
-            metadata["overwrite"] = "true"
-        answer = self._request("POST", "uploads/", tus.creation(metadata, key=self._key))
-        self._require(answer)
-        file.location = f"uploads/{answer.headers.get('Location', '').rsplit('/', 1)[-1]}"
-        file.offset = tus.judge(answer.status, answer.headers).offset or 0
-        done = answer.headers.get("Content-Location") is not None
+        overwrite = "true" if self._overwrite else ""
+        metadata = {"filename": name, "path": folder, "overwrite": overwrite}
+        sender = file.sender
+        sender.create(metadata, self._key, None)
         if file.known:
-            file.told = done
-        elif done or file.offset > source.start:
+            sender.told = bool(sender.place)
+        elif sender.place or sender.offset > source.start:
             # An upload of an earlier file, or of data that is not what it was.
-            self._delete(file)
+            self._drop(file)
         else:
             file.known = True
 
-    def _append(self, file: _File, source: _Source) -> None:
-        size = min(CHUNK, source.limit - file.offset)
-        data = os.pread(file.descriptor, size, file.offset)
-        length = source.limit if source.whole and file.offset + size == source.limit else None
-        headers = tus.append(file.offset, data, length=length)
-        answer = self._request("PATCH", str(file.location), headers, data)
-        verdict = tus.judge(answer.status, answer.headers)
-        if verdict.kind == "gone":
-            file.location, file.offset, file.told = None, 0, False
-        elif verdict.kind == "elsewhere" and verdict.offset is not None:
-            file.offset = verdict.offset
-            if file.offset > source.limit:
-                self._delete(file)
-        else:
-            self._require(answer)
-            file.offset = verdict.offset if verdict.offset is not None else file.offset + len(data)
-            file.told = length is not None
+    def _drop(self, file: _File) -> None:
+        with contextlib.closing(_new_session()) as session:
+            file.sender.end(session)
 
-    def _delete(self, file: _File) -> None:
-        location, file.location, file.offset, file.told = file.location, None, 0, False
-        if location is not None:
-            self._request("DELETE", location, {"Tus-Resumable": tus.VERSION})
-
-    def _forget(self, *, abandon: bool = False) -> None:
+    def _forget(self, *, abandon: bool) -> None:
         file, self._file = self._file, None
         if file is None:
             return
+        file.sender.close()
         os.close(file.descriptor)
-        if abandon or self._abandoned:
-            try:
-                self._delete(file)
-            except ServerUnreachableError as error:
-                _log.debug("an upload is left to expire: %s", error)
+        if abandon:
+            self._drop(file)
 
-    # --- The connection -------------------------------------------------------------------------
 
-    def _request(
-        self, method: str, address: str, headers: dict[str, str], body: bytes = b""
-    ) -> Answer:
-        if self._connection is None:
-            endpoint = Endpoint.find()
-            if endpoint is None:
-                raise ServerUnreachableError("the server is away")
-            self._connection = Connection(endpoint, timeout=TIMEOUT)
-        return self._connection.request(method, address, headers, body)
+@dataclass(slots=True)
+class _File:
+    """The file that is sent, and how far the server has it."""
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-        if self._file is not None:
-            self._file.location = None  # the same key tells how far the upload is
+    descriptor: int
+    identity: tuple[int, int]
+    sender: TusSender
+    known: bool = False
+    """Whether what the server has is ours for certain."""
 
-    def _require(self, answer: Answer) -> None:
-        verdict = tus.judge(answer.status, answer.headers)
-        if verdict.kind == "taken":
-            return
-        reason = answer.reason
-        if verdict.kind == "again" or answer.code.startswith("kernel-secret"):
-            if verdict.wait:
-                self._pause(min(verdict.wait, RETRY_CAP))
-            raise ServerUnreachableError(reason)
-        raise _not_sent(self._path.name, reason)
+
+class Patience(Tries):
+    """Go on for as long as the export runs, and then until nothing went through for too long.
+
+    Parameters
+    ----------
+    complete
+        Says whether the export is over.
+    """
+
+    def __init__(self, complete: Callable[[], bool]) -> None:
+        super().__init__()
+        self._complete, self._moved = complete, time.monotonic()
+
+    def progressed(self) -> None:
+        """Start anew: bytes have gone through."""
+        super().progressed()
+        self._moved = time.monotonic()
+
+    def failure(self, asked: float | None = None) -> float | None:
+        """Note a failure, and return the seconds to wait, or None if it was the last."""
+        if self._complete() and time.monotonic() - self._moved > GIVE_UP:
+            return None
+        # Its doublings end with the tries of others; here they begin again.
+        wait = super().failure(None if asked is None else min(asked, RETRY_CAP))
+        if wait is None:
+            super().progressed()
+            return RETRY_CAP
+        return min(wait, RETRY_CAP)
+
+
+class _Stopped(Exception):  # noqa: N818 - never seen outside
+    """The export has ended it all."""
+
+
+def _new_session() -> Session:
+    return Session(find_server=_server, timeout=TIMEOUT)
+
+
+def _server() -> Server:
+    endpoint = Endpoint.find()
+    if endpoint is None:
+        # It may be about to start again, and write the file that tells where.
+        raise httpx.ConnectError("the server is away")
+    return Server(endpoint.url, endpoint.secret, endpoint.certfile)
 
 
 def relative(path: PurePath, folder: PurePath) -> str:

@@ -34,7 +34,7 @@ ORDER = {
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.protocol",
-        "progresswidget.tus",
+        "progresswidget.transfer",
     },
     "progresswidget.textbar": {"progresswidget.protocol", "progresswidget.texts"},
     "progresswidget.widget": {"progresswidget.protocol", "progresswidget.job"},

@@ -101,6 +101,11 @@ class StagedFile:
         os.ftruncate(self._descriptor, size)
         self.offset = size
 
+    @property
+    def mtime_ns(self) -> int:
+        """When it was last written to, in nanoseconds since 1970."""
+        return os.fstat(self._descriptor).st_mtime_ns
+
     def sync(self) -> None:
         """Return when the bytes would survive a loss of power."""
         try:

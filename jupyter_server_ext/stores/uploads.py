@@ -58,8 +58,8 @@ class Upload:
         ``publishing`` from the moment that the target may be there.
     sha256
         The digest of the whole file, from ``publishing`` on.
-    inode
-        Device and inode of the file that is published.
+    inode, mtime_ns
+        Device, inode and modification time of the file that is published.
     """
 
     id: str
@@ -74,6 +74,7 @@ class Upload:
     state: State = "receiving"
     sha256: str | None = None
     inode: tuple[int, int] | None = None
+    mtime_ns: int | None = None
 
     @property
     def name(self) -> str:
@@ -228,7 +229,9 @@ class UploadStore:
         """
         file.sync()
         # From here on a server that starts again finds out by the inode how far this one came.
-        upload = replace(upload, state="publishing", sha256=sha256, inode=file.inode)
+        upload = replace(
+            upload, state="publishing", sha256=sha256, inode=file.inode, mtime_ns=file.mtime_ns
+        )
         self.save(upload)
         with self._folder(upload) as folder:
             try:
@@ -239,6 +242,17 @@ class UploadStore:
         upload = replace(upload, state="done")
         self.save(upload)
         return upload
+
+    def stands(self, upload: Upload) -> bool:
+        """Say whether the file of a finished upload is still there, and as it was."""
+        try:
+            with self._folder(upload) as folder:
+                status = os.stat(upload.name, dir_fd=folder, follow_symlinks=False)
+        except (OSError, ApiError):
+            return False
+        # Other bytes in the same file have another size or a later time.
+        same = (status.st_dev, status.st_ino) == upload.inode and status.st_size == upload.length
+        return same and upload.mtime_ns in {None, status.st_mtime_ns}
 
     def _recover(self, upload: Upload) -> tuple[Upload, int]:
         if upload.state == "done":

@@ -8,5 +8,5 @@ export. The rest runs through once, in the calling thread and in as many as ther
 
 The modules: `address` for where to, `wire` and `session` for requests, `retry` for how often,
 `representation` for which version, `pieces` and `journal` for what is there already, `receiving`
-and `download` for the one direction, `tus` and `upload` for the other.
+and `download` for the one direction, `tus`, `sender` and `upload` for the other.
 """

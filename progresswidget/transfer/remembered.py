@@ -1,5 +1,7 @@
 """Uploads that were begun: where each is on its server, so that another process can go on.
 
+Those that are complete stay, so that the same file is not sent to the same place once more.
+
 One small file for each in the user's cache folder, which nobody else may read: an upload's address
 may be all that is needed to add to it.
 """
@@ -29,10 +31,10 @@ class Begun:
 
     Parameters
     ----------
-    size, mtime_ns, prefix
-        Of the file as it was: its bytes, its time, and a digest of its beginning.
+    size, mtime_ns, ctime_ns, prefix
+        Of the file as it was: its bytes, its times, and a digest of its beginning.
     sha256
-        The digest of the whole file.
+        The digest of the whole file, or an empty text as long as it is not complete there.
     key
         The ``Idempotency-Key`` of its creation.
     location
@@ -41,10 +43,16 @@ class Begun:
 
     size: int
     mtime_ns: int
+    ctime_ns: int
     prefix: str
-    sha256: str
-    key: str
+    sha256: str = ""
+    key: str = ""
     location: str = ""
+
+    def same_file(self, other: Begun) -> bool:
+        """Say whether both are of a file in the same state."""
+        mine = self.size, self.mtime_ns, self.ctime_ns, self.prefix
+        return mine == (other.size, other.mtime_ns, other.ctime_ns, other.prefix)
 
 
 def look_at(path: Path) -> Begun:
@@ -54,7 +62,7 @@ def look_at(path: Path) -> Begun:
     with path.open("rb") as file:
         stat = os.fstat(file.fileno())
         prefix = xxhash.xxh3_128_hexdigest(file.read(PREFIX))
-    return Begun(stat.st_size, stat.st_mtime_ns, prefix, "", "")
+    return Begun(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, prefix)
 
 
 def recall(path: Path, target: str) -> Begun | None:
@@ -66,8 +74,7 @@ def recall(path: Path, target: str) -> Begun | None:
         begun, now = Begun(**fields), look_at(path)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    same = (begun.size, begun.mtime_ns, begun.prefix) == (now.size, now.mtime_ns, now.prefix)
-    return begun if same else None
+    return begun if begun.same_file(now) else None
 
 
 def remember(path: Path, target: str, begun: Begun) -> None:

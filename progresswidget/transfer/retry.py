@@ -18,6 +18,8 @@ CAP: Final = 20.0
 """Seconds: the bounds of the longest wait before a try, which doubles each time."""
 PATIENCE: Final = 3_600.0
 """Seconds that a server may ask to wait, in all, before it has to send something."""
+TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Answers that may be different the next time (RFC 9110 section 15, RFC 6585, RFC 8470)."""
 LOOK: Final = 0.1
 """Seconds between two looks at what the user wants, while waiting."""
 

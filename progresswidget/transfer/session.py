@@ -14,7 +14,7 @@ import httpx
 
 from progresswidget.errors import OptionError, TransferError, TransferRefusedError
 from progresswidget.transfer.address import is_below, origin, resolve, shown
-from progresswidget.transfer.retry import LOOK, Clock, Tries, retry_after
+from progresswidget.transfer.retry import LOOK, TRANSIENT, Clock, Tries, retry_after
 from progresswidget.transfer.wire import Transport, body_of, needs_proxy
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 MAX_REDIRECTS: Final = 10
 CONNECT_TIMEOUT: Final = 10.0
+KERNEL: Final = "Kernel "
+"""The scheme by which a kernel says who it is, with the blank behind it."""
 MAX_ERROR_BODY: Final = 64 * 2**10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-TRANSIENT: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers that may be different the next time (RFC 9110 section 15, RFC 6585, RFC 8470)."""
 _LATER: Final = frozenset({429, 503})
 """Those whose ``Retry-After`` tells when."""
 
@@ -105,6 +105,13 @@ class Session:
         """Return the whole address of what a user wrote, as things are now."""
         server = self._find_server()
         return resolve(url, None if server is None else server.url)
+
+    def relative(self, location: str) -> str:
+        """Return an address without the origin of the notebook server, if it lies there."""
+        server = self._find_server()
+        if server is not None and is_below(location, server.url):
+            return location[len(server.url) :]
+        return location
 
     def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
         """Ask for a file, following redirects; the body of the response is to be read and closed.
@@ -184,7 +191,7 @@ class Session:
         if origin(address) == origin(first):
             fields |= self._headers
         if server is not None and own and not _signs_in(fields):
-            fields["Authorization"] = f"Kernel {server.secret}"
+            fields["Authorization"] = f"{KERNEL}{server.secret}"
         try:
             request = client.build_request(
                 method, address, headers=fields, content=content, timeout=self._timeout
@@ -259,7 +266,7 @@ def insist(
             if _is_final(error):
                 raise problem from error
         else:
-            if response.status_code not in TRANSIENT:
+            if not is_transient(response):
                 return response
             asked = response.headers.get("Retry-After", "")
             later = response.status_code in _LATER
@@ -270,6 +277,14 @@ def insist(
         waiting(True)  # noqa: FBT003
         clock.wait(wait, look)
         waiting(False)  # noqa: FBT003
+
+
+def is_transient(response: httpx.Response) -> bool:
+    """Say whether an answer may be different the next time."""
+    sent = response.request.headers.get("Authorization", "")
+    # A notebook server that starts again has another secret, which is read anew for each request.
+    stale = response.status_code == HTTPStatus.UNAUTHORIZED and sent.startswith(KERNEL)
+    return stale or response.status_code in TRANSIENT
 
 
 def attended(work: Callable[[], T], session: Session, look: Callable[[], None]) -> T:

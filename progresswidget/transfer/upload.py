@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import os
 import secrets
 import time
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote, urljoin
+from urllib.parse import quote, unquote
 
 import httpx
 
@@ -24,12 +21,12 @@ from progresswidget.errors import (
     TransferRefusedError,
 )
 from progresswidget.export.destination import locate
+from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, remembered, tus
 from progresswidget.transfer.outcome import FileKind, Transferred
-from progresswidget.transfer.representation import of_response
-from progresswidget.transfer.retry import Clock, Tries, retry_after
+from progresswidget.transfer.retry import TRANSIENT, Clock, Tries, retry_after
+from progresswidget.transfer.sender import TusSender, blocks
 from progresswidget.transfer.session import (
-    TRANSIENT,
     Session,
     attended,
     insist,
@@ -42,18 +39,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from progresswidget.export.pipeline import Progress
-    from progresswidget.transfer.remembered import Begun
     from progresswidget.transfer.session import Server
 
 UPLOADS: Final = "uploads/"
 CONTENTS: Final = "contents/"
 """Of the notebook server: where uploads are made, and where files are then."""
-BLOCK: Final = 2**18
 ANEW: Final = 3
 """Times that a server may lose an upload before this is no accident."""
-_LOST: Final = frozenset({403, 404, 410})
-_MISMATCH: Final = 460
-_BUSY: Final = 423
 
 
 class Upload:
@@ -153,9 +145,8 @@ class Upload:
             try:
                 with self.path.open("rb", buffering=0) as file:
                     self._stat = os.fstat(file.fileno())
-                    begun = self._begun(progress)
-                    sending = _Sending(self, session, file.fileno(), begun, progress)
-                    url = attended(sending.send, session, progress.checkpoint)
+                    sending = _Sending(self, session, file.fileno(), progress)
+                    url, sha256 = attended(sending.send, session, progress.checkpoint)
             except OSError as error:
                 if isinstance(error, TransferError):
                     raise
@@ -170,7 +161,7 @@ class Upload:
             seconds=time.monotonic() - started,
             reused=progress.reused,
             stat=self._stat,
-            _digest=lambda: begun.sha256,
+            _digest=lambda: sha256,
             url=address.shown(url),
         )
 
@@ -183,270 +174,170 @@ class Upload:
         """What the upload is remembered by."""
         return f"{address.identity(self.url)} {self.folder}/{self.name}"
 
-    def _begun(self, progress: Progress) -> Begun:
-        """Return the upload that was begun, or how one will be."""
-        known = remembered.recall(self.path, self.target)
-        if known is not None:
-            return known
-        progress.phase = "hashing"
-        digest, buffer = hashlib.sha256(), memoryview(bytearray(4 * BLOCK))
-        look = remembered.look_at(self.path)
-        with self.path.open("rb", buffering=0) as file:
-            while size := file.readinto(buffer):
-                digest.update(buffer[:size])
-                progress.checkpoint()
-        return replace(look, sha256=digest.hexdigest(), key=secrets.token_hex(16))
-
 
 class _Sending:
     """One run of an upload, in a thread of its own."""
 
     def __init__(
-        self,
-        upload: Upload,
-        session: Session,
-        descriptor: int,
-        begun: Begun,
-        progress: Progress,
+        self, upload: Upload, session: Session, descriptor: int, progress: Progress
     ) -> None:
         self._upload, self._session, self._descriptor = upload, session, descriptor
-        self._begun, self._progress = begun, progress
-        self._url, self._size = upload.url, begun.size
-        self._clock, self._tries, self._chunk = upload.clock, Tries(), tus.Chunk()
-        self._abilities: tus.Abilities | None = None
-        self._place = ""
+        known = remembered.recall(upload.path, upload.target)
+        self._begun = known or remembered.look_at(upload.path)
+        self._progress, self._size = progress, self._begun.size
+        self._url, self._clock, self._tries = upload.url, upload.clock, Tries()
 
-    def send(self) -> str:
-        """Send the file and return its address."""
+    def send(self) -> tuple[str, str]:
+        """Send the file, and return its address and its SHA-256."""
         self._progress.phase = "connecting"
         response = self._insist("OPTIONS", self._url, {"Tus-Resumable": tus.VERSION})
-        self._abilities = tus.abilities(response.headers)
+        able = tus.abilities(response.headers)
         response.close()
-        if self._abilities is None:
+        if able is None:
             return self._put()
-        return self._send_by_tus(self._abilities)
-
-    # --- tus ----------------------------------------------------------------------------------
-
-    def _send_by_tus(self, able: tus.Abilities) -> str:
         if able.max_size is not None and self._size > able.max_size:
             raise TransferRefusedError(
                 f"The server takes files of at most {able.max_size:,} bytes, and "
                 f"{self._upload.path.name} has {self._size:,}.",
             )
-        there = self._there()
-        if there:
-            return there
+        sender = self._sender(able)
+        with contextlib.closing(sender):
+            return self._send_by_tus(sender)
+
+    # --- tus ----------------------------------------------------------------------------------
+
+    def _sender(self, able: tus.Abilities) -> TusSender:
+        return TusSender(
+            self._session,
+            self._url,
+            self._descriptor,
+            able,
+            tries=self._tries,
+            clock=self._clock,
+            look=self._progress.checkpoint,
+            waiting=self._waiting,
+            moved=self._moved,
+            check=self._check,
+        )
+
+    def _send_by_tus(self, sender: TusSender) -> tuple[str, str]:
         try:
             for _ in range(ANEW):
-                location, offset = self._open()
-                done = self._append(location, offset)
-                if done:
-                    remembered.forget(self._upload.path, self._upload.target)
-                    return done
-                self._forget()
+                self._open(sender)
+                if self._append(sender):
+                    return self._done(sender)
+                self._forget(sender)
         except ExportCancelledError as error:
             if error.final:
-                self._forget()
+                self._forget(sender)
             raise
         raise TransferError(
             f"{address.shown(self._url)} loses the upload again and again.",
             "Ask its owner how long unfinished uploads are kept.",
         )
 
-    def _there(self) -> str:
-        """Return the address of the file if the notebook server has it already."""
-        server = self._upload.find_server()
-        own = server is not None and address.is_below(self._session.resolve(self._url), server.url)
-        if not own or not self._upload.overwrite:
-            return ""
-        folder = f"{self._upload.folder}/" if self._upload.folder else ""
-        url = f"{CONTENTS}{quote(folder + self._upload.name)}"
-        return url if self._has_it(url) else ""
+    def _open(self, sender: TusSender) -> None:
+        """Go on with what was begun, which may be complete already, or begin."""
+        location = self._begun.location
+        if location and sender.resume(location) and sender.offset <= self._size:
+            self._progress.reused = sender.offset
+            return
+        if location:
+            self._forget(sender)
+        self._begun = replace(self._begun, key=self._begun.key or secrets.token_hex(16))
+        self._remember()  # with the key the upload is found again, should its address be lost
+        sender.create(self._metadata(), self._begun.key, self._size)
+        self._begun = replace(self._begun, location=sender.location)
+        self._remember()
 
-    def _has_it(self, url: str) -> bool:
-        # RFC 9530 section 4: the digest is told to whom asks for it.
-        response = self._insist("HEAD", url, {"Want-Repr-Digest": "sha-256=10"})
-        response.close()
-        same = response.status_code == HTTPStatus.OK and (
-            of_response(200, response.headers).sha256 == self._begun.sha256
-        )
-        if same:
-            self._progress.reused = self._size
-        return same
-
-    def _open(self) -> tuple[str, int]:
-        """Return the upload's address and how much of it the server has."""
-        if self._begun.location:
-            offset = self._offset(self._begun.location)
-            if offset is not None:
-                self._progress.reused = offset
-                return self._begun.location, offset
-            self._forget()
-        return self._create()
-
-    def _create(self) -> tuple[str, int]:
+    def _metadata(self) -> dict[str, str]:
         upload = self._upload
-        remembered.remember(upload.path, upload.target, self._begun)
-        pairs = {
+        return {
             "filename": upload.name,
             "filetype": upload.format.media_type,
             "path": upload.folder,
-            "sha256": self._begun.sha256,
             "overwrite": "true" if upload.overwrite else "",
         }
-        headers = {
-            "Tus-Resumable": tus.VERSION,
-            "Upload-Length": str(self._size),
-            "Upload-Metadata": tus.metadata(pairs),
-            "Idempotency-Key": f'"{self._begun.key}"',
-            "Content-Length": "0",
-        }
-        response = self._insist("POST", self._url, headers)
-        if response.status_code != HTTPStatus.CREATED or "Location" not in response.headers:
-            raise refusal(response, self._url)
-        response.close()
-        self._note(response)
-        location = self._relative(
-            urljoin(self._session.resolve(self._url), response.headers["Location"])
-        )
-        self._begun = replace(self._begun, location=location)
-        remembered.remember(upload.path, upload.target, self._begun)
-        return location, min(tus.number(response.headers, "Upload-Offset") or 0, self._size)
 
-    def _relative(self, location: str) -> str:
-        # The notebook server may have another port the next time.
-        server = self._upload.find_server()
-        if server is not None and address.is_below(location, server.url):
-            return location[len(server.url) :]
-        return location
+    def _append(self, sender: TusSender) -> bool:
+        """Send from where the server is to the end; False if it has lost the upload."""
+        self._progress.phase = "sending"
+        if not self._size and not sender.place:
+            return sender.send(0)  # of an empty file the end must be told too
+        while sender.offset < self._size:
+            if not sender.send(self._size):
+                return False
+        return True
 
-    def _forget(self) -> None:
+    def _done(self, sender: TusSender) -> tuple[str, str]:
+        # Every part has come with its own digest, so the server's word for the whole is good.
+        digest = sender.sha256 or self._begun.sha256 or self._hashed()
+        self._begun = replace(self._begun, sha256=digest)
+        self._remember()
+        return sender.place or self._session.resolve(sender.location), digest
+
+    def _hashed(self) -> str:
+        self._progress.phase = "verifying"
+        trail = Trail(self._descriptor, CLOSE)
+        trail.end(self._size, lambda _: None)
+        return trail.hexdigest()
+
+    def _forget(self, sender: TusSender) -> None:
         """End the upload on the server, as far as it can be, and begin anew the next time."""
         remembered.forget(self._upload.path, self._upload.target)
-        location, self._begun = (
-            self._begun.location,
-            replace(self._begun, location="", key=secrets.token_hex(16)),
-        )
-        if location and self._abilities is not None and self._abilities.termination:
-            # In a session of its own: after a cancel the other one is closed.
-            with (
-                contextlib.suppress(httpx.TransportError, TransferError),
-                contextlib.closing(self._upload.session()) as session,
-            ):
-                headers = {"Tus-Resumable": tus.VERSION}
-                session.send("DELETE", location, headers).close()
+        self._begun = replace(self._begun, location="", key="", sha256="")
+        with contextlib.closing(self._upload.session()) as session:
+            sender.end(session)
 
-    def _offset(self, location: str) -> int | None:
-        """Ask how much of an upload there is; None if there is none any more."""
-        response = self._insist("HEAD", location, {"Tus-Resumable": tus.VERSION})
-        response.close()
-        if response.status_code in _LOST:
-            return None
-        offset = tus.number(response.headers, "Upload-Offset")
-        if not response.is_success or offset is None or offset > self._size:
-            raise refusal(response, location)
-        self._note(response)
-        return offset
-
-    def _append(self, location: str, offset: int) -> str:
-        """Send from an offset to the end; return the file's address, or nothing if it was lost."""
-        first = True
-        while offset < self._size or (first and not self._place and not self._size):
-            first = False
-            self._progress.phase = "sending"
-            self._progress.rows = self._progress.bytes = offset
-            size = min(self._chunk.size, self._size - offset)
-            try:
-                response = self._patch(location, offset, size)
-            except httpx.TransportError as error:
-                self._pause(unreachable(error, self._url), None)
-                found = self._offset(location)
-            else:
-                found = self._answered(response, location, offset, size)
-            if found is None:
-                return ""
-            if found > offset:
-                self._tries.progressed()
-            offset = found
-        return self._place or location
-
-    def _answered(
-        self, response: httpx.Response, location: str, offset: int, size: int
-    ) -> int | None:
-        """Return where to go on after an answer to a PATCH."""
-        status = response.status_code
-        if response.is_success:
-            response.close()
-            self._note(response)
-            found = tus.number(response.headers, "Upload-Offset")
-            return offset + size if found is None else found
-        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and self._chunk.refused(size):
-            response.close()
-            return self._offset(location)
-        if status in _LOST and status != HTTPStatus.FORBIDDEN:
-            response.close()
-            return None
-        again = status in TRANSIENT or status in {HTTPStatus.CONFLICT, _MISMATCH, _BUSY}
-        problem = refusal(response, self._url)
-        if not again:
-            raise problem
-        asked = response.headers.get("Retry-After", "")
-        self._pause(problem, retry_after(asked, self._clock.now()))
-        return self._offset(location)
-
-    def _note(self, response: httpx.Response) -> None:
-        place = response.headers.get("Content-Location", "")
-        if place:
-            self._place = urljoin(self._session.resolve(self._url), place)
-
-    def _patch(self, location: str, offset: int, size: int) -> httpx.Response:
-        able = self._abilities
-        headers = {
-            "Tus-Resumable": tus.VERSION,
-            "Content-Type": tus.CONTENT_TYPE,
-            "Upload-Offset": str(offset),
-            "Content-Length": str(size),
-        }
-        if able is not None and able.checksum and size:
-            digest = hashlib.new(able.checksum)
-            for block in self._blocks(offset, size):
-                digest.update(block)
-            headers["Upload-Checksum"] = tus.checksum(able.checksum, digest.digest())
-        started = time.monotonic()
-        response = self._session.send("PATCH", location, headers, self._counted(offset, size))
-        if response.is_success and size == self._chunk.size:
-            self._chunk.took(time.monotonic() - started)
-        return response
+    def _remember(self) -> None:
+        remembered.remember(self._upload.path, self._upload.target, self._begun)
 
     # --- PUT ----------------------------------------------------------------------------------
 
-    def _put(self) -> str:
+    def _put(self) -> tuple[str, str]:
         url = self._url
         if self._session.resolve(url).endswith("/"):
             url = self._session.resolve(url) + quote(self._upload.name)
+        trail = Trail(self._descriptor, CLOSE)
+        try:
+            self._put_to(url, trail)
+            self._progress.phase = "verifying"
+            trail.end(self._size, lambda _: None)
+            return self._session.resolve(url), trail.hexdigest()
+        finally:
+            trail.stop()
+
+    def _put_to(self, url: str, trail: Trail) -> None:
         headers = {
             "Content-Type": self._upload.format.media_type,
             "Content-Length": str(self._size),
         }
-        digest = bytes.fromhex(self._begun.sha256)
-        headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(digest).decode()}:"
         while True:
             self._progress.phase = "sending"
-            self._progress.rows = self._progress.bytes = 0
+            self._moved(0)
             try:
-                response = self._session.send("PUT", url, headers, self._counted(0, self._size))
+                response = self._session.send("PUT", url, headers, self._counted(trail))
             except httpx.TransportError as error:
                 self._pause(unreachable(error, url), None)
                 continue
             if response.is_success:
                 response.close()
-                return self._session.resolve(url)
+                return
             problem = refusal(response, url)
             if response.status_code not in TRANSIENT:
                 raise problem
             asked = response.headers.get("Retry-After", "")
             self._pause(problem, retry_after(asked, self._clock.now()))
+
+    def _counted(self, trail: Trail) -> Iterator[bytes]:
+        offset = 0
+        for block in blocks(self._descriptor, 0, self._size):
+            self._progress.checkpoint()
+            self._check(block)
+            yield block
+            offset += len(block)
+            self._moved(offset)
+            trail.advance(offset)
 
     # --- for both -----------------------------------------------------------------------------
 
@@ -470,22 +361,10 @@ class _Sending:
         self._waiting(False)  # noqa: FBT003
 
     def _waiting(self, now: bool) -> None:  # noqa: FBT001
-        self._progress.phase = "waiting" if now else "connecting"
+        self._progress.phase = "waiting" if now else "sending"
 
-    def _counted(self, offset: int, size: int) -> Iterator[bytes]:
-        for block in self._blocks(offset, size):
-            yield block
-            offset += len(block)
-            self._progress.rows = self._progress.bytes = offset
-
-    def _blocks(self, offset: int, size: int) -> Iterator[bytes]:
-        end = offset + size
-        while offset < end:
-            self._progress.checkpoint()
-            block = os.pread(self._descriptor, min(BLOCK, end - offset), offset)
-            self._check(block)
-            yield block
-            offset += len(block)
+    def _moved(self, offset: int) -> None:
+        self._progress.rows = self._progress.bytes = offset
 
     def _check(self, block: bytes) -> None:
         now = os.fstat(self._descriptor)

@@ -99,20 +99,20 @@ def say(value: Any) -> None:
 def main() -> None:
     """Export, and tell what came of it."""
     import progresswidget as pw
-    from progresswidget import client
+    from progresswidget.transfer.session import Session
 
     what = json.loads(sys.argv[1])
     os.chdir(what["folder"])
     os.chdir(what.get("cwd", "."))
     sent = 0
-    request = client.Connection.request
+    send = Session.send
 
-    def counted(self: Any, method: str, address: str, headers: Any, body: bytes = b"") -> Any:
+    def counted(self: Any, method: str, url: str, headers: Any, content: Any = None) -> Any:
         nonlocal sent
-        sent += len(body) if method == "PATCH" else 0
-        return request(self, method, address, headers, body)
+        sent += int(headers["Content-Length"]) if method == "PATCH" else 0
+        return send(self, method, url, headers, content)
 
-    client.Connection.request = counted  # type: ignore[method-assign]
+    Session.send = counted  # type: ignore[method-assign]
     stop = what.get("stop", -1)
     job = pw.export(
         lambda: batches(what["rows"], what.get("salt", 0), stop),

@@ -79,6 +79,26 @@ async def test_a_file_goes_up_and_down_again(
 
 
 @pytest.mark.usefixtures("kernel")
+async def test_what_is_there_already_is_not_sent_again_and_what_was_changed_is(
+    jp_root_dir: Path, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source.bin", jp_root_dir / "source.bin"
+    source.write_bytes(CONTENT)
+    first = await do(pw.upload, source)
+    again = await do(pw.upload, source)
+    assert (again.reused, again.sha256) == (len(CONTENT), first.sha256)
+    assert again.result().url == first.result().url
+    # As long as the last upload is remembered, it is asked whether it still stands.
+    for changed in (CONTENT[::-1], b"cut"):
+        target.write_bytes(changed)
+        assert (await do(pw.upload, source)).reused == 0
+        assert target.read_bytes() == CONTENT
+    target.unlink()
+    assert (await do(pw.upload, source)).reused == 0
+    assert target.read_bytes() == CONTENT
+
+
+@pytest.mark.usefixtures("kernel")
 async def test_an_empty_file_goes_up_too(jp_root_dir: Path, tmp_path: Path) -> None:
     source = tmp_path / "nothing.csv"
     source.write_bytes(b"")
