@@ -286,19 +286,26 @@ class ProgressExtension(Settings, ExtensionApp):
                 part.use(MemoryStore())
 
     async def _reap(self) -> None:
-        services = self.services
         while True:
-            known = {job.task_id for job in services.registry.find()}
-            services.watcher.forget(known.__contains__)
-            await services.transfers.reap()
-            await services.links.reap()
-            count = await services.registry.reap()
-            if count:
-                self.log.debug("Forgot %d finished jobs", count)
-            count = await services.uploads.expire()
-            if count:
-                self.log.debug("Removed %d uploads", count)
+            try:
+                await self._tidy()
+            except Exception:
+                # The next round may go better, and nothing else forgets what is old.
+                self.log.exception("Could not forget all that is old")
             await asyncio.sleep(self.reap_interval)
+
+    async def _tidy(self) -> None:
+        services = self.services
+        known = {job.task_id for job in services.registry.find()}
+        services.watcher.forget(known.__contains__)
+        await services.transfers.reap()
+        await services.links.reap()
+        count = await services.registry.reap()
+        if count:
+            self.log.debug("Forgot %d finished jobs", count)
+        count = await services.uploads.expire()
+        if count:
+            self.log.debug("Removed %d uploads", count)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

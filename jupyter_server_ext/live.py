@@ -30,12 +30,15 @@ class Live:
         Monotonic seconds at which it expires.
     attempt
         How often it had to begin again, because the whole was not what it should be.
+    claimed
+        The offset that the request which runs has reached, or says that it will: for the quota.
     """
 
     upload: Upload
     offset: int
     deadline: float
     attempt: int = 0
+    claimed: int = 0
     digest: RunningDigest = field(default_factory=RunningDigest)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     newest: int = 0
@@ -51,6 +54,12 @@ class Live:
     def standing(self) -> Standing:
         """How far it is."""
         return Standing(self.offset, self.upload.length)
+
+    @property
+    def size(self) -> int:
+        """The bytes that it takes of its owner's quota."""
+        length = self.upload.length
+        return max(self.offset, self.claimed) if length is None else length
 
     @property
     def complete(self) -> bool:

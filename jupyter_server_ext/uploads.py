@@ -151,7 +151,7 @@ class Uploads:
     def room(self, owner: str, own: Live | None = None) -> int:
         """Return the bytes that one more upload of a user, or `own`, may have in all."""
         others = sum(
-            live.offset if live.upload.length is None else live.upload.length
+            live.size
             for live in self._live.values()
             if live is not own and live.upload.owner == owner and not live.done
         )
@@ -262,8 +262,17 @@ class Uploads:
         StreamClosedError
             If the client has gone.
         """
-        await self._settle(live, append)
-        body.limit = append.limit
+        try:
+            self._claim(live, append, body, append.offset + (body.length or 0))
+            await self._settle(live, append)
+            await self._receive(live, append, body, gate, transfer)
+        finally:
+            live.claimed = 0
+        await self.publish(live)
+
+    async def _receive(
+        self, live: Live, append: Append, body: Body, gate: Gate, transfer: Transfer
+    ) -> None:
         with await self._run(self._store.open, live.upload) as file:
             if file.offset > append.offset:
                 await self._run(file.cut, append.offset)
@@ -275,7 +284,15 @@ class Uploads:
             finally:
                 live.offset = file.offset
                 live.deadline = self._time() + self.limits.expiry
-        await self.publish(live)
+
+    def _claim(self, live: Live, append: Append, body: Body, offset: int) -> None:
+        # Requests of one user may run side by side, and where no length is told each could take
+        # what is left of the quota: so every block looks again at what the others have.
+        live.claimed = offset
+        body.limit = append.limit
+        if append.length is None:
+            room = self.room(live.upload.owner, live)
+            body.limit = min(append.limit, max(0, room - append.offset))
 
     async def _take(
         self,
@@ -290,6 +307,7 @@ class Uploads:
 
         def moved(offset: int) -> None:
             active()
+            self._claim(live, append, body, max(live.claimed, file.offset))
             transfer.moved(offset)
 
         intake = Intake(
@@ -338,17 +356,23 @@ class Uploads:
     # --- Ends ------------------------------------------------------------------------------------
 
     async def remove(self, live: Live) -> None:
-        """Forget an upload and the bytes of an unfinished one; to be called while it is held."""
+        """Forget an upload and the bytes of an unfinished one; to be called while it is held.
+
+        Raises
+        ------
+        ApiError
+            If the disk refuses; the upload is then known as before.
+        """
         upload = live.upload
+        if live.done:
+            await self._run(self._store.forget, upload.id)
+        else:
+            await self._run(self._store.remove, upload)
         live.gone = True
         del self._live[upload.id]
         self._gone[upload.id] = upload.owner
         if len(self._gone) > _GONE:
             self._gone.popitem(last=False)
-        if live.done:
-            await self._run(self._store.forget, upload.id)
-        else:
-            await self._run(self._store.remove, upload)
 
     async def expire(self) -> int:
         """Remove the uploads whose time is over, and return how many."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +36,6 @@ _LINGER: Final = 5.0
 _LINGER_BYTES: Final = 256 * 1024 * 1024
 _DROP: Final = 256 * 1024
 """Bytes of a refused body that are read first, so that the connection can be kept."""
-_ANONYMOUS: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class TusHandler(Handler):
@@ -81,9 +79,7 @@ class TusHandler(Handler):
             asked = self.authorizer.is_authorized(self, user, action, resource)
             if not await ensure_async(asked):
                 raise web.HTTPError(403)
-        # A token or a password names nobody: whoever came by it is one and the same owner.
-        anonymous = user.name.startswith("Anonymous ") and _ANONYMOUS.fullmatch(user.username)
-        self._user = TOKEN_USER if self.token_authenticated or anonymous else user.username
+        self._user = self.user_id
         self._owner = f"user {self._user}"
         await self._begin()
 

@@ -37,7 +37,8 @@ ON CONFLICT ({0.key}) DO UPDATE SET updated = excluded.updated, record = exclude
 """
 _SELECT: Final = "SELECT {0.key}, record FROM {0.name}"
 _DELETE: Final = "DELETE FROM {0.name} WHERE {0.key} = ?"
-_Row = tuple[str, int, str]
+_Row = tuple[str, int, str | None]
+"""A key and its record, or None where it is to be forgotten."""
 
 
 class SqliteStore(Generic[T]):
@@ -100,18 +101,19 @@ class SqliteStore(Generic[T]):
         """Commit an item, synced to the disk.
 
         A failing disk is logged and the item is tried again with the next batch: the server goes on
-        from memory.
+        from memory. The same holds for `delete`.
         """
         self._waiting.pop(item.key, None)
         row = self._newest[item.key] = _row(item)
         await self._write([row], durable=True)
 
     async def delete(self, keys: list[str]) -> None:
-        """Forget items."""
-        for key in keys:
-            self._waiting.pop(key, None)
-            self._newest.pop(key, None)
-        await self._run(partial(self._delete, keys))
+        """Forget items, also after a loss of power: a link that was revoked must stay so."""
+        rows: list[_Row] = [(key, 0, None) for key in keys]
+        for row in rows:
+            self._waiting.pop(row[0], None)
+            self._newest[row[0]] = row
+        await self._write(rows, durable=True)
 
     async def close(self) -> None:
         """Write the last batch and close the database."""
@@ -140,7 +142,7 @@ class SqliteStore(Generic[T]):
 
     async def _write(self, rows: list[_Row], *, durable: bool) -> None:
         try:
-            await self._run(partial(self._upsert, rows, durable=durable))
+            await self._run(partial(self._apply, rows, durable=durable))
         except sqlite3.Error as error:
             if not self._failing:
                 self._log.error(
@@ -243,18 +245,18 @@ class SqliteStore(Generic[T]):
             self._kind.name,
         )
 
-    def _upsert(self, rows: list[_Row], *, durable: bool) -> None:
+    def _apply(self, rows: list[_Row], *, durable: bool) -> None:
         connection = self._owned()
         # The pragma does nothing inside a transaction, so it comes first.
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-        statement = _UPSERT.format(self._kind)
-        _transact(connection, lambda: connection.executemany(statement, rows))
+        kept = [row for row in rows if row[2] is not None]
+        gone = [(key,) for key, _, record in rows if record is None]
 
-    def _delete(self, keys: list[str]) -> None:
-        connection = self._owned()
-        rows = [(key,) for key in keys]
-        statement = _DELETE.format(self._kind)
-        _transact(connection, lambda: connection.executemany(statement, rows))
+        def work() -> None:
+            connection.executemany(_UPSERT.format(self._kind), kept)
+            connection.executemany(_DELETE.format(self._kind), gone)
+
+        _transact(connection, work)
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -31,6 +31,9 @@ State: TypeAlias = Literal["receiving", "publishing", "done"]
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: should somebody put a FIFO there, opening it must not wait for a writer.
 _STAGED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PERMISSIONS: Final = 0o777
+_WITHOUT_FOLDER: Final = frozenset({"folder-missing", "outside-roots"})
+"""What is said where the folder went, and the staged file with it."""
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
@@ -184,9 +187,8 @@ class UploadStore:
             _require_free(folder, upload)
             # The sidecar first: without it nobody would know the file of a server that was killed.
             self.save(upload)
-            flags = _STAGED | os.O_CREAT | os.O_EXCL
             try:
-                os.close(os.open(upload.staged, flags, 0o666, dir_fd=folder))
+                _make_staged(folder, upload)
             except OSError as error:
                 self.forget(upload.id)
                 raise refusal(error) from error
@@ -214,9 +216,21 @@ class UploadStore:
             return file.offset
 
     def remove(self, upload: Upload) -> None:
-        """Remove the staged file and the sidecar; a published file stays."""
-        with suppress(ApiError, FileNotFoundError), self._folder(upload) as folder:
-            os.unlink(upload.staged, dir_fd=folder)
+        """Remove the staged file and the sidecar; a published file stays.
+
+        Raises
+        ------
+        ApiError
+            If the file cannot be removed now; then the sidecar stays too.
+        """
+        try:
+            with self._folder(upload) as folder, suppress(FileNotFoundError):
+                os.unlink(upload.staged, dir_fd=folder)
+        except OSError as error:
+            raise refusal(error) from error
+        except ApiError as error:
+            if error.code not in _WITHOUT_FOLDER:
+                raise
         self.forget(upload.id)
 
     def publish(self, upload: Upload, file: StagedFile, sha256: str) -> Upload:
@@ -289,6 +303,17 @@ def _open_folder(name: str, flags: int, folder: int | None) -> int:
         return os.open(name, flags, dir_fd=folder)
     except OSError as error:
         raise refusal(error) from error
+
+
+def _make_staged(folder: int, upload: Upload) -> None:
+    descriptor = os.open(upload.staged, _STAGED | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+    try:
+        # What replaces a private file is private from its first byte on.
+        with suppress(FileNotFoundError):
+            old = os.stat(upload.name, dir_fd=folder, follow_symlinks=False)
+            os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & _PERMISSIONS)
+    finally:
+        os.close(descriptor)
 
 
 def _open_staged(folder: int, upload: Upload) -> int:

@@ -243,6 +243,29 @@ async def test_a_full_disk_is_survived_and_made_up_for(
     await store.close()
 
 
+async def test_what_a_full_disk_keeps_is_forgotten_later(
+    tmp_path: Path, report: Report, eventually: Eventually
+) -> None:
+    store = sqlite_store(tmp_path)
+    await store.load()
+    gone, back = Job(report(), updated=1), Job(report(), updated=2)
+    await store.save_now(gone)
+    await store.save_now(back)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        await store.delete([gone.task_id, back.task_id])
+        await store.save_now(back)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    async def is_forgotten() -> bool:
+        return await store.load() == [back]
+
+    await eventually(is_forgotten)
+    await store.close()
+
+
 async def test_sql_never_runs_on_the_event_loop(tmp_path: Path, report: Report) -> None:
     # Another connection holds the write lock: whoever waits for it must not be the loop.
     store = sqlite_store(tmp_path)

@@ -8,6 +8,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -493,6 +494,59 @@ async def test_what_one_user_may_have_unfinished(tus: Tus, server: Server, root:
     assert (await tus.patch(upload, 0, bytes(600))).code == 204
     assert (await tus.patch(deferred, 0, bytes(600))).code == 204
     assert len(staged(root)) == 3
+
+
+@pytest.mark.parametrize("settings", [{"upload_quota": 1_000}])
+async def test_uploads_that_run_side_by_side_share_one_quota(
+    tus: Tus, server: Server, root: Path, eventually: Eventually
+) -> None:
+    lengths = {"headers": {"Upload-Defer-Length": "1"}}
+    first, second = [
+        await tus.created(None, meta={"filename": name}, **lengths) for name in ("a", "b")
+    ]
+    go_on = asyncio.Event()
+
+    async def slowly(write: Callable[[bytes], Awaitable[None]]) -> None:
+        await write(bytes(600))
+        await go_on.wait()
+
+    fields = {"Upload-Offset": "0", "Content-Type": OCTETS}
+    running = asyncio.ensure_future(
+        tus.send(first, "PATCH", headers=fields, body=None, body_producer=slowly)
+    )
+    path = root / f".progresswidget-{first}.upload"
+    await eventually(lambda: path.stat().st_size == 600)
+    response = await tus.patch(second, 0, bytes(600))
+    assert (response.code, code(response)) == (413, "too-large")
+    assert (await tus.patch(second, 0, bytes(400))).code == 204
+    go_on.set()
+    assert (await running).code == 204
+    assert await tus.offset(first) == 600
+
+
+async def test_what_replaces_a_private_file_is_private(tus: Tus, root: Path) -> None:
+    (root / "a.bin").write_text("mine")
+    (root / "a.bin").chmod(0o600)
+    upload = await tus.created(meta={"overwrite": "true"})
+    assert stat.S_IMODE(staged(root)[0].stat().st_mode) == 0o600
+    assert (await tus.patch(upload, 0, CONTENT)).code == 204
+    assert stat.S_IMODE((root / "a.bin").stat().st_mode) == 0o600
+
+
+async def test_an_upload_whose_bytes_cannot_be_removed_is_removed_later(
+    tus: Tus, server: Server, root: Path
+) -> None:
+    upload = await tus.created()
+    path = root / f".progresswidget-{upload}.upload"
+    path.unlink()
+    path.mkdir()  # what even root cannot unlink
+    response = await tus.send(upload, "DELETE")
+    assert (response.code, code(response)) == (500, "disk-failed")
+    server.services.uploads.find(upload, "user token").deadline = 0.0
+    assert await server.services.uploads.expire() == 0
+    path.rmdir()
+    assert await server.services.uploads.expire() == 1
+    assert (await tus.head(upload)).code == 410
 
 
 @pytest.mark.parametrize("settings", [{"upload_expiry": 0.2, "reap_interval": 0.05}])
