@@ -8,6 +8,7 @@ from progresswidget.client import Endpoint
 from progresswidget.errors import OptionError, TransferStoppedError
 from progresswidget.job import Job
 from progresswidget.transfer.session import Server
+from progresswidget.transfer.token import users_token
 
 if TYPE_CHECKING:
     import os
@@ -40,8 +41,9 @@ def download(
     ----------
     url
         The address; or, on the notebook server, a path such as the `url` of a job or
-        ``contents/data/a.csv``. There it takes a user's token in `headers`, for the secret of a
-        kernel opens no files; the signed link of a job needs none.
+        ``contents/data/a.csv``. A job's file needs nothing else. Any other is opened as the user
+        who runs the server, if this process may know the token: it does on the server's machine
+        and under a hub. Where it does not, send the token along in `headers`.
     path
         The file, or a folder; by default the present one. In a folder the file is called as the
         server says, or else by the end of the address.
@@ -161,7 +163,8 @@ def find_server() -> Server | None:
     endpoint = Endpoint.find()
     if endpoint is None:
         return None
-    return Server(endpoint.url, endpoint.secret, endpoint.certfile)
+    token = users_token(endpoint.url, endpoint.pid)
+    return Server(endpoint.url, endpoint.secret, endpoint.certfile, token)
 
 
 def _started(work: Download | Upload, *, background: bool) -> TransferJob:

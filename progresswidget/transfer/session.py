@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
@@ -27,6 +28,10 @@ MAX_REDIRECTS: Final = 10
 CONNECT_TIMEOUT: Final = 10.0
 KERNEL: Final = "Kernel "
 """The scheme by which a kernel says who it is, with the blank behind it."""
+LINK_SECONDS: Final = 600
+"""For which a link to an exported file opens it; the next request after that asks for another."""
+_FILES: Final = ("contents/", "archives/")
+_EXPORTED: Final = re.compile(r"files/([0-9a-f]{32})/[0-9]+/[^/?]+")
 MAX_ERROR_BODY: Final = 64 * 2**10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _LATER: Final = frozenset({429, 503})
@@ -46,6 +51,13 @@ _HINTS: Final = {
 }
 
 
+_CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_HOW_TO_OPEN: Final = (
+    "A kernel opens no files of its server, and does not know your token here. Read the file by "
+    "its path if it is on this machine, or send headers={'Authorization': 'token …'} along."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """The notebook server of this process.
@@ -58,11 +70,21 @@ class Server:
         Authorises this process there, and is shown to nobody else.
     certfile
         The server's own certificate, or None.
+    token
+        The user's, where this process may know it; it opens what the user may open.
     """
 
     url: str
     secret: str = field(repr=False)
     certfile: str | None = None
+    token: str | None = field(default=None, repr=False)
+
+    def authorization(self, address: str) -> str:
+        """Return what a request says of who sends it: the user where files are opened."""
+        # The secret of kernels opens no files, so that it is worth little to whoever finds it.
+        if self.token and address[len(self.url) :].startswith(_FILES):
+            return f"token {self.token}"
+        return f"{KERNEL}{self.secret}"
 
 
 def no_server() -> Server | None:
@@ -162,7 +184,7 @@ class Session:
             client.close()
 
     def _follow(self, first: str, headers: Mapping[str, str]) -> httpx.Response:
-        address = first
+        address = self._linked(first)
         for _ in range(MAX_REDIRECTS + 1):
             response = self._request("GET", address, headers, first)
             location = response.headers.get("Location")
@@ -171,10 +193,43 @@ class Session:
                     self._moved[first] = address
                 return response
             response.close()
-            address = _join(address, location)
+            address = self._joined(address, location)
         raise TransferError(
             f"{shown(first)} redirects more than {MAX_REDIRECTS} times.", "Use another address."
         )
+
+    def _linked(self, address: str) -> str:
+        """Return a link to the file that a job of the notebook server has exported.
+
+        It is made by the secret of this process, which opens no file itself. Any other address is
+        returned as it is, and so is this one if there can be no link.
+        """
+        server = self._find_server()
+        if server is None or _signs_in(self._headers) or not is_below(address, server.url):
+            return address
+        exported = _EXPORTED.fullmatch(address[len(server.url) :])
+        if exported is None:
+            return address
+        links = f"{server.url}api/jobs/{exported[1]}/links"
+        body = json.dumps({"expires": LINK_SECONDS}).encode()
+        response = self._request("POST", links, {}, links, body)
+        try:
+            made = response.status_code == HTTPStatus.CREATED
+            return urljoin(server.url, json.loads(response.read())["url"]) if made else address
+        finally:
+            response.close()
+
+    def _joined(self, address: str, location: str) -> str:
+        target = _join(address, location)
+        server = self._find_server()
+        own = server is not None and origin(address) == origin(server.url)
+        if own and urlsplit(target).path.endswith("/login"):
+            # What would be saved is the page that asks for a password.
+            raise TransferRefusedError(
+                f"{shown(address)}: the notebook server asks to sign in.",
+                "Write 'contents/' and the path of the file below the server's root.",
+            )
+        return target
 
     def _request(
         self,
@@ -191,7 +246,7 @@ class Session:
         if origin(address) == origin(first):
             fields |= self._headers
         if server is not None and own and not _signs_in(fields):
-            fields["Authorization"] = f"{KERNEL}{server.secret}"
+            fields["Authorization"] = server.authorization(address)
         try:
             request = client.build_request(
                 method, address, headers=fields, content=content, timeout=self._timeout
@@ -333,6 +388,8 @@ def refusal(response: httpx.Response, url: str) -> TransferRefusedError:
     if not message:
         reason = response.reason_phrase
         message = f"the server answers {status} {reason}".rstrip()
+    if status in _CLOSED and response.request.headers.get("Authorization", "").startswith(KERNEL):
+        hint = _HOW_TO_OPEN
     if not hint:
         later = "It may work later: run it again, and it goes on where it stopped."
         hint = (

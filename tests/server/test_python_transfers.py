@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +17,6 @@ from progresswidget.errors import OptionError, TransferRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Server
 
@@ -33,6 +34,16 @@ def endpoint(server: Server, folder: Path) -> Path:
     known = {"url": server.url(""), "secret": server.services.secret}
     path.write_text(json.dumps(known))
     return path
+
+
+def tell_token(server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch, port: int) -> None:
+    """Let this process find the token where a kernel on the server's machine finds it."""
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(folder))
+    path = Path(os.environ[protocol.ENDPOINT_VARIABLE])
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": os.getpid()}))
+    token, base = server.app.identity_provider.token, server.app.base_url
+    known = {"port": port, "base_url": base, "token": token}
+    (folder / f"jpserver-{os.getpid()}.json").write_text(json.dumps(known))
 
 
 def user(server: Server) -> dict[str, str]:
@@ -53,11 +64,57 @@ async def test_an_exported_file_is_fetched_by_the_address_of_its_job(
     path = jp_root_dir / "flights.csv"
     path.write_bytes(CONTENT)
     record = await server.publish(path)
-    job = await do(pw.download, record["url"], tmp_path / "copy.csv", headers=user(server))
+    job = await do(pw.download, record["url"], tmp_path / "copy.csv")
     assert (tmp_path / "copy.csv").read_bytes() == CONTENT
     assert (job.sha256, job.reused) == (record["sha256"], 0)
-    again = await do(pw.download, record["url"], tmp_path / "copy.csv", headers=user(server))
+    assert "links/" not in job.result().url  # nobody is shown what opens the file
+    again = await do(pw.download, record["url"], tmp_path / "copy.csv")
     assert again.reused == len(CONTENT)
+    # With a token there is no need for a link, and the version is the same.
+    signed = await do(pw.download, record["url"], tmp_path / "copy.csv", headers=user(server))
+    assert signed.reused == len(CONTENT)
+
+
+@pytest.mark.usefixtures("kernel")
+async def test_an_export_that_is_gone_is_told_in_words(
+    server: Server, jp_root_dir: Path, tmp_path: Path
+) -> None:
+    path = jp_root_dir / "flights.csv"
+    path.write_bytes(CONTENT)
+    record = await server.publish(path)
+    await server.fetch(f"api/jobs/{record['taskId']}", method="DELETE")
+    with pytest.raises(TransferRefusedError, match="files/"):
+        await do(pw.download, record["url"], tmp_path / "copy.csv")
+
+
+@pytest.mark.usefixtures("kernel")
+async def test_a_file_of_the_server_is_opened_as_the_user_where_the_token_is_known(
+    server: Server, jp_root_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (jp_root_dir / "a.csv").write_bytes(b"a\n1\n")
+    tell_token(server, tmp_path, monkeypatch, server.port)
+    await do(pw.download, "contents/a.csv", tmp_path / "copy.csv")
+    assert (tmp_path / "copy.csv").read_bytes() == b"a\n1\n"
+
+
+@pytest.mark.usefixtures("kernel")
+async def test_the_token_of_another_server_is_left_alone(
+    server: Server, jp_root_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (jp_root_dir / "a.csv").write_bytes(b"a\n1\n")
+    tell_token(server, tmp_path, monkeypatch, server.port + 1)
+    with pytest.raises(TransferRefusedError, match="opens no files"):
+        await do(pw.download, "contents/a.csv", tmp_path / "copy.csv")
+
+
+@pytest.mark.usefixtures("kernel")
+async def test_no_login_page_is_saved_as_the_file(
+    server: Server, jp_root_dir: Path, tmp_path: Path
+) -> None:
+    (jp_root_dir / "a.csv").write_bytes(b"a\n1\n")
+    with pytest.raises(TransferRefusedError, match="Write 'contents/'"):
+        await do(pw.download, f"{server.app.base_url}files/a.csv", tmp_path / "copy.csv")
+    assert not (tmp_path / "copy.csv").exists()
 
 
 @pytest.mark.usefixtures("kernel")
@@ -119,7 +176,7 @@ async def test_a_file_that_is_there_may_be_kept(jp_root_dir: Path, tmp_path: Pat
 @pytest.mark.usefixtures("kernel")
 async def test_the_secret_of_a_kernel_opens_no_file(jp_root_dir: Path, tmp_path: Path) -> None:
     (jp_root_dir / "a.csv").write_bytes(b"a\n1\n")
-    with pytest.raises(TransferRefusedError):
+    with pytest.raises(TransferRefusedError, match="opens no files"):
         await do(pw.download, "contents/a.csv", tmp_path / "copy.csv")
     assert not (tmp_path / "copy.csv").exists()
 
