@@ -27,13 +27,13 @@ PRIVATE: Final = frozenset({"pid", "fingerprint", "control", "part"})
 
 # code -> message. The codes of an interruption, with the words of a notebook user.
 INTERRUPTIONS: Final = {
-    "kernel-died": "The kernel died while it was exporting.",
-    "kernel-restarted": "The kernel was restarted while it was exporting.",
-    "kernel-stopped": "The kernel was shut down while it was exporting.",
-    "process-died": "The exporting process ended before the export did.",
-    "kernel-silent": "Nothing has been heard from the exporting process for a while.",
+    "kernel-died": "The kernel died before the file was complete.",
+    "kernel-restarted": "The kernel was restarted before the file was complete.",
+    "kernel-stopped": "The kernel was shut down before the file was complete.",
+    "process-died": "The process ended before the file was complete.",
+    "kernel-silent": "Nothing has been heard for a while from the process at work.",
 }
-INTERRUPTION_HINT: Final = "Run the cell again to export the file."
+INTERRUPTION_HINT: Final = "Run the cell again: it goes on where it can."
 
 
 class IllegalTransitionError(Exception):

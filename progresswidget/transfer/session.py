@@ -31,7 +31,7 @@ KERNEL: Final = "Kernel "
 LINK_SECONDS: Final = 600
 """For which a link to an exported file opens it; the next request after that asks for another."""
 _FILES: Final = ("contents/", "archives/")
-_EXPORTED: Final = re.compile(r"files/([0-9a-f]{32})/[0-9]+/[^/?]+")
+_EXPORTED: Final = re.compile(r"files/([0-9a-f]{32})/[0-9]+/[^/?]+(\?[^?]*)?")
 MAX_ERROR_BODY: Final = 64 * 2**10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _LATER: Final = frozenset({429, 503})
@@ -215,7 +215,9 @@ class Session:
         response = self._request("POST", links, {}, links, body)
         try:
             made = response.status_code == HTTPStatus.CREATED
-            return urljoin(server.url, json.loads(response.read())["url"]) if made else address
+            if not made:
+                return address
+            return urljoin(server.url, json.loads(response.read())["url"]) + (exported[2] or "")
         finally:
             response.close()
 

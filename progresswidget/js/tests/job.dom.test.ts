@@ -102,7 +102,7 @@ describe('with a server', () => {
     network.wire.hello();
     unknown();
     expect(data.state).toBe('interrupted');
-    expect(job.view.element.textContent).toContain('This server does not know the export');
+    expect(job.view.element.textContent).toContain('This server does not know this job');
     expect(ends).toEqual([]);
   });
 

@@ -3,7 +3,7 @@
 import type { Messages } from './messages';
 
 const RUN_AGAIN = '重新运行该单元格即可从头导出。';
-const RUN_ON = '重新运行该单元格：导出会从已完整写入的部分继续。';
+const RUN_ON = '重新运行该单元格：会从已完整的部分继续。';
 
 export const CHINESE: Messages = {
   locale: 'zh',
@@ -176,11 +176,12 @@ export const CHINESE: Messages = {
     'kernel-died': { message: '内核已崩溃。', hint: RUN_ON },
     'kernel-restarted': { message: '内核已重启。', hint: RUN_ON },
     'kernel-stopped': { message: '内核已关闭。', hint: RUN_ON },
-    'process-died': { message: '导出进程已结束。', hint: RUN_ON },
-    'kernel-silent': { message: '收不到导出进程的消息。', hint: RUN_ON },
+    'process-died': { message: '执行任务的进程已结束。', hint: RUN_ON },
+    'kernel-silent': { message: '收不到执行任务的进程的消息。', hint: RUN_ON },
     'keyboard-interrupt': { message: '已从笔记本停止。', hint: RUN_AGAIN },
+    'transfer-stopped': { message: '已从笔记本停止。', hint: RUN_ON },
     'unknown-task': {
-      message: '此服务器没有该导出的记录；保存笔记本时它仍在运行。',
+      message: '此服务器没有该任务的记录；保存笔记本时它仍在运行。',
       hint: RUN_ON,
     },
   },

@@ -3,7 +3,7 @@
 import type { Messages } from './messages';
 
 const RUN_AGAIN = 'Run the cell again to export from the beginning.';
-const RUN_ON = 'Run the cell again: the export goes on after what was written whole.';
+const RUN_ON = 'Run the cell again: it goes on after what is whole already.';
 
 export const ENGLISH: Messages = {
   locale: 'en',
@@ -185,12 +185,13 @@ export const ENGLISH: Messages = {
     'kernel-died': { message: 'The kernel died.', hint: RUN_ON },
     'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_ON },
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_ON },
-    'process-died': { message: 'The exporting process ended.', hint: RUN_ON },
-    'kernel-silent': { message: 'Nothing is heard from the exporting process.', hint: RUN_ON },
+    'process-died': { message: 'The process that was at work ended.', hint: RUN_ON },
+    'kernel-silent': { message: 'Nothing is heard from the process at work.', hint: RUN_ON },
     'keyboard-interrupt': { message: 'Stopped from the notebook.', hint: RUN_AGAIN },
+    'transfer-stopped': { message: 'Stopped from the notebook.', hint: RUN_ON },
     'unknown-task': {
       message:
-        'This server does not know the export; it was still running when the notebook was saved.',
+        'This server does not know this job; it was still running when the notebook was saved.',
       hint: RUN_ON,
     },
   },

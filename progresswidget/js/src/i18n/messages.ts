@@ -56,6 +56,7 @@ export interface Messages {
       | 'kernel-silent'
       | 'process-died'
       | 'keyboard-interrupt'
+      | 'transfer-stopped'
       | 'unknown-task',
       ErrorText
     >
