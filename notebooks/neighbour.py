@@ -59,7 +59,9 @@ class Neighbour:
         places = {name: str(self._place / name) for name in ("CONFIG_DIR", "RUNTIME_DIR")}
         own = {"JUPYTER_TOKEN": token, **{f"JUPYTER_{key}": at for key, at in places.items()}}
         quiet = subprocess.DEVNULL
-        process = subprocess.Popen(command, env={**os.environ, **own}, stdout=quiet, stderr=quiet)
+        process = subprocess.Popen(  # noqa: S603 - our own server
+            command, env={**os.environ, **own}, stdout=quiet, stderr=quiet
+        )
         end = time.monotonic() + PATIENCE
         while True:
             try:
