@@ -46,6 +46,18 @@ class PageCache:
             return True
         return bool(self._probe(offset) and self._probe(offset + length - 1))
 
+    def read(self, buffer: memoryview, offset: int) -> int | None:
+        """Read what is in memory of a range.
+
+        Returns
+        -------
+        The number of bytes, 0 at the end of the file, None if the first one is not in memory.
+        """
+        try:
+            return os.preadv(self._descriptor, [buffer], offset, 0 if self._always else _NOWAIT)
+        except BlockingIOError:
+            return None
+
     def load(self, offset: int, length: int) -> None:
         """Read a range from the disk, and let the kernel fetch the next; to be called in a thread.
 

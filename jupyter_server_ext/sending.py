@@ -20,18 +20,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from tornado.iostream import IOStream, StreamClosedError
 
+from jupyter_server_ext.clients import Client, Clients
 from jupyter_server_ext.pagecache import PageCache
-from jupyter_server_ext.slices import Slices, Turns
-from jupyter_server_ext.sockets import (
-    drop_on_close,
-    prepare_for_bulk,
-    queued,
-    unread_at_most,
-)
+from jupyter_server_ext.slices import SlicedFile, Slices, Turns
+from jupyter_server_ext.sockets import prepare_for_bulk, unread_at_most
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+    from contextlib import AbstractContextManager
+    from socket import socket
 
     from tornado.web import RequestHandler
 
@@ -47,13 +45,14 @@ _STRETCH: Final = 16 * 1024 * 1024
 _WINDOW: Final = 4 * 1024 * 1024
 """Bytes read from the disk at once, where they are not in memory."""
 _BLOCK: Final = 1024 * 1024
-"""Bytes read at once for a copy, of a client that takes them as they come."""
+"""Bytes read at once in a thread, for a client that takes them as they come."""
 _LEAST_BLOCK: Final = 128 * 1024
-"""The same for a slow one: two hundred of them must not hold two hundred large blocks."""
+"""The same for a slow one: two hundred of them must not hold two hundred large blocks. What is
+shorter leaves in one piece with its headers."""
 _PIECE: Final = 64 * 1024
 """Bytes written at once where they must be asked for."""
-_LOOKS: Final = 4
-"""Looks for stalled clients within one time-out."""
+_QUICK: Final = 0.1
+"""Seconds within which a client that keeps up takes a block."""
 
 
 class Gate(Protocol):
@@ -77,22 +76,26 @@ class Transfer(Protocol):
         """Note that it goes on elsewhere in the file."""
 
 
-class SentFile(Protocol):
+class SentFile(SlicedFile, Protocol):
     """An open file that knows when it is no longer what it was."""
 
-    @property
-    def descriptor(self) -> int:
-        """Open for reading."""
-
-    def check(self) -> None:
-        """Raise `FileChangedError` if the file was written to."""
-
     def read(self, offset: int, length: int) -> bytes:
-        """Read in a thread; raise `FileChangedError` likewise."""
+        """Read in a thread; raise `FileChangedError` if the file was written to."""
+
+
+class GrowingFile(SentFile, Protocol):
+    """An open file of which a beginning stands, read from its first byte to its last."""
+
+    @property
+    def offset(self) -> int:
+        """How far it was read."""
+
+    def took(self, data: memoryview) -> None:
+        """Note the next bytes, which were read elsewhere; they are good until this returns."""
 
 
 class Sending:
-    """What all bodies of a server share: threads, one timer, and the turns of their slices.
+    """What all bodies of a server share: threads, the watch over clients, and turns.
 
     Parameters
     ----------
@@ -108,9 +111,7 @@ class Sending:
         self.readers = readers
         self.activity = activity
         self.tail = unread_at_most() + _BLOCK
-        self._stall_timeout = stall_timeout
-        self._waiting: set[Body] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self.clients = Clients(stall_timeout)
         self.turns = Turns()
 
     def body(
@@ -118,30 +119,6 @@ class Sending:
     ) -> Body:
         """Return the body of the answer that `handler` gives."""
         return Body(self, handler, gate, transfer)
-
-    def watch(self, body: Body) -> None:
-        """Let `body` be ended if its client takes nothing for too long."""
-        self._waiting.add(body)
-        if self._timer is None:
-            self._arm()
-
-    def unwatch(self, body: Body) -> None:
-        """Wait for its client no longer."""
-        self._waiting.discard(body)
-
-    def _arm(self) -> None:
-        delay = self._stall_timeout / _LOOKS
-        self._timer = asyncio.get_running_loop().call_later(delay, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        oldest = asyncio.get_running_loop().time() - self._stall_timeout
-        for body in tuple(self._waiting):
-            body.look()
-            if body.moved_at <= oldest:
-                body.end(TimeoutError("the client takes no bytes"))
-        if self._waiting:
-            self._arm()
 
 
 class Body:
@@ -164,32 +141,23 @@ class Body:
         self._transfer = transfer
         self._awake = sending.activity.begin()
         self._loop = asyncio.get_running_loop()
-        self._waiter: asyncio.Future[None] | None = None
-        self._error: Exception | None = None
-        self._queued = -1
-        self.moved_at = self._loop.time()
+        self._client = Client(sending.clients, handler)
 
     def gone(self) -> None:
-        """Stop sending: tornado leaves a write waiting for ever when the client has gone."""
-        self.end(StreamClosedError())
-
-    def end(self, error: Exception) -> None:
-        """Make whoever sends, now or later, meet `error`."""
-        if self._error is None:
-            self._error = error
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(self._error)
+        """Stop sending: the client has left."""
+        self._client.gone()
 
     def cut(self) -> None:
         """End the connection without the rest, so that the client sees that it has no file."""
-        stream: Any = self._handler.detach()
-        if stream is not None and not stream.closed():
-            drop_on_close(stream.socket)
-            stream.close()
+        self._client.cut()
+
+    def unfinished(self) -> AbstractContextManager[None]:
+        """Let the connection end with an error should this process be killed meanwhile."""
+        return self._client.unfinished()
 
     async def start(self) -> None:
         """Send the headers."""
-        await self._flush()
+        await self._client.written(self._handler.flush())
 
     async def write(self, data: bytes, offset: int | None = None) -> None:
         """Send bytes that are no file, as fast as the client takes them.
@@ -206,7 +174,7 @@ class Body:
             left = len(data) - start
             length = await self._granted(left if self._is_free else min(_PIECE, left))
             self._handler.write(data[start : start + length])
-            await self._flush()
+            await self._client.written(self._handler.flush())
             start += length
             self.note(None if offset is None else offset + start)
 
@@ -221,36 +189,76 @@ class Body:
         offset, end = wanted.first, wanted.last + 1
         if self._transfer is not None:
             self._transfer.seek(offset)
-        edge = end - self._sending.tail
-        if offset < edge and self._is_plain():
-            cache = PageCache(file.descriptor)
-            if cache.tells:
-                await self.start()
-                await self._send_slices(file, cache, offset, edge)
-                offset = edge
-        await self._send_copies(file, offset, end)
+        cache = self._cache(file) if wanted.length > _LEAST_BLOCK else None
+        if cache is None:
+            await self._send_blocks(file, offset, end)
+            return
+        await self.start()
+        slices = self._slices(file, cache, offset=offset, edge=end - self._sending.tail)
+        await self._send_slices(slices, end)
+        # tornado counts what it was told to expect, to see that the answer is whole.
+        self._client.connection._expected_content_remaining -= wanted.length  # noqa: SLF001
 
-    async def _send_slices(self, file: SentFile, cache: PageCache, offset: int, end: int) -> None:
-        stream: Any = self._connection.stream
+    async def send_growth(self, file: GrowingFile, end: int) -> None:
+        """Send what was added to a file of which only a beginning stands, as one chunk.
+
+        It leaves as copies: whether they are what they should be is known only at the end.
+
+        Raises
+        ------
+        FileChangedError
+            If there is less than that. The body must then be cut.
+        """
+        offset, cache = file.offset, self._cache(file)
+        if cache is None:
+            await self._send_blocks(file, offset, end)
+            return
+        stream = self._client.connection.stream
+        # RFC 9112 section 7.1; the last chunk is tornado's.
+        await self._client.written(stream.write(b"%x\r\n" % (end - offset)))
+        slices = self._slices(file, cache, offset=offset, edge=offset, copied=file.took)
+        await self._send_slices(slices, end)
+        await self._client.written(stream.write(b"\r\n"))
+
+    def _cache(self, file: SentFile) -> PageCache | None:
+        connection, handler = self._client.connection, self._handler
+        is_plain = (
+            hasattr(os, "sendfile")
+            and type(connection.stream) is IOStream
+            and handler.request.version == "HTTP/1.1"
+            and not handler._transforms  # noqa: SLF001 - no other way
+            and hasattr(connection, "_expected_content_remaining")
+        )
+        cache = PageCache(file.descriptor) if is_plain else None
+        return cache if cache is not None and cache.tells else None
+
+    def _slices(
+        self,
+        file: SentFile,
+        cache: PageCache,
+        *,
+        offset: int,
+        edge: int,
+        copied: Callable[[memoryview], None] | None = None,
+    ) -> Slices:
+        stream: Any = self._client.connection.stream
         if stream.closed():
             raise StreamClosedError
-        # A descriptor of our own: tornado may close its at any moment, and the number would soon
-        # be another connection's.
-        target = os.dup(stream.socket.fileno())
-        prepare_for_bulk(stream.socket)
-        slices = Slices(self._sending.turns, self, file, cache, target, offset)
+        connection: socket = stream.socket
+        prepare_for_bulk(connection)
+        turns = self._sending.turns
+        return Slices(turns, self, file, cache, connection, offset=offset, edge=edge, copied=copied)
+
+    async def _send_slices(self, slices: Slices, end: int) -> None:
         try:
             while slices.offset < end:
                 wanted = min(_STRETCH if self._is_free else _SLICE, end - slices.offset)
                 stop = slices.offset + await self._granted(wanted)
                 while slices.offset < stop:
                     await self._load(slices, stop)
-                    await self._wait(slices.until(stop))
+                    await self._client.wait(slices.until(stop))
         finally:
             slices.close()
-            os.close(target)
-        # tornado counts what it was told to expect, to see that the answer is whole.
-        self._connection._expected_content_remaining -= end - offset  # noqa: SLF001 - no other way
 
     async def _load(self, slices: Slices, stop: int) -> None:
         if not slices.is_cold:
@@ -259,22 +267,18 @@ class Body:
         await self.in_thread(partial(slices.cache.load, slices.offset, length))
         slices.is_cold = False
 
-    async def _send_copies(self, file: SentFile, offset: int, end: int) -> None:
+    async def _send_blocks(self, file: SentFile, offset: int, end: int) -> None:
         length = _LEAST_BLOCK
         while offset < end:
             block = await self.in_thread(partial(file.read, offset, min(length, end - offset)))
             before = self._loop.time()
             await self.write(block, offset)
             offset += len(block)
-            took = self._loop.time() - before
-            length = _BLOCK if took < self._quick else _LEAST_BLOCK
-
-    _quick: Final = 0.1
-    """Seconds within which a client that keeps up takes a block."""
+            length = _BLOCK if self._loop.time() - before < _QUICK else _LEAST_BLOCK
 
     async def wait(self, news: asyncio.Future[None]) -> None:
         """Wait for something else than the client, but no longer than for it to leave."""
-        await self._wait(news, stalls=False)
+        await self._client.wait(news, stalls=False)
 
     async def in_thread(self, call: Callable[[], T]) -> T:
         """Call in a reader's thread, and wait for its end whatever becomes of the client."""
@@ -292,73 +296,11 @@ class Body:
             count, seconds = self._gate.grant(want, self._loop.time())
             if count:
                 return count
-            timer = self._loop.create_future()
-            handle = self._loop.call_later(seconds, _release, timer)
-            try:
-                await self._wait(timer, stalls=False)
-            finally:
-                handle.cancel()
-
-    async def _flush(self) -> None:
-        written = self._handler.flush()
-        if written.done():
-            written.result()
-            return
-        waiter = self._loop.create_future()
-        written.add_done_callback(lambda _: _release(waiter))
-        await self._wait(waiter)
-        written.result()
-
-    async def _wait(self, waiter: asyncio.Future[None], *, stalls: bool = True) -> None:
-        if self._error is not None:
-            raise self._error
-        self._waiter = waiter
-        self.moved_at = self._loop.time()
-        if stalls:
-            self._sending.watch(self)
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-            self._sending.unwatch(self)
-
-    def look(self) -> None:
-        """Note that the client took bytes, if fewer wait in the socket than at the last look.
-
-        A socket with a large buffer says that it takes more only when a third of it is free: who
-        reads slowly, but reads, must not be taken for one who has stopped.
-        """
-        stream = self._connection.stream
-        if stream is None or stream.closed():
-            return
-        # What tornado still holds counts too: it refills the socket between two looks.
-        waiting = queued(stream.socket.fileno()) + len(stream._write_buffer)  # noqa: SLF001
-        if waiting != self._queued:
-            self._queued = waiting
-            self.moved_at = self._loop.time()
+            await self._client.sleep(seconds)
 
     def note(self, offset: int | None) -> None:
         """Note that the client took bytes, up to `offset` of the file where they are a file's."""
-        self.moved_at = self._loop.time()
+        self._client.moved()
         self._awake()
         if self._transfer is not None and offset is not None:
             self._transfer.moved(offset)
-
-    @property
-    def _connection(self) -> Any:
-        return self._handler.request.connection
-
-    def _is_plain(self) -> bool:
-        connection, handler = self._connection, self._handler
-        return (
-            hasattr(os, "sendfile")
-            and type(connection.stream) is IOStream
-            and handler.request.version == "HTTP/1.1"
-            and not handler._transforms  # noqa: SLF001 - no other way
-            and hasattr(connection, "_expected_content_remaining")
-        )
-
-
-def _release(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

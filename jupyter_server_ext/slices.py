@@ -1,6 +1,7 @@
 """Slices of files on their way from the page cache to sockets: one in each turn of the event loop.
 
-No task waits between two slices, and the selector is asked only after a socket was full.
+No task waits between two slices, and the selector is asked only after a socket was full. While
+somebody else's request is being answered, which takes many turns, nothing is sent for a moment.
 """
 
 from __future__ import annotations
@@ -16,23 +17,30 @@ from tornado.iostream import StreamClosedError
 from jupyter_server_ext.stores.files import FileChangedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from socket import socket
+
     from jupyter_server_ext.pagecache import PageCache
 
 _SLICE: Final = 1024 * 1024
 """Bytes sent in one turn: what a turn costs besides is then next to nothing."""
 _SHORT_SLICE: Final = 256 * 1024
-"""The same while others use the loop: a request takes many turns."""
-_OTHERS: Final = 0.0002
+"""The same as a copy, and while others use the loop. A copy fits into a core's own cache."""
+_OTHERS: Final = 0.0001
 """Seconds of work between two turns that say that somebody else had something to do."""
-_COURTESY: Final = 0.005
-"""Seconds for which slices are then short."""
+_COURTESY: Final = 0.002
+"""Seconds for which others come first, at most: then a short slice is sent all the same."""
 
 
-class _File(Protocol):
+class SlicedFile(Protocol):
+    """An open file whose bytes are on their way."""
+
     @property
-    def descriptor(self) -> int: ...
+    def descriptor(self) -> int:
+        """Open for reading."""
 
-    def check(self) -> None: ...
+    def check(self) -> None:
+        """Raise `FileChangedError` if the bytes that were read are not good."""
 
 
 class _Body(Protocol):
@@ -43,30 +51,37 @@ class Turns:
     """Whose turn it is: all who can send, one after the other."""
 
     def __init__(self) -> None:
+        # Memory that is new costs more than the bytes that are copied into it.
+        self.buffer = memoryview(bytearray(_SHORT_SLICE))
         self._queue: deque[Slices] = deque()
         self._is_due = False
         self._ended = 0.0
-        self._short_until = 0.0
+        self._sent = 0.0
 
     def join(self, slices: Slices) -> None:
         """Give `slices` a turn, after those who wait already."""
         self._queue.append(slices)
         if not self._is_due:
-            self._is_due = True
             # Nobody had to wait: the time until now says nothing.
-            self._ended = thread_time()
-            asyncio.get_running_loop().call_soon(self._turn)
+            self._sent = monotonic()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self._is_due = True
+        self._ended = thread_time()
+        asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        now = monotonic()
         # The thread's own time: that the machine is busy elsewhere is no reason to be slow.
-        if thread_time() - self._ended > _OTHERS:
-            self._short_until = now + _COURTESY
-        self._queue.popleft().send(_SHORT_SLICE if now < self._short_until else _SLICE)
-        self._ended = thread_time()
-        self._is_due = bool(self._queue)
-        if self._is_due:
-            asyncio.get_running_loop().call_soon(self._turn)
+        others = thread_time() - self._ended > _OTHERS
+        if others and monotonic() - self._sent < _COURTESY:
+            self._go_on()
+            return
+        self._queue.popleft().send(_SHORT_SLICE if others else _SLICE)
+        self._sent = monotonic()
+        self._is_due = False
+        if self._queue:
+            self._go_on()
 
 
 class Slices:
@@ -74,18 +89,27 @@ class Slices:
 
     Parameters
     ----------
-    target
-        A socket that does not block; owned by the caller.
+    connection
+        It does not block.
+    offset
+        Of the first byte.
+    edge
+        Bytes before it leave as the file's own pages, the others as copies.
+    copied
+        Called with those.
     """
 
     def __init__(
         self,
         turns: Turns,
         body: _Body,
-        file: _File,
+        file: SlicedFile,
         cache: PageCache,
-        target: int,
+        connection: socket,
+        *,
         offset: int,
+        edge: int,
+        copied: Callable[[memoryview], None] | None = None,
     ) -> None:
         self.offset = offset
         self.cache = cache
@@ -93,8 +117,12 @@ class Slices:
         self._turns = turns
         self._body = body
         self._file = file
-        self._target = target
+        # A descriptor of our own: tornado may close its at any moment, and the number would soon
+        # be another connection's.
+        self._target = os.dup(connection.fileno())
         self._stop = offset
+        self._edge = edge
+        self._copied = copied
         self._loop = asyncio.get_running_loop()
         self._done: asyncio.Future[None] | None = None
 
@@ -109,6 +137,7 @@ class Slices:
         """Send no more."""
         self._done = None
         self._loop.remove_writer(self._target)
+        os.close(self._target)
 
     def send(self, most: int) -> None:
         """Send one slice of `most` bytes or fewer; called when it is our turn."""
@@ -137,6 +166,13 @@ class Slices:
         self._turns.join(self)
 
     def _send(self, length: int) -> bool:
+        before = self._edge - self.offset
+        is_full = self._send_pages(min(length, before)) if before > 0 else self._send_copy(length)
+        if not self.is_cold:
+            self._body.note(self.offset)
+        return is_full
+
+    def _send_pages(self, length: int) -> bool:
         self.is_cold = not self.cache.holds(self.offset, length)
         if self.is_cold:
             return False
@@ -147,5 +183,20 @@ class Slices:
         if sent == 0:
             raise FileChangedError
         self.offset += sent
-        self._body.note(self.offset)
         return sent < length
+
+    def _send_copy(self, length: int) -> bool:
+        count = self.cache.read(self._turns.buffer[:length], self.offset)
+        self.is_cold = count is None
+        if count is None:
+            return False
+        # Looked at after the read: what was read before the first change is still good.
+        self._file.check()
+        if count == 0:
+            raise FileChangedError("there are fewer bytes than there should be")
+        # What the socket does not take is read again: nobody holds bytes for a slow client.
+        sent = os.write(self._target, self._turns.buffer[:count])
+        if self._copied is not None:
+            self._copied(self._turns.buffer[:sent])
+        self.offset += sent
+        return sent < count

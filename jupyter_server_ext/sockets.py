@@ -28,10 +28,15 @@ def queued(descriptor: int) -> int:
     return int.from_bytes(answer, sys.byteorder)
 
 
-def drop_on_close(connection: socket.socket) -> None:
-    """Let what still waits in a socket be dropped when it is closed, and not sent: socket(7)."""
+def drop_on_close(connection: socket.socket, *, drop: bool = True) -> None:
+    """Let what still waits in a socket be dropped when it is closed, and not sent: socket(7).
+
+    The other end then reads an error, and not the end of what was sent. With `drop` false, let it
+    be as it was.
+    """
     with suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        linger = struct.pack("ii", int(drop), 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
 
 def prepare_for_bulk(connection: socket.socket) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jupyter_server_ext.clients import release
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.following import file_of, next_step
 from jupyter_server_ext.ranges import content_disposition, content_type
@@ -100,7 +101,7 @@ class Follower:
         )
 
     async def _follow(self, body: Body) -> None:
-        with self._services.registry.watching(self._task_id) as news:
+        with self._services.registry.watching(self._task_id) as news, body.unfinished():
             await body.start()  # the headers: the client sees that there is something
             while True:
                 news.clear()
@@ -111,8 +112,8 @@ class Follower:
                     raise FileChangedError(step.reason)
                 if step.kind == "open":
                     await self._open_late(job)
-                elif step.kind == "send":
-                    await self._send_up_to(body, step.end)
+                elif step.kind == "send" and self._file is not None:
+                    await body.send_growth(self._file, step.end)
                 elif step.kind == "wait":
                     await self._wait(body, news)
                 else:
@@ -148,17 +149,11 @@ class Follower:
         except ApiError as error:
             raise FileChangedError(error.message) from None
 
-    async def _send_up_to(self, body: Body, end: int) -> None:
-        file = self._file
-        while file is not None and file.offset < end:
-            start = file.offset
-            await body.write(await body.in_thread(partial(file.read, end)), start)
-
     async def _wait(self, body: Body, news: asyncio.Event) -> None:
         # A plain future: the end of the connection is told by setting its exception.
         waiter = asyncio.get_running_loop().create_future()
         waiting = asyncio.ensure_future(news.wait())
-        waiting.add_done_callback(lambda _: _release(waiter))
+        waiting.add_done_callback(lambda _: release(waiter))
         try:
             async with asyncio.timeout(self._services.follow_patience):
                 await body.wait(waiter)
@@ -171,9 +166,4 @@ class Follower:
         file, published = self._file, job.fingerprint
         if file is None or published is None:
             raise FileChangedError("there is no file")
-        await self._handler.in_thread(partial(file.check, published, job.report["sha256"]))
-
-
-def _release(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
+        await self._handler.in_thread(partial(file.confirm, published, job.report["sha256"]))

@@ -47,22 +47,42 @@ class GrowingFile:
         """Close the file, once."""
         self._file.close()
 
-    def read(self, end: int) -> bytes:
-        """Return the next bytes, some of those before `end`; to be called in a thread.
+    @property
+    def descriptor(self) -> int:
+        """Open for reading."""
+        return self._file.descriptor
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the next bytes; to be called in a thread.
 
         Raises
         ------
         FileChangedError
             If they are not there, whatever was said.
         """
-        block = os.pread(self._file.descriptor, min(end - self.offset, BLOCK), self.offset)
+        block = os.pread(self.descriptor, min(length, BLOCK), offset)
         if not block:
-            raise FileChangedError("there are fewer bytes than were said to stand")
-        self.offset += len(block)
-        self._digest.update(block)
+            raise FileChangedError("there are fewer bytes than there should be")
+        self.took(block)
         return block
 
-    def check(self, published: Fingerprint, sha256: str) -> None:
+    def took(self, data: bytes | memoryview) -> None:
+        """Note the next bytes, which were read elsewhere."""
+        self.offset += len(data)
+        self._digest.update(data)
+
+    def check(self) -> None:
+        """Look whether the file is shorter than what was read of it.
+
+        Raises
+        ------
+        FileChangedError
+            If it is. Whether what was read was good is known only at the end: see `confirm`.
+        """
+        if os.fstat(self.descriptor).st_size < self.offset:
+            raise FileChangedError("what was sent is not there any more")
+
+    def confirm(self, published: Fingerprint, sha256: str) -> None:
         """Confirm that what was read is the whole published file.
 
         Raises
@@ -70,7 +90,7 @@ class GrowingFile:
         FileChangedError
             If it is not.
         """
-        found = os.fstat(self._file.descriptor)
+        found = os.fstat(self.descriptor)
         same = (found.st_dev, found.st_ino, found.st_size) == (
             published.device,
             published.inode,

@@ -2,8 +2,8 @@
 
 Run ``python tests/benchmarks/download.py``. The file lies in memory (/dev/shm), every server has
 one process, and every client is a process of its own that throws the bytes away. A small request
-is sent every 10 ms while eight downloads run. CPU is the server's. Only the ratios carry over to
-another machine.
+is sent every 10 ms while eight downloads run; their percentiles are of all rounds together. CPU is
+the server's. Only the ratios carry over to another machine.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,46 +60,56 @@ def percentile(values: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def measure(server: Server, size: int) -> dict[str, float]:
-    """Download once alone, and then eight times at once with small requests meanwhile."""
-    path = f"{server.files}large.bin"
-    figures = {}
-    for count in (1, STREAMS):
-        probe = start("probe", server, server.small) if count > 1 else None
-        before = server.cpu()
-        seconds = result(start("stream", server, path, str(count)))
-        cpu = server.cpu() - before
-        figures[f"speed {count}"] = size * count / GB / max(seconds)
-        figures[f"cpu {count}"] = cpu / (size * count / GB)
-        if probe is not None:
-            took = result(probe)
-            figures["fairness"] = max(seconds) / min(seconds)
-            figures["p50"] = 1000 * statistics.median(took)
-            figures["p99"] = 1000 * percentile(took, 0.99)
-    return figures
+@dataclass
+class Figures:
+    """What was measured of one server, one value each round, and of small requests all."""
+
+    speed: dict[int, list[float]] = field(default_factory=lambda: {1: [], STREAMS: []})
+    cpu: dict[int, list[float]] = field(default_factory=lambda: {1: [], STREAMS: []})
+    spread: list[float] = field(default_factory=list)
+    small: list[float] = field(default_factory=list)
+
+    def add(self, server: Server, size: int) -> None:
+        """Download once alone, and then eight times at once with small requests meanwhile."""
+        path = f"{server.files}large.bin"
+        for count in (1, STREAMS):
+            probe = start("probe", server, server.small) if count > 1 else None
+            before = server.cpu()
+            seconds = result(start("stream", server, path, str(count)))
+            gigabytes = size * count / GB
+            self.cpu[count].append((server.cpu() - before) / gigabytes)
+            self.speed[count].append(gigabytes / max(seconds))
+            if probe is not None:
+                self.small += result(probe)
+                self.spread.append(max(seconds) / min(seconds))
+
+    def row(self, name: str) -> str:
+        """Return the medians as a line of the table."""
+        middle = statistics.median
+        return (
+            f"{name:28}{middle(self.speed[1]):10.2f}{middle(self.cpu[1]):7.3f}"
+            f"{middle(self.speed[STREAMS]):11.2f}{middle(self.cpu[STREAMS]):7.3f}"
+            f"{middle(self.spread):12.2f}"
+            f"{1000 * middle(self.small):9.1f} /{1000 * percentile(self.small, 0.99):6.1f}"
+        )
 
 
 def compare(root: Path, work: Path, size: int, rounds: int, only: str) -> None:
     make_file(root / "large.bin", size)
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, Figures] = {}
     with ExitStack() as stack:
         servers: list[Any] = [stack.enter_context(peer()) for peer in peers(root, work)]  # type: ignore[arg-type]
         servers = [server for server in servers if only in server.name]
         for _ in range(rounds):
             for server in servers:
-                found.setdefault(server.name, []).append(measure(server, size))
+                found.setdefault(server.name, Figures()).add(server, size)
     print(
         f"{'server':28}{'1 stream':>10}{'CPU':>7}{'8 streams':>11}{'CPU':>7}{'slowest to':>12}"
-        f"{'small GET, ms':>16}"
+        f"{'small GET, ms':>17}"
     )
-    print(f"{'':28}{'GB/s':>10}{'s/GB':>7}{'GB/s':>11}{'s/GB':>7}{'fastest':>12}{'p50 / p99':>16}")
-    for name, rows in found.items():
-        middle = {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-        print(
-            f"{name:28}{middle['speed 1']:10.2f}{middle['cpu 1']:7.3f}{middle['speed 8']:11.2f}"
-            f"{middle['cpu 8']:7.3f}{middle['fairness']:12.2f}"
-            f"{middle['p50']:9.1f} /{middle['p99']:5.1f}"
-        )
+    print(f"{'':28}{'GB/s':>10}{'s/GB':>7}{'GB/s':>11}{'s/GB':>7}{'fastest':>12}{'p50 / p99':>17}")
+    for name, figures in found.items():
+        print(figures.row(name))
     (root / "large.bin").unlink()
 
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_server_ext import pagecache
 from jupyter_server_ext.following import Step, next_step
 from jupyter_server_ext.model import Job
 
@@ -232,6 +233,26 @@ async def test_bytes_come_as_they_are_written_and_the_last_chunk_after_the_end(
         await client.until(len(CONTENT))
         await export.publish()
         assert await client.rest() == (CONTENT, True)
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["in slices", "read in threads"])
+async def test_much_has_its_digest_whichever_way_it_leaves(
+    server: Server,
+    export: Export,
+    monkeypatch: pytest.MonkeyPatch,
+    tells: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    if not tells:
+        monkeypatch.setattr(pagecache, "_NOWAIT", 0)
+        monkeypatch.setattr(pagecache, "_has_no_disk", lambda _: False)
+    content = os.urandom(24 * 2**20 + 5)
+    async with following(server, await record_of(export)) as client:
+        await client.start()
+        for end in (11 * 2**20, 11 * 2**20 + 1, len(content)):
+            await export.write(content[export.written : end])
+        await client.until(len(content))
+        await export.publish()
+        assert await client.rest() == (content, True)
 
 
 async def test_what_stands_already_is_sent_to_who_comes_late(

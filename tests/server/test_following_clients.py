@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import socket
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import clients
 import pytest
@@ -32,7 +34,7 @@ class Following:
         self.kernel: Kernel = place.kernel(self.server, near=True, stop=MIDDLE)
         self.kernel.line()
         (record,) = self.server.request("api/jobs")
-        url = address(self.server, record["taskId"]) + "?follow=1"
+        url = self.url = address(self.server, record["taskId"]) + "?follow=1"
         self.targets = {client: folder / f"{client}.csv" for client in CLIENTS}
         self.clients: dict[str, Popen[bytes]] = {
             client: clients.begin(client, url, target, self.server.token)
@@ -46,9 +48,27 @@ class Following:
             target.exists() and target.stat().st_size >= BEGUN for target in self.targets.values()
         )
 
+    def connect(self) -> socket.socket:
+        """Return a connection that has got the headers, and nothing else so far."""
+        parts = urlsplit(self.url)
+        connection = socket.create_connection((parts.hostname, parts.port), timeout=60)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        connection.sendall(
+            f"GET {parts.path}?follow=1 HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+            f"Authorization: token {self.server.token}\r\n\r\n".encode()
+        )
+        while not connection.recv(1 << 16, socket.MSG_PEEK).startswith(b"HTTP/1.1 200"):
+            pass
+        return connection
+
     def codes(self) -> dict[str, int]:
         """Return how each client ended."""
         return {name: client.wait(60) for name, client in self.clients.items()}
+
+
+def drain(connection: socket.socket) -> None:
+    while connection.recv(1 << 20):
+        pass
 
 
 @pytest.fixture
@@ -74,5 +94,9 @@ def test_a_kernel_that_is_killed_is_an_error_for_every_client(following: Followi
 
 
 def test_a_server_that_is_killed_is_an_error_for_every_client(following: Following) -> None:
-    following.server.stop(signal.SIGKILL)
+    with following.connect() as connection:
+        following.server.stop(signal.SIGKILL)
+        # Closed in the middle of a chunk would be enough for wget.
+        with pytest.raises(ConnectionResetError):
+            drain(connection)
     assert 0 not in following.codes().values()

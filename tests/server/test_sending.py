@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +21,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import Application, GZipContentEncoding, RequestHandler
 
 from jupyter_server_ext import pagecache
+from jupyter_server_ext import slices as slicing
 from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.ranges import ByteRange
@@ -199,10 +199,18 @@ async def test_a_file_leaves_by_sendfile_and_its_end_as_a_copy(
     assert engine.moves > len(slices)
 
 
-async def test_a_short_file_is_a_copy(engine: Engine, slices: list[int]) -> None:
-    engine.path.write_bytes(b"x" * TAIL)
-    assert await fetch(engine, request()) == [b"x" * TAIL]
+@pytest.mark.parametrize("size", [1, 128 * 1024, 128 * 1024 + 1, TAIL])
+async def test_a_short_file_is_a_copy(engine: Engine, slices: list[int], size: int) -> None:
+    content = os.urandom(size)
+    engine.path.write_bytes(content)
+    assert await fetch(engine, request()) == [content]
     assert slices == []
+
+
+async def test_what_is_in_memory_needs_no_thread(engine: Engine) -> None:
+    threads = threading.active_count()
+    assert await fetch(engine, request()) == [engine.path.read_bytes()]
+    assert threading.active_count() == threads
 
 
 async def test_a_connection_is_good_for_more(engine: Engine, slices: list[int]) -> None:
@@ -279,8 +287,13 @@ def test_what_is_in_memory(path: Path) -> None:
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         in_memory = pagecache._has_no_disk(os.fstat(descriptor).st_dev)
         assert cache.holds(0, MIB) == in_memory
+        buffer = memoryview(bytearray(MIB))
+        assert cache.read(buffer, 3 * MIB) == (MIB if in_memory else None)
         cache.load(4 * MIB, 2 * MIB)
         assert cache.holds(4 * MIB, 2 * MIB)
+        assert cache.read(buffer, 4 * MIB) == MIB
+        assert buffer == bytes([4]) * MIB
+        assert cache.read(buffer, SIZE) == 0
         cache.load(SIZE - 10, MIB)
         assert cache.holds(SIZE - 10, 10)
     finally:
@@ -299,10 +312,13 @@ async def test_what_is_not_in_memory_is_loaded_in_a_thread(
 ) -> None:
     loaded: set[int] = set()
     threads = set()
-    load = PageCache.load
+    load, reading = PageCache.load, PageCache.read
 
     def holds(_: PageCache, offset: int, length: int) -> bool:
         return (offset + length - 1) // MIB in loaded
+
+    def read(cache: PageCache, buffer: memoryview, offset: int) -> int | None:
+        return reading(cache, buffer, offset) if offset // MIB in loaded else None
 
     def loading(cache: PageCache, offset: int, length: int) -> None:
         threads.add(threading.current_thread().name)
@@ -310,10 +326,11 @@ async def test_what_is_not_in_memory_is_loaded_in_a_thread(
         loaded.update(range(offset // MIB, (offset + length) // MIB + 1))
 
     monkeypatch.setattr(PageCache, "holds", holds)
+    monkeypatch.setattr(PageCache, "read", read)
     monkeypatch.setattr(PageCache, "load", loading)
     assert await fetch(engine, request()) == [engine.path.read_bytes()]
     assert sum(slices) == SIZE - TAIL
-    assert loaded >= set(range((SIZE - TAIL) // MIB))
+    assert loaded >= set(range(SIZE // MIB))
     assert threads
     assert all(name.startswith("reader") for name in threads)
 
@@ -435,7 +452,7 @@ async def test_two_hundred_who_stop_reading_cost_no_threads_and_are_cut(
         # The queue of a listening socket is short.
         await eventually(lambda wanted=wanted: engine.started == wanted)
     await eventually(lambda: len(engine.ends) == 200)
-    assert threading.active_count() <= threads + 2
+    assert threading.active_count() == threads
     assert engine.ends == ["TimeoutError"] * 200
     # The clients' own ends are in this process too.
     await eventually(lambda: descriptors() <= before + 200)
@@ -539,25 +556,45 @@ async def test_all_get_the_same_and_one_sends_in_each_turn_of_the_loop(
     assert all(max(counts) - min(counts) <= 1 for counts in between)
 
 
-async def test_slices_are_short_while_others_have_work(eventually: Eventually) -> None:
-    turns = Turns()
+class Clock:
+    """Time that passes when somebody works."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_others_come_first_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(slicing, "monotonic", clock)
+    monkeypatch.setattr(slicing, "thread_time", clock)
     loop = asyncio.get_running_loop()
-    alone, disturbed = Sender(turns, 10_000), Sender(turns, 200)
-    turns.join(alone)  # type: ignore[arg-type]
-    await eventually(lambda: len(alone.lengths) == 10_000)
+    turns = Turns()
+    sender = Sender(turns, 10)
+    waited = []
 
     def work() -> None:
-        end = thread_time() + 0.001
-        while thread_time() < end:
-            pass
-        if len(disturbed.lengths) < 200:
+        clock.now += 0.00015
+        waited.append(len(sender.lengths))
+        if len(sender.lengths) < 10:
             loop.call_soon(work)
 
-    turns.join(disturbed)  # type: ignore[arg-type]
-    work()
-    await eventually(lambda: len(disturbed.lengths) == 200)
-    assert set(disturbed.lengths[1:]) == {256 * 1024}
-    assert alone.lengths.count(MIB) > 5_000
+    loop.call_soon(work)
+    turns.join(sender)  # type: ignore[arg-type]
+    await eventually(lambda: len(sender.lengths) == 10)
+    assert set(sender.lengths) == {256 * 1024}
+    turns_without = [waited.count(sent) for sent in range(1, 10)]
+    assert min(turns_without) >= 10
+    assert max(turns_without) * 0.00015 < 0.003
+
+    alone = Sender(turns, 100)
+    turns.join(alone)  # type: ignore[arg-type]
+    await eventually(lambda: len(alone.lengths) == 100)
+    assert set(alone.lengths) == {MIB}
 
 
 def test_the_end_is_longer_than_what_two_sockets_hold() -> None:
