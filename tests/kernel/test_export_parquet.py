@@ -339,3 +339,67 @@ def test_bad_options_are_refused(
 ) -> None:
     with pytest.raises(error, match=text):
         make(pa.schema([("b", pa.bool_())]), **options)
+
+
+# ---- what is decided for each unit ----
+
+
+def groups(file: bytes) -> list[Any]:
+    metadata = pq.read_metadata(pa.BufferReader(file))
+    return [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+
+
+def told(file: bytes, column: int) -> list[tuple[Any, ...]]:
+    found = [group.column(column).statistics for group in groups(file)]
+    return [(each.null_count, each.has_min_max, each.min_raw, each.max_raw) for each in found]
+
+
+VALUES = st.lists(
+    st.none() | st.sampled_from(["", "a", "é", "日本", "z" * 5_000]), min_size=1, max_size=40
+)
+
+
+@given(values=VALUES, size=st.integers(1, 40), kind=st.sampled_from(["string", "string_view"]))
+@settings(max_examples=30, deadline=None)
+def test_texts_have_the_statistics_that_pyarrow_would_give(
+    values: list[str | None], size: int, kind: str
+) -> None:
+    text = pa.array(values, pa.string())
+    table = pa.table({"t": text.cast(pa.type_for_alias(kind))})
+    file = write(table, [], row_group_size=size)
+    theirs = pa.BufferOutputStream()
+    pq.write_table(pa.table({"t": text}), theirs, row_group_size=size)
+    assert told(file, 0) == told(theirs.getvalue().to_pybytes(), 0)
+
+
+@pytest.mark.parametrize("codec", ["zstd", "snappy", "gzip", "lz4", "brotli", "none"])
+def test_statistics_are_found_behind_every_codec(codec: str) -> None:
+    table = pa.table({"t": ["pear", None, "apple", "zebra"] * 500})
+    assert told(write(table, [], compression=codec), 0) == [(500, True, b"apple", b"zebra")]
+
+
+def test_statistics_are_right_where_a_dictionary_overflows() -> None:
+    many = [f"{n % 6_000:05}" for n in range(20_000)]  # too many to look through one by one
+    late = ["same"] * 4_000 + [f"{n:060}" for n in range(8_000)]  # the dictionary is given up
+    assert told(write(pa.table({"t": many}), []), 0) == [(0, True, b"00000", b"05999")]
+    assert told(write(pa.table({"t": late}), []), 0) == [(0, True, b"0" * 60, b"same")]
+
+
+def test_only_what_repeats_gets_a_dictionary() -> None:
+    rows = 5_000
+    table = pa.table(
+        {
+            "id": range(rows),
+            "code": [n % 50 for n in range(rows)],
+            "uuid": [f"{n * 7919:032x}" for n in range(rows)],
+            "city": ["Paris", "Berlin"] * (rows // 2),
+        }
+    )
+    views = table.set_column(2, "uuid", table["uuid"].cast(pa.string_view()))
+    for each in (table, views):
+        (group,) = groups(write(each, []))
+        used = [group.column(place).has_dictionary_page for place in range(4)]
+        assert used == [False, True, False, True]
+        assert all(group.column(place).is_stats_set for place in range(4))
+    (group,) = groups(write(table, [], dictionary=["id"]))
+    assert group.column(0).has_dictionary_page  # it was asked for

@@ -25,7 +25,7 @@ def recognises(frame: object) -> bool:
     return is_of(frame, "polars", "LazyFrame")
 
 
-def read(frame: object, flavour: Flavour) -> Source:
+def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
     """Return the source of a LazyFrame; its length is unknown until it ends.
 
     Raises
@@ -45,16 +45,16 @@ def read(frame: object, flavour: Flavour) -> Source:
         raise SourceError(f"The query cannot run: {reason(error)}") from error
     check(columns)
     polars = sys.modules["polars"]
-    schema = schema_of(polars.DataFrame(schema=columns), flavour)
-    return Source(schema, None, lambda: _stream(query, flavour))
+    schema = schema_of(polars.DataFrame(schema=columns))
+    return Source(schema, None, lambda: _stream(query))
 
 
-def _stream(query: pl.LazyFrame, flavour: Flavour) -> Generator[pa.RecordBatch, None, None]:
+def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
     refuse_polars()
     # The engine waits when nobody takes its batches, and ends when the iterator is dropped:
     # a paused or cancelled export stops the query too. The affinity to the in-memory engine that
     # a user may have set would collect the whole result, so the streaming engine is named.
     batches = query.collect_batches(chunk_size=BATCH_ROWS, lazy=True, engine="streaming")
     for frame in batches:
-        for batch in batches_of(frame, flavour):
+        for batch in batches_of(frame):
             yield from cut(batch)

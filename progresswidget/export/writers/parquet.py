@@ -24,13 +24,11 @@ Names of columns must differ. The row count of a frame without columns is lost.
 Each unit is encoded as a small file of its own, on any thread and in any order, and
 `parquet_footer` joins them; the result does not depend on who encoded what.
 
-Why pyarrow: it needs no more processor than polars (2 million rows of the mixed frame with snappy:
-0.42 s against 0.45 s) and keeps every type above. On two threads it is done in 0.24 s, polars with
-two of its own in 0.23 s, and pyarrow's own writer, which uses one, in 0.49 s. Reading the frame,
-the file, the digest of the data and what a polars frame needs to become Arrow come on top: whole
-exports reach 0.95 of polars with snappy and 0.81 with zstd. For other sizes of groups or numbers of
-workers the differences were smaller than the noise, but memory is not: three workers with groups of
-262,144 rows take 130 MB more than two with half of that.
+Why pyarrow, and not polars: for every type above their encoders need the same processor (3 million
+rows of the mixed frame with snappy: 0.55 s both), and pyarrow's can be told what it need not do,
+see `parquet_columns`: then it needs 0.40 s, on threads of ours, and keeps every type above. For
+other sizes of groups or numbers of workers the differences were smaller than the noise, but memory
+is not: three workers with groups of 262,144 rows take 130 MB more than two with half of that.
 
 The dictionary page is limited to 128 KiB: with pyarrow's 1 MiB a column of distinct values is
 hashed for half of a row group before the encoder gives up, which costs 1.7 times the processor.
@@ -43,6 +41,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import Encoded, Heading, Placed, Writer, only_schema
+from progresswidget.export.writers.parquet_columns import Columns
 from progresswidget.export.writers.parquet_footer import MAGIC, footer, join, split
 from progresswidget.export.writers.parquet_options import (
     OPTIONS,
@@ -50,6 +49,7 @@ from progresswidget.export.writers.parquet_options import (
     check_names,
     settings,
 )
+from progresswidget.export.writers.parquet_statistics import tell
 from progresswidget.export.writers.parquet_types import column_type, encoder_type
 from progresswidget.export.writers.storable import convert, no_rows
 
@@ -111,6 +111,7 @@ class ParquetWriter(Writer):
         # What is encoded may have views where the file has text: their bytes are the same.
         views = _with_types(schema, encoder_type)
         self._encoded = views if _takes(views) else self._schema
+        self._columns = Columns(self._encoded, self._settings, paths)
 
     def head(self) -> Sequence[bytes]:
         """Return the magic number."""
@@ -131,21 +132,23 @@ class ParquetWriter(Writer):
         # Every batch may bring a dictionary of its own; a row group has one, or else it is
         # written out plainly, which polars before 2 cannot read as categories.
         table = table.unify_dictionaries()
+        choice = self._columns.choose(table)
         try:
-            data, note = split(memoryview(self._file(table)).cast("B"))
+            file = memoryview(self._file(table, choice.settings)).cast("B")
+            data, note = split(file, lambda groups: tell(file, groups, table, choice.told))
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise _blame(table, start, error) from error
         return Encoded([data], note)
 
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[bytes]:
         """Return the page index, if there is one, and the footer."""
-        empty = footer(memoryview(self._file(no_rows(self._schema))).cast("B"))
+        empty = footer(memoryview(self._file(no_rows(self._schema), self._settings)).cast("B"))
         return join(empty, units, offset)
 
-    def _file(self, table: pa.Table) -> pa.Buffer:
+    def _file(self, table: pa.Table, settings: Mapping[str, Any]) -> pa.Buffer:
         """Return a table as a file of its own."""
         rows = max(min(table.num_rows, self._group_rows), 1)
-        keywords = dict(self._settings)
+        keywords = dict(settings)
         if self._blooms:
             keywords["bloom_filter_options"] = {path: {"ndv": rows} for path in self._blooms}
         return _write(table, rows, keywords)
@@ -154,7 +157,7 @@ class ParquetWriter(Writer):
         import pyarrow as pa
 
         try:
-            self._file(no_rows(pa.schema([field])))
+            self._file(no_rows(pa.schema([field])), self._settings)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise ColumnError(
                 f"The column {field.name!r} of type {field.type} can have no Bloom filter.",

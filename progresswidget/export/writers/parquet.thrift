@@ -212,6 +212,22 @@ struct FileMetaData {
   7: optional list<ColumnOrder> column_orders
 }
 
+// ---- pages ----
+
+struct DictionaryPageHeader {
+  1: required i32 num_values
+  2: required i32 encoding
+  3: optional bool is_sorted
+}
+
+// What follows is of other pages than those with dictionaries.
+struct PageHeader {
+  1: required i32 type
+  2: required i32 uncompressed_page_size
+  3: required i32 compressed_page_size
+  7: optional DictionaryPageHeader dictionary_page_header
+}
+
 // ---- page index ----
 
 // The offset is a place in the file.

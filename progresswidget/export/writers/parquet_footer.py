@@ -19,7 +19,7 @@ import thriftpy2
 from thriftpy2.protocol.compact import TCompactProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from progresswidget.export.writers import Placed
 
@@ -59,8 +59,13 @@ class _Protocol(_COMPACT):  # type: ignore[misc]
 
 def decode(kind: Any, data: bytes) -> Any:
     """Return the struct of a type of `IDL` that `data` holds."""
+    return read(kind, io.BytesIO(data))
+
+
+def read(kind: Any, stream: io.BytesIO) -> Any:
+    """Return the struct of a type of `IDL` that a stream goes on with."""
     result = kind()
-    _COMPACT(io.BytesIO(data)).read_struct(result)
+    _COMPACT(stream).read_struct(result)
     return result
 
 
@@ -79,16 +84,21 @@ def footer(file: memoryview) -> bytes:
     return bytes(file[-_END.size - size : -_END.size])
 
 
-def split(file: memoryview) -> tuple[memoryview, bytes]:
+def split(
+    file: memoryview, add: Callable[[Sequence[Any]], None] = lambda _: None
+) -> tuple[memoryview, bytes]:
     """Return the data of a whole file, and a note of what its footer and its indexes say.
 
     Parameters
     ----------
     file
         All its bytes, in one dimension. Row groups and Bloom filters come first in it.
+    add
+        Gets the row groups of the footer before the note is made, and may add to them.
     """
     encoded = footer(file)
     groups = decode(IDL.FileMetaData, encoded).row_groups
+    add(groups)
     end = len(file) - _END.size - len(encoded)
     for chunk in (chunk for group in groups for chunk in group.columns):
         for offset in (chunk.column_index_offset, chunk.offset_index_offset):

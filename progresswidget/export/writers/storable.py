@@ -113,10 +113,23 @@ def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
         array = array.storage
     if pa.types.is_run_end_encoded(array.type):
         array = pc.run_end_decode(array)
-    elif pa.types.is_dictionary(array.type) and not pa.types.is_dictionary(kind):
+    elif pa.types.is_dictionary(array.type):
+        if pa.types.is_dictionary(kind):
+            return _with_values(array, kind)
         array = without_dictionary(array)
     elif pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
         array = _list_of_view(array, large=pa.types.is_large_list(kind))
+    return array if array.type == kind else array.cast(kind)
+
+
+def _with_values(array: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
+    """Return a dictionary array of other values; pyarrow casts no dictionaries of views."""
+    import pyarrow as pa
+
+    values = array.dictionary
+    if values.type != kind.value_type:
+        values = _convert(values, kind.value_type)
+    array = pa.DictionaryArray.from_arrays(array.indices, values, ordered=kind.ordered)
     return array if array.type == kind else array.cast(kind)
 
 
