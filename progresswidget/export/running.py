@@ -204,17 +204,20 @@ class Run:
         encoded = unit.encode()
         if self._sink is None:
             raise AssertionError
-        if self._key:
-            self._sink.begin_unit()
         offset = self._position
+        note = digest = b""
         if isinstance(encoded, Outlet):
-            size, note = self._drain(encoded), b""
+            if self._key:
+                self._sink.begin_unit()
+            size = self._drain(encoded)
         else:
-            size, note = self._add(encoded.pieces), encoded.note
+            size = self._sink.append(encoded.pieces, self._progress.checkpoint)
+            self._position += size
+            note, digest = encoded.note, encoded.digest
         self._placed.append(Placed(section, unit.rows, offset, size, note))
         self._count(unit, section)
         if self._key:
-            self._sink.commit(self._recorder(unit, section, offset, size, note))
+            self._sink.commit(self._recorder(unit, section, offset, size, note), digest)
 
     def _drain(self, outlet: Outlet) -> int:
         if self._sink is None:

@@ -1,31 +1,37 @@
 """Bytes on their way to the file: written, counted and entered into the journal by a thread.
 
-Encoders hold the processor while they format, and `write` lets go of the GIL; side by side with the
-encoders it costs no time where a core is free. The SHA-256 of the file is taken behind it, see
-`trail`.
+Encoders hold the processor while they format, and a write lets go of the GIL; side by side with the
+encoders it costs no time where a core is free. A unit is handed over as a whole, so that whoever
+gives out the next ones waits for no write, and goes to the file in few calls: each time that the
+thread comes back from one it has to wait for the GIL. The SHA-256 of the file is taken behind it,
+see `trail`.
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import Future
-from queue import Queue
-from threading import Thread
+from queue import SimpleQueue
+from threading import Condition, Thread
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from progresswidget.export import journal as journals
 from progresswidget.export.trail import Trail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from progresswidget.export.outlet import Outlet
     from progresswidget.export.writers import Piece
 
-DEPTH: Final = 4
-"""Pieces that may wait; an encoder that is faster than the disk then waits itself."""
+WAITING: Final = 8 * 2**20
+"""Bytes that may wait; an encoder that is faster than the disk then waits itself."""
+LOOK: Final = 0.1
+"""Seconds between two looks at pause and cancel meanwhile."""
 PIECE: Final = 8 * 2**20
-"""Bytes of one `write`, so that the count moves while one huge cell is written."""
+"""Bytes of one write, so that the count moves while one huge cell is written."""
+PIECES: Final = 512
+"""Pieces of one write; systems take 1,024 (POSIX, IOV_MAX)."""
 
 _Work: TypeAlias = "Callable[[], None]"
 
@@ -79,27 +85,34 @@ class Sink:
         self._trail = Trail(descriptor)
         self._trail_wanted = False
         os.lseek(descriptor, start, os.SEEK_SET)
-        self._queue: Queue[_Work | None] = Queue(DEPTH)
+        self._room = Condition()
+        self._waiting = 0
+        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="progresswidget-sink", daemon=True)
         self._thread.start()
 
-    def write(self, piece: Piece) -> None:
-        """Hand over bytes; waits while too many are under way.
+    def append(self, pieces: Sequence[Piece], checkpoint: Callable[[], None] = lambda: None) -> int:
+        """Hand over pieces; return how many bytes they are. Waits while too many are under way.
+
+        Parameters
+        ----------
+        pieces
+            The bytes, in order.
+        checkpoint
+            Called again and again meanwhile.
 
         Raises
         ------
         OSError
             If earlier bytes could not be written.
         """
-        self._do(lambda: self._pass_on(piece))
-
-    def append(self, pieces: Iterable[Piece]) -> int:
-        """Hand over several pieces; return how many bytes they are."""
-        size = 0
-        for piece in pieces:
-            view = memoryview(piece).cast("B")
-            size += view.nbytes
-            self.write(view)
+        views = [memoryview(piece).cast("B") for piece in pieces]
+        size = sum(view.nbytes for view in views)
+        while not self._has_room():
+            checkpoint()
+        with self._room:
+            self._waiting += size
+        self._do(lambda: self._pass_on(views))
         return size
 
     def drain(self, outlet: Outlet) -> Future[int]:
@@ -118,15 +131,17 @@ class Sink:
         """Take the digest of what is written from here on."""
         self._do(self._begin_unit)
 
-    def commit(self, record: Callable[[bytes], bytes]) -> None:
+    def commit(self, record: Callable[[bytes], bytes], digest: bytes = b"") -> None:
         """Enter into the journal, after all bytes before, the line that `record` makes.
 
         Parameters
         ----------
         record
-            Makes the line from the digest of the bytes since `begin_unit`.
+            Makes the line from a digest.
+        digest
+            That of the unit's bytes; by default the one of those since `begin_unit`.
         """
-        self._do(lambda: self._commit(record))
+        self._do(lambda: self._commit(record, digest))
 
     def finish(self, *, written_by_others: bool = False) -> tuple[int, Trail]:
         """Wait for the last byte; return the size, and the digest that is being taken.
@@ -174,31 +189,49 @@ class Sink:
                 continue  # keep emptying, so that nobody waits for a dead thread
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - it is raised again by `write`
+            except BaseException as error:  # noqa: BLE001 - it is raised again by `append`
                 self._failure = error
+                with self._room:
+                    self._room.notify_all()
 
-    def _pass_on(self, piece: Piece) -> None:
+    def _has_room(self) -> bool:
+        with self._room:
+            return self._room.wait_for(
+                lambda: self._waiting < WAITING or self._failure is not None, LOOK
+            )
+
+    def _pass_on(self, pieces: Sequence[memoryview]) -> None:
+        for group in _groups(pieces):
+            size = sum(piece.nbytes for piece in group)
+            self._filtered(group)
+            with self._room:
+                self._waiting -= size
+                self._room.notify_all()
+
+    def _filtered(self, pieces: list[memoryview]) -> None:
         if self._filter is None:
-            self._append(piece)
+            self._append(pieces)
             return
-        for each in self._filter.feed(piece):
-            self._append(each)
+        for piece in pieces:
+            for each in self._filter.feed(piece):
+                self._append([memoryview(each)])
 
     def _finish_filter(self) -> None:
         if self._filter is not None:
             for each in self._filter.finish():
-                self._append(each)
+                self._append([memoryview(each)])
 
-    def _append(self, piece: Piece) -> None:
-        rest = memoryview(piece)
+    def _append(self, pieces: list[memoryview]) -> None:
+        if self._unit is not None:
+            for piece in pieces:
+                self._unit.update(piece)
+        rest = pieces
         while rest:
-            written = os.write(self._descriptor, rest[:PIECE])
-            if self._unit is not None:
-                self._unit.update(rest[:written])
+            written = _write(self._descriptor, rest)
             self._size += written
             self._counted(self._size)
             self._trail.advance(self._size)
-            rest = rest[written:]
+            rest = _behind(rest, written)
 
     def _drain(self, outlet: Outlet, drained: Future[int]) -> None:
         size = 0
@@ -207,7 +240,8 @@ class Sink:
             nonlocal size
             size += len(piece)
             # A filter may keep what it is given for a while.
-            self._pass_on(piece if self._filter is None else bytes(piece))
+            for group in _groups([memoryview(piece if self._filter is None else bytes(piece))]):
+                self._filtered(group)
 
         try:
             outlet.drain(pass_on)
@@ -221,12 +255,43 @@ class Sink:
 
         self._unit = xxhash.xxh3_128()
 
-    def _commit(self, record: Callable[[bytes], bytes]) -> None:
-        if self._unit is None:
-            raise AssertionError
-        digest = bytes(self._unit.digest())
-        self._unit = None
+    def _commit(self, record: Callable[[bytes], bytes], digest: bytes) -> None:
+        if self._unit is not None:
+            digest = bytes(self._unit.digest())
+            self._unit = None
         journals.append(self._journal, [record(digest)])
+
+
+def _groups(pieces: Sequence[memoryview]) -> Iterator[list[memoryview]]:
+    """Cut and join pieces to what one write takes."""
+    group: list[memoryview] = []
+    size = 0
+    for piece in pieces:
+        rest = piece
+        while rest:
+            group.append(rest[: PIECE - size])
+            size += group[-1].nbytes
+            rest = rest[group[-1].nbytes :]
+            if size == PIECE or len(group) == PIECES:
+                yield group
+                group, size = [], 0
+    if group:
+        yield group
+
+
+def _write(descriptor: int, pieces: Sequence[memoryview]) -> int:
+    if hasattr(os, "writev"):
+        return os.writev(descriptor, pieces)
+    return os.write(descriptor, pieces[0])  # Windows has only this
+
+
+def _behind(pieces: list[memoryview], written: int) -> list[memoryview]:
+    """Return what is left of pieces behind their first bytes."""
+    for place, piece in enumerate(pieces):
+        if written < piece.nbytes:
+            return [piece[written:], *pieces[place + 1 :]]
+        written -= piece.nbytes
+    return []
 
 
 class Digest(Protocol):

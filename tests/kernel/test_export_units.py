@@ -236,7 +236,7 @@ def test_splitting_halves_until_it_fits_or_one_row_is_left() -> None:
 
 def write_for_ever(sink: Sink) -> None:
     while True:
-        sink.write(b"x")
+        sink.append([b"x"])
 
 
 def test_a_sink_whose_disk_fails_says_so_and_blocks_nobody(tmp_path: Path) -> None:
