@@ -152,6 +152,10 @@ class TransferError(ProgressWidgetError, OSError):
 
     code = "transfer-failed"
 
+    def _render_traceback_(self) -> list[str]:
+        # What failed is the network or the other side: where in our code it came up is no help.
+        return [f"{type(self).__name__}: {self}"]
+
 
 class TransferRefusedError(TransferError):
     """The server answered that it will not do what was asked."""

@@ -217,7 +217,8 @@ class Session:
             made = response.status_code == HTTPStatus.CREATED
             if not made:
                 return address
-            return urljoin(server.url, json.loads(response.read())["url"]) + (exported[2] or "")
+            link = str(json.loads(response.read())["url"])
+            return urljoin(server.url, link) + (exported[2] or "")
         finally:
             response.close()
 
