@@ -6,12 +6,13 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ExportInterrupted, OptionError, ProgressWidgetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from progresswidget.transfer.job import TransferJob
     from progresswidget.transfer.outcome import Transferred
@@ -78,24 +79,63 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_transfers(commands: Any) -> None:
-    download = commands.add_parser("download", help="fetch a file; again, and it goes on")
-    download.add_argument("url", help="its address")
-    download.add_argument("path", nargs="?", help="the file, or a folder; by default this one")
-    download.add_argument("-x", "--connections", type=int, default=4, help="at most [4]")
-    download.add_argument("--sha256", metavar="DIGEST", help="what the file's must be")
-    upload = commands.add_parser("upload", help="send a file; again, and it goes on")
+    download = _add_transfer(
+        commands,
+        "download",
+        "Fetch a file. It appears when it is complete; what was cut, stopped or killed goes on "
+        "when the same command is run again.",
+    )
+    download.add_argument("url", help="the address of the file")
+    download.add_argument("path", nargs="?", help="the file, or a folder [the present one]")
+    download.add_argument(
+        "-x", "--connections", type=int, default=4, metavar="N", help="at most so many at once [4]"
+    )
+    download.add_argument("--sha256", metavar="DIGEST", help="what the digest of the file must be")
+    upload = _add_transfer(
+        commands,
+        "upload",
+        "Send a file, to a server that speaks tus or else by PUT. What was cut, stopped or killed "
+        "goes on when the same command is run again, if the server speaks tus.",
+    )
     upload.add_argument("path", help="the file")
-    upload.add_argument("url", help="a tus server, or an address for PUT")
-    upload.add_argument("--name", help="what the file is called there")
+    upload.add_argument(
+        "url", help="where uploads are made, or what the address of the file is to be"
+    )
+    upload.add_argument("--name", help="what the file is called there [as here]")
     for command, run in ((download, _download), (upload, _upload)):
         command.add_argument(
-            "-H", "--header", action="append", default=[], metavar="NAME: VALUE", help="to send"
+            "-H",
+            "--header",
+            action="append",
+            default=[],
+            metavar="HEADER",
+            help="sent to that server only: 'NAME: VALUE', or @FILE with one in each line, which "
+            "others on this machine cannot see",
         )
-        command.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="[30]")
-        command.add_argument("--no-overwrite", action="store_true", help="keep what is there")
+        command.add_argument(
+            "--timeout",
+            type=float,
+            default=30.0,
+            metavar="SECONDS",
+            help="without a byte, after which a connection is opened anew [30]",
+        )
+        command.add_argument(
+            "--no-overwrite", action="store_true", help="keep a file that is there"
+        )
         command.add_argument("--json", action="store_true", help="print the result as JSON")
         command.add_argument("--quiet", action="store_true", help="print nothing but errors")
         command.set_defaults(run=run)
+
+
+def _add_transfer(commands: Any, name: str, description: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=description.partition(". ")[0].partition(",")[0].lower().rstrip("."),
+        description=description,
+        epilog="Exit status: 0 if the file is there, 1 if it is not, 2 for wrong arguments, 130 "
+        "after Ctrl-C.",
+    )
+    return parser
 
 
 def _download(given: argparse.Namespace) -> int:
@@ -121,10 +161,22 @@ def _upload(given: argparse.Namespace) -> int:
 def _transfer_options(given: argparse.Namespace) -> dict[str, Any]:
     return {
         "overwrite": not given.no_overwrite,
-        "headers": dict(_header(text) for text in given.header),
+        "headers": dict(_header(text) for text in _lines(given.header)),
         "timeout": given.timeout,
         "background": given.quiet,  # which draws no bar
     }
+
+
+def _lines(texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        if not text.startswith("@"):
+            yield text
+            continue
+        try:
+            content = Path(text[1:]).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise OptionError(f"{text[1:]} cannot be read: {error}") from None
+        yield from (line for line in content.splitlines() if line.strip())
 
 
 def _header(text: str) -> tuple[str, str]:

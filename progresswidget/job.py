@@ -443,10 +443,9 @@ class Job:
             outcome = self._write(self._take_work())
             outcome.sha256  # noqa: B018 - the file is there; what is told of it waits for its digest
             self._send(outcome)
-        except KernelStoppedError as error:
-            self._finish("interrupted", error=error)
         except ExportCancelledError as error:
-            self._finish("cancelled", error=error)
+            # What can be gone on with was interrupted, and not given up.
+            self._finish("cancelled" if error.final else "interrupted", error=error)
         except BaseException as error:  # noqa: BLE001 - it is kept and raised where it is waited for
             self._finish("failed", error=error)
         else:

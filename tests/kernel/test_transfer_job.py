@@ -122,7 +122,9 @@ def test_a_failed_job_says_why(server: OddServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT for one process here")
-def test_ctrl_c_keeps_what_has_come(server: OddServer, tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_has_come(
+    server: OddServer, reporting_server: ReportingServer, tmp_path: Path
+) -> None:
     path = tmp_path / "a.bin"
     server.gate, server.free = threading.Event(), 13 * MIB
     command = [sys.executable, "-m", "progresswidget", "download", server.url, str(path), "-x1"]
@@ -133,6 +135,9 @@ def test_ctrl_c_keeps_what_has_come(server: OddServer, tmp_path: Path) -> None:
         told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
     assert "goes on where it stopped" in told
+    # Not cancelled: that would mean that nobody wants it any more.
+    last = reporting_server.reports[-1]
+    assert (last["status"], last["error"]["code"]) == ("interrupted", "transfer-stopped")
     server.gate.set()
     assert pw.download(server.url, path).reused >= 8 * MIB
     assert path.read_bytes() == CONTENT
@@ -152,6 +157,12 @@ def test_the_command_line_fetches(
         server.sha256,
     )
     assert server.requests[0].fields["x-key"] == "k: 1"
+    (tmp_path / "headers").write_text("X-Key: from a file\n\nX-More: 2\n")
+    assert main(["download", server.url, str(path), "-H", f"@{tmp_path / 'headers'}"]) == 0
+    fields = server.requests[-1].fields
+    assert (fields["x-key"], fields["x-more"]) == ("from a file", "2")
+    assert main(["download", server.url, str(path), "-H", f"@{tmp_path / 'none'}"]) == 1
+    capsys.readouterr()
     assert main(["download", server.url, str(path)]) == 0
     assert capsys.readouterr().out == f"{path}\n"
     assert main(["download", server.url, str(path), "--quiet"]) == 0
