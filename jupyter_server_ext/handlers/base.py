@@ -15,7 +15,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.errors import ApiError, convert
-from jupyter_server_ext.transfers import TOKEN_USER
+from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import AUTHORIZATION_SCHEME, MalformedError
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import AUTH_RESOURCE, ErrorsMixin
 from jupyter_server_ext.subscriber import MAX_TASKS, Subscriber
-from jupyter_server_ext.transfers import may_see
+from jupyter_server_ext.transferrecords import may_see
 from progresswidget import protocol
 from progresswidget.protocol import (
     CLOSE_MALFORMED,

@@ -21,7 +21,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler, hide_link
 from jupyter_server_ext.handlers.contents import open_contents, represent, strong
 from jupyter_server_ext.handlers.downloads import DownloadHandler
-from jupyter_server_ext.transfers import TOKEN_USER
+from jupyter_server_ext.transferrecords import TOKEN_USER
 
 if TYPE_CHECKING:
     from jupyter_server_ext.links import Link

@@ -24,12 +24,13 @@ from jupyter_server_ext.body import Body
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.ranges import http_date
-from jupyter_server_ext.transfers import TOKEN_USER, Transfer
+from jupyter_server_ext.transferrecords import TOKEN_USER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from jupyter_server_ext.live import Live
+    from jupyter_server_ext.transfers import Transfer
 
 _LINGER: Final = 5.0
 """Seconds that a client gets to notice a refusal while it is still sending."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from jupyter_server_ext.links import Link
 from jupyter_server_ext.model import Job
-from jupyter_server_ext.transfers import Record
+from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

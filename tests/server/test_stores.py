@@ -15,7 +15,7 @@ from jupyter_server_ext.model import Job, asked
 from jupyter_server_ext.stores import JOBS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.sqlite import SCHEMA_VERSION, SqliteStore
-from jupyter_server_ext.transfers import Record
+from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -21,7 +21,8 @@ from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.spans import MAX_SPANS, merged, prefix, total
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.subscriber import Subscriber
-from jupyter_server_ext.transfers import TOKEN_USER, Record, Transfers, may_see
+from jupyter_server_ext.transferrecords import TOKEN_USER, Record, may_see
+from jupyter_server_ext.transfers import Transfers
 from progresswidget.protocol import encode, transfer_update
 
 if TYPE_CHECKING:
