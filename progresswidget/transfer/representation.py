@@ -148,6 +148,10 @@ def content_range(headers: Mapping[str, str]) -> tuple[int, int, int | None] | N
     # RFC 9110 section 14.4: neither backwards nor beyond the end.
     if last < first or (size is not None and last >= size):
         return None
+    # Who announces another number of bytes than belong there does not know what it sends.
+    length = headers.get("Content-Length", "").strip()
+    if length.isdigit() and int(length) != last - first + 1:
+        return None
     return first, last, size
 
 

@@ -199,6 +199,56 @@ def test_a_server_that_says_when_is_asked_then(server: OddServer, tmp_path: Path
     assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
+SIZE = len(CONTENT)
+
+
+@pytest.mark.parametrize(
+    ("status", "content_range"),
+    [
+        ("206 Partial Content", f"bytes 0-{SIZE - 1}/{SIZE}"),
+        ("206 Partial Content", f"bytes {9 * MIB + 1}-{SIZE - 1}/{SIZE}"),
+        ("206 Partial Content", f"bytes {9 * MIB}-{SIZE}/{SIZE + 1}"),
+        ("206 Partial Content", f"bytes {9 * MIB}-{SIZE + 9}/{SIZE}"),
+        ("206 Partial Content", f"bytes {SIZE - 1}-{9 * MIB}/{SIZE}"),
+        ("206 Partial Content", "items 1-2/3"),
+        ("206 Partial Content", ""),
+        ("206 Partial Content", f"bytes {9 * MIB}-{SIZE - 1}/{SIZE}"),  # and fewer bytes than that
+        ("200 OK", ""),
+        ("416 Range Not Satisfiable", f"bytes */{SIZE}"),
+        ("416 Range Not Satisfiable", "bytes */5"),
+        ("304 Not Modified", ""),
+        ("204 No Content", ""),
+    ],
+)
+def test_a_server_that_lies_about_the_rest_is_not_believed(
+    status: str, content_range: str, server: OddServer, tmp_path: Path
+) -> None:
+    server.cuts.append(9 * MIB)
+    # The first request gets the file, and what asks for the rest of it gets this.
+    fields = {"ETag": '"v1"', "Accept-Ranges": "bytes"}
+    fields |= {"Content-Range": content_range} if content_range else {}
+    server.answers.extend([None, Answer(status, fields, b"lie" if status[0] == "2" else b"")])
+    try:
+        fetch(server, tmp_path / "a.bin", connections=1)
+    except TransferError:
+        assert status in {"204 No Content", "304 Not Modified"}  # which nobody can make sense of
+        assert not (tmp_path / "a.bin").exists()
+    else:
+        assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("more", [-5, 5])
+def test_a_length_that_is_wrong_is_an_error_or_the_file(
+    more: int, server: OddServer, tmp_path: Path
+) -> None:
+    # Longer than what comes: it was cut. Shorter: the rest belongs to nobody (RFC 9112 6.3).
+    server.says_length, server.ranges = False, False
+    server.fields["Content-Length"] = str(SIZE + more)
+    with pytest.raises(TransferError):
+        fetch(server, tmp_path / "a.bin", sha256=server.sha256)
+    assert not (tmp_path / "a.bin").exists()
+
+
 def test_but_not_for_ever(server: OddServer, tmp_path: Path) -> None:
     server.answers.extend(
         Answer("503 Service Unavailable", {"Retry-After": "600"}) for _ in range(9)
