@@ -67,8 +67,12 @@ def remember(path: Path, stat: os.stat_result, finished: Finished) -> None:
     new = place.with_name(f"{place.name}.{secrets.token_hex(4)}")
     with contextlib.suppress(OSError):
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new.write_text(json.dumps(fields), encoding="utf-8")
-        new.replace(place)
+        try:
+            new.write_text(json.dumps(fields), encoding="utf-8")
+            new.replace(place)
+        except OSError:
+            new.unlink(missing_ok=True)  # a full disk would get fuller
+            raise
         _prune(place.parent)
 
 

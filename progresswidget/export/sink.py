@@ -87,7 +87,7 @@ class Sink:
         os.lseek(descriptor, start, os.SEEK_SET)
         self._room = Condition()
         self._waiting = 0
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._queue: SimpleQueue[tuple[_Work, Future[int] | None] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, name="progresswidget-sink", daemon=True)
         self._thread.start()
 
@@ -124,7 +124,7 @@ class Sink:
             If earlier bytes could not be written.
         """
         drained: Future[int] = Future()
-        self._do(lambda: self._drain(outlet, drained))
+        self._do(lambda: self._drain(outlet, drained), drained)
         return drained
 
     def begin_unit(self) -> None:
@@ -178,15 +178,19 @@ class Sink:
             self._queue.put(None)
             self._thread.join()
 
-    def _do(self, work: _Work) -> None:
+    def _do(self, work: _Work, told: Future[int] | None = None) -> None:
         if self._failure is not None:
             raise self._failure
-        self._queue.put(work)
+        self._queue.put((work, told))
 
     def _work(self) -> None:
-        while (work := self._queue.get()) is not None:
+        while (item := self._queue.get()) is not None:
+            work, told = item
             if self._failure is not None:
-                continue  # keep emptying, so that nobody waits for a dead thread
+                # Keep emptying, so that nobody waits for a dead thread.
+                if told is not None:
+                    told.set_exception(self._failure)
+                continue
             try:
                 work()
             except BaseException as error:  # noqa: BLE001 - it is raised again by `append`

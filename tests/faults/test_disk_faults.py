@@ -2,78 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import random
 import resource
 import sqlite3
 import subprocess
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import programs
 import pytest
+from disks import MIB, Disk, Limit, chill, disk, fill
 from laboratory import Baseline, eventually, make_report
 from uploading import Uploader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from laboratory import Server
 
-MIB = 1 << 20
 CONTENT = random.Random(4).randbytes(12 * MIB)
-
-
-class Disk:
-    """A small disk of its own, where this process may mount one."""
-
-    def __init__(self, folder: Path, size: int) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder))
-
-    def _mount(self, *arguments: str) -> None:
-        subprocess.run(["mount", *arguments], check=True, capture_output=True)
-
-    def option(self, option: str) -> None:
-        """Change the disk that is there: ``size=…``, ``ro`` or ``rw``."""
-        self._mount("-o", f"remount,{option}", str(self._folder))
-
-    def grow(self, size: int) -> None:
-        self.option(f"size={size}")
-
-    def close(self) -> None:
-        # Lazily: a server that was killed may be about to let go of it.
-        subprocess.run(["umount", "-l", str(self._folder)], check=True, capture_output=True)
-
-
-class Limit:
-    """The limit of a process for the size of its files, in the place of a small disk."""
-
-    def __init__(self, server: Server, size: int) -> None:
-        self._server = server
-        self.grow(size)
-
-    def grow(self, size: int) -> None:
-        hard = resource.RLIM_INFINITY
-        resource.prlimit(self._server.pid, resource.RLIMIT_FSIZE, (size, hard))
-
-
-@contextmanager
-def disk(folder: Path, size: int) -> Iterator[Disk | None]:
-    """Mount a small disk; None where that is not permitted, and a limit must stand for it."""
-    try:
-        mounted = Disk(folder, size)
-    except (OSError, subprocess.CalledProcessError):
-        print("mounting is not permitted here: a limit for files stands for the small disk")
-        yield None
-        return
-    try:
-        yield mounted
-    finally:
-        mounted.close()
 
 
 def fill_and_go_on(server: Server, small: Disk | Limit) -> None:
@@ -143,13 +92,6 @@ def test_row_17_jobs_go_on_where_their_database_finds_no_room(own: Callable[...,
         server.stop()
 
 
-def fill(path: Path) -> None:
-    """Write until there is no room."""
-    with suppress(OSError), path.open("wb", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
-
-
 def database(server: Server) -> str:
     """Return what the database holds, as another process sees it."""
     with closing(sqlite3.connect(server.directory / "state.sqlite")) as connection:
@@ -197,16 +139,6 @@ def test_row_19_what_cannot_end_well_is_told_at_creation(
     answer = Uploader(server).create(10, name=name, path=path)
     assert 400 <= answer.status < 500, answer.body
     assert sorted(server.root.iterdir()) == before
-
-
-def chill(path: Path) -> None:
-    """Let a file be in no memory, so that reading it asks the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    finally:
-        os.close(descriptor)
 
 
 def cold_downloads(server: Server, paths: list[Path]) -> float:

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from progresswidget.export.outlet import BLOCK, Blocks, Outlet
+from progresswidget.export.sink import Sink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 class Full(Exception):  # noqa: N818 - a name for a test
@@ -94,3 +96,34 @@ def test_the_failure_of_the_file_is_raised_and_not_what_the_encoder_makes_of_it(
     with pytest.raises(Full):
         outlet.drain(pass_on)
     encoder.join()
+
+
+class Breaking:
+    """A filter through which nothing goes."""
+
+    def __init__(self) -> None:
+        self.reached, self.go_on = Event(), Event()
+
+    def feed(self, piece: Any) -> list[Any]:
+        self.reached.set()
+        assert self.go_on.wait(60)
+        raise Full
+
+    def finish(self) -> list[Any]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_waits_behind_a_failure_of_the_file_is_told_of_it(tmp_path: Path) -> None:
+    breaking = Breaking()
+    with (tmp_path / "file").open("w+b") as file:
+        sink = Sink(file.fileno(), lambda _: None, filter=breaking)
+        sink.append([b"bytes"])
+        assert breaking.reached.wait(60)
+        drained = sink.drain(Outlet(Blocks()))
+        breaking.go_on.set()
+        with pytest.raises(Full):
+            drained.result(60)
+        sink.close()
