@@ -27,9 +27,11 @@ from progresswidget.client import Endpoint
 from progresswidget.errors import SendingError, TransferError
 from progresswidget.protocol import Place, encode
 from progresswidget.transfer import tus
+from progresswidget.transfer.answers import refusal
+from progresswidget.transfer.persistence import Persistence
 from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.sender import TusSender
-from progresswidget.transfer.session import Server, Session, insist, refusal
+from progresswidget.transfer.session import Server, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,8 +92,8 @@ class Sender:
         self._attempt = 0
         self._stopped = self._abandoned = False
         self._failure: BaseException | None = None
-        self._tries = Patience(lambda: self._result is not None)
-        self._clock = Clock()
+        tries = Patience(lambda: self._result is not None)
+        self._persistence = Persistence(tries, Clock(), self._look)
         self._news = threading.Event()
         self._ended = threading.Event()
         self._thread = threading.Thread(
@@ -117,7 +119,7 @@ class Sender:
         SendingError
             If the server refuses the file, or cannot be reached for too long.
         """
-        self._tries.progressed()
+        self._persistence.progressed()
         self._result = result
         self._news.set()
         while not self._ended.wait(TICK):
@@ -167,7 +169,7 @@ class Sender:
             if moved is None:
                 return
             if moved:
-                self._tries.progressed()
+                self._persistence.progressed()
             else:
                 self._news.wait(TICK)
                 self._news.clear()
@@ -229,21 +231,16 @@ class Sender:
         body = encode(place.to_json()).encode()
         address = f"api/jobs/{self._task_id}/place"
         while True:
-            response = insist(
-                lambda: self._own_session.send("PUT", address, {}, body),
-                address,
-                self._tries,
-                self._clock,
-                self._look,
+            response = self._persistence.insist(
+                lambda: self._own_session.send("PUT", address, {}, body), address
             )
             if response.is_success:
                 named: dict[str, Any] = json.loads(response.read())
                 return named
             problem = refusal(response, address)
-            wait = self._tries.failure() if response.status_code == HTTPStatus.NOT_FOUND else None
-            if wait is None:
+            if response.status_code != HTTPStatus.NOT_FOUND:
                 raise problem
-            self._clock.wait(wait, self._look)  # the server does not know the job yet
+            self._persistence.pause(problem)  # the server does not know the job yet
 
     # --- The upload -----------------------------------------------------------------------------
 
@@ -271,9 +268,7 @@ class Sender:
             UPLOADS,
             descriptor,
             ABLE,
-            tries=self._tries,
-            clock=self._clock,
-            look=self._look,
+            self._persistence,
             most=CHUNK,
         )
 

@@ -37,12 +37,14 @@ from progresswidget.export.destination import (
 from progresswidget.export.lease import here, holding
 from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, journal
+from progresswidget.transfer.answers import refusal
 from progresswidget.transfer.outcome import FileKind, Transferred
+from progresswidget.transfer.persistence import Persistence
 from progresswidget.transfer.pieces import LEAST, Pieces
 from progresswidget.transfer.receiving import Incoming, Receiver, StartOver
 from progresswidget.transfer.representation import Representation, content_range, of_response
 from progresswidget.transfer.retry import Clock, Tries
-from progresswidget.transfer.session import Session, attended, insist, no_server, refusal
+from progresswidget.transfer.session import Session, attended, no_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -179,7 +181,11 @@ class Download:
         unchanged = self._present(progress, started)
         if unchanged is not None:
             return unchanged
-        tries = Tries()
+
+        def waiting(now: bool) -> None:  # noqa: FBT001
+            progress.phase = "waiting" if now else "connecting"
+
+        tries = Persistence(Tries(), self._clock, progress.checkpoint, waiting)
         attempt = self._begin(progress, tries)
         if attempt is None:
             return self._unchanged(progress, started)
@@ -238,24 +244,15 @@ class Download:
     def _session(self) -> Session:
         return Session(find_server=self._find_server, headers=self._headers, timeout=self._timeout)
 
-    def _begin(self, progress: Progress, tries: Tries, *, fresh: bool = False) -> _Attempt | None:
+    def _begin(
+        self, progress: Progress, tries: Persistence, *, fresh: bool = False
+    ) -> _Attempt | None:
         """Ask for the file, or for the rest of it; None if what is there is it."""
         headers = {} if fresh else self._conditions()
         session = self._session()
-
-        def waiting(now: bool) -> None:  # noqa: FBT001
-            progress.phase = "waiting" if now else "connecting"
-
         try:
             response = attended(
-                lambda: insist(
-                    lambda: session.get(self._url, headers),
-                    self._url,
-                    tries,
-                    self._clock,
-                    progress.checkpoint,
-                    waiting,
-                ),
+                lambda: tries.insist(lambda: session.get(self._url, headers), self._url),
                 session,
                 progress.checkpoint,
             )
@@ -270,7 +267,7 @@ class Download:
         response: httpx.Response,
         headers: Mapping[str, str],
         progress: Progress,
-        tries: Tries,
+        tries: Persistence,
     ) -> _Attempt | None:
         status = response.status_code
         if status == 304 and "Range" not in headers and headers:  # noqa: PLR2004
@@ -334,7 +331,7 @@ class Download:
         lease: Lease,
         attempt: _Attempt,
         progress: Progress,
-        tries: Tries,
+        tries: Persistence,
         started: float,
     ) -> Transferred:
         furthest = restarts = 0
@@ -347,7 +344,7 @@ class Download:
                 if progress.rows > furthest:
                     furthest = progress.rows
                     tries.progressed()
-                self._pause_before(again, tries, restarts, progress)
+                self._pause_before(again, tries, restarts)
             attempt.close()
             begun = self._begin(progress, tries, fresh=True)
             if begun is None:
@@ -355,15 +352,9 @@ class Download:
             attempt.session, attempt.incoming = begun.session, begun.incoming
             attempt.version = begun.version
 
-    def _pause_before(
-        self, again: StartOver, tries: Tries, restarts: int, progress: Progress
-    ) -> None:
+    def _pause_before(self, again: StartOver, tries: Persistence, restarts: int) -> None:
         if again.cause is not None:
-            wait = tries.failure()
-            if wait is None:
-                raise again.cause
-            progress.phase = "waiting"
-            self._clock.wait(wait, progress.checkpoint)
+            tries.pause(again.cause)
         elif restarts > RESTARTS:
             raise TransferError(
                 f"{address.shown(self._url)} keeps changing while it is fetched.",

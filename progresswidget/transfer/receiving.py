@@ -12,9 +12,10 @@ import httpx
 
 from progresswidget.errors import TransferError
 from progresswidget.transfer import journal
+from progresswidget.transfer.answers import refusal, unreachable
+from progresswidget.transfer.persistence import Persistence
 from progresswidget.transfer.representation import content_range, of_response
 from progresswidget.transfer.retry import Clock, Tries
-from progresswidget.transfer.session import Session, insist, refusal, unreachable
 from progresswidget.transfer.wire import LARGEST, SMALL, Readable, Stride, body_of, timed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from progresswidget.export.trail import Trail
     from progresswidget.transfer.pieces import Claim, Pieces
     from progresswidget.transfer.representation import Representation
+    from progresswidget.transfer.session import Session
 
 UNIT: Final = 8 * 2**20
 """Bytes after which the journal is told: so many are lost of each connection by a kill."""
@@ -229,7 +231,8 @@ class Receiver:
             self._changed.notify_all()
 
     def _work(self, incoming: Incoming | None, claim: Claim | None) -> None:
-        tries, buffer, stride = Tries(), memoryview(bytearray(LARGEST)), Stride()
+        tries = Persistence(Tries(), self._clock, self._look, self._set_waiting)
+        buffer, stride = memoryview(bytearray(LARGEST)), Stride()
         try:
             while True:
                 if claim is None and incoming is not None:
@@ -255,7 +258,7 @@ class Receiver:
         self,
         claim: Claim,
         incoming: Incoming | None,
-        tries: Tries,
+        tries: Persistence,
         buffer: memoryview,
         stride: Stride,
     ) -> Incoming | None:
@@ -288,35 +291,25 @@ class Receiver:
             return None
         return incoming
 
-    def _recover(self, claim: Claim, error: httpx.TransportError, tries: Tries) -> None:
+    def _recover(self, claim: Claim, error: httpx.TransportError, tries: Persistence) -> None:
         problem = unreachable(error, self._url)
         if claim.at and not self._can_go_on:
             raise StartOver(problem) from error
-        wait = tries.failure()
-        if wait is None:
-            raise problem from error
-        self._wait(wait)
+        tries.pause(problem)
 
     @property
     def _can_go_on(self) -> bool:
         offered = self._version.ranges is not False and not self._version.coding
         return offered and (bool(self._version.validator) or self._unsafe)
 
-    def _ask(self, claim: Claim, tries: Tries) -> Incoming:
+    def _ask(self, claim: Claim, tries: Persistence) -> Incoming:
         headers = {}
         end = claim.end  # of which another connection may take a part meanwhile
         if claim.at or (end is not None and end != self._pieces.size):
             headers["Range"] = f"bytes={claim.at}-{'' if end is None else end - 1}"
             if self._version.validator:
                 headers["If-Range"] = self._version.validator
-        response = insist(
-            lambda: self._session.get(self._url, headers),
-            self._url,
-            tries,
-            self._clock,
-            self._look,
-            self._set_waiting,
-        )
+        response = tries.insist(lambda: self._session.get(self._url, headers), self._url)
         try:
             return self._accept(response, claim.at, end)
         except BaseException:
@@ -394,13 +387,6 @@ class Receiver:
         if self._stop.is_set():
             raise _Stopped
         self._progress.checkpoint()
-
-    def _wait(self, seconds: float) -> None:
-        self._set_waiting(True)  # noqa: FBT003
-        try:
-            self._clock.wait(seconds, self._look)
-        finally:
-            self._set_waiting(False)  # noqa: FBT003
 
     def _set_waiting(self, waiting: bool) -> None:  # noqa: FBT001
         with self._changed:

@@ -20,14 +20,15 @@ import httpx
 
 from progresswidget.errors import TransferError
 from progresswidget.transfer import tus
+from progresswidget.transfer.answers import is_transient, refusal, unreachable
 from progresswidget.transfer.representation import of_response
-from progresswidget.transfer.session import Session, insist, is_transient, refusal, unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Future
 
-    from progresswidget.transfer.retry import Clock, Tries
+    from progresswidget.transfer.persistence import Persistence
+    from progresswidget.transfer.session import Session
 
 BLOCK: Final = 2**18
 # Section "HEAD" of the protocol: 403, 404 or 410 where there is no such upload.
@@ -51,12 +52,8 @@ class TusSender:
         The open file.
     able
         What the server can do.
-    tries, clock
-        How often something is tried, and waiting in between.
-    look
-        Called often; it may raise to end it all.
-    waiting
-        Told when a wait begins and when it ends.
+    persistence
+        How often something is tried.
     moved
         Told the offset of the byte that is sent next.
     check
@@ -85,18 +82,14 @@ class TusSender:
         url: str,
         descriptor: int,
         able: tus.Abilities,
+        persistence: Persistence,
         *,
-        tries: Tries,
-        clock: Clock,
-        look: Callable[[], None],
-        waiting: Callable[[bool], None] = _nothing,
         moved: Callable[[int], None] = _nothing,
         check: Callable[[bytes], None] = _nothing,
         most: int = tus.MOST,
     ) -> None:
         self._session, self._url, self._descriptor, self._able = session, url, descriptor, able
-        self._tries, self._clock, self._look = tries, clock, look
-        self._waiting, self._moved, self._check = waiting, moved, check
+        self._persistence, self._moved, self._check = persistence, moved, check
         self._chunk, self._ahead = tus.Chunk(most), _Ahead(descriptor, able.checksum, check)
         self.location, self.offset, self.told = "", 0, False
         self.place, self.sha256 = "", ""
@@ -159,12 +152,12 @@ class TusSender:
         try:
             response = self._patch(size, length, limit)
         except httpx.TransportError as error:
-            self._pause(unreachable(error, self._url), None)
+            self._persistence.pause(unreachable(error, self._url))
             there = self.resume(self.location)
         else:
             there = self._answered(response, size, length)
         if there and self.offset > before:
-            self._tries.progressed()
+            self._persistence.progressed()
         return there
 
     def end(self, session: Session) -> None:
@@ -185,7 +178,7 @@ class TusSender:
         self._ahead.close()
 
     def _answered(self, response: httpx.Response, size: int, length: int | None) -> bool:
-        verdict = tus.judge(response.status_code, response.headers, self._clock.now())
+        verdict = tus.judge(response.status_code, response.headers, self._persistence.clock.now())
         if verdict.kind == "taken":
             response.close()
             self.told = self.told or length is not None
@@ -201,7 +194,7 @@ class TusSender:
         problem = refusal(response, self._url)
         if not again:
             raise problem
-        self._pause(problem, verdict.wait)
+        self._persistence.pause(problem, verdict.wait)
         return self.resume(self.location)
 
     def _note(self, response: httpx.Response, offset: int) -> None:
@@ -225,30 +218,14 @@ class TusSender:
 
     def _blocks(self, offset: int, size: int) -> Iterator[bytes]:
         for block in blocks(self._descriptor, offset, size):
-            self._look()
+            self._persistence.look()
             self._check(block)
             yield block
             offset += len(block)
             self._moved(offset)
 
     def _insist(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        return insist(
-            lambda: self._session.send(method, url, headers),
-            url,
-            self._tries,
-            self._clock,
-            self._look,
-            self._waiting,
-        )
-
-    def _pause(self, problem: TransferError, asked: float | None) -> None:
-        self._look()
-        wait = self._tries.failure(asked)
-        if wait is None:
-            raise problem
-        self._waiting(True)  # noqa: FBT003
-        self._clock.wait(wait, self._look)
-        self._waiting(False)  # noqa: FBT003
+        return self._persistence.insist(lambda: self._session.send(method, url, headers), url)
 
 
 class _Ahead:

@@ -1,4 +1,4 @@
-"""Requests: to whom they go, what may be sent along, and what a refusal means for a person."""
+"""Requests: to whom they go, and what may be sent along."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import httpx
 
 from progresswidget.errors import OptionError, TransferError, TransferRefusedError
 from progresswidget.transfer.address import is_below, origin, resolve, shown
-from progresswidget.transfer.retry import LOOK, TRANSIENT, Clock, Tries, retry_after
-from progresswidget.transfer.wire import Transport, body_of, needs_proxy
+from progresswidget.transfer.answers import KERNEL
+from progresswidget.transfer.retry import LOOK
+from progresswidget.transfer.wire import Transport, needs_proxy
 
 if TYPE_CHECKING:
     import ssl
@@ -26,36 +27,11 @@ T = TypeVar("T")
 
 MAX_REDIRECTS: Final = 10
 CONNECT_TIMEOUT: Final = 10.0
-KERNEL: Final = "Kernel "
-"""The scheme by which a kernel says who it is, with the blank behind it."""
 LINK_SECONDS: Final = 600
 """For which a link to an exported file opens it; the next request after that asks for another."""
 _FILES: Final = ("contents/", "archives/")
 _EXPORTED: Final = re.compile(r"files/([0-9a-f]{32})/[0-9]+/[^/?]+(\?[^?]*)?")
-MAX_ERROR_BODY: Final = 64 * 2**10
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_LATER: Final = frozenset({429, 503})
-"""Those whose ``Retry-After`` tells when."""
-
-_HINTS: Final = {
-    HTTPStatus.UNAUTHORIZED: "Say who you are: headers={'Authorization': 'Bearer …'}.",
-    HTTPStatus.FORBIDDEN: "You may not do this with what was sent along; ask the server's owner.",
-    HTTPStatus.NOT_FOUND: "Look whether the address is right.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "This address takes no such request; look for another one.",
-    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: "Put user and password into HTTPS_PROXY.",
-    HTTPStatus.CONFLICT: "Somebody else has changed it meanwhile; look, and try again.",
-    HTTPStatus.GONE: "It is not there any more: ask for a new address.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The server takes no file of this size.",
-    HTTPStatus.INSUFFICIENT_STORAGE: "The server's disk is full: free some space there, and "
-    "run it again; it goes on where it stopped.",
-}
-
-
-_CLOSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
-_HOW_TO_OPEN: Final = (
-    "A kernel opens no files of its server, and does not know your token here. Read the file by "
-    "its path if it is on this machine, or send headers={'Authorization': 'token …'} along."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,65 +262,6 @@ class Session:
         return httpx.Client(transport=transport)
 
 
-def insist(
-    ask: Callable[[], httpx.Response],
-    url: str,
-    tries: Tries,
-    clock: Clock,
-    look: Callable[[], None],
-    waiting: Callable[[bool], None] = lambda _: None,
-) -> httpx.Response:
-    """Ask until there is an answer that would be the same the next time.
-
-    Parameters
-    ----------
-    ask
-        Sends the request.
-    url
-        The address, for messages.
-    tries, clock
-        How often, and after how long.
-    look
-        Called often while waiting; it may raise to end it.
-    waiting
-        Told when a wait begins and ends.
-
-    Raises
-    ------
-    TransferError
-        If it was in vain.
-    """
-    while True:
-        look()
-        try:
-            response = ask()
-        except httpx.TransportError as error:
-            look()  # a connection that we have cut ourselves is no failure
-            problem, wait = unreachable(error, url), tries.failure()
-            if _is_final(error):
-                raise problem from error
-        else:
-            if not is_transient(response):
-                return response
-            asked = response.headers.get("Retry-After", "")
-            later = response.status_code in _LATER
-            wait = tries.failure(retry_after(asked, clock.now()) if later else None)
-            problem = refusal(response, url)
-        if wait is None:
-            raise problem
-        waiting(True)  # noqa: FBT003
-        clock.wait(wait, look)
-        waiting(False)  # noqa: FBT003
-
-
-def is_transient(response: httpx.Response) -> bool:
-    """Say whether an answer may be different the next time."""
-    sent = response.request.headers.get("Authorization", "")
-    # A notebook server that starts again has another secret, which is read anew for each request.
-    stale = response.status_code == HTTPStatus.UNAUTHORIZED and sent.startswith(KERNEL)
-    return stale or response.status_code in TRANSIENT
-
-
 def attended(work: Callable[[], T], session: Session, look: Callable[[], None]) -> T:
     """Run `work` in a thread, so that it can be ended also while it waits for the network.
 
@@ -382,68 +299,6 @@ def attended(work: Callable[[], T], session: Session, look: Callable[[], None]) 
     if failure:
         raise failure[0]
     return outcome[0]
-
-
-def refusal(response: httpx.Response, url: str) -> TransferRefusedError:
-    """Return the error for an answer that refuses; reads and closes the response."""
-    status = response.status_code
-    message, hint = _own_words(response)
-    if not message:
-        reason = response.reason_phrase
-        message = f"the server answers {status} {reason}".rstrip()
-    if status in _CLOSED and response.request.headers.get("Authorization", "").startswith(KERNEL):
-        hint = _HOW_TO_OPEN
-    if not hint:
-        later = "It may work later: run it again, and it goes on where it stopped."
-        hint = (
-            later
-            if status in TRANSIENT
-            else _HINTS.get(HTTPStatus(status), "")
-            if (status in HTTPStatus._value2member_map_)
-            else ""
-        )
-    return TransferRefusedError(f"{shown(url)}: {message}", hint)
-
-
-def unreachable(error: httpx.TransportError, url: str) -> TransferError:
-    """Return the error for a server that does not answer, or not to the end."""
-    reason = str(error) or type(error).__name__
-    if _is_final(error):
-        return TransferError(
-            f"{shown(url)}: the server's certificate is not trusted: {reason}.",
-            "If it is your own, name its authority in the variable SSL_CERT_FILE.",
-        )
-    return TransferError(
-        f"{shown(url)} cannot be reached: {reason}.",
-        "Look whether the network is there, and run it again: it goes on where it stopped.",
-    )
-
-
-def _is_final(error: httpx.TransportError) -> bool:
-    import ssl
-
-    causes = (error.__cause__, error.__context__)
-    return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
-
-
-def _own_words(response: httpx.Response) -> tuple[str, str]:
-    """Return message and hint of an answer of our own server, or empty texts."""
-    body, buffer = body_of(response), memoryview(bytearray(MAX_ERROR_BODY))
-    text = b""
-    try:
-        if response.headers.get("Content-Type", "").startswith("application/json"):
-            while len(text) < MAX_ERROR_BODY and (size := body.readinto(buffer)):
-                text += bytes(buffer[:size])
-        found = json.loads(text) if text else None
-    except (httpx.TransportError, ValueError, RecursionError):
-        found = None
-    finally:
-        response.close()
-    if not isinstance(found, dict):
-        return "", ""
-    words = [found.get("message"), found.get("hint")]
-    message, hint = (word[:1_000] if isinstance(word, str) else "" for word in words)
-    return message, hint
 
 
 def _join(address: str, location: str) -> str:

@@ -23,17 +23,12 @@ from progresswidget.errors import (
 from progresswidget.export.destination import locate
 from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, remembered, tus
+from progresswidget.transfer.answers import is_transient, refusal, unreachable
 from progresswidget.transfer.outcome import FileKind, Transferred
-from progresswidget.transfer.retry import TRANSIENT, Clock, Tries, retry_after
+from progresswidget.transfer.persistence import Persistence
+from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.sender import TusSender, blocks
-from progresswidget.transfer.session import (
-    Session,
-    attended,
-    insist,
-    no_server,
-    refusal,
-    unreachable,
-)
+from progresswidget.transfer.session import Session, attended, no_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -185,12 +180,16 @@ class _Sending:
         known = remembered.recall(upload.path, upload.target)
         self._begun = known or remembered.look_at(upload.path)
         self._progress, self._size = progress, self._begun.size
-        self._url, self._clock, self._tries = upload.url, upload.clock, Tries()
+        self._url = upload.url
+        self._persistence = Persistence(Tries(), upload.clock, progress.checkpoint, self._waiting)
 
     def send(self) -> tuple[str, str]:
         """Send the file, and return its address and its SHA-256."""
         self._progress.phase = "connecting"
-        response = self._insist("OPTIONS", self._url, {"Tus-Resumable": tus.VERSION})
+        headers = {"Tus-Resumable": tus.VERSION}
+        response = self._persistence.insist(
+            lambda: self._session.send("OPTIONS", self._url, headers), self._url
+        )
         able = tus.abilities(response.headers)
         response.close()
         if able is None:
@@ -212,10 +211,7 @@ class _Sending:
             self._url,
             self._descriptor,
             able,
-            tries=self._tries,
-            clock=self._clock,
-            look=self._progress.checkpoint,
-            waiting=self._waiting,
+            self._persistence,
             moved=self._moved,
             check=self._check,
         )
@@ -318,16 +314,14 @@ class _Sending:
             try:
                 response = self._session.send("PUT", url, headers, self._counted(trail))
             except httpx.TransportError as error:
-                self._pause(unreachable(error, url), None)
+                self._persistence.pause(unreachable(error, url))
                 continue
             if response.is_success:
                 response.close()
                 return
-            problem = refusal(response, url)
-            if response.status_code not in TRANSIENT:
-                raise problem
-            asked = response.headers.get("Retry-After", "")
-            self._pause(problem, retry_after(asked, self._clock.now()))
+            if not is_transient(response):
+                raise refusal(response, url)
+            self._persistence.pause_after(response, url)
 
     def _counted(self, trail: Trail) -> Iterator[bytes]:
         offset = 0
@@ -340,25 +334,6 @@ class _Sending:
             trail.advance(offset)
 
     # --- for both -----------------------------------------------------------------------------
-
-    def _insist(self, method: str, url: str, headers: Mapping[str, str]) -> httpx.Response:
-        return insist(
-            lambda: self._session.send(method, url, headers),
-            url,
-            self._tries,
-            self._clock,
-            self._progress.checkpoint,
-            self._waiting,
-        )
-
-    def _pause(self, problem: TransferError, asked: float | None) -> None:
-        self._progress.checkpoint()
-        wait = self._tries.failure(asked)
-        if wait is None:
-            raise problem
-        self._waiting(True)  # noqa: FBT003
-        self._clock.wait(wait, self._progress.checkpoint)
-        self._waiting(False)  # noqa: FBT003
 
     def _waiting(self, now: bool) -> None:  # noqa: FBT001
         self._progress.phase = "waiting" if now else "sending"
