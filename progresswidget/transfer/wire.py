@@ -23,6 +23,7 @@ import httpx
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 BODY: Final = "progresswidget_body"
 """The extension of a response under which its `Body` is found."""
@@ -108,6 +109,40 @@ class Body(httpx.SyncByteStream):
         reusable = self._response.isclosed() and not self._response.will_close
         self._response.close()
         self._transport.take_back(self._connection, reusable=reusable)
+
+
+class _Response(http.client.HTTPResponse):
+    """A response whose heading is whole.
+
+    `http.client` takes the end of a connection for the end of the heading. Without the fields that
+    did not come, a cut file would be a short one (RFC 9112 section 8: it is incomplete).
+    """
+
+    def begin(self) -> None:
+        """Read the heading."""
+        lines = _Lines(self.fp)
+        self.fp = cast("BufferedReader", lines)
+        try:
+            super().begin()
+        finally:
+            if cast("object", self.fp) is lines:
+                self.fp = lines.file
+        if lines.last not in {b"\r\n", b"\n"}:
+            raise http.client.HTTPException("it was cut in the heading")
+
+
+class _Lines:
+    """A file that remembers the last line which was read of it."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self.file, self.last = file, b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self.file.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self.file.close()
 
 
 class _Connection:
@@ -215,6 +250,7 @@ class Transport(httpx.BaseTransport):
             )
         else:
             connection = http.client.HTTPConnection(host, port, timeout=timeout)
+        connection.response_class = _Response
         try:
             with _translated(httpx.ConnectTimeout, httpx.ConnectError):
                 connection.connect()

@@ -44,9 +44,10 @@ class OddServer:
     """Serve one file at every address, as well or as badly as its attributes say.
 
     `cuts` holds after how many bytes of a body the next connections are closed, and `answers` what
-    the next requests get instead of the file; None stands for neither. Where there is a `gate`, no
-    more than `free` bytes or so pass before it is opened. With `waits_for_ranges` a whole file is
-    sent to its end only when a part has been asked for.
+    the next requests get instead of the file; None stands for neither. Of the next responses only
+    so many bytes are sent as `headings` has, and the connection is closed. Where there is a `gate`,
+    no more than `free` bytes or so pass before it is opened. With `waits_for_ranges` a whole file
+    is sent to its end only when a part has been asked for.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -61,6 +62,7 @@ class OddServer:
         self.fields: dict[str, str] = {}
         self.cuts: deque[int | None] = deque()
         self.answers: deque[Answer | None] = deque()
+        self.headings: deque[int] = deque()
         self.requests: list[Request] = []
         self.sent = 0
         self.gate: threading.Event | None = None
@@ -166,7 +168,11 @@ class OddServer:
             fields["Transfer-Encoding"] = "chunked"
         elif self.says_length:
             fields["Content-Length"] = str(len(body))
-        connection.sendall(_heading(status, fields))
+        heading = _heading(status, fields)
+        if self.headings:
+            connection.sendall(heading[: self.headings.popleft()])
+            return False
+        connection.sendall(heading)
         whole = cut is None or cut >= len(body)
         body = body if whole else body[:cut]
         for start in range(0, len(body), 65_536):

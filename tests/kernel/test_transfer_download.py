@@ -237,6 +237,15 @@ def test_a_server_that_lies_about_the_rest_is_not_believed(
         assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("length", [1, 9, 17, 40, 100])
+def test_a_heading_that_is_cut_is_no_heading(
+    length: int, server: OddServer, tmp_path: Path
+) -> None:
+    server.headings.extend([length, length])
+    fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+
+
 @pytest.mark.parametrize("more", [-5, 5])
 def test_a_length_that_is_wrong_is_an_error_or_the_file(
     more: int, server: OddServer, tmp_path: Path
