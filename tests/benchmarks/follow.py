@@ -33,12 +33,19 @@ frame = pl.DataFrame({"n": n, "half": n / 2, "text": "row " + n.cast(pl.String)}
 pw.export(frame.head(1000), path + ".warm.csv")
 print(flush=True)
 sys.stdin.readline()
-begun = time.monotonic()
+begun, before = time.monotonic(), time.process_time()
 job = pw.export(frame, path, background=True)
 print(json.dumps([begun, job.url]), flush=True)
 job.result()
-print(json.dumps([time.monotonic(), job.sha256, job.bytes]), flush=True)
+cpu = time.process_time() - before
+print(json.dumps([time.monotonic(), job.sha256, job.bytes, cpu]), flush=True)
 """
+
+
+HEAD = (
+    "line        export  download  after  while   while / longer  while / after   CPU, s"
+    "   while / least"
+)
 
 
 @dataclass
@@ -48,6 +55,7 @@ class Run:
     export: float
     download: float
     whole: float
+    cpu: float
     size: int
 
 
@@ -69,11 +77,11 @@ class Export:
         begun, url = json.loads(self._read())
         return begun, url
 
-    def end(self) -> tuple[float, str, int]:
-        ended, sha256, size = json.loads(self._read())
+    def end(self) -> tuple[float, str, int, float]:
+        ended, sha256, size, cpu = json.loads(self._read())
         if self._process.wait(30):
             raise RuntimeError("the export failed")
-        return ended, sha256, size
+        return ended, sha256, size, cpu
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
@@ -90,15 +98,20 @@ def curl(server: Server, url: str, target: Path, rate: int | None) -> subprocess
     return subprocess.Popen(command)
 
 
-def finished(client: subprocess.Popen[bytes], target: Path, sha256: str | None) -> float:
-    if client.wait():
+def finished(client: subprocess.Popen[bytes]) -> tuple[float, float]:
+    """Return when a client ended, and its processor time."""
+    _, status, usage = os.wait4(client.pid, 0)
+    client.returncode = os.waitstatus_to_exitcode(status)
+    if client.returncode:
         raise RuntimeError("the download failed")
-    ended = time.monotonic()
-    if sha256 is not None:
-        with target.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise RuntimeError("what was downloaded is not what was exported")
-    return ended
+    return time.monotonic(), usage.ru_utime + usage.ru_stime
+
+
+def require(target: Path, sha256: str) -> None:
+    """Confirm what was downloaded."""
+    with target.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            raise RuntimeError("what was downloaded is not what was exported")
 
 
 def measure(
@@ -108,15 +121,17 @@ def measure(
     for old in root.iterdir():
         old.unlink()
     export = Export(rows, path, endpoint)
+    before = server.cpu()
     begun, url = export.begin()
     client = curl(server, f"{url}?follow=1", target, rate) if follow else None
-    ended, sha256, size = export.end()
+    ended, sha256, size, cpu = export.end()
     started = time.monotonic()
     if client is None:
         client = curl(server, url, target, rate)
-    whole = finished(client, target, None)
-    finished(client, target, sha256)
-    return Run(ended - begun, whole - started, whole - begun, size)
+    whole, used = finished(client)
+    cpu += used + server.cpu() - before
+    require(target, sha256)
+    return Run(ended - begun, whole - started, whole - begun, cpu, size)
 
 
 def main() -> None:
@@ -135,7 +150,10 @@ def main() -> None:
             (endpoint,) = _found(config)
             alone = measure(server, endpoint, root, options.rows, None, follow=False)
             print(f"{alone.size / 1e6:,.0f} MB of CSV, exported in {alone.export:.2f} s alone")
-            print("line        export  download  after  while   while / longer  while / after")
+            print(
+                "line        export  download  after  while   while / longer  while / after", end=""
+            )
+            print("   CPU, s   while / least")
             even = int(alone.size / alone.export)
             for line, rate in (("loopback", None), ("as fast", even), ("half", even // 2)):
                 show(line, server, endpoint, root, options, rate)
@@ -166,9 +184,12 @@ def show(
     download = statistics.median(run.download for run in after)
     sequence = statistics.median(run.whole for run in after)
     followed = statistics.median(run.whole for run in during)
+    cpu = statistics.median(run.cpu for run in during)
+    least = max(export, download, cpu / len(os.sched_getaffinity(0)))
     print(
         f"{line:<10}{export:7.2f} s{download:8.2f} s{sequence:6.2f}{followed:7.2f} s"
-        f"{followed / max(export, download):14.2f}{followed / sequence:15.2f}",
+        f"{followed / max(export, download):14.2f}{followed / sequence:15.2f}"
+        f"{cpu:12.2f}{followed / least:20.2f}",
         flush=True,
     )
 
