@@ -157,7 +157,7 @@ def _failure(convert: Callable[[int, int], Any], low: int, high: int) -> Excepti
 
 
 def refuse_types(schema: pa.Schema, plans: Sequence[Plan], format: str) -> None:
-    """Try each column with a missing value.
+    """Try a column of each type with a missing value: a frame may have 100,000 of the same.
 
     Raises
     ------
@@ -166,7 +166,11 @@ def refuse_types(schema: pa.Schema, plans: Sequence[Plan], format: str) -> None:
     """
     import pyarrow as pa
 
+    tried: list[pa.DataType] = []  # no set: an extension type need not have a hash
     for field, each in zip(schema, plans, strict=True):
+        if field.type in tried:
+            continue
+        tried.append(field.type)
         try:
             missing = pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], names=[field.name])
             frame_of([missing], [each], 0)

@@ -11,6 +11,7 @@ are texts in the form they have in `csv`. Lists, structs and maps stay arrays an
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import ColumnError
@@ -70,9 +71,9 @@ class NdjsonWriter(Writer):
         refuse_polars()
         schema = only_schema(headings, self.FORMAT)
         self._names: list[str] = list(schema.names)
-        for name in self._names:
+        for name, times in Counter(self._names).items():
             columns.check_name(name)
-            if self._names.count(name) > 1:
+            if times > 1:
                 raise ColumnError(
                     f"There are several columns {name!r}, which a JSON object cannot hold.",
                     "Rename them (RFC 8259 section 4).",

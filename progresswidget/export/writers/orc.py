@@ -26,6 +26,7 @@ Names of columns must differ. Stripes have 64 MiB before compression, as ORC's o
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, OptionError, UnsupportedFormatError
@@ -142,9 +143,9 @@ def _orc_schema(schema: pa.Schema) -> pa.Schema:
 
     if not schema.names:
         raise ColumnError("ORC cannot hold a table without columns.", "Add a column.")
-    for name in schema.names:
+    for name, times in Counter(schema.names).items():
         check_name(name)
-        if schema.names.count(name) > 1:
+        if times > 1:
             raise ColumnError(
                 f"ORC cannot hold several columns with the name {name!r}.",
                 "Rename the columns so that the names differ.",
