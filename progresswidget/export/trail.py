@@ -78,10 +78,12 @@ class Trail:
         threading.Thread(target=self._finish, name="progresswidget-digest-end", daemon=True).start()
 
     def stop(self) -> None:
-        """Give up; a digest that is done stays."""
+        """Give up, and let go of the file; a digest that is done stays."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
+        # Its descriptor shares the lock of the part: whoever comes next would find it taken.
+        self._behind.join()
 
     def hexdigest(self) -> str:
         """Wait for the digest, 64 hexadecimal digits.
