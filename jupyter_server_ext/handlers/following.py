@@ -53,6 +53,7 @@ class Follower:
         """
         job = self._services.registry.get(self._task_id)
         self._require(job)
+        await self._require_place(job)
         try:
             # Opened before the answer begins where that can be: a refusal still has a status.
             if job.part is not None:
@@ -75,8 +76,12 @@ class Follower:
         if not job.report.get("appendOnly"):
             message = f"A {job.report['format']} file changes until it is complete."
             raise ApiError("not-ready", message, retry_after=1)
-        services = self._services
-        check_place(str(job.report["path"]), services.roots, allow_hidden=services.allow_hidden)
+
+    async def _require_place(self, job: Job) -> None:
+        # In a thread: the links above the roots are looked up, and they may lie on a network.
+        services, path = self._services, str(job.report["path"])
+        looking = partial(check_place, path, services.roots, allow_hidden=services.allow_hidden)
+        await self._handler.in_thread(looking)
 
     def _describe(self, job: Job) -> None:
         handler = self._handler
