@@ -8,6 +8,9 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The front end is built by its own rule below; an editable install would build it every time.
 export HATCH_JUPYTER_BUILDER_SKIP_NPM := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# How many parts of the tests run side by side: much of the time they wait, and half of a machine
+# of two cores with them.
+JOBS ?= 2
 # What a developer's own Jupyter configuration says must not decide what is shown or tested here.
 export JUPYTER_PLATFORM_DIRS := 0
 
@@ -19,7 +22,8 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test test-js test-python test-notebooks test-faults lint format build bench clean
+.PHONY: help lab demo test programs test-js test-python test-kernel test-server test-notebooks \
+	test-faults lint format build bench clean
 
 help:
 	@echo "make lab     JupyterLab on the first tutorial"
@@ -77,21 +81,30 @@ format: .venv/.dev $(JS)/node_modules/.installed
 	$(BIN)/ruff format .
 	cd $(JS) && npm run --silent format
 
-test: lint test-js test-python test-notebooks
+test: programs
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
+		lint test-server test-js test-kernel test-notebooks
 
-test-js: $(BUILD_STAMP) .venv/.dev
+test-python: programs
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) test-server test-kernel
+
+# Installed by one, before several need them.
+programs: .venv/.dev
 	$(BIN)/python tests/e2e/chromium.py
+	$(BIN)/python tests/faults/programs.py
+	-$(BIN)/python tests/kernel/postgres.py
+
+test-js: $(BUILD_STAMP) programs
 	cd $(JS) && npm run --silent test
 
-test-python: .venv/.dev
-	$(BIN)/python tests/e2e/chromium.py
-	$(BIN)/python tests/faults/programs.py
-	$(BIN)/python -m pytest
+test-kernel: programs
+	$(BIN)/python -m pytest tests/kernel tests/test_*.py
+
+test-server: programs
+	$(BIN)/python -m pytest tests/server tests/faults tests/e2e
 
 # Slow and large ones too, and each many times. What is random is the same in every run.
-test-faults: .venv/.dev
-	$(BIN)/python tests/e2e/chromium.py
-	$(BIN)/python tests/faults/programs.py
+test-faults: programs
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
 	$(BIN)/python -m pytest -m faults tests/server tests/e2e
 

@@ -210,3 +210,10 @@ class Settings(HasTraits):
         help="""Threads that write uploads; each writes one block at a time for whichever upload
         waits.""",
     ).tag(config=True)
+
+    head_timeout = Float(
+        120.0,
+        min=0.0,
+        help="""Seconds within which the head of a request must have come, on every connection of
+        the server, also after the request before; 0 leaves it as it is, which is an hour.""",
+    ).tag(config=True)

@@ -9,6 +9,7 @@ import sqlite3
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -78,6 +79,7 @@ class ProgressExtension(Settings, ExtensionApp):
         services.watcher.restored(services.registry.active())
         self._write_endpoint(serverapp)
         self._tell_gateway(serverapp)
+        self._limit_heads(serverapp)
         self._spawn(services.watcher.run(services.registry.active, self.kernel_poll_interval))
         self._spawn(self._reap())
         await services.uploads.load()
@@ -116,6 +118,13 @@ class ProgressExtension(Settings, ExtensionApp):
         services.readers.shutdown(wait=False)
         services.writers.shutdown(wait=False)
         self._directory.release()
+
+    def _limit_heads(self, app: ServerApp) -> None:
+        # tornado lets whoever sends nothing keep a connection for an hour.
+        if self.head_timeout:
+            # A host that listens by other means has its own rule.
+            with suppress(AttributeError):
+                app.http_server.conn_params.header_timeout = self.head_timeout
 
     def _tell_gateway(self, app: ServerApp) -> None:
         # Only there: terminals and local kernels inherit the environment, and have the file.

@@ -66,6 +66,15 @@ class Live:
         """Whether all bytes are there."""
         return self.offset == self.upload.length
 
+    def cut(self, size: int) -> None:
+        """Note that somebody else has cut the file, if it has fewer bytes than were received.
+
+        What was hashed may then not be what will come.
+        """
+        if size < self.offset:
+            self.offset, self.digest = size, RunningDigest()
+            self.attempt += 1
+
     @asynccontextmanager
     async def hold(
         self, interrupt: Callable[[ApiError], None] | None = None

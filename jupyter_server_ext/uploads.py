@@ -1,4 +1,4 @@
-"""The one owner of uploads: who may do what with them now, and what becomes of them."""
+"""The one owner of uploads: whose they are, how many there may be, and when they end."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ import hashlib
 import uuid
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
+from jupyter_server_ext.appender import Appender
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.intake import Intake
 from jupyter_server_ext.live import TAKE_OVER, Live
-from jupyter_server_ext.stores.staged import RunningDigest, StagedFile
 from jupyter_server_ext.stores.uploads import Upload
 
 if TYPE_CHECKING:
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from jupyter_server_ext.activity import Activity
-    from jupyter_server_ext.body import Body
-    from jupyter_server_ext.sending import Gate, Transfer
     from jupyter_server_ext.stores.uploads import UploadStore
-    from jupyter_server_ext.tus import Append, Creation
+    from jupyter_server_ext.tusheaders import Creation
 
 T = TypeVar("T")
 
@@ -91,11 +88,18 @@ class Uploads:
         log: Logger,
     ) -> None:
         self.limits = limits
+        self.appender = Appender(
+            store=store,
+            threads=threads,
+            time=time,
+            expiry=limits.expiry,
+            room=self.room,
+            activity=activity,
+        )
         self._store = store
         self._threads = threads
         self._time = time
         self._now = now
-        self._activity = activity
         self._log = log
         self._live: dict[str, Live] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
@@ -119,7 +123,7 @@ class Uploads:
             if live.complete and not live.done:
                 with suppress(ApiError):
                     async with live.hold():
-                        await self.publish(live)
+                        await self.appender.publish(live)
 
     async def stop(self) -> None:
         """End every running request; what has come is kept."""
@@ -213,145 +217,20 @@ class Uploads:
         if (creation.length or 0) > self.room(owner):
             raise ApiError("quota-exceeded", "All unfinished uploads together would be too large.")
 
-    # --- While it is held -----------------------------------------------------------------------
-
     async def look(self, live: Live) -> None:
         """Make sure of what is on the disk, and publish what is complete.
 
         Raises
         ------
         ApiError
-            ``upload-gone``, if the file was removed or changed since; or as `publish`.
+            ``upload-gone``, if the file was removed or changed since; or as `Appender.publish`.
         """
         if not live.done:
-            self._lost(live, await self._run(self._store.size, live.upload))
-            await self.publish(live)
+            live.cut(await self._run(self._store.size, live.upload))
+            await self.appender.publish(live)
         elif not await self._run(self._store.stands, live.upload):
             await self.remove(live)
             raise ApiError("upload-gone", "The file is not any more what was uploaded.")
-
-    def _lost(self, live: Live, size: int) -> None:
-        # Somebody else has cut the file: what was hashed may not be what will come.
-        if size < live.offset:
-            live.offset, live.digest = size, RunningDigest()
-            live.attempt += 1
-
-    async def append(
-        self,
-        live: Live,
-        append: Append,
-        body: Body,
-        gate: Gate,
-        transfer: Transfer,
-    ) -> None:
-        """Take the body of a request, and publish the file when it is complete.
-
-        Whatever happens, `live.offset` tells afterwards what is there.
-
-        Parameters
-        ----------
-        gate
-            How fast the bytes may come.
-        transfer
-            Who is told how far it is.
-
-        Raises
-        ------
-        ApiError
-            ``checksum-mismatch``, or as `receive`, `UploadStore.open` and `publish`.
-        StreamClosedError
-            If the client has gone.
-        """
-        try:
-            self._claim(live, append, body, append.offset + (body.length or 0))
-            await self._settle(live, append)
-            await self._receive(live, append, body, gate, transfer)
-        finally:
-            live.claimed = 0
-        await self.publish(live)
-
-    async def _receive(
-        self, live: Live, append: Append, body: Body, gate: Gate, transfer: Transfer
-    ) -> None:
-        with await self._run(self._store.open, live.upload) as file:
-            if file.offset > append.offset:
-                await self._run(file.cut, append.offset)
-            if file.offset < append.offset:
-                self._lost(live, file.offset)
-                raise ApiError("offset-conflict", f"The upload is at byte {file.offset}.")
-            try:
-                await self._take(live, append, file, body, gate, transfer)
-            finally:
-                live.offset = file.offset
-                live.deadline = self._time() + self.limits.expiry
-
-    def _claim(self, live: Live, append: Append, body: Body, offset: int) -> None:
-        # Requests of one user may run side by side, and where no length is told each could take
-        # what is left of the quota: so every block looks again at what the others have.
-        live.claimed = offset
-        body.limit = append.limit
-        if append.length is None:
-            room = self.room(live.upload.owner, live)
-            body.limit = min(append.limit, max(0, room - append.offset))
-
-    async def _take(
-        self,
-        live: Live,
-        append: Append,
-        file: StagedFile,
-        body: Body,
-        gate: Gate,
-        transfer: Transfer,
-    ) -> None:
-        active = self._activity.begin()
-
-        def moved(offset: int) -> None:
-            active()
-            self._claim(live, append, body, max(live.claimed, file.offset))
-            transfer.moved(offset)
-
-        intake = Intake(
-            file=file, digest=live.digest, append=append, threads=self._threads, moved=moved
-        )
-        try:
-            await intake.take(body, gate)
-        finally:
-            live.digest = intake.digest
-        if append.checksum is not None:
-            await self._run(file.sync)
-            live.upload = replace(live.upload, verified=file.offset)
-            await self._run(self._store.save, live.upload)
-            transfer.moved(file.offset)
-
-    async def _settle(self, live: Live, append: Append) -> None:
-        # Before the first byte: a server that starts again must know what to trust.
-        upload = live.upload
-        verified = None if append.checksum is None else append.offset
-        if (upload.length, upload.verified) != (append.length, verified):
-            live.upload = replace(upload, length=append.length, verified=verified)
-            await self._run(self._store.save, live.upload)
-
-    async def publish(self, live: Live) -> None:
-        """Check the digest of a complete upload, and give the file its name.
-
-        Raises
-        ------
-        ApiError
-            ``checksum-mismatch``, after which the upload begins again at byte 0; or as
-            `UploadStore.publish`.
-        """
-        if live.done or not live.complete:
-            return
-        expected = live.upload.creation.sha256
-        with await self._run(self._store.open, live.upload) as file:
-            sha256 = await self._run(file.sha256, live.digest)
-            if expected is not None and sha256 != expected:
-                await self._run(file.cut, 0)
-                live.offset, live.digest = 0, RunningDigest()
-                live.attempt += 1
-                raise ApiError("checksum-mismatch", "The file is not what its sha256 promises.")
-            live.upload = await self._run(self._store.publish, live.upload, file, sha256)
-        live.deadline = self._time() + self.limits.expiry
 
     # --- Ends ------------------------------------------------------------------------------------
 

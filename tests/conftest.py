@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import programs
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CACHE = "XDG_CACHE_HOME"
-# program -> the Debian package that holds it, for programs of the field that tests talk to.
-PACKAGES = {
-    "7z": "p7zip-full",
-    "bsdtar": "libarchive-tools",
-    "unzip": "unzip",
-    "curl": "curl",
-    "tar": "tar",
-}
 BROWSER = Path(__file__).parent / "e2e"
 
 
@@ -47,13 +39,8 @@ def program() -> Callable[[str], str]:
     """Find a program, and install it by apt where there is none, this is Debian and we are root."""
 
     def find(name: str) -> str:
-        if shutil.which(name) is None and shutil.which("apt-get") and os.geteuid() == 0:
-            quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", PACKAGES[name]]
-            for step in (["apt-get", "update", "-qq"], get):
-                subprocess.run(step, env=quiet, check=False, stdout=subprocess.DEVNULL)
-        found = shutil.which(name)
-        assert found, f"{name} is needed: apt-get install {PACKAGES[name]}"
-        return found
+        if programs.find(name) is None:
+            programs.install([programs.PACKAGES[name]])
+        return programs.path(name)
 
     return find

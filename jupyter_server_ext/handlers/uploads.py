@@ -19,7 +19,7 @@ from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext import tus
+from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.body import Body
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
@@ -52,7 +52,7 @@ class TusHandler(Handler):
     def set_default_headers(self) -> None:
         """Name the protocol in every answer, refusals too."""
         super().set_default_headers()
-        self.set_header("Tus-Resumable", tus.VERSION)
+        self.set_header("Tus-Resumable", tusheaders.VERSION)
         self.set_header("Cache-Control", "no-store")
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
@@ -87,7 +87,7 @@ class TusHandler(Handler):
     async def _begin(self) -> None:
         self._reader = Body(self.request, idle=self.services.upload_idle_timeout)
         if self.request.method != "OPTIONS":
-            tus.require_version(self.request.headers)
+            tusheaders.require_version(self.request.headers)
         await self.receive()
         # What was not asked for is got out of the way.
         await self._drop(self._reader)
@@ -179,7 +179,7 @@ class TusHandler(Handler):
         gate = services.shaper.open(self._user)
         transfer = self._transfer(live, append.length, append.offset)
         try:
-            await services.uploads.append(live, append, body, gate, transfer)
+            await services.uploads.appender.append(live, append, body, gate, transfer)
         finally:
             gate.close()
             transfer.end(complete=live.done)
@@ -205,10 +205,10 @@ class TusHandler(Handler):
     @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
     def options(self, *_: Any, **__: Any) -> None:
         """Tell what this server can do."""
-        self.set_header("Tus-Version", tus.VERSION)
+        self.set_header("Tus-Version", tusheaders.VERSION)
         self.set_header("Tus-Extension", ",".join(tus.EXTENSIONS))
         self.set_header("Tus-Max-Size", str(self.services.uploads.limits.size))
-        self.set_header("Tus-Checksum-Algorithm", ",".join(tus.ALGORITHMS))
+        self.set_header("Tus-Checksum-Algorithm", ",".join(tusheaders.ALGORITHMS))
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
 
@@ -227,10 +227,10 @@ class UploadsHandler(TusHandler):
         services, headers, body = self.services, self.request.headers, self._reader
         uploads = services.uploads
         room = uploads.room(self._owner)
-        creation = tus.parse_creation(
+        creation = tusheaders.parse_creation(
             headers, max_size=uploads.limits.size, hidden=services.allow_hidden
         )
-        key = tus.parse_key(headers)
+        key = tusheaders.parse_key(headers)
         first = None
         if not body.ended:
             first = tus.decide_first(headers, creation.length, body=body.length, max_size=room)
@@ -240,7 +240,7 @@ class UploadsHandler(TusHandler):
             if first is not None and live.offset == 0 and not live.done:
                 await self._take_first(live, first, body)
             else:
-                await uploads.publish(live)
+                await uploads.appender.publish(live)
         self._location(live)
         if not new:
             await self._drop(body)

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.stores.staged import StagedFile, refusal
-from jupyter_server_ext.tus import Creation, is_upload_id
+from jupyter_server_ext.tus import is_upload_id
+from jupyter_server_ext.tusheaders import Creation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 GB = 1e9
+NODE = "@tus/server"
 STREAMS = 4
 WRITER = Path(__file__).with_name("writer.py")
 NODE_SERVER = """
@@ -55,7 +56,7 @@ def tus_server(root: Path, folder: Path) -> Iterator[Server]:
     with running(command, port, folder) as pid:
         # The one that comes as a Python package is a script that starts the real one.
         worker = child(pid) if node.read_bytes()[:2] == b"#!" else pid
-        yield Server("@tus/server", worker, port, "/files", "/api")
+        yield Server(NODE, worker, port, "/files", "/api")
 
 
 def installed(folder: Path) -> bool:
@@ -99,14 +100,18 @@ def measure(server: Server, what: str, path: str, file: Path, root: Path) -> dic
     return figures
 
 
-def beside_downloads(server: Server, root: Path, file: Path) -> tuple[float, float]:
+def beside_downloads(server: Server, root: Path, file: Path) -> dict[str, float]:
     """Return p50 and p99 of a small request beside as many downloads, in milliseconds."""
     (root / "source.bin").hardlink_to(file)
-    probe = start("probe", server, server.small)
-    result(start("stream", server, "/progresswidget/contents/source.bin", str(STREAMS)))
-    took = result(probe)
+    figures = {}
+    for count in (1, STREAMS):
+        probe = start("probe", server, server.small)
+        result(start("stream", server, "/progresswidget/contents/source.bin", str(count)))
+        took = result(probe)
+        figures[f"p50 {count}"] = 1000 * statistics.median(took)
+        figures[f"p99 {count}"] = 1000 * percentile(took, 0.99)
     clear(root)
-    return 1000 * statistics.median(took), 1000 * percentile(took, 0.99)
+    return figures
 
 
 def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
@@ -115,7 +120,7 @@ def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
     small = shared / "small.bin"
     make_file(small, min(given.size, 256) << 20)
     found: dict[str, list[dict[str, float]]] = {}
-    beside: list[tuple[float, float]] = []
+    beside: list[dict[str, float]] = []
 
     def place(name: str) -> tuple[Path, Path]:
         root, folder = shared / name, work / name
@@ -130,11 +135,11 @@ def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
             (ours, lambda: measure(ours, "tus", "/progresswidget/uploads/", source, root))
         ]
         other, folder = place("node")
-        if installed(folder):
+        if given.only in NODE and installed(folder):
             node = stack.enter_context(tus_server(other, folder))
             rows.append((node, lambda: measure(node, "tus", "/files", source, other)))
         else:
-            print("no npm, or no registry: @tus/server is left out")
+            print(f"not asked for, or no npm, or no registry: {NODE} is left out")
         plain, folder = place("contents")
         contents = stack.enter_context(jupyter(plain, folder, ours=False))
         contents.name = "jupyter_server contents API"
@@ -147,8 +152,10 @@ def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
                     found.setdefault(server.name, []).append(run())
             beside.append(beside_downloads(ours, root, source))
     table(found)
-    p50, p99 = (statistics.median(column) for column in zip(*beside, strict=True))
-    print(f"small GET beside {STREAMS} downloads of ours: {p50:.1f} / {p99:.1f} ms")
+    row = {key: statistics.median(one[key] for one in beside) for key in beside[0]}
+    for count in (1, STREAMS):
+        pair = f"{row[f'p50 {count}']:.1f} / {row[f'p99 {count}']:.1f} ms"
+        print(f"small GET beside {count} download(s) of ours: {pair}")
 
 
 def table(found: dict[str, list[dict[str, float]]]) -> None:

@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import psutil
+import reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -161,7 +161,8 @@ class Server:
     def _configure(self) -> None:
         folder = self.folder / "config"
         folder.mkdir(parents=True, exist_ok=True)
-        enabled = dict.fromkeys(["jupyter_server_ext", *self.extensions], True)
+        enabled = dict.fromkeys(reports.OTHER_EXTENSIONS, False)
+        enabled |= dict.fromkeys(["jupyter_server_ext", *self.extensions], True)
         content = {
             "ServerApp": {"jpserver_extensions": enabled},
             "ProgressExtension": dict(self.settings),
@@ -201,8 +202,9 @@ class Server:
         assert self.process is not None
         assert self.process.poll() is None, self.log
         for path in self.folder.glob("runtime/progresswidget/*/endpoint.json"):
-            content = json.loads(path.read_text())
-            if content["pid"] == self.pid:
+            # That of a server before may have lost its content with the power.
+            content = json.loads(path.read_text() or "{}")
+            if content.get("pid") == self.pid:
                 self.secret = content["secret"]
                 return self.request("GET", "api/jobs").status == 200
         return False
@@ -386,61 +388,12 @@ class Baseline:
 
 
 def make_report(task_id: str | None = None, **changes: Any) -> Json:
-    """Return the report of a running export; `changes` replace its fields."""
-    report: Json = {
-        "taskId": task_id or uuid.uuid4().hex,
-        "kind": "export",
-        "revision": 1,
-        "status": "running",
-        "phase": "writing",
-        "name": "export.bin",
-        "path": "/nowhere/export.bin",
-        "format": "csv",
-        "mediaType": "application/octet-stream",
-        "generation": 1,
-        "progress": 12.5,
-        "rows": 1000,
-        "total": 8000,
-        "columns": 19,
-        "bytes": 65536,
-        "rate": 5000.0,
-        "eta": 1.4,
-        "elapsed": 0.2,
-        "created": 1712000000000,
-        "ended": None,
-        "background": False,
-        "sha256": None,
-        "kernelId": None,
-        "cellId": None,
-        "pid": os.getpid(),
-        "control": None,
-        "error": None,
-        "fingerprint": None,
-    }
-    assert set(changes) <= set(report)
-    return report | changes
+    """Return the report of a running export of this process, which the server can look at."""
+    values = {"name": "export.bin", "mediaType": "application/octet-stream", "pid": os.getpid()}
+    return reports.make_report(task_id, **(values | changes))
 
 
 def done_report(path: Path, **changes: Any) -> Json:
     """Return the last report of an export that wrote `path`."""
-    status = path.stat()
-    numbers = {
-        "device": status.st_dev,
-        "inode": status.st_ino,
-        "size": status.st_size,
-        "mtimeNs": status.st_mtime_ns,
-        "ctimeNs": status.st_ctime_ns,
-    }
-    values: Json = {
-        "revision": 100,
-        "status": "done",
-        "phase": "finishing",
-        "name": path.name,
-        "path": str(path),
-        "progress": 100,
-        "bytes": status.st_size,
-        "ended": 1712000009000,
-        "fingerprint": {name: str(value) for name, value in numbers.items()},
-    }
-    values["sha256"] = changes["sha256"] if "sha256" in changes else sha256(path)
-    return make_report(**(values | changes))
+    values = {"mediaType": "application/octet-stream", "pid": os.getpid()}
+    return reports.done_report(path, **(values | changes))

@@ -1,4 +1,4 @@
-"""The programs that the laboratory works with: found, and installed where they are missing.
+"""The programs of the field that tests work with: found, and installed where they are missing.
 
 Run as a script it makes sure that they are there. The tests import `path`.
 """
@@ -18,6 +18,11 @@ PACKAGES = {
     "aria2c": "aria2",
     "nginx": "nginx-light",
     "libfaketime.so.1": "libfaketime",
+    "mkfs.ext4": "e2fsprogs",
+    "7z": "p7zip-full",
+    "bsdtar": "libarchive-tools",
+    "tar": "tar",
+    "unzip": "unzip",
 }
 
 
@@ -26,7 +31,7 @@ def find(name: str) -> str | None:
     if ".so" in name:
         found = sorted(Path("/usr/lib").glob(f"*/faketime/{name}"))
         return str(found[0]) if found else None
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
 
 
 def path(name: str) -> str:
@@ -52,5 +57,5 @@ if __name__ == "__main__":
         install(missing)
     absent = [name for name in PACKAGES if find(name) is None]
     if absent:
-        sys.exit(f"The fault laboratory needs {', '.join(absent)} (Debian: {', '.join(missing)})")
-    print(f"the fault laboratory uses {', '.join(path(name) for name in PACKAGES)}")
+        sys.exit(f"The tests need {', '.join(absent)} (Debian: {', '.join(missing)})")
+    print(f"tests use {', '.join(path(name) for name in PACKAGES)}")

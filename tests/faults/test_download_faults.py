@@ -52,8 +52,9 @@ def random_fault(chance: random.Random, client: str) -> Fault:
     kind = chance.choice(["cut", "reset"])
     if chance.random() < 0.2:
         return Fault(kind, "up", chance.randrange(REQUEST))  # type: ignore[arg-type]
-    # An answer that ends in its head, before Content-Length, is a success for curl: an empty file.
-    least = HEAD if client == "curl" else 0
+    # A head that ends before its Content-Length is a success for curl and wget: an empty file. What
+    # they do not see, no server can tell them.
+    least = 0 if kind == "reset" or client.startswith("aria2") else HEAD
     span = chance.choice([HEAD, SIZE // 3, SIZE])
     return Fault(kind, "down", least + chance.randrange(span))  # type: ignore[arg-type]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import signal
 import threading
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 from laboratory import Baseline, done_report, eventually, make_report
 from page import Page
+from power import power_disk
 from proxy import Fault, FaultProxy
 from uploading import Uploader, checksum
 
@@ -59,12 +61,47 @@ def test_row_8_an_upload_goes_on_where_a_killed_server_was(
 def test_rows_10_and_14_no_step_of_an_upload_is_a_bad_one_to_die_at(
     own: Own, repetitions: Repetitions
 ) -> None:
-    # A disk that keeps only what was synced is modelled by the extension `mortal`: LazyFS and
-    # dm-flakey need more rights than a test has. Each start recovers from the death before.
-    content = CONTENT[: 2 * MIB]
+    # `mortal` drops what was not synced of the bytes; a disk of one's own may drop more, below.
     server = own(extensions=["mortal"])
+    die_at_each_step(server, repetitions(6, 1), lambda: None)
+    assert (server.root / "mortal.bin").read_bytes() == CONTENT[: 2 * MIB]
+    server.stop()
+
+
+@pytest.mark.faults
+def test_row_14_nor_is_any_a_bad_one_to_lose_the_power_at(
+    own: Own, repetitions: Repetitions, tmp_path: Path
+) -> None:
+    server = own(extensions=["mortal"])
+    server.root.rmdir()
+    with power_disk(server.folder, tmp_path / "disk.img") as disk:
+        if disk is None:
+            pytest.skip("loop devices are not permitted here")
+        try:
+            server.root.mkdir()
+            os.sync()
+            die_at_each_step(server, repetitions(6, 1), disk.lose_power)
+            # What was answered is kept, the file and the end of a job, whatever comes then.
+            report = make_report(status="failed")
+            server.report(report)
+            server.kill()
+            disk.lose_power()
+            assert (server.root / "mortal.bin").read_bytes() == CONTENT[: 2 * MIB]
+            server.start()
+            job = server.request("GET", f"api/jobs/{report['taskId']}").json
+            assert job["status"] == "failed"
+        finally:
+            server.close()
+
+
+def die_at_each_step(server: Server, pace: int, dead: Callable[[], None]) -> None:
+    """Upload a file while the server dies at one step after the other, until it lives through it.
+
+    Each start recovers from the death before; `dead` is called in between.
+    """
+    content = CONTENT[: 2 * MIB]
     tus = Uploader(server)
-    for step in range(0, 100, repetitions(6, 1)):
+    for step in range(0, 100, pace):
         server.start()
         if step:
             assert_recovered(tus, content)
@@ -75,10 +112,9 @@ def test_rows_10_and_14_no_step_of_an_upload_is_a_bad_one_to_die_at(
             break
         assert server.process is not None
         assert server.process.wait(30) == -signal.SIGKILL
+        dead()
     print(f"an upload has about {step} steps")
     assert step > 10
-    assert (server.root / "mortal.bin").read_bytes() == content
-    server.stop()
 
 
 def assert_recovered(tus: Uploader, content: bytes) -> None:

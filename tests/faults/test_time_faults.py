@@ -155,6 +155,7 @@ def test_row_59_a_clock_that_jumps_ends_nothing(
     server.stop()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("ahead", [HOUR, -HOUR], ids=["forward", "backward"])
 def test_row_59_nor_does_it_before_a_restart(
     own: Callable[..., Server], tmp_path: Path, ahead: int

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import shutil
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ import pytest
 # to the browser tests too, where one is running already.
 from pytest_jupyter.jupyter_core import *  # noqa: F403
 from pytest_jupyter.jupyter_server import *  # noqa: F403
+from reports import OTHER_EXTENSIONS, done_report, make_report
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
@@ -42,73 +41,6 @@ if TYPE_CHECKING:
 BASE_URL = "/user/alice/"
 TOKEN = "5ECRETt0ken"
 PACKAGE = Path(jupyter_server_ext.__file__).parent
-
-
-def make_report(task_id: str | None = None, **changes: Any) -> Json:
-    """Return the report of a running export; `changes` replace its fields."""
-    report: Json = {
-        "taskId": task_id or uuid.uuid4().hex,
-        "kind": "export",
-        "revision": 1,
-        "status": "running",
-        "phase": "writing",
-        "name": "flights.csv",
-        "path": "/nowhere/flights.csv",
-        "format": "csv",
-        "mediaType": "text/csv",
-        "generation": 1,
-        "progress": 12.5,
-        "rows": 1000,
-        "reused": 0,
-        "total": 8000,
-        "columns": 19,
-        "bytes": 65536,
-        "rate": 5000.0,
-        "eta": 1.4,
-        "elapsed": 0.2,
-        "created": 1712000000000,
-        "ended": None,
-        "background": False,
-        "sha256": None,
-        "kernelId": None,
-        "cellId": None,
-        "pid": 4242,
-        "control": None,
-        "error": None,
-        "fingerprint": None,
-        "appendOnly": True,
-        "part": None,
-        "probe": None,
-    }
-    assert set(changes) <= set(report)
-    return report | changes
-
-
-def done_report(path: Path, /, **changes: Any) -> Json:
-    """Return the last report of an export that wrote `path`."""
-    status = path.stat()
-    fingerprint = {
-        "device": str(status.st_dev),
-        "inode": str(status.st_ino),
-        "size": str(status.st_size),
-        "mtimeNs": str(status.st_mtime_ns),
-        "ctimeNs": str(status.st_ctime_ns),
-    }
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    values: Json = {
-        "revision": 100,
-        "status": "done",
-        "phase": "finishing",
-        "name": path.name,
-        "path": str(path),
-        "progress": 100,
-        "bytes": status.st_size,
-        "ended": 1712000009000,
-        "sha256": digest,
-        "fingerprint": fingerprint,
-    }
-    return make_report(**(values | changes))
 
 
 @dataclass
@@ -316,6 +248,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     for folder in (home, root, enabled):
         folder.mkdir(parents=True)
     shutil.copy(PACKAGE / "config" / "progresswidget.json", enabled)
+    others = {"ServerApp": {"jpserver_extensions": dict.fromkeys(OTHER_EXTENSIONS, False)}}
+    (home / "etc" / "jupyter_server_config.json").write_text(json.dumps(others))
     started: list[Process] = []
 
     def starter(*options: str, port: str = "0") -> Process:

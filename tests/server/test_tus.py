@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_server_ext import tus
+from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.names import check_name
 
@@ -43,7 +43,7 @@ names = st.sampled_from(
         "Idempotency-Key",
     ]
 )
-values = digits | words | pairs | st.sampled_from([tus.CONTENT_TYPE, tus.VERSION])
+values = digits | words | pairs | st.sampled_from([tusheaders.CONTENT_TYPE, tusheaders.VERSION])
 requests = st.dictionaries(names, values)
 good_creations = st.fixed_dictionaries(
     {"Upload-Length": st.integers(0, MAX).map(str)}, optional={"Upload-Metadata": pairs}
@@ -67,10 +67,10 @@ def attempt(decide: Callable[[], object]) -> object:
 
 
 def check_creation(headers: dict[str, str]) -> None:
-    found = attempt(lambda: tus.parse_creation(headers, max_size=MAX, hidden=False))
+    found = attempt(lambda: tusheaders.parse_creation(headers, max_size=MAX, hidden=False))
     if found is None:
         return
-    assert isinstance(found, tus.Creation)
+    assert isinstance(found, tusheaders.Creation)
     assert found.length is None or 0 <= found.length <= MAX
     for part in (*found.folder, *([found.name] if found.name else [])):
         assert part not in {"", ".", ".."}
@@ -95,16 +95,16 @@ def check_append(headers: dict[str, str], standing: tus.Standing, body: int | No
 
 def check_parsers(headers: dict[str, str]) -> None:
     text = headers.get("Upload-Metadata", headers.get("Upload-Checksum", ""))
-    metadata = attempt(lambda: tus.parse_metadata(text))
+    metadata = attempt(lambda: tusheaders.parse_metadata(text))
     if metadata is not None:
         assert isinstance(metadata, dict)
         assert all(" " not in key and "," not in key for key in metadata)
-    checksum = attempt(lambda: tus.parse_checksum(headers.get("Upload-Checksum")))
+    checksum = attempt(lambda: tusheaders.parse_checksum(headers.get("Upload-Checksum")))
     if checksum is not None:
-        assert isinstance(checksum, tus.Checksum)
-        assert len(checksum.digest) == tus.ALGORITHMS[checksum.algorithm]
-    attempt(lambda: tus.parse_key(headers))
-    attempt(lambda: tus.require_version(headers))
+        assert isinstance(checksum, tusheaders.Checksum)
+        assert len(checksum.digest) == tusheaders.ALGORITHMS[checksum.algorithm]
+    attempt(lambda: tusheaders.parse_key(headers))
+    attempt(lambda: tusheaders.require_version(headers))
 
 
 @FEW
@@ -118,7 +118,7 @@ def test_any_creation(headers: dict[str, str]) -> None:
 def test_any_append(headers: dict[str, str], standing: tus.Standing, body: int | None) -> None:
     check_append(headers, standing, body)
     check_append(
-        headers | {"Upload-Offset": str(standing.offset), "Content-Type": tus.CONTENT_TYPE},
+        headers | {"Upload-Offset": str(standing.offset), "Content-Type": tusheaders.CONTENT_TYPE},
         standing,
         body,
     )
@@ -139,7 +139,7 @@ def test_ten_thousand_requests(
     check_creation(headers)
     check_append(headers, standing, body)
     check_append(
-        headers | {"Upload-Offset": str(standing.offset), "Content-Type": tus.CONTENT_TYPE},
+        headers | {"Upload-Offset": str(standing.offset), "Content-Type": tusheaders.CONTENT_TYPE},
         standing,
         body,
     )
@@ -152,16 +152,16 @@ def test_metadata_comes_back_as_it_was(found: dict[str, bytes]) -> None:
     header = ",".join(
         f"{key} {base64.b64encode(value).decode()}".strip() for key, value in found.items()
     )
-    assert tus.parse_metadata(header) == found
+    assert tusheaders.parse_metadata(header) == found
 
 
 @FEW
-@given(st.sampled_from(sorted(tus.ALGORITHMS)), st.data())
+@given(st.sampled_from(sorted(tusheaders.ALGORITHMS)), st.data())
 def test_checksums_come_back_as_they_were(algorithm: str, data: st.DataObject) -> None:
-    size = tus.ALGORITHMS[algorithm]
+    size = tusheaders.ALGORITHMS[algorithm]
     digest = data.draw(st.binary(min_size=size, max_size=size))
     header = f"{algorithm} {base64.b64encode(digest).decode()}"
-    assert tus.parse_checksum(header) == tus.Checksum(algorithm, digest)
+    assert tusheaders.parse_checksum(header) == tusheaders.Checksum(algorithm, digest)
 
 
 @FEW
