@@ -19,7 +19,7 @@ from test_looks import THEMES, settle
 from test_save import DIGEST, PICKER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from jupyter_process import JupyterProcess
@@ -212,6 +212,49 @@ def test_a_file_is_saved_across_a_cut_and_a_reload_and_verified(files: FileBrows
     assert min(files.network.ranges("/contents/")) > 0.1 * 7_000_000
     row(files).locator("button[data-transfer=dismiss]").click()
     expect(row(files)).to_have_count(0)
+
+
+def test_a_file_that_became_another_is_never_mixed_with_the_one_begun(files: FileBrowser) -> None:
+    files.open(PICKER)
+    files.network.rate = SLOW
+    files.choose("Download (Resumable)", "big.bin")
+    wait_for_more_than(files, 10)
+    row(files).locator("button[data-transfer=pause]").click()
+    row(files, "paused").wait_for(timeout=LIMIT)
+    files.network.rate = 0
+    there = files.server.root / "big.bin"
+    there.write_bytes(random.Random(3).randbytes(7_000_000))
+    row(files).locator("button[data-transfer=resume]").click()
+    row(files, "failed").wait_for(timeout=LIMIT)
+    expect(row(files)).to_contain_text("The file on the server is not the one that was begun")
+    row(files).locator("button[data-transfer=again]").click()
+    row(files, "done").wait_for(timeout=LIMIT)
+    assert files.page.evaluate(DIGEST, "big.bin") == digest(there)
+    there.unlink()
+    row(files).locator("button[data-transfer=dismiss]").click()
+    files.choose("Download (Resumable)", "big.bin")
+    row(files, "failed").wait_for(timeout=LIMIT)
+    expect(row(files)).to_contain_text("The server has no such file any more")
+
+
+@pytest.mark.faults
+def test_where_workers_are_forbidden_the_page_saves_by_itself(
+    servers: Callable[..., JupyterProcess], page: Page
+) -> None:
+    headers = {"Content-Security-Policy": "worker-src 'none'"}
+    server = servers(
+        "no-workers", options=[f"--ServerApp.tornado_settings={{'headers': {headers}}}"]
+    )
+    fill(server.root)
+    with Network(server.port) as network:
+        files = FileBrowser(page, network, server).open(PICKER)
+        network.rate = SLOW
+        files.choose("Download (Resumable)", "big.bin")
+        wait_for_more_than(files, 10)
+        assert page.workers == []
+        network.rate = 0
+        row(files, "done").wait_for(timeout=LIMIT)
+        assert page.evaluate(DIGEST, "big.bin") == digest(server.root / "big.bin")
 
 
 def test_a_link_opens_the_file_for_a_while_and_can_be_revoked(files: FileBrowser) -> None:

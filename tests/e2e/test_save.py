@@ -87,6 +87,26 @@ KEPT = """
   };
 })
 """
+SMALL = 256 * 1024
+"""Bytes that a Blob of ours may have: the source of the worker is one."""
+# How large each Blob is that the page makes; to ask for a whole file in one counts as too large.
+BLOBS = """
+() => {
+  window.blobs = [];
+  window.Blob = class extends Blob {
+    constructor(...all) { super(...all); window.blobs.push(this.size); }
+  };
+  const address = URL.createObjectURL;
+  URL.createObjectURL = blob => { window.blobs.push(blob.size); return address.call(URL, blob); };
+  for (const name of ['blob', 'arrayBuffer', 'bytes']) {
+    const whole = Response.prototype[name];
+    Response.prototype[name] = function () {
+      if (this.url.includes('/files/')) window.blobs.push(Infinity);
+      return whole.call(this);
+    };
+  }
+}
+"""
 SLOW = 3_000_000.0
 """Bytes a second at which the file takes some seconds."""
 
@@ -286,6 +306,13 @@ def test_a_save_looks_right_from_the_offer_to_giving_up_and_the_end(
     saving.assert_verified()
     assert min(network.ranges("/files/")) > 0
     look(shown, "save-done")
+
+
+def test_no_file_of_a_save_is_ever_collected_in_the_page(saving: Saving) -> None:
+    saving.page.evaluate(BLOBS)
+    saving.begin()
+    saving.assert_verified()
+    assert 0 < saving.page.evaluate("Math.max(...window.blobs)") < SMALL
 
 
 # The last: the file is another one afterwards.

@@ -8,6 +8,7 @@ import random
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import pytest
 from network import Network
@@ -16,7 +17,7 @@ from playwright.sync_api import FileChooser, Locator, Page, expect
 from test_looks import THEMES, dismiss_dialogs_on, judge, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from jupyter_process import JupyterProcess
@@ -123,6 +124,12 @@ class Uploading:
             arg=percent,
             timeout=LIMIT,
         )
+
+    def answer(self, label: str) -> None:
+        """Answer the question that is asked."""
+        dialog = self.page.locator(".jp-Dialog")
+        dialog.locator(".jp-Dialog-footer").get_by_text(label, exact=True).click()
+        dialog.wait_for(state="detached", timeout=LIMIT)
 
     def offsets(self) -> list[int]:
         """Return the offsets of the pieces that were sent."""
@@ -307,14 +314,100 @@ def test_a_file_that_is_there_is_replaced_only_after_a_question(
     there = uploading.server.root / big.name
     there.write_text("older")
     uploading.open().choose(big)
-    dialog = uploading.page.locator(".jp-Dialog")
-    dialog.locator("button.jp-mod-reject").click()
-    dialog.wait_for(state="detached", timeout=LIMIT)
+    uploading.answer("Cancel")
     assert there.read_text() == "older"
     uploading.choose(big)
-    dialog.locator("button.jp-mod-accept").click()
+    uploading.answer("Replace")
     uploading.wait_for("done")
     uploading.assert_arrived(big)
+
+
+def test_a_file_whose_name_is_taken_can_be_kept_beside_the_other(
+    uploading: Uploading, big: Path
+) -> None:
+    root = uploading.server.root
+    (root / "big.bin").write_text("older")
+    (root / "big (1).bin").write_text("older still")
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.answer("Keep Both")
+    expect(uploading.rows()).to_contain_text("big (2).bin")
+    uploading.wait_for_more_than(10)
+    # The other name is the server's affair: here the file is still called as it is.
+    uploading.reload()
+    uploading.network.upload_rate = 0
+    uploading.wait_for("paused")
+    uploading.press_and_choose(big)
+    uploading.wait_for("done")
+    assert digest(root / "big (2).bin") == digest(big)
+    assert (root / "big.bin").read_text() == "older"
+
+
+def test_many_files_are_sent_two_at_a_time(uploading: Uploading, tmp_path: Path) -> None:
+    files = [tmp_path / f"part {number}.bin" for number in range(9)]
+    for number, file in enumerate(files):
+        file.write_bytes(random.Random(number).randbytes(100_000 * number))
+    uploading.network.upload_rate = SLOW / 5
+    uploading.open().choose(*files)
+    expect(uploading.rows("queued").first).to_be_visible(timeout=LIMIT)
+    assert uploading.rows("running").count() + uploading.rows("starting").count() <= 2
+    uploading.network.upload_rate = 0
+    expect(uploading.rows("done")).to_have_count(len(files), timeout=LIMIT)
+    for file in files:
+        uploading.assert_arrived(file)
+
+
+def test_what_the_server_has_forgotten_is_sent_once_more(uploading: Uploading, big: Path) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().choose(big)
+    uploading.wait_for_more_than(10)
+    uploading.press("pause")
+    uploading.wait_for("paused")
+    head = next(h for h in uploading.network.heads("/uploads/") if h.startswith("PATCH"))
+    address = head.split(" ")[1].removeprefix("/")
+    remove(uploading.server, address)
+    uploading.network.upload_rate = 0
+    before = len(uploading.offsets())
+    uploading.press("resume")
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+    assert uploading.offsets()[before] == 0
+
+
+@pytest.fixture
+def small(servers: Callable[..., JupyterProcess], page: Page) -> Iterator[Uploading]:
+    options = [
+        "--ProgressExtension.max_upload_size=10000000",
+        "--ProgressExtension.upload_quota=5000000",
+    ]
+    server = servers("small", options=options)
+    with Network(server.port) as network:
+        yield Uploading(page, network, server)
+    server.clear()
+
+
+def test_what_the_server_does_not_take_is_told_in_words(
+    small: Uploading, big: Path, tmp_path: Path
+) -> None:
+    small.open().choose(big)
+    small.wait_for("failed")
+    expect(small.rows()).to_contain_text("The file is larger than the server takes")
+    small.press("dismiss")
+    medium = tmp_path / "medium.bin"
+    medium.write_bytes(bytes(6_000_000))
+    small.choose(medium)
+    small.wait_for("failed")
+    expect(small.rows()).to_contain_text("Your unfinished uploads fill your share of the server")
+    assert list(small.server.root.iterdir()) == []
+
+
+def remove(server: JupyterProcess, address: str) -> None:
+    """Delete an upload as its owner may from elsewhere."""
+    request = Request(server.url + address, method="DELETE")
+    request.add_header("Authorization", f"token {server.token}")
+    request.add_header("Tus-Resumable", "1.0.0")
+    with urlopen(request, timeout=30) as answer:
+        assert answer.status == 204
 
 
 def test_a_name_that_was_taken_meanwhile_is_told_and_asked_about(
@@ -330,7 +423,7 @@ def test_a_name_that_was_taken_meanwhile_is_told_and_asked_about(
     expect(uploading.rows()).to_contain_text("The folder has a file of this name already")
     assert there.read_text() == "quicker"
     uploading.press("again")
-    uploading.page.locator(".jp-Dialog button.jp-mod-accept").click()
+    uploading.answer("Replace")
     uploading.wait_for("done")
     uploading.assert_arrived(big)
 

@@ -13,6 +13,7 @@ export const TRANSFER_FAILURES = [
   'refused',
   'tooLarge',
   'serverFull',
+  'quota',
   'exists',
   'diskFull',
   'noPermission',

@@ -5,6 +5,7 @@ import {
   ChunkSize,
   encodeMetadata,
   type FileMark,
+  freeName,
   isSameFile,
   judge,
   LARGEST_CHUNK,
@@ -89,6 +90,7 @@ describe('an answer', () => {
     [409, 'folder-missing', 'refused'],
     [412, 'tus-version', 'refused'],
     [507, 'disk-full', 'serverFull'],
+    [507, 'quota-exceeded', 'quota'],
   ] as const)('%d %s ends it: %s', (status, code, failure) => {
     const error = thrown(() => judge(answer(status, code)));
     expect(error).toBeInstanceOf(TransferError);
@@ -161,5 +163,19 @@ describe('a drop', () => {
     ['15', null],
   ])('from a setting of %s', (setting, expected) => {
     expect(thresholdOf(setting)).toBe(expected);
+  });
+});
+
+describe('a free name', () => {
+  it.each([
+    ['data.csv', [], 'data.csv'],
+    ['data.csv', ['data.csv'], 'data (1).csv'],
+    ['data.csv', ['data.csv', 'data (1).csv', 'data (2).csv'], 'data (3).csv'],
+    ['all.tar.gz', ['all.tar.gz'], 'all (1).tar.gz'],
+    ['v1.2.csv', ['v1.2.csv'], 'v1.2 (1).csv'],
+    ['Makefile', ['Makefile'], 'Makefile (1)'],
+    ['.profile', ['.profile'], '.profile (1)'],
+  ])('for %s beside %j', (name, taken, free) => {
+    expect(freeName(name, new Set(taken))).toBe(free);
   });
 });

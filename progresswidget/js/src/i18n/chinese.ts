@@ -100,7 +100,7 @@ export const CHINESE: Messages = {
     failure: {
       unreachable: '无法连接服务器。网络恢复后请点“继续”。',
       login: '登录已失效。请重新登录，然后继续。',
-      forbidden: '您无权在此服务器上执行此操作。',
+      forbidden: '服务器不允许此操作。如果登录已失效，请重新登录后继续。',
       missing: '服务器上已没有这个文件。',
       conflict: '服务器正在处理这个文件，请稍后继续。',
       gone: '服务器上的文件已被替换或删除。请重新运行该单元格。',
@@ -109,6 +109,7 @@ export const CHINESE: Messages = {
       refused: '服务器拒绝了请求。',
       tooLarge: '文件超过了服务器允许的大小。',
       serverFull: '服务器磁盘已满。请先在服务器上腾出空间，再继续。',
+      quota: '您未完成的上传已占满您在服务器上的配额。请先完成或取消一些，再继续。',
       exists: '该文件夹中已有同名文件。',
       diskFull: '本机磁盘已满。请先腾出空间，再继续。',
       noPermission: '浏览器未获准使用该文件。请点“继续”并允许访问。',
@@ -132,7 +133,8 @@ export const CHINESE: Messages = {
     replaceTitle: '替换文件？',
     replaceBody: (name) => `此文件夹中已有“${name}”。`,
     replace: '替换',
-    keep: '取消',
+    both: '两者都保留',
+    cancel: '取消',
     category: '文件操作',
   },
   files: {

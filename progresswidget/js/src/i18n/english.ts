@@ -104,7 +104,8 @@ export const ENGLISH: Messages = {
     failure: {
       unreachable: 'The server cannot be reached. Continue when the network is back.',
       login: 'Your login has ended. Log in again, then continue.',
-      forbidden: 'You may not do this on this server.',
+      forbidden:
+        'The server does not allow it. If your login has ended, log in again and continue.',
       missing: 'The server has no such file any more.',
       conflict: 'The server is busy with this file. Continue in a moment.',
       gone: 'The file was replaced or deleted on the server. Run the cell again.',
@@ -113,6 +114,8 @@ export const ENGLISH: Messages = {
       refused: 'The server refused.',
       tooLarge: 'The file is larger than the server takes.',
       serverFull: 'The disk of the server is full. Make room there, then continue.',
+      quota:
+        'Your unfinished uploads fill your share of the server. Finish or cancel some, then continue.',
       exists: 'The folder has a file of this name already.',
       diskFull: 'The disk of this computer is full. Make room, then continue.',
       noPermission: 'The browser may not use the file. Continue, and allow it.',
@@ -136,7 +139,8 @@ export const ENGLISH: Messages = {
     replaceTitle: 'Replace the file?',
     replaceBody: (name) => `“${name}” is in this folder already.`,
     replace: 'Replace',
-    keep: 'Cancel',
+    both: 'Keep Both',
+    cancel: 'Cancel',
     category: 'File Operations',
   },
   files: {

@@ -88,7 +88,8 @@ export interface UploadMessages {
   readonly replaceTitle: string;
   readonly replaceBody: (name: string) => string;
   readonly replace: string;
-  readonly keep: string;
+  readonly both: string;
+  readonly cancel: string;
   /** Of the command palette: JupyterLab's own word, so that they stand together. */
   readonly category: string;
 }

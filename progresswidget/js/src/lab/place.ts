@@ -49,6 +49,12 @@ export class Place {
       }));
   }
 
+  /** The names that are in a folder now, those that are not shown included. */
+  async namesIn(folder: string): Promise<ReadonlySet<string>> {
+    const { content } = await this.#contents.get(folder, { content: true });
+    return new Set((content as readonly Contents.IModel[]).map(({ name }) => name));
+  }
+
   /** Look anew at a folder, wherever it is shown. */
   refresh(folder: string): void {
     this.#factory.tracker.forEach((browser) => {

@@ -11,7 +11,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
 import { type Messages, messagesFor } from '../i18n';
-import { type Picked, Uploads } from '../upload/uploads';
+import { Uploads } from '../upload/uploads';
 import { choose } from './choose';
 import { lookInto, readDrop, takesDrop, thresholdOf } from './drop';
 import { Place } from './place';
@@ -50,7 +50,8 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     const all = new Uploads({
       server: labServer(app.serviceManager.serverSettings),
       pickAgain: async () => (await choose(false))[0] ?? null,
-      mayReplace: (name) => mayReplace(name, messages),
+      askAboutTaken: (name) => askAboutTaken(name, messages),
+      namesIn: (folder) => place.namesIn(folder),
       arrived: (folder) => place.refresh(folder),
     });
     let from = thresholdOf(15);
@@ -69,18 +70,10 @@ export const uploads: JupyterFrontEndPlugin<void> = {
           // Before JupyterLab's own listener, which would upload them without a way back.
           event.preventDefault();
           event.stopPropagation();
-          void readDrop(event.dataTransfer).then((files) => send(browser, folder, files));
+          void readDrop(event.dataTransfer).then((files) => all.add(files, folder));
         },
         { capture: true },
       );
-    };
-    const send = async (browser: FileBrowser, folder: string, files: readonly Picked[]) => {
-      const there = new Set([...browser.model.items()].map(({ name }) => name));
-      for (const picked of files) {
-        const taken = there.has(picked.file.name);
-        if (taken && !(await mayReplace(picked.file.name, messages))) continue;
-        await all.add(picked, folder, taken);
-      }
     };
 
     app.commands.addCommand(COMMAND, {
@@ -94,7 +87,7 @@ export const uploads: JupyterFrontEndPlugin<void> = {
       execute: async () => {
         const browser = place.current;
         const folder = browser && place.folderOf(browser);
-        if (browser && folder !== null) await send(browser, folder, await choose(true));
+        if (folder !== null) await all.add(await choose(true), folder);
       },
     });
     palette?.addItem({ command: COMMAND, category: messages.upload.category });
@@ -119,14 +112,20 @@ function isOnListing({ target }: Event): boolean {
   return target instanceof Element && target.closest('.jp-DirListing-content') !== null;
 }
 
-async function mayReplace(name: string, { upload }: Messages): Promise<boolean> {
+async function askAboutTaken(
+  name: string,
+  { upload }: Messages,
+): Promise<'replace' | 'both' | null> {
   const { button } = await showDialog({
     title: upload.replaceTitle,
     body: upload.replaceBody(name),
     buttons: [
-      Dialog.cancelButton({ label: upload.keep }),
-      Dialog.warnButton({ label: upload.replace }),
+      Dialog.cancelButton({ label: upload.cancel }),
+      Dialog.okButton({ label: upload.both, actions: ['both'] }),
+      Dialog.warnButton({ label: upload.replace, actions: ['replace'] }),
     ],
+    defaultButton: 1,
   });
-  return button.accept;
+  if (button.actions.includes('both')) return 'both';
+  return button.actions.includes('replace') ? 'replace' : null;
 }

@@ -24,7 +24,8 @@ export interface UploadJob {
   readonly location: string | null;
   /** Below the server's root, with slashes. */
   readonly folder: string;
-  readonly name: string;
+  /** The name that the file gets there. */
+  readonly target: string;
   readonly overwrite: boolean;
 }
 
@@ -145,14 +146,14 @@ class Sending {
   }
 
   async #create(): Promise<boolean> {
-    const { id, folder, name, overwrite } = this.#job;
+    const { id, folder, target, overwrite } = this.#job;
     const { server, keep } = this.#around;
     const answer = await this.#ask(`${server.base}uploads/`, {
       method: 'POST',
       headers: {
         'Upload-Length': String(this.#file.size),
         'Upload-Metadata': encodeMetadata({
-          filename: name,
+          filename: target,
           path: folder,
           filetype: this.#file.type,
           ...(overwrite ? { overwrite: 'true' } : {}),

@@ -82,7 +82,7 @@ export function judge(answer: TusAnswer): Verdict {
     case 460:
       throw new TemporaryError('refused');
     case 507:
-      throw new TransferError('serverFull');
+      throw new TransferError(code === 'quota-exceeded' ? 'quota' : 'serverFull');
   }
   if (status === 403 && code === '') throw new TransferError('forbidden');
   if (isTemporary(status)) {
@@ -100,6 +100,14 @@ export function readOffset(answer: TusAnswer, size: number): number | null {
   if (value === null || !/^\d{1,15}$/.test(value)) return null;
   const offset = Number(value);
   return offset <= size ? offset : null;
+}
+
+/** `data (1).tar.gz` for `data.tar.gz`, or the first number that is not taken either. */
+export function freeName(name: string, taken: ReadonlySet<string>): string {
+  const [, stem = name, ending = ''] = /^(.+?)((?:\.tar)?\.[^.]+)?$/.exec(name) ?? [];
+  let free = name;
+  for (let number = 1; taken.has(free); number += 1) free = `${stem} (${number})${ending}`;
+  return free;
 }
 
 /** What tells a file from others of its name; a path is not to be had. */

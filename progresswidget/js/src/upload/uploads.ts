@@ -12,7 +12,7 @@ import {
   type TransferState,
 } from '../transfer';
 import { markOf, removeUpload, runUpload, type UploadJob } from './engine';
-import { type FileMark, isSameFile } from './plan';
+import { type FileMark, freeName, isSameFile } from './plan';
 
 /** An upload as it is kept for the next page. */
 interface UploadEntry extends UploadJob, FileMark, Kept {
@@ -33,8 +33,10 @@ export interface Hosts {
   readonly server: Server;
   /** Let the person pick the file of an earlier page again; null where they do not. */
   pickAgain(name: string): Promise<Picked | null>;
-  /** Ask whether a file that is there may be replaced. */
-  mayReplace(name: string): Promise<boolean>;
+  /** Ask what becomes of a file that is there; null where the person thinks better of it. */
+  askAboutTaken(name: string): Promise<'replace' | 'both' | null>;
+  /** The names that are in a folder of the server now. */
+  namesIn(folder: string): Promise<ReadonlySet<string>>;
   /** A file is in a folder of the server. */
   arrived(folder: string): void;
 }
@@ -71,14 +73,38 @@ export class Uploads {
     }
   }
 
-  async add({ file, handle }: Picked, folder: string, overwrite: boolean): Promise<void> {
+  /** Send files, in the place of those that arrived before; where a name is taken, ask first. */
+  async add(files: readonly Picked[], folder: string): Promise<void> {
     for (const { state, dismiss } of [...this.#all]) if (state.status === 'done') void dismiss();
+    const there = await this.hosts.namesIn(folder);
+    for (const picked of files) {
+      const { name } = picked.file;
+      if (there.has(name)) await this.addTaken(picked, folder, name, there);
+      else await this.#send(picked, folder, name, false);
+    }
+  }
+
+  /** Send a file whose name is taken: in the other's place, under another name, or not at all. */
+  async addTaken(
+    picked: Picked,
+    folder: string,
+    name: string,
+    there: ReadonlySet<string>,
+  ): Promise<boolean> {
+    const choice = await this.hosts.askAboutTaken(name);
+    if (choice === 'replace') await this.#send(picked, folder, name, true);
+    else if (choice === 'both') await this.#send(picked, folder, freeName(name, there), false);
+    return choice !== null;
+  }
+
+  async #send({ file, handle }: Picked, folder: string, target: string, overwrite: boolean) {
     const entry: UploadEntry = {
       ...(await markOf(file)),
       id: randomId(),
       base: this.hosts.server.base,
       location: null,
       folder,
+      target,
       overwrite,
       handle,
       offset: 0,
@@ -142,8 +168,9 @@ export class Upload {
     return this.#entry.id;
   }
 
+  /** The name that the file gets on the server. */
   get name(): string {
-    return this.#entry.name;
+    return this.#entry.target;
   }
 
   get state(): TransferState {
@@ -208,10 +235,12 @@ export class Upload {
   readonly again = async (): Promise<void> => {
     const { hosts } = this.#uploads;
     const file = this.#file;
-    if (this.#state.failure !== 'exists' || !file || !(await hosts.mayReplace(this.name))) return;
+    if (this.#state.failure !== 'exists' || !file) return;
     const { folder, handle } = this.#entry;
-    await this.dismiss();
-    await this.#uploads.add({ file, handle }, folder, true);
+    const there = await hosts.namesIn(folder);
+    if (await this.#uploads.addTaken({ file, handle }, folder, this.name, there)) {
+      await this.dismiss();
+    }
   };
 
   start(): void {
@@ -258,7 +287,7 @@ export class Upload {
   }
 
   async #pickAgain(): Promise<void> {
-    const picked = await this.#uploads.hosts.pickAgain(this.name);
+    const picked = await this.#uploads.hosts.pickAgain(this.#entry.name);
     if (picked) await this.#use(picked);
   }
 
