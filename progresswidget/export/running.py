@@ -198,6 +198,7 @@ class Run:
                 self._count(unit, section)
                 self._progress.bytes = self._position
                 self.reused += unit.rows
+                unit.skip()
                 return
             self._write_from_here()
         self._progress.phase = self._phase

@@ -6,11 +6,11 @@ import atexit
 import math
 import time
 from collections import deque
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from threading import Thread
-from typing import TYPE_CHECKING, Final, TypeAlias, Union
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union
 from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from progresswidget.export.writers import Encoded, Writer
 
 Payload: TypeAlias = Union["list[pa.RecordBatch]", bytes]
+T = TypeVar("T")
+M = TypeVar("M")
 
 LOOK: Final = 0.1
 """Seconds between two looks at pause and cancel while an encoder is busy."""
@@ -49,12 +51,15 @@ class Unit:
         the unit is only compared.
     section
         The index of the section that it belongs to.
+    skip
+        To be called where `encode` is not, because the unit is in the file already.
     """
 
     rows: int
     digest: bytes
     encode: Callable[[], Encoded | Outlet]
     section: int = 0
+    skip: Callable[[], None] = lambda: None
 
 
 def group(
@@ -137,11 +142,13 @@ def encode_sections(
     comparing: Comparing | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Generator[Unit, None, None]:
-    """Encode groups on `writer.workers` threads and yield the units in order.
+    """Encode groups on two threads or more and yield the units in order.
+
+    Where the writer has one worker, the second thread takes the digest of the next unit meanwhile.
 
     A unit that is done is yielded before the next group is asked for, and after a slow group a
     moment is spent on waiting for its unit: a source that is slow again would hold it back.
-    At most one unit more than there are workers is held in memory. An error is raised in its
+    At most one unit more than there are threads is held in memory. An error is raised in its
     place, also one of the source: the units before it are done first. Leaving early waits for
     nothing.
 
@@ -158,8 +165,8 @@ def encode_sections(
     clock
         Seconds from any start.
     """
-    crew = _Crew(writer.workers)
-    source = _Tasks(sections, writer, comparing)
+    crew = _Crew(max(writer.workers, 2 if comparing is not None else 1))
+    source = _Tasks(sections, writer, comparing, crew.turns)
     waiting = crew.waiting
     try:
         asked = clock()
@@ -167,7 +174,7 @@ def encode_sections(
             crew.give(task)
             if clock() - asked >= SLOW:
                 wait((task.done,), LOOK)
-            if len(waiting) > writer.workers:
+            if len(waiting) > crew.size:
                 yield _await(waiting.popleft(), checkpoint)
             while waiting and waiting[0].done.done():
                 yield waiting.popleft().unit.result()
@@ -187,9 +194,11 @@ class _Tasks:
         sections: Iterable[tuple[int, Iterable[Payload]]],
         writer: Writer,
         comparing: Comparing | None,
+        turns: Turns,
     ) -> None:
         self._sections = sections
-        self._writer, self._comparing = writer, comparing
+        self._writer, self._comparing, self._turns = writer, comparing, turns
+        self._number = 0
         self._blocks = Blocks()
         self._failure: Exception | None = None
 
@@ -199,8 +208,16 @@ class _Tasks:
                 start = 0
                 for payload in payloads:
                     task = _Task(
-                        payload, start, section, self._writer, self._comparing, self._blocks
+                        payload,
+                        start,
+                        section,
+                        self._writer,
+                        self._comparing,
+                        self._blocks,
+                        self._turns,
+                        self._number,
                     )
+                    self._number += 1
                     start += task.rows
                     yield task
         except ExportCancelledError:
@@ -220,11 +237,12 @@ class _Tasks:
 class _Crew:
     """The threads that encode, and the units that they were given, in order."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, size: int) -> None:
         self.waiting: deque[_Task] = deque()
-        self._workers = workers
+        self.turns = Turns()
+        self.size = size
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        for _ in range(workers):
+        for _ in range(size):
             thread = Thread(
                 target=_work, args=(self._tasks,), name="progresswidget-encode", daemon=True
             )
@@ -238,8 +256,47 @@ class _Crew:
     def dismiss(self) -> None:
         for task in self.waiting:
             task.unit.cancel()
-        for _ in range(self._workers):
+        self.turns.end()
+        for _ in range(self.size):
             self._tasks.put(None)
+
+
+class Turns:
+    """Lets units through one by one, in the order of the file."""
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._next = 0
+        self._over = False
+
+    def take(self, number: int, work: Callable[[], T]) -> T:
+        """Return what `work` returns, which is called when all units before have had their turn.
+
+        Raises
+        ------
+        CancelledError
+            If that will never be.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._next == number or self._over)
+            if self._over:
+                raise CancelledError
+        try:
+            return work()
+        finally:
+            self.skip(number)
+
+    def skip(self, number: int) -> None:
+        """Say that a unit has had its turn, or needs none."""
+        with self._changed:
+            self._next = max(self._next, number + 1)
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let nobody wait any more."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
 
 
 def _await(task: _Task, checkpoint: Callable[[], None]) -> Unit:
@@ -266,6 +323,8 @@ class _Task:
     writer: Writer
     comparing: Comparing | None
     blocks: Blocks
+    turns: Turns
+    number: int
     unit: Future[Unit] = field(default_factory=Future)
     done: Future[None] = field(default_factory=Future)
 
@@ -280,7 +339,7 @@ class _Task:
         try:
             data = b"" if self.comparing is None else _digest(self.payload)
             if self.comparing is not None and self.comparing.on:
-                self.unit.set_result(Unit(self.rows, data, self.encode, self.section))
+                self.unit.set_result(Unit(self.rows, data, self.encode, self.section, self._skip))
             else:
                 self._make(data)
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
@@ -288,10 +347,7 @@ class _Task:
         self.done.set_result(None)
 
     def _make(self, data: bytes) -> None:
-        if isinstance(self.payload, list):
-            made = self.writer.prepare(self.payload, self.start, self.section)
-        else:
-            made = self.writer.encode_bytes(self.payload, self.start, self.section)
+        made = self._made(self.writer.prepare)
         if not isinstance(made, Emission):
             encoded = self._digested(made)
             self.unit.set_result(Unit(self.rows, data, lambda: encoded, self.section))
@@ -301,9 +357,24 @@ class _Task:
         outlet.run(made.write)
 
     def encode(self) -> Encoded:
-        if isinstance(self.payload, list):
-            return self._digested(self.writer.encode(self.payload, self.start, self.section))
-        return self._digested(self.writer.encode_bytes(self.payload, self.start, self.section))
+        return self._digested(self._made(self.writer.encode))
+
+    def _made(self, encode: Callable[[list[pa.RecordBatch], int, int], M]) -> M | Encoded:
+        writer, payload = self.writer, self.payload
+        if not isinstance(payload, list):
+            chunk = payload
+            return self._in_turn(lambda: writer.encode_bytes(chunk, self.start, self.section))
+        batches = payload
+        if not writer.arranges:
+            return self._in_turn(lambda: encode(batches, self.start, self.section))
+        arranged = self.turns.take(self.number, lambda: writer.arrange(batches))
+        return encode(arranged, self.start, self.section)
+
+    def _in_turn(self, work: Callable[[], T]) -> T:
+        return work() if self.writer.workers > 1 else self.turns.take(self.number, work)
+
+    def _skip(self) -> None:
+        self.turns.skip(self.number)
 
     def _digested(self, made: Encoded) -> Encoded:
         # Here, where several units are at it side by side: the one that writes has enough to do.

@@ -1,7 +1,8 @@
 """Measure the peak memory of exports, which must not grow with the rows.
 
 Run ``python tests/benchmarks/memory.py``. Frames in memory count with what they need above
-themselves, queries with all that the process needs. Every measurement is a process of its own.
+themselves; plans, which read a file of a tenth of their size ten times, and queries with all that
+the process needs. Every measurement is a process of its own.
 """
 
 from __future__ import annotations
@@ -18,36 +19,81 @@ from typing import Any
 from export import FORMATS, ending, make_frame, status
 
 GIGABYTES = 10
-ROW_BYTES = 128
-"""Bytes of a row of the queries, as text."""
+TEXT = 992
+"""Bytes of the text in a row of plans and queries; eight more are a number."""
+TIMES = 10
+"""How often a plan reads its file."""
 
 
-def frame(rows: int) -> Any:
+def frame(rows: int, _: Path) -> Any:
     """Return a frame in memory."""
     return make_frame(rows)
 
 
-def lazy(rows: int) -> Any:
-    """Return a plan of polars that makes its rows while it runs."""
+def write_source(kind: str, rows: int, path: Path) -> None:
+    """Write the file that a plan reads; no two rows are alike."""
     import polars as pl
 
-    text = pl.concat_str(pl.lit("x" * 108), (pl.col("n") % 1_000_000_000).cast(pl.String))
-    return pl.LazyFrame().select(n=pl.int_range(rows, dtype=pl.Int64)).with_columns(text=text)
+    size = 100_000
+    texts = pl.concat_str(pl.lit("x" * (TEXT - 9)), pl.col("n").cast(pl.String).str.zfill(9))
+    numbers = pl.DataFrame({"n": range(size)})
+    parts = [
+        numbers.lazy().with_columns(n=pl.col("n") + start).with_columns(text=texts)
+        for start in range(0, rows // TIMES, size)
+    ]
+    plan = pl.concat(parts)
+    if kind == "scan_csv":
+        plan.sink_csv(path)
+    elif kind == "scan_ipc":
+        plan.sink_ipc(path, compression="lz4")
+    else:
+        plan.sink_parquet(path, row_group_size=size)
 
 
-def sql(rows: int) -> Any:
+def scan(kind: str, source: Path) -> Any:
+    """Return a plan of polars over files, with expressions that change every row."""
+    import polars as pl
+
+    plan = getattr(pl, kind)([source] * TIMES)
+    upper = pl.col("text").str.to_uppercase().alias("upper").str.slice(-9)
+    return plan.with_columns(upper, (pl.col("n") * 2).alias("double")).filter(pl.col("n") >= 0)
+
+
+def duckdb(rows: int, _: Path) -> Any:
     """Return a query of DuckDB."""
-    import duckdb
+    import duckdb as engine
 
-    from progresswidget.export.sources.sql import sql as query
+    from progresswidget.export.sources.sql import sql
 
-    connection = duckdb.connect()
+    connection = engine.connect()
     connection.execute("SET memory_limit = '200MB'")
-    text = "repeat('x', 108) || (n % 1000000000)"
-    return query(f"SELECT n, {text} AS text FROM range({rows}) t(n)", connection)
+    return sql(f"SELECT i AS n, repeat('x', {TEXT - 9}) || lpad(i::text, 9, '0') AS text "
+               f"FROM range({rows}) t(i)", connection)  # fmt: skip
 
 
-MAKE = {"frame": frame, "lazy": lazy, "sql": sql}
+def sqlite(rows: int, _: Path) -> Any:
+    """Return a query of SQLite, whose rows come through Python's own driver."""
+    import sqlite3
+
+    from progresswidget.export.sources.sql import sql
+
+    connection = sqlite3.connect(":memory:", check_same_thread=False)
+    text = f"'{'x' * (TEXT - 9)}' || printf('%09d', n)"
+    return sql(
+        f"WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < {rows}) "
+        f"SELECT n, {text} AS text FROM t",
+        connection,
+    )
+
+
+MAKE = {
+    "frame": frame,
+    "scan_parquet": lambda _, source: scan("scan_parquet", source),
+    "scan_csv": lambda _, source: scan("scan_csv", source),
+    "scan_ipc": lambda _, source: scan("scan_ipc", source),
+    "duckdb": duckdb,
+    "sqlite": sqlite,
+}
 
 
 def measure(kind: str, format: str, rows: int, folder: Path) -> dict[str, float]:
@@ -55,7 +101,7 @@ def measure(kind: str, format: str, rows: int, folder: Path) -> dict[str, float]
     from progresswidget.export.pipeline import Export, Progress
 
     path = folder / f"out.{ending(format)}"
-    given = MAKE[kind](rows)
+    given = MAKE[kind](rows, folder / "source")
     before = status("VmRSS") if kind == "frame" else 0
     Path("/proc/self/clear_refs").write_text("5")
     started = time.perf_counter()
@@ -72,25 +118,29 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gigabytes", type=float, default=GIGABYTES)
+    parser.add_argument("--kinds", nargs="+", choices=MAKE, default=list(MAKE))
+    parser.add_argument("--formats", nargs="+", default=["csv", "parquet zstd", "csv.gz", "arrows"])
+    parser.add_argument("--rows", nargs="+", type=int, default=[1_000_000, 5_000_000, 20_000_000])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
         kind, form, rows, folder = arguments.measure
         sys.stdout.write(json.dumps(measure(kind, form, int(rows), Path(folder))))
         return
-    many = int(arguments.gigabytes * 1e9 / ROW_BYTES)
-    plan = [("frame", form, rows) for form in ("csv", "parquet zstd", "csv.gz", "arrows")
-            for rows in (1_000_000, 5_000_000, 20_000_000)]  # fmt: skip
-    plan += [(kind, form, many) for kind in ("lazy", "sql") for form in ("csv", "parquet zstd")]
-    memory = Path("/dev/shm")
+    many = int(arguments.gigabytes * 1e9 / (TEXT + 8))
+    plan = [(kind, form, rows) for kind in arguments.kinds for form in arguments.formats
+            for rows in (arguments.rows if kind == "frame" else [many])]  # fmt: skip
     for kind, form, rows in plan:
-        with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            if kind.startswith("scan"):
+                write_source(kind, rows, Path(folder) / "source")
             command = [sys.executable, __file__, "--measure", kind, form, str(rows), folder]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
             found = json.loads(done.stdout)
         above = "above the frame" if kind == "frame" else "in all"
         sys.stdout.write(
-            f"{kind:<6}{form:<14}{found['rows']:>12,} rows {found['size']:>7.0f} MB "
+            f"{kind:<13}{form:<14}{found['rows']:>12,} rows {found['size']:>7.0f} MB "
             f"{found['seconds']:>7.1f} s   peak {found['peak']:>5.0f} MB {above}\n"
         )
         sys.stdout.flush()

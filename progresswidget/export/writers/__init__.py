@@ -155,6 +155,9 @@ class Writer(ABC):
     workers
         How many units may be encoded at the same time. With one, `encode` is called in the order
         of the file, and never for two units at once.
+    arranges
+        Whether with one worker `arrange` has to be called in the order of the file, and then
+        units can be encoded at the same time all the same.
     resumable
         Whether a unit's bytes and note depend on nothing but its batches, `start`, the headings
         and the options: then what is on the disk can be continued by another process, which calls
@@ -174,6 +177,7 @@ class Writer(ABC):
     unit_patience: float = 0.5
     least_rows: int = 1
     workers: int = 1
+    arranges: bool = False
     resumable: bool = False
     ahead: bool = False
     writes_itself: bool = False
@@ -195,6 +199,10 @@ class Writer(ABC):
     def begin(self, section: int, offset: int) -> Sequence[Piece]:
         """Return the bytes before the first unit of a section, which go to `offset`."""
         return ()
+
+    def arrange(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Return the batches of a unit as `encode` gets them, if the writer `arranges`."""
+        return batches
 
     @abstractmethod
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:

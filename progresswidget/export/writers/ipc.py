@@ -150,17 +150,24 @@ class FeatherWriter(Writer):
         # A dictionary grows in the order of the file, in the memory of one process.
         self.resumable = not self._dictionaries
         self.workers = 1 if self._dictionaries else 2
+        self.arranges = bool(self._dictionaries)
         self._indexed = pa.schema([_index_field(field) for field in self._schema])
 
     def head(self) -> Sequence[Piece]:
         """Return the magic number and the schema."""
         return [arrowfile.START, self._schema.serialize()]
 
+    def arrange(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Return the batches with indices into the dictionaries of the file, which may grow."""
+        return [self._with_indices(batch) for batch in batches]
+
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return the messages of some rows."""
         pieces: list[Piece] = []
         note = b""
-        indexed = (self._with_indices(batch) for batch in _large(batches))
+        indexed = (
+            _converted(self._with_indices(batch), self._indexed) for batch in _large(batches)
+        )
         for parts in _encode(indexed, self._indexed, self._ipc):
             message = arrowfile.message(parts)
             pieces += message.pieces
@@ -183,10 +190,15 @@ class FeatherWriter(Writer):
     def _with_indices(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
 
-        arrays = list(_converted(batch, self._schema).columns)
-        for position, dictionary in self._dictionaries.items():
-            arrays[position] = dictionary.indices(arrays[position])
-        return pa.RecordBatch.from_arrays(arrays, schema=self._indexed)
+        arrays = batch.columns
+        if not any(pa.types.is_dictionary(arrays[place].type) for place in self._dictionaries):
+            return batch  # arranged already, or without any
+        fields = list(batch.schema)
+        for place, dictionary in self._dictionaries.items():
+            stored = self._schema.field(place)
+            arrays[place] = dictionary.indices(convert(arrays[place], stored))
+            fields[place] = self._indexed.field(place)
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
     def _dictionary_messages(self) -> Iterator[list[Any]]:
         import pyarrow as pa
