@@ -6,15 +6,11 @@ import contextlib
 import json
 import os
 import re
-import shutil
-import stat as modes
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import (
-    DestinationError,
     DestinationExistsError,
     DigestMismatchError,
     ExportCancelledError,
@@ -45,9 +41,11 @@ from progresswidget.transfer.receiving import Incoming, Receiver, StartOver
 from progresswidget.transfer.representation import Representation, content_range, of_response
 from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.session import Session, attended, no_server
+from progresswidget.transfer.target import check_room, choose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import httpx
 
@@ -145,7 +143,7 @@ class Download:
         self._clock = Clock() if clock is None else clock
         with contextlib.closing(self._session()) as session:
             where = session.resolve(url)  # refuses what is no address
-        self._folder, self.path = _destination(path, where)
+        self._folder, self.path = choose(path, where)
         self.format = FileKind.of(self.path)
         self.total: int | None = None
         check(self.path, overwrite=overwrite or self._folder is not None)
@@ -302,10 +300,10 @@ class Download:
                 return {"If-None-Match": version.etag}
             if version.dated:
                 return {"If-Modified-Since": version.modified}
-        begun = peek(self.path)
+        begun = journal.peek(self.path)
         if begun is None or begun.url != address.identity(self._url) or not self._ranges:
             return {}
-        pieces = _pieces_of(begun)
+        pieces = begun.pieces()
         if not begun.version.validator or not pieces.prefix:
             return {}
         first = pieces.prefix
@@ -370,7 +368,7 @@ class Download:
         part, pieces = self._part(lease, attempt, progress)
         trail = Trail(part.descriptor, CLOSE)
         try:
-            _check_room(self.path, version.size, pieces.count)
+            check_room(self.path, version.size, pieces.count)
             self._receive(lease, attempt, part, pieces, progress, trail)
             return self._finish(lease, attempt, part, pieces, progress, trail, started)
         except BaseException as error:
@@ -561,69 +559,6 @@ def _checked_digest(sha256: str | None) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise OptionError("sha256 must be 64 hexadecimal digits.")
     return digest
-
-
-def _destination(path: str | os.PathLike[str] | None, url: str) -> tuple[Path | None, Path]:
-    """Return the folder, if the server may choose the name, and the file as far as it is known."""
-    name = address.file_name(url)
-    if path is None:
-        return Path.cwd(), locate(Path.cwd() / name)
-    given = os.fspath(path)
-    if given and "\0" not in given:
-        folder = Path(given).expanduser()
-        if given.endswith(("/", os.sep)) or _is_folder(folder):
-            folder = folder.absolute()
-            return folder, locate(folder / name)
-    return None, locate(path)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return modes.S_ISDIR(path.stat().st_mode)
-    except (OSError, ValueError):
-        return False
-
-
-def _check_room(path: Path, size: int | None, there: int) -> None:
-    """Refuse a file that cannot fit before it is half there.
-
-    Raises
-    ------
-    DestinationError
-        If the disk has less room than is missing.
-    """
-    if size is None:
-        return
-    try:
-        free = shutil.disk_usage(path.parent).free
-    except OSError:
-        return  # nobody knows
-    if free < size - there:
-        raise DestinationError(
-            f"{path} cannot be written: {size - there:,} bytes are missing, and the disk has "
-            f"room for {free:,}.",
-            "Free some space, or choose another folder.",
-        )
-
-
-def peek(path: Path) -> journal.Journal | None:
-    """Read the journal beside a file without taking its lease."""
-    try:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(journal_path(path), flags)
-    except OSError:
-        return None
-    try:
-        return journal.read(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _pieces_of(begun: journal.Journal) -> Pieces:
-    pieces = Pieces(begun.version.size)
-    for unit in begun.units:
-        pieces.add(unit.at, unit.at + unit.size)
-    return pieces
 
 
 def _owner(descriptor: int) -> str:

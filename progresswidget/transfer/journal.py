@@ -18,15 +18,18 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export.destination import journal_path
 from progresswidget.export.journal import MAX_BYTES, append, repair
+from progresswidget.transfer.pieces import Pieces
 from progresswidget.transfer.representation import Representation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 VERSION: Final = 1
 
-__all__ = ["Journal", "Unit", "begin", "parse", "read", "record", "repair"]
+__all__ = ["Journal", "Unit", "begin", "parse", "peek", "read", "record", "repair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,13 @@ class Journal:
     version: Representation
     units: list[Unit] = field(default_factory=list)
 
+    def pieces(self) -> Pieces:
+        """Return what is there."""
+        pieces = Pieces(self.version.size)
+        for unit in self.units:
+            pieces.add(unit.at, unit.at + unit.size)
+        return pieces
+
 
 def read(descriptor: int) -> Journal | None:
     """Return what an open journal says, or None if it is not the journal of a download."""
@@ -91,6 +101,19 @@ def read(descriptor: int) -> Journal | None:
     if not 0 < size <= MAX_BYTES:
         return None
     return parse(os.pread(descriptor, size, 0))
+
+
+def peek(path: Path) -> Journal | None:
+    """Read the journal beside a file without taking its lease."""
+    try:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(journal_path(path), flags)
+    except OSError:
+        return None
+    try:
+        return read(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def parse(text: bytes) -> Journal | None:

@@ -24,7 +24,8 @@ from progresswidget.errors import (
     TransferRefusedError,
 )
 from progresswidget.export.pipeline import Progress
-from progresswidget.transfer.download import Download, peek
+from progresswidget.transfer.download import Download
+from progresswidget.transfer.journal import peek
 from progresswidget.transfer.retry import Clock
 from progresswidget.transfer.session import Server
 
@@ -469,7 +470,8 @@ def test_a_wrong_option_is_refused_before_anything_is_asked(
 KILLED = """
 import sys
 from progresswidget.export.pipeline import Progress
-from progresswidget.transfer.download import Download, peek
+from progresswidget.transfer.download import Download
+from progresswidget.transfer.journal import peek
 
 Download(sys.argv[1], sys.argv[2], connections=int(sys.argv[3])).run(Progress())
 """

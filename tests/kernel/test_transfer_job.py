@@ -18,7 +18,7 @@ from odd_tus_server import OddTusServer
 
 import progresswidget as pw
 from progresswidget.cli import main
-from progresswidget.transfer.download import peek
+from progresswidget.transfer.journal import peek
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
