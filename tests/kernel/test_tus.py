@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jupyter_server_ext import tus as server
+from jupyter_server_ext import tusheaders
 from progresswidget.transfer import tus
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
@@ -20,15 +21,15 @@ def test_the_server_reads_a_creation_as_it_was_meant(
     folder: str, name: str, length: int | None
 ) -> None:
     headers = tus.creation({"path": folder, "filename": name}, length=length, key="k1")
-    assert headers["Tus-Resumable"] == server.VERSION
-    found = server.parse_metadata(headers["Upload-Metadata"])
+    assert headers["Tus-Resumable"] == tusheaders.VERSION
+    found = tusheaders.parse_metadata(headers["Upload-Metadata"])
     # What is empty is not said at all.
     meant = {"path": folder, "filename": name}
     assert {key: value.decode() for key, value in found.items()} == {
         key: value for key, value in meant.items() if value
     }
-    assert server.parse_key(headers) == "k1"
-    assert server.parse_number(headers, "Upload-Length") == length
+    assert tusheaders.parse_key(headers) == "k1"
+    assert tusheaders.parse_number(headers, "Upload-Length") == length
     assert ("Upload-Defer-Length" in headers) == (length is None)
 
 
