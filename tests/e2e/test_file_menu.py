@@ -169,6 +169,7 @@ def test_a_selection_and_the_whole_folder_come_down_too(files: FileBrowser) -> N
     expect(files.menu("2026 flights").get_by_text("Copy Temporary Link…")).to_be_hidden()
 
 
+@pytest.mark.faults
 def test_what_cannot_be_had_is_said_in_words(files: FileBrowser) -> None:
     files.open()
     (files.server.root / "other, 100%.csv").unlink()
@@ -214,6 +215,7 @@ def test_a_file_is_saved_across_a_cut_and_a_reload_and_verified(files: FileBrows
     expect(row(files)).to_have_count(0)
 
 
+@pytest.mark.faults
 def test_a_file_that_became_another_is_never_mixed_with_the_one_begun(files: FileBrowser) -> None:
     files.open(PICKER)
     files.network.rate = SLOW
@@ -285,6 +287,7 @@ def test_a_link_opens_the_file_for_a_while_and_can_be_revoked(files: FileBrowser
     wait_until_closed(files, link)
 
 
+@pytest.mark.faults
 def test_where_the_page_may_not_copy_the_link_can_be_taken_by_hand(files: FileBrowser) -> None:
     files.open(
         "navigator.clipboard.writeText = () => Promise.reject(new DOMException('', 'NotAllowed'))"
@@ -300,6 +303,7 @@ def test_where_the_page_may_not_copy_the_link_can_be_taken_by_hand(files: FileBr
     )
 
 
+@pytest.mark.faults
 def test_menus_and_dialogs_look_right_in_both_languages(files: FileBrowser) -> None:
     SCREENSHOTS.mkdir(exist_ok=True)
     files.open()
