@@ -105,8 +105,9 @@ test-server: programs
 
 # Slow and large ones too, and each many times. What is random is the same in every run.
 test-faults: programs
+	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
-	$(BIN)/python -m pytest -m faults tests/server tests/e2e
+	$(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e
 
 test-notebooks: .venv/.dev
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks

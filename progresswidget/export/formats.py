@@ -96,7 +96,7 @@ class Format:
         if self.codec is None:
             return self._load()(headings, values)
         own = {option.name: values.pop(option.name) for option in compressed.OPTIONS}
-        return compressed.CompressedWriter(self._load()(headings, values), self.codec, own)
+        return compressed.compressed(self._load()(headings, values), self.codec, own)
 
     def _load(self) -> type[Writer]:
         module, _, name = self.writer.partition(":")

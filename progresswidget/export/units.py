@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from threading import Condition, Thread
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union, cast
 from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from progresswidget.export.writers import Encoded, Writer
+    from progresswidget.export.writers import ArchiveWriter, Encoded, Writer
 
 Payload: TypeAlias = Union["list[pa.RecordBatch]", bytes]
 T = TypeVar("T")
@@ -362,8 +362,9 @@ class _Task:
     def _made(self, encode: Callable[[list[pa.RecordBatch], int, int], M]) -> M | Encoded:
         writer, payload = self.writer, self.payload
         if not isinstance(payload, list):
-            chunk = payload
-            return self._in_turn(lambda: writer.encode_bytes(chunk, self.start, self.section))
+            # Nothing else has sections of bytes.
+            chunk, archive = payload, cast("ArchiveWriter", writer)
+            return self._in_turn(lambda: archive.encode_bytes(chunk, self.start, self.section))
         batches = payload
         if not writer.arranges:
             return self._in_turn(lambda: encode(batches, self.start, self.section))

@@ -1,6 +1,7 @@
 """The programs of the field that tests work with: found, and installed where they are missing.
 
-Run as a script it makes sure that they are there. The tests import `path`.
+Run as a script it makes sure that they are there; with ``--all`` also the large one. The tests
+import `path`.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ PACKAGES = {
     "bsdtar": "libarchive-tools",
     "tar": "tar",
     "unzip": "unzip",
+    "zstd": "zstd",
 }
+LARGE = {"soffice": "libreoffice-calc-nogui"}
+"""What only the laboratory needs, which is asked for by ``--all``."""
 
 
 def find(name: str) -> str | None:
@@ -52,6 +56,8 @@ def install(packages: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if "--all" in sys.argv:
+        PACKAGES.update(LARGE)
     missing = [package for name, package in PACKAGES.items() if find(name) is None]
     if missing:
         install(missing)

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pyarrow.orc
 import pyarrow.parquet
+import pypdf
 import pytest
 
 from progresswidget.errors import ColumnError
@@ -148,6 +149,14 @@ def docx_cell(path: Path) -> str:
     return str(docx.Document(str(path)).tables[0].rows[1].cells[0].text)
 
 
+def pdf_cell(path: Path) -> str:
+    # The row is the last line before the number of the page, which the title follows.
+    text = pypdf.PdfReader(path).pages[0].extract_text()
+    found = re.search(r"\nx n\n(.*) 1\npage 1 of 1", text, re.DOTALL)
+    assert found is not None, text
+    return found[1]
+
+
 def json_cell(path: Path) -> str:
     found = json.loads(path.read_text("utf-8"))
     (row,) = found if isinstance(found, list) else (found,)
@@ -202,6 +211,7 @@ COLUMNS: dict[str, dict[str, Callable[[Path], str]]] = {
         "html": html_cell,
         "markdown": markdown_cell,
         "docx": docx_cell,
+        "pdf": pdf_cell,
     },
     "JSON, NDJSON": {"ndjson": json_cell, "json": json_cell},
     "XLSX": {"xlsx": xlsx_cell},

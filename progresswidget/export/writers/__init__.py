@@ -223,10 +223,6 @@ class Writer(ABC):
             If a value cannot be written; it names the column and the row.
         """
 
-    def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
-        """Return the bytes of a chunk of a section that is no table; only archives have those."""
-        raise NotImplementedError
-
     def prepare(
         self, batches: Sequence[pa.RecordBatch], start: int, section: int
     ) -> Encoded | Emission:
@@ -253,6 +249,24 @@ class Writer(ABC):
 
     def close(self) -> None:  # noqa: B027 - most hold nothing
         """Let go of what is held; called in the end, also after a failure."""
+
+
+class ArchiveWriter(Writer):
+    """A writer whose sections may also be bytes; every other one refuses those when it is made."""
+
+    @abstractmethod
+    def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
+        """Return the bytes of one unit of a section that is no table.
+
+        Parameters
+        ----------
+        chunk
+            Its bytes.
+        start
+            The bytes of the section before the first of them.
+        section
+            The index of the section.
+        """
 
 
 def only_schema(headings: Sequence[Heading], format: str) -> pa.Schema:

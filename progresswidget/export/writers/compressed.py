@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import OptionError
 from progresswidget.export.options import Option
-from progresswidget.export.writers import Encoded, Writer
+from progresswidget.export.writers import ArchiveWriter, Encoded, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -145,11 +145,6 @@ class CompressedWriter(Writer):
         inner = self._inner.encode(batches, start, section)
         return Encoded(self._compressed(inner.pieces), inner.note)
 
-    def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
-        """Return one chunk as a member."""
-        inner = self._inner.encode_bytes(chunk, start, section)
-        return Encoded(self._compressed(inner.pieces), inner.note)
-
     def follow(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the compressed bytes behind a unit."""
         return self._compressed(self._inner.follow(units, offset))
@@ -178,3 +173,29 @@ class CompressedWriter(Writer):
     def _compressed(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         data = b"".join(pieces)
         return [self._codec.compress(data, self._level)] if data else []
+
+
+class CompressedArchiveWriter(CompressedWriter, ArchiveWriter):
+    """Compress what the writer of an archive encodes.
+
+    The parameters and errors are those of `CompressedWriter`.
+    """
+
+    def __init__(self, inner: ArchiveWriter, codec: Codec, options: Mapping[str, Any]) -> None:
+        super().__init__(inner, codec, options)
+        self._archive = inner
+
+    def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
+        """Return one chunk as a member."""
+        inner = self._archive.encode_bytes(chunk, start, section)
+        return Encoded(self._compressed(inner.pieces), inner.note)
+
+
+def compressed(inner: Writer, codec: Codec, options: Mapping[str, Any]) -> Writer:
+    """Return the writer that compresses what another one encodes.
+
+    The parameters and errors are those of `CompressedWriter`.
+    """
+    if isinstance(inner, ArchiveWriter):
+        return CompressedArchiveWriter(inner, codec, options)
+    return CompressedWriter(inner, codec, options)

@@ -15,8 +15,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, overload
 
 from progresswidget.errors import SourceChangedError
 from progresswidget.export.entries import ENTRY_OPTIONS
-from progresswidget.export.writers import Encoded, Entry, Heading, Placed, Writer
-from progresswidget.export.writers.zip import adopt, make_inner
+from progresswidget.export.writers import ArchiveWriter, Encoded, Entry, Heading, Placed
+from progresswidget.export.writers.archived import adopt, make_inner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ PIECE: Final = 4 * 2**20
 """Bytes that are copied at once."""
 
 
-class TarWriter(Writer):
+class TarWriter(ArchiveWriter):
     """Write entries: frames in formats of their own, and bytes.
 
     Parameters

@@ -12,16 +12,24 @@ new each time.
 from __future__ import annotations
 
 import struct
-import zlib
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import MissingExtraError, OptionError, SourceChangedError
+from progresswidget.errors import SourceChangedError
 from progresswidget.export.entries import ENTRY_OPTIONS
 from progresswidget.export.options import Option
-from progresswidget.export.writers import Encoded, Entry, Heading, Placed, Writer
+from progresswidget.export.writers import ArchiveWriter, Encoded, Entry, Heading, Placed
 from progresswidget.export.writers import zip_structure as structure
+from progresswidget.export.writers.archived import adopt, make_inner
+from progresswidget.export.writers.zip_bytes import (
+    LAST_BLOCK,
+    Cipher,
+    deflate,
+    import_aes,
+    size,
+    sums,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -39,10 +47,6 @@ PACKED: Final = frozenset(
     ).split()
 )
 """Endings of what is compressed already and is stored as it is."""
-FASTEST_ZLIB: Final = 4
-"""The lowest level that is zlib's; ISA-L has 0 to 3 and is several times as fast."""
-LAST_BLOCK: Final = b"\x03\x00"
-"""The empty block that ends a deflate stream."""
 _NOTE: Final = struct.Struct("<IQ")
 
 
@@ -54,7 +58,7 @@ def _check_password(value: str | None) -> str | None:
     return None if value is None or value else "must not be empty"
 
 
-class ZipWriter(Writer):
+class ZipWriter(ArchiveWriter):
     """Write entries: frames in formats of their own, and bytes.
 
     Parameters
@@ -106,7 +110,7 @@ class ZipWriter(Writer):
         self._deflates = options["compression"] == "deflate"
         self._password: str | None = options["password"]
         if self._password is not None:
-            _import_aes()
+            import_aes()
         self._headers = [self._header(heading) for heading in headings]
         self._totals = [heading.total for heading in headings]
         self._inner = [make_inner(heading) for heading in headings]
@@ -132,7 +136,7 @@ class ZipWriter(Writer):
         self._open = _Open(offset, offset + len(header))
         pieces: list[Piece] = [header]
         if self._headers[section].encrypted and self._password is not None:
-            self._open.cipher = _Cipher(self._password)
+            self._open.cipher = Cipher(self._password)
             pieces += self._open.cipher.start()
         if inner is not None:
             pieces += self._add(section, inner.head())
@@ -179,7 +183,7 @@ class ZipWriter(Writer):
             pieces += self._sealed([LAST_BLOCK])
         if entry.cipher is not None:
             pieces.append(entry.cipher.finish())
-        packed = offset + _size(pieces) - entry.data
+        packed = offset + size(pieces) - entry.data
         # AE-2 tells no checksum: the code behind the bytes is the stronger one.
         crc = 0 if header.encrypted else entry.crc
         written = structure.Written(header, entry.offset, crc, packed, entry.size)
@@ -220,10 +224,10 @@ class ZipWriter(Writer):
         )
 
     def _pack(self, pieces: Sequence[Piece], note: bytes, start: int, section: int) -> Encoded:
-        crc, size = _sums(pieces)
+        crc, size = sums(pieces)
         header = self._headers[section]
         if header.method == structure.DEFLATED:
-            pieces = _deflate(pieces, self._level)
+            pieces = deflate(pieces, self._level)
         note = _NOTE.pack(crc, size) + note
         if not header.encrypted:
             return Encoded(pieces, note)
@@ -235,41 +239,17 @@ class ZipWriter(Writer):
     def _add(self, section: int, pieces: Iterable[Piece]) -> list[Piece]:
         """Return bytes outside the units as they are in the file."""
         pieces = list(pieces)
-        crc, size = _sums(pieces)
+        crc, size = sums(pieces)
         if not size:
             return []
         self._open.count(crc, size)
         if self._headers[section].method == structure.DEFLATED:
-            pieces = _deflate(pieces, self._level)
+            pieces = deflate(pieces, self._level)
         return self._sealed(pieces)
 
     def _sealed(self, pieces: Sequence[Piece]) -> list[Piece]:
         cipher = self._open.cipher
         return list(pieces) if cipher is None else [cipher.encrypt(piece) for piece in pieces]
-
-
-def make_inner(heading: Heading) -> Writer | None:
-    """Return the writer of an entry that is a frame."""
-    if heading.schema is None or heading.entry is None or heading.entry.format is None:
-        return None
-    name = heading.name.rpartition("/")[2].partition(".")[0] or heading.name
-    within = Heading(name, heading.schema, heading.total)
-    inner = heading.entry.format.make([within], heading.entry.options)
-    if inner.writes_itself:
-        inner.close()
-        raise OptionError(
-            f"{heading.name!r}: archives cannot hold {heading.entry.format.name} directly.",
-            "Export it to a file of its own, and put the path of that into the archive.",
-        )
-    return inner
-
-
-def adopt(outer: Writer, inner: Writer | None) -> None:
-    """Let units be cut and encoded as the writer of the entry wants it."""
-    like = type(outer) if inner is None else inner
-    outer.unit_rows, outer.unit_bytes = like.unit_rows, like.unit_bytes
-    outer.unit_patience, outer.least_rows = like.unit_patience, like.least_rows
-    outer.workers = like.workers
 
 
 @dataclass(slots=True)
@@ -282,86 +262,10 @@ class _Open:
     size: int = 0
     rows: int = 0
     units: list[Placed] = field(default_factory=list)
-    cipher: _Cipher | None = None
+    cipher: Cipher | None = None
 
     def count(self, crc: int, size: int) -> None:
         from isal import isal_zlib
 
         self.crc = isal_zlib.crc32_combine(self.crc, crc, size)
         self.size += size
-
-
-def _sums(pieces: Iterable[Piece]) -> tuple[int, int]:
-    from isal import isal_zlib
-
-    crc = size = 0
-    for piece in pieces:
-        crc = isal_zlib.crc32(piece, crc)
-        size += memoryview(piece).nbytes
-    return crc, size
-
-
-def _size(pieces: Iterable[Piece]) -> int:
-    return sum(memoryview(piece).nbytes for piece in pieces)
-
-
-class _Compressor(Protocol):
-    def compress(self, data: Piece, /) -> bytes: ...
-    def flush(self, mode: int = ..., /) -> bytes: ...
-
-
-def _deflate(pieces: Iterable[Piece], level: int) -> list[Piece]:
-    """Return a part of a deflate stream, to which any other part can be joined."""
-    from isal import isal_zlib
-
-    compressor: _Compressor = (
-        zlib.compressobj(level, zlib.DEFLATED, -15)
-        if level >= FASTEST_ZLIB
-        else isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15)
-    )
-    packed = [compressor.compress(piece) for piece in pieces]
-    packed.append(compressor.flush(zlib.Z_FULL_FLUSH))
-    return [piece for piece in packed if piece]
-
-
-def _import_aes() -> Any:
-    try:
-        from Cryptodome.Cipher import AES
-    except ImportError:
-        raise MissingExtraError(
-            "A password needs pycryptodomex.", "pip install 'progresswidget[zip-aes]'"
-        ) from None
-    return AES
-
-
-class _Cipher:
-    """AES-256 in counter mode with HMAC-SHA1, as WinZip's AE-2 has it."""
-
-    def __init__(self, password: str) -> None:
-        import hashlib
-        import hmac
-        import secrets
-
-        from Cryptodome.Util import Counter
-
-        aes = _import_aes()
-        self._salt = secrets.token_bytes(16)
-        keys = hashlib.pbkdf2_hmac("sha1", password.encode("utf-8"), self._salt, 1000, 66)
-        counter = Counter.new(128, initial_value=1, little_endian=True)
-        self._aes = aes.new(keys[:32], aes.MODE_CTR, counter=counter)
-        self._code = hmac.new(keys[32:64], digestmod="sha1")
-        self._check = keys[64:]
-
-    def start(self) -> list[bytes]:
-        """Return what stands before the encrypted bytes."""
-        return [self._salt, self._check]
-
-    def encrypt(self, piece: Piece) -> bytes:
-        """Return the next bytes, encrypted."""
-        encrypted: bytes = self._aes.encrypt(piece)
-        self._code.update(encrypted)
-        return encrypted
-
-    def finish(self) -> bytes:
-        """Return what stands after them."""
-        return self._code.digest()[:10]
