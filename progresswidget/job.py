@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import concurrent.futures.thread  # noqa: F401 - see the end of the module
 import contextlib
-import http
 import os
 import secrets
 import signal
@@ -18,11 +17,11 @@ import sys
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from progresswidget import protocol, texts
 from progresswidget.cell import cell_id, kernel_id, running_kernel
-from progresswidget.client import ServerUnreachableError, ask, reporter
+from progresswidget.client import reporter
 from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
@@ -31,23 +30,23 @@ from progresswidget.errors import (
     ExportStoppedError,
     JobStateError,
     KernelStoppedError,
-    LinkError,
     OptionError,
-    ProgressWidgetError,
 )
 from progresswidget.export import leftovers
 from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.links import links
 from progresswidget.meter import Meter
 from progresswidget.probe import Probe
 from progresswidget.textbar import TextBar
+from progresswidget.told import apart_from_clock, describe, fingerprint, growing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
-    from progresswidget.export.destination import Growing
     from progresswidget.protocol import Action, Json, Status
     from progresswidget.sending import Sender
+    from progresswidget.work import Work
 
 DRAW_INTERVAL: Final = 0.1
 """Seconds between two looks of a blocking cell at its job."""
@@ -133,53 +132,6 @@ def export(
     else:
         job._block()  # noqa: SLF001
     return job
-
-
-class Described(Protocol):
-    """The format of a file, as far as it is told."""
-
-    @property
-    def name(self) -> str:
-        """Its short name."""
-
-    @property
-    def media_type(self) -> str:
-        """Its media type."""
-
-    @property
-    def append_only(self) -> bool:
-        """Whether what is written of it stays as it is while it grows."""
-
-
-class Work(Protocol):
-    """What a job does: an `Export`, or a transfer."""
-
-    @property
-    def kind(self) -> str:
-        """What it is: ``export``, ``download`` or ``upload``."""
-
-    @property
-    def path(self) -> Path:
-        """The file; a download may learn its name only while it runs."""
-
-    @property
-    def format(self) -> Described:
-        """The format of the file."""
-
-    @property
-    def total(self) -> int | None:
-        """What there is to do: rows, or bytes of a transfer; None if nobody knows yet."""
-
-    @property
-    def columns(self) -> int:
-        """Columns of the file."""
-
-    @property
-    def once(self) -> bool:
-        """Whether it cannot be done again after it has begun."""
-
-    def run(self, progress: Progress) -> Result:
-        """Do it."""
 
 
 class Job:
@@ -326,7 +278,7 @@ class Job:
             If there is no server, or it refuses.
         """
         body = {"expires": expires}
-        answer, origin = self._links("POST", body)
+        answer, origin = links(self.id, "POST", body)
         return (server or origin).rstrip("/") + str(answer["url"])
 
     def revoke_links(self) -> None:
@@ -337,17 +289,7 @@ class Job:
         LinkError
             If there is no server, or it refuses.
         """
-        self._links("DELETE", None)
-
-    def _links(self, method: str, body: Json | None) -> tuple[Json, str]:
-        try:
-            status, answer, origin = ask(method, f"api/jobs/{self.id}/links", body)
-        except ServerUnreachableError as error:
-            raise LinkError(f"There is no server for a link: {error}.") from error
-        if status >= http.HTTPStatus.BAD_REQUEST:
-            message = str(answer.get("message", "The server refused."))
-            raise LinkError(message, str(answer.get("hint", "")))
-        return answer, origin
+        links(self.id, "DELETE", None)
 
     @property
     def on_server(self) -> bool:
@@ -601,7 +543,7 @@ class Job:
         with self._changed:
             self._feed()
             fields = self._fields()
-            if _apart_from_clock(fields) != _apart_from_clock(self._reported):
+            if apart_from_clock(fields) != apart_from_clock(self._reported):
                 self._revision += 1
                 self._reported = fields
             return {**fields, "revision": self._revision}
@@ -683,9 +625,9 @@ class Job:
             "cellId": self._cell_id,
             "pid": self._pid,
             "control": self._control,
-            "error": _describe(self._error),
-            "fingerprint": _fingerprint(self._outcome),
-            "part": None if ended else _growing(self._progress.part),
+            "error": describe(self._error),
+            "fingerprint": fingerprint(self._outcome),
+            "part": None if ended else growing(self._progress.part),
             "probe": None if self._probe is None else self._probe.to_json(),
         }
 
@@ -708,42 +650,6 @@ def _wait(event: threading.Event, timeout: float | None = None) -> bool:
             return False
         event.wait(min(left, DRAW_INTERVAL))
     return True
-
-
-def _apart_from_clock(fields: Json) -> Json:
-    return {name: value for name, value in fields.items() if name not in {"elapsed", "eta", "rate"}}
-
-
-def _describe(error: BaseException | None) -> Json | None:
-    if error is None or type(error) is ExportCancelledError:
-        return None  # somebody wanted it: the status says all
-    if isinstance(error, ProgressWidgetError):
-        code, message, hint = error.code, error.message, error.hint
-    else:
-        code, message, hint = "failed", f"{type(error).__name__}: {error}", ""
-    texts_ = {"code": code, "message": message, "hint": hint}
-    limit = protocol.MAX_TEXT
-    # A message may quote the user's data, and that may hold what is no Unicode text.
-    return {name: text.encode(errors="replace").decode()[:limit] for name, text in texts_.items()}
-
-
-def _fingerprint(outcome: Result | None) -> Json | None:
-    if outcome is None:
-        return None
-    stat = outcome.stat
-    return protocol.Fingerprint(
-        device=stat.st_dev,
-        inode=stat.st_ino,
-        size=stat.st_size,
-        mtime_ns=stat.st_mtime_ns,
-        ctime_ns=stat.st_ctime_ns,
-    ).to_json()
-
-
-def _growing(part: Growing | None) -> Json | None:
-    if part is None:
-        return None
-    return protocol.Part(part.name, part.device, part.inode, part.size).to_json()
 
 
 _active: weakref.WeakSet[Job] = weakref.WeakSet()

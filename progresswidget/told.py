@@ -1,0 +1,53 @@
+"""What a report says of the end of a job and of its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from progresswidget import protocol
+from progresswidget.errors import ExportCancelledError, ProgressWidgetError
+
+if TYPE_CHECKING:
+    from progresswidget.export.destination import Growing
+    from progresswidget.export.pipeline import Result
+    from progresswidget.protocol import Json
+
+
+def apart_from_clock(fields: Json) -> Json:
+    """Return a report without what changes while nothing happens."""
+    return {name: value for name, value in fields.items() if name not in {"elapsed", "eta", "rate"}}
+
+
+def describe(error: BaseException | None) -> Json | None:
+    """Return what a report says of what ended a job."""
+    if error is None or type(error) is ExportCancelledError:
+        return None  # somebody wanted it: the status says all
+    if isinstance(error, ProgressWidgetError):
+        code, message, hint = error.code, error.message, error.hint
+    else:
+        code, message, hint = "failed", f"{type(error).__name__}: {error}", ""
+    texts_ = {"code": code, "message": message, "hint": hint}
+    limit = protocol.MAX_TEXT
+    # A message may quote the user's data, and that may hold what is no Unicode text.
+    return {name: text.encode(errors="replace").decode()[:limit] for name, text in texts_.items()}
+
+
+def fingerprint(outcome: Result | None) -> Json | None:
+    """Return by what the server knows the file again."""
+    if outcome is None:
+        return None
+    stat = outcome.stat
+    return protocol.Fingerprint(
+        device=stat.st_dev,
+        inode=stat.st_ino,
+        size=stat.st_size,
+        mtime_ns=stat.st_mtime_ns,
+        ctime_ns=stat.st_ctime_ns,
+    ).to_json()
+
+
+def growing(part: Growing | None) -> Json | None:
+    """Return what the server needs to read a file along."""
+    if part is None:
+        return None
+    return protocol.Part(part.name, part.device, part.inode, part.size).to_json()
