@@ -4,6 +4,8 @@ import math
 import subprocess
 import sys
 import threading
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,7 +20,7 @@ from progresswidget.export.formats import FORMATS
 from progresswidget.export.pipeline import Export, Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
-from progresswidget.export.units import encode, encode_sections, group
+from progresswidget.export.units import Comparing, Turns, encode, encode_sections, group
 from progresswidget.export.writers import Encoded, Heading, Writer
 from progresswidget.export.writers.parquet import PATIENCE
 
@@ -249,6 +251,42 @@ def test_a_sink_whose_disk_fails_says_so_and_blocks_nobody(tmp_path: Path) -> No
         with pytest.raises(OSError, match="Bad file descriptor"):
             sink.finish()
         sink.close()
+
+
+class InOrder(Writer):
+    """A writer that may encode one unit after the other only, as most libraries' own do."""
+
+    def __init__(self, headings: Sequence[Heading], options: object) -> None:
+        self.starts: list[int] = []
+
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        self.starts.append(start)
+        return Encoded([b"x"])
+
+
+def test_units_are_encoded_in_order_when_a_comparison_ends_at_the_first() -> None:
+    for _ in range(50):  # the next units are being compared meanwhile, at one stage or another
+        writer, comparing = InOrder((), {}), Comparing(on=True)
+        for unit in encode([[batch] for batch in batches(*[1] * 8)], writer, comparing=comparing):
+            comparing.on = False
+            unit.encode()
+        assert writer.starts == list(range(8))
+
+
+def test_turns_come_in_the_order_of_the_file_and_end() -> None:
+    turns, taken = Turns(), list[int]()
+    turns.skip(0)
+    with ThreadPoolExecutor(3) as pool:
+        last, first = (
+            pool.submit(turns.take, number, partial(taken.append, number)) for number in (2, 1)
+        )
+        first.result()
+        last.result()
+        assert taken == [1, 2]
+        never = pool.submit(turns.take, 9, lambda: None)
+        turns.end()
+        with pytest.raises(CancelledError):
+            never.result()
 
 
 LATE = """
