@@ -6,8 +6,8 @@ tells accidents apart, not attacks, and nothing here has an attacker: who can wr
 can write the file too.
 
 What the same rows may differ in is kept out of it: the cuts between batches, offsets into shared
-buffers, the order of a dictionary. What lies below a missing number is not kept out: a difference
-there only means that a unit is written once more.
+buffers, the order of a dictionary. What lies below a missing number or a missing short text is not
+kept out: a difference there only means that a unit is written once more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import forks, literals
+from progresswidget.export.size import VIEW, view_lengths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 WORDS: Final = 65_536
 """Entries of a dictionary up to which each is hashed for itself."""
+INLINE: Final = 12
+"""Bytes that fit a view (Arrow's Columnar.rst, "Variable-size Binary View Layout")."""
 
 
 def chain(before: bytes, digest: bytes) -> bytes:
@@ -66,9 +69,11 @@ class _Column:
         self._lengths, self._values = xxhash.xxh3_128(), xxhash.xxh3_128()
         self._valid: list[pa.Array] = []
         self._missing = 0
+        self._views: list[pa.Array] = []
         self._children: list[_Column] = []
 
     def digest(self) -> bytes:
+        self._end_views()
         own = self._validity() + self._lengths.digest() + self._values.digest()
         return bytes(own + b"".join(child.digest() for child in self._children))
 
@@ -102,7 +107,7 @@ class _Column:
         elif _is_fixed(kind):
             self._fixed(array, kind.bit_width)
         elif pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-            self._views(array)
+            self._views += [array] if len(array) else []
         elif _is_text(kind):
             self._text(array)
         elif pa.types.is_dictionary(kind) and _is_text(kind.value_type):
@@ -158,7 +163,16 @@ class _Column:
         else:
             self._values.update(_hashes(array))
 
-    def _views(self, array: pa.Array) -> None:
+    def _end_views(self) -> None:
+        # Known only now, and not by batch: the cuts must not decide how a value is taken in.
+        inline = all(_is_inline(array) for array in self._views)
+        for array in self._views:
+            if inline:
+                self._fixed(array, VIEW * 8)  # short texts are in the views themselves
+            else:
+                self._hashed(array)
+
+    def _hashed(self, array: pa.Array) -> None:
         """Take in views by a hash of each value: gathering their bytes would take longer."""
         import pyarrow as pa
 
@@ -192,6 +206,11 @@ def _is_fixed(kind: pa.DataType) -> bool:
     return bool(
         types.is_primitive(kind) or types.is_decimal(kind) or types.is_fixed_size_binary(kind)
     )
+
+
+def _is_inline(array: pa.Array) -> bool:
+    """Say whether all views hold their text; what lies below a missing value counts too."""
+    return int(view_lengths(array).max()) <= INLINE
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -2,7 +2,7 @@
 
 It lies beside the part as ``.<name>.journal``, and is a file of JSON lines that only grows::
 
-    {"journal": 1, "key": ..., "part": ".a.csv.0123abcd.part", "owner": "process 7 on host"}
+    {"journal": 2, "key": ..., "part": ".a.csv.0123abcd.part", "owner": "process 7 on host"}
     {"section": 0, "rows": 131072, "offset": 25, "size": 14573842, "data": ..., "content": ...}
     {"keep": 1, "owner": "process 8 on host"}
 
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-VERSION: Final = 1
+VERSION: Final = 2
 MAX_BYTES: Final = 256 * 2**20
 """A longer journal is not ours."""
 

@@ -25,6 +25,7 @@ COLUMNS: dict[str, pa.Array] = {
     "text": pa.array(["", None, "a longer text than twelve", "ä"] * 5),
     "large": pa.array(["", None, "a longer text than twelve", "ä"] * 5, pa.large_string()),
     "view": pa.array(["", None, "a longer text than twelve", "ä"] * 5, pa.string_view()),
+    "short view": pa.array(["", None, "twelve bytes", "ä"] * 5, pa.string_view()),
     "binary view": pa.array([b"", None, b"a longer text than twelve", b"x"] * 5, pa.binary_view()),
     "fixed": pa.array([b"ab", None, b"cd", b"ef"] * 5, pa.binary(2)),
     "date": pa.array([dt.date(2020, 1, 1), None, dt.date(1, 1, 1), None] * 5),
@@ -112,6 +113,29 @@ def test_a_frame_of_polars_has_the_digest_of_any_of_its_layouts() -> None:
     pieces = pl.concat([frame[:300], frame[300:]], rechunk=False)
     views = [list(pa.RecordBatchReader.from_stream(each)) for each in (frame, pieces)]
     assert rows_digest(views[0]) == rows_digest(views[1])
+
+
+def test_short_texts_have_one_digest_with_and_without_long_ones_beside_them() -> None:
+    words = ["a", "", None, "twelve bytes"]
+    beside = pa.array([*words, "a text that fits no view"], pa.string_view())
+    alone = rows_digest(batches(pa.array(words, pa.string_view()), []))
+    assert rows_digest(batches(beside.slice(0, 4), [2])) == alone
+    assert rows_digest(batches(beside.slice(1, 4), [])) != alone
+
+
+def test_empty_batches_of_views_change_nothing() -> None:
+    array = pa.array(["a"], pa.string_view())
+    empty = pa.RecordBatch.from_arrays([array.slice(0, 0)], names=["a"])
+    assert rows_digest([empty, *batches(array, [])]) == rows_digest(batches(array, []))
+
+
+@pytest.mark.parametrize("word", ["short", "a text that fits no view"])
+def test_views_that_differ_in_one_value_differ(word: str) -> None:
+    digests = {
+        rows_digest(batches(pa.array([first, None, word], pa.string_view()), []))
+        for first in (word, word[:-1], word[::-1], word[:-1] + "\0")
+    }
+    assert len(digests) == 4
 
 
 def test_bytes_and_chains() -> None:

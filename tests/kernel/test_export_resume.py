@@ -392,19 +392,28 @@ def test_a_journal_is_private_and_holds_no_data(tmp_path: Path) -> None:
     assert b"row 1" not in log.read_bytes()
 
 
+HEADING = b'{"journal":%d,"key":"k","part":"p","owner":"o"}\n' % journal.VERSION
+
+
 @given(text=st.binary(max_size=400))
 @settings(deadline=None)
 def test_any_bytes_are_a_journal_or_none(text: bytes) -> None:
     journal.parse(text)
-    journal.parse(b'{"journal":1,"key":"k","part":"p","owner":"o"}\n' + text)
+    journal.parse(HEADING + text)
 
 
 def test_records_come_back_from_their_lines() -> None:
     record = journal.Record(1, 2, 3, 4, b"d" * 16, b"b" * 16, b"note")
-    heading = b'{"journal":1,"key":"k","part":"p","owner":"o"}\n'
-    parsed = journal.parse(heading + record.to_line() * 2 + b'{"keep":1,"owner":"x"}\n{"sec')
+    parsed = journal.parse(HEADING + record.to_line() * 2 + b'{"keep":1,"owner":"x"}\n{"sec')
     assert parsed is not None
     assert (parsed.records, parsed.owner) == ([record], "x")
+
+
+def test_the_journal_of_another_version_counts_for_nothing() -> None:
+    line = journal.Record(0, 2, 3, 4, b"d" * 16, b"b" * 16).to_line()
+    older = HEADING.replace(b"%d" % journal.VERSION, b"%d" % (journal.VERSION - 1))
+    assert journal.parse(HEADING + line) is not None
+    assert journal.parse(older + line) is None
 
 
 def test_what_was_finished_is_forgotten_in_time(

@@ -213,6 +213,17 @@ def test_an_error_is_raised_in_its_turn_and_ends_the_threads() -> None:
         assert not thread.is_alive()
 
 
+def test_what_lies_below_a_missing_value_does_not_count() -> None:
+    valid, views, *data = pa.array(["x" * 100, None, "a"], pa.string_view()).buffers()
+    for garbage in (2**31 - 1, -1):
+        lengths = bytearray(views)
+        lengths[16:20] = garbage.to_bytes(4, "little", signed=True)
+        buffers = [valid, pa.py_buffer(lengths), *data]
+        array = pa.Array.from_buffers(pa.string_view(), 3, buffers, 1)
+        assert array_bytes(array) == 3 * 16 + 100 + 1
+        assert array_bytes(array.slice(1)) == 2 * 16 + 1
+
+
 def test_views_and_dictionaries_count_as_what_they_write() -> None:
     text = pa.array(["x" * 100] * 1_000, pa.string_view())
     assert array_bytes(text.slice(10, 10)) == 10 * (16 + 100)

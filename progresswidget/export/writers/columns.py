@@ -27,7 +27,8 @@ def _same_array(array: pa.Array) -> pa.Array:
     return array
 
 
-def _same_expression(expression: pl.Expr) -> pl.Expr:
+def as_it_is(expression: pl.Expr) -> pl.Expr:
+    """Return a column that polars writes as it is to be."""
     return expression
 
 
@@ -46,7 +47,7 @@ class Plan:
     """
 
     to_arrow: ToArrow = _same_array
-    to_text: ToText = _same_expression
+    to_text: ToText = as_it_is
     slow: bool = False
 
     def after(self, first: ToArrow) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.writers.columns import Plan, plan
+from progresswidget.export.writers.columns import Plan, as_it_is, plan
 from progresswidget.export.writers.columns_moments import quick
 
 if TYPE_CHECKING:
@@ -77,7 +77,10 @@ def frame_of(batches: Sequence[pa.RecordBatch], plans: Sequence[Plan], start: in
     for batch in batches:
         plain.append(pa.RecordBatch.from_arrays(_arrays(batch, plans, row), names=names))
         row += batch.num_rows
-    frame = pl.DataFrame(pa.Table.from_batches(plain))
+    # polars takes over one batch sooner than a table, and needs no query where nothing is to do.
+    frame = pl.DataFrame(plain[0] if len(plain) == 1 else pa.Table.from_batches(plain))
+    if all(plan.to_text is as_it_is for plan in plans):
+        return frame
     texts = [plan.to_text(pl.col(name)) for plan, name in zip(plans, names, strict=True)]
     try:
         return frame.select(texts)
