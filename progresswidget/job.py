@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from progresswidget import protocol, texts
 from progresswidget.cell import cell_id, kernel_id, running_kernel
-from progresswidget.client import reporter
 from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
@@ -37,6 +36,7 @@ from progresswidget.export.pipeline import Export, Progress, Result
 from progresswidget.links import links
 from progresswidget.meter import Meter
 from progresswidget.probe import Probe
+from progresswidget.reporting import reporter
 from progresswidget.textbar import TextBar
 from progresswidget.told import apart_from_clock, describe, fingerprint, growing
 

@@ -23,6 +23,7 @@ ORDER = {
     "progresswidget.cell": set(),
     "progresswidget.export": {"progresswidget.errors", "progresswidget.export"},
     "progresswidget.client": {"progresswidget.protocol"},
+    "progresswidget.reporting": {"progresswidget.client", "progresswidget.protocol"},
     "progresswidget.tus": set(),
     "progresswidget.probe": {
         "progresswidget.client",
@@ -58,7 +59,6 @@ ORDER = {
     },
     "progresswidget.job": {
         "progresswidget.cell",
-        "progresswidget.client",
         "progresswidget.display",
         "progresswidget.errors",
         "progresswidget.export",
@@ -66,6 +66,7 @@ ORDER = {
         "progresswidget.meter",
         "progresswidget.probe",
         "progresswidget.protocol",
+        "progresswidget.reporting",
         "progresswidget.sending",
         "progresswidget.textbar",
         "progresswidget.texts",

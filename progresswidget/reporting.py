@@ -1,0 +1,222 @@
+"""The reporter: the newest state of every running job to the server, and back what the user asked.
+
+It is one background thread, so that a cell which blocks is obeyed all the same. A report is the
+whole state, so a lost one costs nothing: the next one says the same and more.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from progresswidget import protocol
+from progresswidget.client import Connection, Endpoint, ReportRefusedError, ServerUnreachableError
+
+_log = logging.getLogger("progresswidget")
+
+REPORT_INTERVAL: Final = 0.2
+"""Seconds between two reports of a job that moves: five a second, since a hub logs each one."""
+IDLE_INTERVAL: Final = 0.4
+"""Seconds between two reports of a job that stands still: so long may a button take."""
+RETRY_CAP: Final = 4.0
+"""Seconds between two tries while the server is away, at most."""
+LAST_WORD: Final = 600.0
+"""Seconds for which the end of a job is told to a server that is away."""
+
+
+class Reportable(Protocol):
+    """What the reporter needs of a job."""
+
+    @property
+    def id(self) -> str:
+        """The task id."""
+
+    def report(self) -> protocol.Json:
+        """Return the whole state now; ``revision`` grows when it has changed."""
+
+    def answered(self, reply: protocol.Json) -> None:
+        """Take the server's reply to a report: its wish, and the address of the file."""
+
+    def mirror(self, report: protocol.Json) -> None:
+        """Show a changed state where the kernel itself keeps a view of it."""
+
+
+@dataclass(slots=True)
+class _Tracked:
+    job: Reportable
+    mirrored: int = -1
+    next_report: float = 0.0
+    finished_at: float | None = None
+    refused: bool = False
+
+
+class Reporter:
+    """The one thread of a process that speaks for all of its jobs."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, _Tracked] = {}
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._connection: Connection | None = None
+        self._away_until = 0.0
+        self._away_for = 0.0
+        self._pid = os.getpid()
+
+    def announce(self, job: Reportable) -> bool:
+        """Make a job known before it is displayed, and follow it from then on.
+
+        Returns
+        -------
+        Whether the server knows the job, so that a view of it finds it there.
+        """
+        endpoint = Endpoint.find()
+        known = False
+        if endpoint is not None:
+            connection = Connection(endpoint, timeout=1.0)
+            try:
+                job.answered(connection.report(job.report()))
+                known = True
+            except ReportRefusedError as error:
+                _log.warning("the notebook server refused to follow an export: %s", error)
+            except ServerUnreachableError as error:
+                # A server that is merely slow is there all the same, and will hear of the job.
+                known = isinstance(error.__cause__, TimeoutError)
+            finally:
+                connection.close()
+        with self._changed:
+            self._jobs[job.id] = _Tracked(job)
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="progresswidget-reporter", daemon=True
+                )
+                self._thread.start()
+        return known
+
+    def wake(self) -> None:
+        """Send what has changed now rather than at the next tick."""
+        with self._changed:
+            for tracked in self._jobs.values():
+                tracked.next_report = 0.0
+            self._changed.notify_all()
+
+    def settle(self, job: Reportable, timeout: float) -> bool:
+        """Wait until everyone has heard the final state of a job, for `timeout` seconds at most.
+
+        Returns
+        -------
+        Whether they have: the views in the kernel, and the server where there is one.
+        """
+        self.wake()
+        endpoint = Endpoint.find()
+        if endpoint is not None and not endpoint.alive:
+            timeout = min(timeout, REPORT_INTERVAL)
+        with self._changed:
+            return self._changed.wait_for(lambda: job.id not in self._jobs, timeout)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._jobs:
+                    self._changed.wait_for(lambda: bool(self._jobs), timeout=30)
+                if not self._jobs:
+                    self._thread = None
+                    break
+                due = min(tracked.next_report for tracked in self._jobs.values())
+                self._changed.wait(max(0.0, min(due - time.monotonic(), IDLE_INTERVAL)))
+                tracked_jobs = list(self._jobs.values())
+            now = time.monotonic()
+            for tracked in tracked_jobs:
+                if tracked.next_report <= now:
+                    self._serve_safely(tracked)
+        if self._connection is not None:
+            self._connection.close()
+
+    def _serve_safely(self, tracked: _Tracked) -> None:
+        try:
+            self._serve(tracked)
+        except Exception:  # noqa: BLE001 - it is logged whole
+            # One thread speaks for all jobs: what goes wrong with one must not silence the others.
+            _log.exception("the state of an export could not be reported")
+            tracked.next_report = time.monotonic() + RETRY_CAP
+
+    def _serve(self, tracked: _Tracked) -> None:
+        report = tracked.job.report()
+        changed = report["revision"] != tracked.mirrored
+        tracked.next_report = time.monotonic() + (REPORT_INTERVAL if changed else IDLE_INTERVAL)
+        if report["status"] in protocol.TERMINAL and tracked.finished_at is None:
+            tracked.finished_at = time.monotonic()
+        if changed:
+            tracked.mirrored = report["revision"]
+            self._mirror(tracked.job, report)
+        heard = self._send(tracked, report)
+        if tracked.finished_at is None:
+            return
+        # Without a server there is nobody to tell; for one that is away, the last word waits.
+        late = time.monotonic() > tracked.finished_at + LAST_WORD
+        if heard or late or Endpoint.find() is None:
+            with self._changed:
+                self._jobs.pop(tracked.job.id, None)
+                self._changed.notify_all()
+
+    def _mirror(self, job: Reportable, report: protocol.Json) -> None:
+        try:
+            job.mirror(report)
+        except Exception as error:  # noqa: BLE001 - a view that broke must not silence the reports
+            _log.debug("a view in the kernel could not be refreshed: %r", error)
+
+    def _send(self, tracked: _Tracked, report: protocol.Json) -> bool:
+        """Deliver one report; returns True when there is nothing left to say about it."""
+        if tracked.refused:
+            return True
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            if self._connection is None:
+                endpoint = Endpoint.find()
+                if endpoint is None:
+                    return False
+                self._connection = Connection(endpoint)
+            reply = self._connection.report(report)
+        except ReportRefusedError as error:
+            _log.warning("the notebook server refused to follow an export: %s", error)
+            tracked.refused = True
+            return True
+        except ServerUnreachableError as error:
+            _log.debug("the notebook server is away: %s", error)
+            self._connection = None  # the next try reads the endpoint file again
+            self._away_for = min(max(2 * self._away_for, REPORT_INTERVAL), RETRY_CAP)
+            self._away_until = time.monotonic() + self._away_for
+            return False
+        self._away_for = 0.0
+        tracked.job.answered(reply)
+        return True
+
+
+_reporter: Reporter | None = None
+_reporter_lock = threading.Lock()
+
+
+def reporter() -> Reporter:
+    """Return the reporter of this process.
+
+    A forked child has none of its parent's threads and must not share its socket, so it gets a
+    reporter of its own.
+    """
+    global _reporter  # noqa: PLW0603 - one per process is the point
+    with _reporter_lock:
+        if _reporter is None or _reporter._pid != os.getpid():  # noqa: SLF001
+            _reporter = Reporter()
+        return _reporter
+
+
+def _forget_lock() -> None:
+    global _reporter_lock  # noqa: PLW0603
+    _reporter_lock = threading.Lock()  # a fork may have copied it while it was held
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lock)
