@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         UnsupportedFormatError,
         UnsupportedSourceError,
     )
-    from progresswidget.export.pipeline import Result
+    from progresswidget.export.result import Result
     from progresswidget.export.sources.sql import sql
     from progresswidget.job import Job, export
     from progresswidget.notebook import export_notebook
@@ -64,7 +64,7 @@ _HOMES: Final = {
     "MissingExtraError": "errors",
     "OptionError": "errors",
     "ProgressWidgetError": "errors",
-    "Result": "export.pipeline",
+    "Result": "export.result",
     "SourceChangedError": "errors",
     "SourceError": "errors",
     "TransferError": "errors",

@@ -32,7 +32,8 @@ from progresswidget.errors import (
     OptionError,
 )
 from progresswidget.export import leftovers
-from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.links import links
 from progresswidget.meter import Meter
 from progresswidget.probe import Probe
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
+    from progresswidget.export.result import Result
     from progresswidget.protocol import Action, Json, Status
     from progresswidget.sending import Sender
     from progresswidget.work import Work

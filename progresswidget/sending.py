@@ -36,7 +36,8 @@ from progresswidget.transfer.session import Server, Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from progresswidget.export.pipeline import Progress, Result
+    from progresswidget.export.progress import Progress
+    from progresswidget.export.result import Result
 
 CHUNK: Final = 4 * 2**20
 """Bytes of one request: what a broken connection makes us send again, at most."""

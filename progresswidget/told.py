@@ -9,7 +9,7 @@ from progresswidget.errors import ExportCancelledError, ProgressWidgetError
 
 if TYPE_CHECKING:
     from progresswidget.export.destination import Growing
-    from progresswidget.export.pipeline import Result
+    from progresswidget.export.result import Result
     from progresswidget.protocol import Json
 
 

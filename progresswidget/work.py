@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from progresswidget.export.pipeline import Progress, Result
+    from progresswidget.export.progress import Progress
+    from progresswidget.export.result import Result
 
 
 class Described(Protocol):

@@ -234,7 +234,8 @@ def test_an_export_of_another_library_does_not_load_pandas(ending: str, tmp_path
     category = "pl.col('a').cast(pl.Categorical).alias('d')"
     loaded = loaded_by(
         f"import polars as pl; frame = {frame}.with_columns({category}); "
-        "from progresswidget.export.pipeline import Export, Progress; "
+        "from progresswidget.export.pipeline import Export; "
+        "from progresswidget.export.progress import Progress; "
         f"Export(frame, {str(tmp_path / f'a.{ending}')!r}).run(Progress())"
     )
     assert "pyarrow" in loaded

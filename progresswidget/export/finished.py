@@ -76,6 +76,13 @@ def remember(path: Path, stat: os.stat_result, finished: Finished) -> None:
         _prune(place.parent)
 
 
+def add_digest(path: Path, stat: os.stat_result, finished: Finished, digest: str) -> None:
+    """Remember the digest of an export too, if it is still what is remembered, and lacks one."""
+    known = recall(path)
+    if known is not None and known.key == finished.key and not known.sha256:
+        remember(path, stat, Finished(finished.key, finished.records, finished.size, digest))
+
+
 def recall(path: Path) -> Finished | None:
     """Return what is known of the file that is there now, or None."""
     place = _place(path)

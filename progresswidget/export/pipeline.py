@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,108 +26,23 @@ from progresswidget.export.destination import (
 from progresswidget.export.formats import AGE, Format, find_format
 from progresswidget.export.lease import Lease, holding
 from progresswidget.export.reading import call
+from progresswidget.export.result import Result
 from progresswidget.export.resume import Damaged, Earlier, key_of
 from progresswidget.export.running import Run, StartOver, blaming_the_source
 from progresswidget.export.sections import find_sections
 from progresswidget.export.sources import once
 from progresswidget.export.sources.deferred import is_deferred, produce
-from progresswidget.export.trail import Trail
+from progresswidget.export.trail import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
-    from progresswidget.export.destination import Growing
+    from progresswidget.export.progress import Progress
     from progresswidget.export.sections import Section
     from progresswidget.export.sink import Filter
+    from progresswidget.export.trail import Trail
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
-
-
-def _go_on() -> None:
-    """Neither pause nor cancel."""
-
-
-@dataclass(slots=True)
-class Progress:
-    """How far an export is: plain counters that its thread raises and any thread may read.
-
-    Parameters
-    ----------
-    phase
-        One of ``starting``, ``hashing`` (what is there is compared), ``reading``, ``writing``,
-        ``compressing`` and ``finishing``.
-    rows
-        Rows that are in the file or on the way to it.
-    bytes
-        Bytes in the file.
-    total
-        Rows expected, or None if that is unknown.
-    read
-        Rows read from the source so far; with a slow source it moves while `rows` stands still.
-    reused
-        Rows of those that an earlier run had written.
-    part
-        The file that is being written, where what is in it stays as it is.
-    checkpoint
-        Called by the export's thread every tenth of a second or more often. It may block, and
-        the export pauses; it may raise `ExportCancelledError`, and the export is undone.
-    """
-
-    phase: str = "starting"
-    rows: int = 0
-    bytes: int = 0
-    total: int | None = None
-    checkpoint: Callable[[], None] = _go_on
-    read: int = 0
-    reused: int = 0
-    part: Growing | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A finished file.
-
-    Parameters
-    ----------
-    path
-        Where it is.
-    rows, columns
-        What is in it, without the heading.
-    bytes
-        Its size.
-    seconds
-        How long it took, pauses included.
-    reused
-        Rows that did not have to be written, because an earlier run had written the same.
-    stat
-        What the system said of the file right after it got its name.
-    """
-
-    path: Path
-    rows: int
-    columns: int
-    bytes: int
-    seconds: float
-    reused: int
-    stat: os.stat_result = field(repr=False)
-    _digest: Callable[[], str] = field(repr=False, compare=False)
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the file, 64 hexadecimal digits.
-
-        The file is complete before its digest is: this waits for it.
-
-        Raises
-        ------
-        DestinationError
-            If the file could not be read for it.
-        """
-        try:
-            return self._digest()
-        except OSError as error:
-            raise explain(error, self.path) from error
 
 
 class Export:
@@ -359,7 +273,7 @@ class Export:
             finished.remember(path, published, done)
         trail.end(
             size,
-            lambda digest: _add_digest(path, published, done, digest) if key else None,
+            lambda digest: finished.add_digest(path, published, done, digest) if key else None,
         )
         run.part.close()
         return Result(
@@ -375,6 +289,7 @@ class Export:
 
     def _unchanged(self, run: Run, progress: Progress, started: float) -> Result:
         known = run.earlier
+        digest = known.sha256
         return Result(
             path=self.path,
             rows=progress.rows,
@@ -383,7 +298,7 @@ class Export:
             seconds=time.monotonic() - started,
             reused=run.reused,
             stat=self.path.stat(),
-            _digest=_digest_of(self.path, known.sha256),
+            _digest=(lambda: digest) if digest else digest_of(self.path),
         )
 
     def _leave(self, run: Run, lease: Lease, error: BaseException) -> None:
@@ -411,21 +326,3 @@ def _keeps(error: BaseException) -> bool:
 def _owner(descriptor: int) -> str:
     begun = journal.read(descriptor)
     return f", {begun.owner}" if begun is not None else ""
-
-
-def _add_digest(path: Path, stat: os.stat_result, done: finished.Finished, digest: str) -> None:
-    known = finished.recall(path)
-    if known is not None and known.key == done.key and not known.sha256:
-        finished.remember(path, stat, finished.Finished(done.key, done.records, done.size, digest))
-
-
-def _digest_of(path: Path, known: str) -> Callable[[], str]:
-    if known:
-        return lambda: known
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        trail = Trail(descriptor)
-    finally:
-        os.close(descriptor)
-    trail.end(path.stat().st_size, lambda _: None)
-    return trail.hexdigest

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
-    from progresswidget.export.pipeline import Progress
+    from progresswidget.export.progress import Progress
     from progresswidget.export.resume import Earlier
     from progresswidget.export.sections import Section
     from progresswidget.export.sink import Filter

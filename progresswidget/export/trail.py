@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 CHUNK: Final = 4 * 2**20
 DISTANCE: Final = 512 * 2**20
@@ -149,3 +150,20 @@ class Trail:
         with self._changed:
             self._hashed += read
             self._changed.notify_all()
+
+
+def digest_of(path: Path) -> Callable[[], str]:
+    """Begin to hash a file that is complete, and return what waits for its digest.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        trail = Trail(descriptor)
+    finally:
+        os.close(descriptor)
+    trail.end(path.stat().st_size, lambda _: None)
+    return trail.hexdigest

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
-    from progresswidget.export.pipeline import Progress
+    from progresswidget.export.progress import Progress
     from progresswidget.transfer.session import Server
 
 MOST_CONNECTIONS: Final = 16

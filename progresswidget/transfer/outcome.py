@@ -6,7 +6,7 @@ import mimetypes
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from progresswidget.export.pipeline import Result
+from progresswidget.export.result import Result
 
 if TYPE_CHECKING:
     from pathlib import Path

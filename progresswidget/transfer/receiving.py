@@ -20,7 +20,7 @@ from progresswidget.transfer.wire import LARGEST, SMALL, Readable, Stride, body_
 
 if TYPE_CHECKING:
     from progresswidget.export.destination import Part
-    from progresswidget.export.pipeline import Progress
+    from progresswidget.export.progress import Progress
     from progresswidget.export.trail import Trail
     from progresswidget.transfer.pieces import Claim, Pieces
     from progresswidget.transfer.representation import Representation

@@ -33,7 +33,7 @@ from progresswidget.transfer.session import Session, attended, no_server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from progresswidget.export.pipeline import Progress
+    from progresswidget.export.progress import Progress
     from progresswidget.transfer.session import Server
 
 UPLOADS: Final = "uploads/"

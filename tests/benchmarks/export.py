@@ -86,7 +86,8 @@ def make_frame(rows: int) -> Any:
 
 def ours(frame: Any, path: Path, format: str) -> Any:
     """Export as a user does, with progress and journal; the file has its name when this ends."""
-    from progresswidget.export.pipeline import Export, Progress
+    from progresswidget.export.pipeline import Export
+    from progresswidget.export.progress import Progress
 
     options = dict(FORMATS[format])
     if type(frame).__module__.startswith("pandas"):

@@ -98,7 +98,8 @@ MAKE = {
 
 def measure(kind: str, format: str, rows: int, folder: Path) -> dict[str, float]:
     """Export once and return the peak in megabytes."""
-    from progresswidget.export.pipeline import Export, Progress
+    from progresswidget.export.pipeline import Export
+    from progresswidget.export.progress import Progress
 
     path = folder / f"out.{ending(format)}"
     given = MAKE[kind](rows, folder / "source")

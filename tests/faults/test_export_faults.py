@@ -19,11 +19,14 @@ from disks import MIB, Disk, Limit, chill, disk, fill
 
 import progresswidget as pw
 from progresswidget.errors import DestinationError, ExportCancelledError
-from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from progresswidget.export.result import Result
 
 FULL = "No space left|File too large|disk is full"
 ROWS = 400_000

@@ -21,7 +21,7 @@ from proxy import Fault, FaultProxy
 from test_nginx_faults import nginx
 
 from progresswidget.errors import TransferError, TransferRefusedError
-from progresswidget.export.pipeline import Progress
+from progresswidget.export.progress import Progress
 from progresswidget.transfer.download import Download
 from progresswidget.transfer.retry import Clock
 from progresswidget.transfer.upload import Upload

@@ -22,7 +22,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 PRELOADED = {"progresswidget", "isal", "zstandard", "thriftpy2", "xxhash", "numpy"}
 """Libraries that survive a fork."""

@@ -14,7 +14,8 @@ import polars as pl
 import programs
 import pytest
 
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,8 @@ import pytest
 import zstandard
 
 from progresswidget.errors import OptionError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

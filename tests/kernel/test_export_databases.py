@@ -19,7 +19,8 @@ from progresswidget.errors import (
     UnsupportedSourceError,
 )
 from progresswidget.export.formats import FORMATS
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers import Heading
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ import pytest
 
 from progresswidget.errors import DestinationError
 from progresswidget.export.destination import explain, locate, open_part, remove_stale
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 
 def test_paths_become_absolute_and_home_is_expanded(
@@ -242,7 +243,8 @@ LIMITED = """
 import resource, signal, sys
 import polars as pl
 from progresswidget.errors import DestinationError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 export = Export(pl.DataFrame({"a": range(2_000_000)}), sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, resource.RLIM_INFINITY))
@@ -277,7 +279,8 @@ def test_a_disk_that_fills_up_leaves_the_old_file(suffix: str, tmp_path: Path) -
 KILLED = """
 import os, signal, sys
 import polars as pl
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 calls = 0
 def die():
     global calls

@@ -15,7 +15,8 @@ from docx.enum.section import WD_ORIENTATION
 from progresswidget.errors import ColumnError, MissingExtraError
 from progresswidget.export.formats import FORMATS
 from progresswidget.export.options import resolve
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers import Heading
 
 if TYPE_CHECKING:

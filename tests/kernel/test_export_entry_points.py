@@ -126,7 +126,8 @@ def run(code: str, package: Path) -> str:
 BEGINNING = """
 import gzip, sys
 from pathlib import Path
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 def write(frame, name, **options):
     return Export(frame, name, options=options).run(Progress()).path

@@ -12,7 +12,8 @@ import zstandard
 from pyarrow import csv, feather, orc, parquet
 
 from progresswidget.errors import SourceChangedError, SourceError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sources.files import read, recognises
 
 if TYPE_CHECKING:

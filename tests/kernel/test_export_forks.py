@@ -16,7 +16,8 @@ import os, sys, warnings
 import pandas as pd
 import pyarrow as pa
 from progresswidget.errors import SourceError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 warnings.simplefilter("ignore")
 folder, parent, child = sys.argv[1:]

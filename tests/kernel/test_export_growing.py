@@ -13,7 +13,8 @@ from progresswidget import protocol
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export.destination import create_part
 from progresswidget.export.formats import FORMATS, find_format
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

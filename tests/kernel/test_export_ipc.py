@@ -12,7 +12,8 @@ import pytest
 
 from progresswidget.errors import ColumnError, OptionError
 from progresswidget.export.formats import FORMATS
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers import Heading, Placed
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pytest
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,8 @@ from jupyter_client.manager import start_new_kernel
 
 from progresswidget.errors import ExportCancelledError, ExportHeldError
 from progresswidget.export import leftovers
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

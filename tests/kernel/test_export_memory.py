@@ -17,7 +17,8 @@ MEASURED = """
 import sys
 from pathlib import Path
 import polars as pl
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 kind, rows, path = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 
 from progresswidget.errors import ExportCancelledError, OptionError, SourceError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sources import once
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pyarrow.orc
 import pytest
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sources import BATCH_ROWS, find_kind
 
 if TYPE_CHECKING:

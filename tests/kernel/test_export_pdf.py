@@ -17,7 +17,8 @@ from progresswidget.errors import ColumnError, MissingExtraError, OptionError
 from progresswidget.export import fonts
 from progresswidget.export.formats import FORMATS
 from progresswidget.export.options import resolve
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers import Heading
 from progresswidget.export.writers.report import CELL, Excerpt, tidy
 from progresswidget.export.writers.report_pages import wrap

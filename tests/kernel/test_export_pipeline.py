@@ -29,13 +29,16 @@ from progresswidget.errors import (
     UnsupportedFormatError,
     UnsupportedSourceError,
 )
-from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers.csv import CsvWriter
 from progresswidget.export.writers.parquet import ROW_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from progresswidget.export.result import Result
 
 
 class Capsule:

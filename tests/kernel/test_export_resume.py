@@ -25,13 +25,16 @@ from pyarrow import orc
 from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
 from progresswidget.export import finished, journal
 from progresswidget.export.destination import journal_path
-from progresswidget.export.pipeline import Export, Progress, Result
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers.csv import CsvWriter
 from progresswidget.export.writers.parquet import ROW_GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
+
+    from progresswidget.export.result import Result
 
 ROWS = 500_000
 UNIT = CsvWriter.unit_rows
@@ -336,7 +339,8 @@ def test_two_exports_of_one_file_at_a_time_are_refused(tmp_path: Path) -> None:
 FROZEN = """
 import sys, time
 import pyarrow as pa
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 def batches():
     yield pa.record_batch({"a": [1] * 200_000})
     print("going", flush=True)

@@ -15,7 +15,8 @@ from progresswidget.errors import (
     UnsupportedSourceError,
 )
 from progresswidget.export.formats import find_format
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sections import Blob, find_sections
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from progresswidget.errors import (
     SourceError,
     UnsupportedSourceError,
 )
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sources import BATCH_ROWS, KINDS, find_kind, general_kinds
 
 if TYPE_CHECKING:

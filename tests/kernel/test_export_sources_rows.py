@@ -27,7 +27,8 @@ from progresswidget.errors import (
     SourceError,
     UnsupportedSourceError,
 )
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sources import find_kind, iterators
 from progresswidget.export.sources.deferred import is_deferred, produce
 

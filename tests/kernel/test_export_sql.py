@@ -28,7 +28,8 @@ from progresswidget.errors import (
     SourceError,
     UnsupportedSourceError,
 )
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sources.sql import Query, read, recognises, sql
 from progresswidget.export.sources.sql_uri import redact
 

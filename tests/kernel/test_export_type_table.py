@@ -26,7 +26,8 @@ import pytest
 
 from progresswidget.errors import ColumnError
 from progresswidget.export import pipeline
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers.texts import iso_duration
 
 if TYPE_CHECKING:

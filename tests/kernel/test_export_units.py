@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export.formats import FORMATS
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
 from progresswidget.export.units import Comparing, Turns, encode, encode_sections, group
@@ -303,7 +304,8 @@ def test_turns_come_in_the_order_of_the_file_and_end() -> None:
 LATE = """
 import sys
 import pyarrow as pa
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 Export(pa.table({"a": [1]}), sys.argv[1]).run(Progress())
 loaded = {"polars", "duckdb", "ipywidgets"} & set(sys.modules)
 assert loaded == set(sys.argv[2:]), loaded

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from progresswidget.errors import ColumnError, OptionError
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers.xlsx import MOST_ROWS, XlsxWriter
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import pytest
 import pyzipper
 from isal import isal_zlib
 
-from progresswidget.export.pipeline import Export, Progress
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers import zip_structure as structure
 
 if TYPE_CHECKING:

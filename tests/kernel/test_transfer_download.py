@@ -23,7 +23,7 @@ from progresswidget.errors import (
     TransferError,
     TransferRefusedError,
 )
-from progresswidget.export.pipeline import Progress
+from progresswidget.export.progress import Progress
 from progresswidget.transfer.download import Download
 from progresswidget.transfer.journal import peek
 from progresswidget.transfer.retry import Clock
@@ -469,7 +469,7 @@ def test_a_wrong_option_is_refused_before_anything_is_asked(
 
 KILLED = """
 import sys
-from progresswidget.export.pipeline import Progress
+from progresswidget.export.progress import Progress
 from progresswidget.transfer.download import Download
 from progresswidget.transfer.journal import peek
 

@@ -24,7 +24,7 @@ from progresswidget.errors import (
     TransferError,
     TransferRefusedError,
 )
-from progresswidget.export.pipeline import Progress
+from progresswidget.export.progress import Progress
 from progresswidget.transfer import remembered, tus
 from progresswidget.transfer.retry import Clock
 from progresswidget.transfer.upload import Upload
@@ -233,7 +233,7 @@ def test_what_is_no_file_is_refused_before_anything_is_sent(
 
 KILLED = """
 import sys
-from progresswidget.export.pipeline import Progress
+from progresswidget.export.progress import Progress
 from progresswidget.transfer.upload import Upload
 
 Upload(sys.argv[1], sys.argv[2]).run(Progress())

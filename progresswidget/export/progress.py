@@ -1,0 +1,51 @@
+"""How far an export is, and where it listens for pause and cancel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from progresswidget.export.destination import Growing
+
+
+def _go_on() -> None:
+    """Neither pause nor cancel."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an export is: plain counters that its thread raises and any thread may read.
+
+    Parameters
+    ----------
+    phase
+        One of ``starting``, ``hashing`` (what is there is compared), ``reading``, ``writing``,
+        ``compressing`` and ``finishing``.
+    rows
+        Rows that are in the file or on the way to it.
+    bytes
+        Bytes in the file.
+    total
+        Rows expected, or None if that is unknown.
+    read
+        Rows read from the source so far; with a slow source it moves while `rows` stands still.
+    reused
+        Rows of those that an earlier run had written.
+    part
+        The file that is being written, where what is in it stays as it is.
+    checkpoint
+        Called by the export's thread every tenth of a second or more often. It may block, and
+        the export pauses; it may raise `ExportCancelledError`, and the export is undone.
+    """
+
+    phase: str = "starting"
+    rows: int = 0
+    bytes: int = 0
+    total: int | None = None
+    checkpoint: Callable[[], None] = _go_on
+    read: int = 0
+    reused: int = 0
+    part: Growing | None = None
