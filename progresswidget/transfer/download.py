@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import (
     DestinationExistsError,
     DigestMismatchError,
-    ExportCancelledError,
-    LeaseLostError,
     OptionError,
     ProgressWidgetError,
     TransferError,
@@ -22,67 +17,43 @@ from progresswidget.errors import (
 from progresswidget.export import finished
 from progresswidget.export.destination import (
     check,
-    create_part,
     explain,
-    is_part,
     journal_path,
     locate,
-    remove_stale,
-    reopen_part,
 )
-from progresswidget.export.lease import here, holding
+from progresswidget.export.lease import holding
 from progresswidget.export.trail import CLOSE, Trail
-from progresswidget.transfer import address, journal
-from progresswidget.transfer.answers import refusal
+from progresswidget.transfer import address, fetched, journal
+from progresswidget.transfer.asking import (
+    CONDITIONAL,
+    NOT_MODIFIED,
+    Attempt,
+    accept,
+    conditions,
+    file_name,
+)
+from progresswidget.transfer.joining import leave, part_for
 from progresswidget.transfer.outcome import FileKind, Transferred
 from progresswidget.transfer.persistence import Persistence
 from progresswidget.transfer.pieces import LEAST, Pieces
-from progresswidget.transfer.receiving import Incoming, Receiver, StartOver
-from progresswidget.transfer.representation import Representation, content_range, of_response
+from progresswidget.transfer.receiving import Receiver, StartOver
 from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.session import Session, attended, no_server
 from progresswidget.transfer.target import check_room, choose
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    import httpx
 
     from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
     from progresswidget.export.progress import Progress
+    from progresswidget.transfer.representation import Representation
     from progresswidget.transfer.session import Server
 
 MOST_CONNECTIONS: Final = 16
 RESTARTS: Final = 5
 """Versions of a file that may come and go during one download."""
-BLOCK: Final = 2**20
-_COMPRESSED: Final = re.compile(r"\.(gz|tgz|z)$", re.IGNORECASE)
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What one try works with.
-
-    Parameters
-    ----------
-    session
-        For its requests.
-    incoming
-        The response that began it.
-    version
-        The version that it tells of.
-    """
-
-    session: Session
-    incoming: Incoming
-    version: Representation
-
-    def close(self) -> None:
-        """Give up its connections."""
-        self.incoming.close()
-        self.session.close()
 
 
 class Download:
@@ -204,7 +175,7 @@ class Download:
         digest = known.sha256 if known is not None else ""
         if not digest:
             progress.phase = "hashing"
-            digest = _sha256_of(self.path, progress)
+            digest = fetched.sha256_of(self.path, progress.checkpoint)
         if digest != self._expected:
             progress.phase = "connecting"
             return None
@@ -214,23 +185,10 @@ class Download:
             self.path.stat(), started, lambda: digest, reused=True, progress=progress
         )
 
-    def _known(self) -> tuple[finished.Finished, Representation] | None:
-        """Return what was fetched from this address to this path before, if it is unchanged."""
-        known = finished.recall(self.path)
-        if known is None:
-            return None
-        try:
-            fields = json.loads(known.key)
-            if fields["download"] != address.identity(self._url):
-                return None
-            return known, Representation.from_json(fields["version"])
-        except (ValueError, KeyError, TypeError):
-            return None
-
     def _unchanged(self, progress: Progress, started: float) -> Transferred:
-        known = self._known()
+        known = fetched.recall(self.path, self._url)
         if known is None or not known[0].sha256:
-            digest = _sha256_of(self.path, progress)
+            digest = fetched.sha256_of(self.path, progress.checkpoint)
         else:
             digest = known[0].sha256
         return self._result(
@@ -244,9 +202,13 @@ class Download:
 
     def _begin(
         self, progress: Progress, tries: Persistence, *, fresh: bool = False
-    ) -> _Attempt | None:
+    ) -> Attempt | None:
         """Ask for the file, or for the rest of it; None if what is there is it."""
-        headers = {} if fresh else self._conditions()
+        headers: dict[str, str] = {}
+        if not fresh:
+            headers = conditions(
+                self._url, self.path, overwrite=self._overwrite, ranges=self._ranges
+            )
         session = self._session()
         try:
             response = attended(
@@ -254,71 +216,21 @@ class Download:
                 session,
                 progress.checkpoint,
             )
-            return self._opened(session, response, headers, progress, tries)
+            if not headers or response.status_code not in CONDITIONAL:
+                return accept(session, response, headers, self._url)
+            response.close()
+            session.close()
+            # What does not fit is asked for as if nothing were there.
+            unchanged = response.status_code == NOT_MODIFIED and "Range" not in headers
+            return None if unchanged else self._begin(progress, tries, fresh=True)
         except BaseException:
             session.close()
             raise
 
-    def _opened(
-        self,
-        session: Session,
-        response: httpx.Response,
-        headers: Mapping[str, str],
-        progress: Progress,
-        tries: Persistence,
-    ) -> _Attempt | None:
-        status = response.status_code
-        if status == 304 and "Range" not in headers and headers:  # noqa: PLR2004
-            response.close()
-            session.close()
-            return None
-        if status in {304, 412, 416} and headers:
-            response.close()
-            session.close()
-            return self._begin(progress, tries, fresh=True)
-        if status not in {200, 206}:
-            raise refusal(response, self._url)
-        version = of_response(status, response.headers)
-        if version.coding and _COMPRESSED.search(self._named(response)):
-            # The file is compressed, and its server calls that a coding; what it is called, it is.
-            version = Representation(version.size, coding="")
-        at = 0
-        if status == 206:  # noqa: PLR2004
-            found = content_range(response.headers)
-            if found is None or "Range" not in headers:
-                raise TransferError(f"{address.shown(self._url)} answers with a part of the file.")
-            at = found[0]
-        incoming = Incoming.of(response, version, at)
-        return _Attempt(session, incoming, version)
-
-    def _conditions(self) -> dict[str, str]:
-        """Return the fields that spare what is there: the file, or the beginning of a part."""
-        known = self._known() if self._overwrite else None
-        if known is not None:
-            version = known[1]
-            if version.etag:
-                return {"If-None-Match": version.etag}
-            if version.dated:
-                return {"If-Modified-Since": version.modified}
-        begun = journal.peek(self.path)
-        if begun is None or begun.url != address.identity(self._url) or not self._ranges:
-            return {}
-        pieces = begun.pieces()
-        if not begun.version.validator or not pieces.prefix:
-            return {}
-        first = pieces.prefix
-        if begun.version.size is not None:
-            first = min(first, begun.version.size - 1)
-        return {"Range": f"bytes={first}-", "If-Range": begun.version.validator}
-
-    def _named(self, response: httpx.Response) -> str:
-        disposition = response.headers.get("Content-Disposition", "")
-        return address.file_name(str(response.request.url), disposition)
-
-    def _settle(self, attempt: _Attempt) -> None:
+    def _settle(self, attempt: Attempt) -> None:
         """Settle the name, which in a folder the server may choose."""
         if self._folder is not None and attempt.incoming.response.status_code == 200:  # noqa: PLR2004
-            self.path = locate(self._folder / self._named(attempt.incoming.response))
+            self.path = locate(self._folder / file_name(attempt.incoming.response))
             self.format = FileKind.of(self.path)
         check(self.path, overwrite=self._overwrite)
 
@@ -327,7 +239,7 @@ class Download:
     def _persist(
         self,
         lease: Lease,
-        attempt: _Attempt,
+        attempt: Attempt,
         progress: Progress,
         tries: Persistence,
         started: float,
@@ -360,12 +272,12 @@ class Download:
             )
 
     def _fetch(
-        self, lease: Lease, attempt: _Attempt, progress: Progress, started: float
+        self, lease: Lease, attempt: Attempt, progress: Progress, started: float
     ) -> Transferred:
         version = attempt.version
         self.total = progress.total = version.size
         progress.rows = progress.bytes = progress.reused = 0
-        part, pieces = self._part(lease, attempt, progress)
+        part, pieces = part_for(attempt, self.path, self._url, lease, progress, ranges=self._ranges)
         trail = Trail(part.descriptor, CLOSE)
         try:
             check_room(self.path, version.size, pieces.count)
@@ -375,62 +287,15 @@ class Download:
             trail.stop()
             with contextlib.suppress(OSError):
                 trail.hexdigest()  # it has a descriptor of the part, and with it the lock
-            self._leave(lease, part, error)
+            leave(lease, part, error)
             raise
         finally:
             part.close()
 
-    def _part(self, lease: Lease, attempt: _Attempt, progress: Progress) -> tuple[Part, Pieces]:
-        """Return the part of an earlier run with what it has of this version, or a new one."""
-        version, begun = attempt.version, journal.read(lease.descriptor)
-        if begun is not None and self._may_join(begun, version):
-            part = reopen_part(self.path, begun.part)
-            if part is not None:
-                pieces = self._verified(part, begun, version, progress)
-                begun.owner = here()
-                journal.begin(lease.descriptor, begun)
-                remove_stale(self.path, begun.part)
-                if attempt.incoming.at == pieces.prefix or not attempt.incoming.at:
-                    return part, pieces
-                part.close()
-                raise StartOver  # what was asked for is not what is missing
-        if attempt.incoming.at:
-            raise StartOver
-        part = create_part(self.path)
-        begun = journal.Journal(address.identity(self._url), part.path.name, here(), version)
-        journal.begin(lease.descriptor, begun)
-        return part, Pieces(version.size)
-
-    def _may_join(self, begun: journal.Journal, version: Representation) -> bool:
-        """Say whether what a journal tells of is certainly a part of this version."""
-        if not self._ranges or version.ranges is False or version.coding:
-            return False
-        known = begun.url == address.identity(self._url) or bool(version.sha256)
-        return known and is_part(self.path, begun.part) and begun.version.same(version)
-
-    def _verified(
-        self, part: Part, begun: journal.Journal, version: Representation, progress: Progress
-    ) -> Pieces:
-        """Return what of a part is as its journal says; the journal keeps only that."""
-        import xxhash
-
-        progress.phase = "hashing"
-        pieces = Pieces(version.size)
-        good = []
-        for unit in begun.units:
-            content = os.pread(part.descriptor, unit.size, unit.at)
-            if xxhash.xxh3_128_digest(content) == unit.content:
-                good.append(unit)
-                pieces.add(unit.at, unit.at + unit.size)
-            progress.reused = progress.rows = progress.bytes = pieces.count
-            progress.checkpoint()
-        begun.units = good
-        return pieces
-
     def _receive(
         self,
         lease: Lease,
-        attempt: _Attempt,
+        attempt: Attempt,
         part: Part,
         pieces: Pieces,
         progress: Progress,
@@ -462,7 +327,7 @@ class Download:
     def _finish(
         self,
         lease: Lease,
-        attempt: _Attempt,
+        attempt: Attempt,
         part: Part,
         pieces: Pieces,
         progress: Progress,
@@ -482,9 +347,12 @@ class Download:
         lease.check()
         published = part.publish(overwrite=self._overwrite)
         lease.remove()
-        self._remember(published, attempt.version, size, expected)
+        path, url, version = self.path, self._url, attempt.version
+        fetched.remember(path, url, published, version, expected)
         if not expected:
-            trail.end(size, lambda digest: self._add_digest(published, attempt.version, digest))
+            trail.end(
+                size, lambda digest: fetched.add_digest(path, url, published, version, digest)
+            )
         return self._result(published, started, trail.hexdigest, progress=progress)
 
     def _compare(self, digest: str, expected: str, *, joined: bool) -> None:
@@ -497,33 +365,6 @@ class Download:
             f"{expected} was expected.",
             "Nothing was saved. Look whether the digest belongs to this version of the file.",
         )
-
-    def _leave(self, lease: Lease, part: Part, error: BaseException) -> None:
-        """Leave what a later run can go on with, and nothing else."""
-        if isinstance(error, StartOver):
-            part.remove()
-            return
-        begun = journal.read(lease.descriptor)
-        useful = begun is not None and bool(begun.units)
-        lasting = begun is not None and bool(begun.version.validator)
-        if _keeps(error) and useful and lasting:
-            return
-        part.remove()
-        lease.remove()
-
-    # --- what is remembered -------------------------------------------------------------------
-
-    def _remember(
-        self, published: os.stat_result, version: Representation, size: int, digest: str
-    ) -> None:
-        key = {"download": address.identity(self._url), "version": version.to_json()}
-        entry = finished.Finished(json.dumps(key), (), size, digest)
-        finished.remember(self.path, published, entry)
-
-    def _add_digest(self, published: os.stat_result, version: Representation, digest: str) -> None:
-        known = self._known()
-        if known is not None and not known[0].sha256:
-            self._remember(published, version, published.st_size, digest)
 
     def _result(
         self,
@@ -564,21 +405,3 @@ def _checked_digest(sha256: str | None) -> str:
 def _owner(descriptor: int) -> str:
     begun = journal.read(descriptor)
     return f", {begun.owner}" if begun is not None else ""
-
-
-def _sha256_of(path: Path, progress: Progress) -> str:
-    import hashlib
-
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(BLOCK))
-    with path.open("rb", buffering=0) as file:
-        while size := file.readinto(buffer):
-            digest.update(buffer[:size])
-            progress.checkpoint()
-    return digest.hexdigest()
-
-
-def _keeps(error: BaseException) -> bool:
-    """Say whether what came is of use to a later run."""
-    if isinstance(error, ExportCancelledError):
-        return not error.final
-    return not isinstance(error, (DestinationExistsError, DigestMismatchError, LeaseLostError))
