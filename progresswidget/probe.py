@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Self
 
 from progresswidget import protocol
 from progresswidget.client import Endpoint
-from progresswidget.export.destination import create_probe
+from progresswidget.export.parts import create_probe
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from progresswidget.export.destination import Part
+    from progresswidget.export.parts import Part
 
 
 class Probe:

@@ -8,7 +8,7 @@ from progresswidget import protocol
 from progresswidget.errors import ExportCancelledError, ProgressWidgetError
 
 if TYPE_CHECKING:
-    from progresswidget.export.destination import Growing
+    from progresswidget.export.parts import Growing
     from progresswidget.export.result import Result
     from progresswidget.protocol import Json
 

@@ -1,36 +1,16 @@
-"""The file: where it may go, how it appears all at once, and what dead exports left behind.
-
-Bytes go to ``.<name>.<random>.part`` in the folder of the file, so that the final rename stays on
-one file system and is atomic (POSIX, `rename`). Whoever writes a part holds a lock on it (`flock`),
-which the system drops when the process ends, however it ends: a part that can be locked belongs
-to nobody and is removed by the next export to the same name.
-"""
+"""Where a file may go, found out before anything is written, and why the system refused one."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import hashlib
 import os
-import re
-import secrets
 import stat
-import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from progresswidget.errors import DestinationError, DestinationExistsError
-from progresswidget.export.lease import Lock, lock
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-RANDOM: Final = 8
-"""Random hexadecimal digits in the name of a part."""
 DEFAULT_NAME_MAX: Final = 255
-TRIES: Final = 100
-"""New parts that may be lost to other exports before something else must be wrong."""
 
 _HINTS: Final = {
     errno.ENOSPC: "The disk is full: free some space, or choose another folder.",
@@ -105,7 +85,7 @@ def check(path: Path, *, overwrite: bool) -> None:
     """
     try:
         number = _folder_problem(path)
-        old = None if number else _stat(path)
+        old = None if number else existing(path)
     except OSError as error:
         raise explain(error, path) from error
     if number:
@@ -117,306 +97,34 @@ def check(path: Path, *, overwrite: bool) -> None:
     if not stat.S_ISREG(old.st_mode):
         raise DestinationError(f"{path} is no ordinary file, so it cannot be replaced.")
     if not overwrite:
-        raise _exists(path)
+        raise taken(path)
 
 
 def _folder_problem(path: Path) -> int:
     """Return the system's number for what is wrong with the folder of `path`, or 0."""
     if not stat.S_ISDIR(path.parent.stat().st_mode):
         return errno.ENOTDIR
-    if len(os.fsencode(path.name)) > _name_max(path.parent):
+    if len(os.fsencode(path.name)) > name_max(path.parent):
         return errno.ENAMETOOLONG
     return 0 if os.access(path.parent, os.W_OK | os.X_OK) else errno.EACCES
 
 
-def _name_max(folder: Path) -> int:
+def name_max(folder: Path) -> int:
+    """Return how many bytes the name of a file may have in a folder."""
     try:
         return os.pathconf(folder, "PC_NAME_MAX")
     except (OSError, ValueError, AttributeError):  # not known here, or not POSIX
         return DEFAULT_NAME_MAX
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def existing(path: Path) -> os.stat_result | None:
+    """Return what the system says of a file, without following a link; None if there is none."""
     try:
         return path.lstat()
     except FileNotFoundError:
         return None
 
 
-def _exists(path: Path) -> DestinationExistsError:
+def taken(path: Path) -> DestinationExistsError:
+    """Return the error that tells a user that the file is there and may not be replaced."""
     return DestinationExistsError(f"{path} is there already.", "overwrite=True would replace it.")
-
-
-@dataclass(slots=True)
-class Growing:
-    """A part as those see it who read along while it is written.
-
-    Parameters
-    ----------
-    name
-        The name of the part, which it has until it is published.
-    device, inode
-        What tells it from other files, also after that.
-    size
-        The bytes in it that this run will not change any more; its thread raises it.
-    start
-        Those of them that an earlier run had written.
-    committed
-        Those of them that a later run would go on from; None if that can be none.
-    """
-
-    name: str
-    device: int
-    inode: int
-    size: int
-    start: int
-    committed: int | None
-
-
-@dataclass(slots=True)
-class Part:
-    """A file that is being written: its open descriptor, its own path and its final one."""
-
-    descriptor: int
-    path: Path
-    destination: Path
-
-    def close(self) -> None:
-        """Close the file, which gives up its lock; a second call changes nothing."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
-
-    def growing(self, size: int, *, resumable: bool) -> Growing:
-        """Return what others need to read along, as long as the part is open.
-
-        Parameters
-        ----------
-        size
-            The bytes in it that will not change.
-        resumable
-            Whether a later run may go on from there.
-        """
-        stat = os.fstat(self.descriptor)
-        committed = size if resumable else None
-        return Growing(self.path.name, stat.st_dev, stat.st_ino, size, size, committed)
-
-    def truncate(self, size: int) -> None:
-        """Cut off what is behind the first bytes."""
-        os.ftruncate(self.descriptor, size)
-
-    def publish(self, *, overwrite: bool) -> os.stat_result:
-        """Make the file durable and give it its final name, in one step.
-
-        Returns
-        -------
-        What the system says of the published file.
-
-        Raises
-        ------
-        DestinationExistsError
-            If the name was taken meanwhile and may not be replaced.
-        OSError
-            If the system refuses.
-        """
-        os.fsync(self.descriptor)
-        if sys.platform == "win32":
-            self.close()  # Windows renames no open file
-        if overwrite:
-            self.path.replace(self.destination)
-        else:
-            self._link()
-        _sync_folder(self.destination.parent)
-        if self.descriptor >= 0:
-            return os.fstat(self.descriptor)  # of this very file, whoever replaces it now
-        return self.destination.stat()
-
-    def _link(self) -> None:
-        # A rename replaces silently; a link fails if the name is taken.
-        try:
-            self.destination.hardlink_to(self.path)
-        except FileExistsError:
-            raise _exists(self.destination) from None
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
-                raise
-            self._claim()  # a file system without hard links, such as exFAT
-        else:
-            self.path.unlink()
-
-    def _claim(self) -> None:
-        # Taking the name with an empty file is exclusive, and then it is ours to replace.
-        try:
-            os.close(os.open(self.destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            raise _exists(self.destination) from None
-        self.path.replace(self.destination)
-
-    def remove(self) -> None:
-        """Close the file and remove it; what was published stays."""
-        if sys.platform == "win32":
-            self.close()  # Windows removes no open file
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-        self.close()
-
-
-@contextlib.contextmanager
-def open_part(destination: Path) -> Iterator[Part]:
-    """Create and lock a part beside `destination`; what is not published is removed.
-
-    Raises
-    ------
-    OSError
-        If it cannot be created.
-    """
-    part = create_part(destination)
-    try:
-        yield part
-    finally:
-        part.remove()
-
-
-def create_part(destination: Path) -> Part:
-    """Create and lock a part beside `destination`, and remove those of dead exports.
-
-    Its mode is that of the file it will replace, or else what the umask leaves.
-
-    Raises
-    ------
-    OSError
-        If it cannot be created.
-    """
-    remove_stale(destination)
-    descriptor, path = _create(destination)
-    old = _stat(destination)
-    if old is not None:
-        with contextlib.suppress(OSError):  # file systems without modes refuse
-            path.chmod(stat.S_IMODE(old.st_mode))
-    return Part(descriptor, path, destination)
-
-
-def create_probe(destination: Path, content: bytes) -> Part:
-    """Create and lock a small file beside `destination` that has the name of a part.
-
-    Should this process die, the next export takes it for the part of a dead one and removes it.
-
-    Raises
-    ------
-    OSError
-        If it cannot be created.
-    """
-    probe = Part(*_create(destination), destination)
-    try:
-        os.write(probe.descriptor, content)
-    except BaseException:
-        probe.remove()
-        raise
-    return probe
-
-
-def reopen_part(destination: Path, name: str) -> Part | None:
-    """Open and lock the part that a dead export has left, or return None if it is not to be had.
-
-    Parameters
-    ----------
-    destination
-        The file that it will be.
-    name
-        Its name.
-    """
-    if not is_part(destination, name):
-        return None
-    path = destination.with_name(name)
-    try:
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:
-        return None
-    if lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
-        return Part(descriptor, path, destination)
-    os.close(descriptor)
-    return None
-
-
-def is_part(destination: Path, name: str) -> bool:
-    """Say whether a name is one that a part of `destination` may have."""
-    return _part_name(destination).fullmatch(name) is not None
-
-
-def journal_path(destination: Path) -> Path:
-    """Return where the journal of an export to `destination` lies."""
-    return destination.with_name(f"{_stem(destination)}.journal")
-
-
-def remove_stale(destination: Path, but: str = "") -> None:
-    """Remove the parts that dead exports to `destination` have left.
-
-    A part that someone holds, or that cannot be judged or removed, stays.
-
-    Parameters
-    ----------
-    but
-        The name of one that is still wanted.
-    """
-    name = _part_name(destination)
-    for path in destination.parent.iterdir():
-        if path.name != but and name.fullmatch(path.name):
-            with contextlib.suppress(OSError):
-                _remove_if_free(path)
-
-
-def _part_name(destination: Path) -> re.Pattern[str]:
-    return re.compile(re.escape(_stem(destination)) + rf"\.[0-9a-f]{{{RANDOM}}}\.part")
-
-
-def _remove_if_free(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-    try:
-        if lock(descriptor) is Lock.OURS:
-            path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _create(destination: Path) -> tuple[int, Path]:
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    for _ in range(TRIES):
-        name = f"{_stem(destination)}.{secrets.token_hex(RANDOM // 2)}.part"
-        path = destination.with_name(name)
-        try:
-            descriptor = os.open(path, flags, 0o666)
-        except FileExistsError:
-            continue
-        # Between our `open` and our lock another export may have taken the part for a dead one:
-        # then it has the lock and is about to remove the part, or it has done so already.
-        if lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
-            return descriptor, path
-        os.close(descriptor)
-        with contextlib.suppress(OSError):  # removed, or Windows forbids it
-            path.unlink()
-    raise BlockingIOError(errno.EAGAIN, "Other exports remove every file that is begun")
-
-
-def _is_there(path: Path, descriptor: int) -> bool:
-    now = _stat(path)
-    return now is not None and os.path.samestat(now, os.fstat(descriptor))
-
-
-def _stem(destination: Path) -> str:
-    """Return the beginning of the names of the parts of `destination`."""
-    longest = _name_max(destination.parent) - len(".") - RANDOM - len(".part") - len(".journal")
-    stem = f".{destination.name}"
-    if len(os.fsencode(stem)) <= longest:
-        return stem
-    return f".{hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:32]}"
-
-
-def _sync_folder(folder: Path) -> None:
-    if sys.platform == "win32":
-        return  # Windows cannot open a folder
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems cannot
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,8 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import DestinationBusyError
-from progresswidget.export.destination import journal_path, remove_stale
 from progresswidget.export.lease import holding
+from progresswidget.export.parts import journal_path, remove_stale
 
 if TYPE_CHECKING:
     from pathlib import Path

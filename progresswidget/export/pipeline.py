@@ -15,16 +15,10 @@ from progresswidget.errors import (
     ProgressWidgetError,
 )
 from progresswidget.export import finished, journal, leftovers
-from progresswidget.export.destination import (
-    check,
-    explain,
-    is_part,
-    journal_path,
-    locate,
-    remove_stale,
-)
+from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.formats import AGE, Format, find_format
 from progresswidget.export.lease import Lease, holding
+from progresswidget.export.parts import is_part, journal_path, remove_stale
 from progresswidget.export.reading import call
 from progresswidget.export.result import Result
 from progresswidget.export.resume import Damaged, Earlier, key_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from progresswidget.export.destination import Growing
+    from progresswidget.export.parts import Growing
 
 
 def _go_on() -> None:

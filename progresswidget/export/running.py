@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import ColumnError, ProgressWidgetError, SourceError
 from progresswidget.export import journal
-from progresswidget.export.destination import create_part, reopen_part
 from progresswidget.export.digest import chain
 from progresswidget.export.lease import here
 from progresswidget.export.outlet import Outlet
+from progresswidget.export.parts import create_part, reopen_part
 from progresswidget.export.reading import read_ahead
 from progresswidget.export.resume import Damaged, Verification, copy_prefix, write_at
 from progresswidget.export.sink import Sink
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
+    from progresswidget.export.parts import Part
     from progresswidget.export.progress import Progress
     from progresswidget.export.resume import Earlier
     from progresswidget.export.sections import Section

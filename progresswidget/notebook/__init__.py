@@ -24,7 +24,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import UnsupportedFormatError
-from progresswidget.export.destination import check, explain, locate, open_part
+from progresswidget.export.destination import check, explain, locate
+from progresswidget.export.parts import open_part
 from progresswidget.notebook.document import read
 
 if TYPE_CHECKING:

@@ -15,13 +15,9 @@ from progresswidget.errors import (
     TransferError,
 )
 from progresswidget.export import finished
-from progresswidget.export.destination import (
-    check,
-    explain,
-    journal_path,
-    locate,
-)
+from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.lease import holding
+from progresswidget.export.parts import journal_path
 from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, fetched, journal
 from progresswidget.transfer.asking import (
@@ -45,8 +41,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
-    from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
+    from progresswidget.export.parts import Part
     from progresswidget.export.progress import Progress
     from progresswidget.transfer.representation import Representation
     from progresswidget.transfer.session import Server

@@ -11,8 +11,8 @@ from progresswidget.errors import (
     ExportCancelledError,
     LeaseLostError,
 )
-from progresswidget.export.destination import create_part, is_part, remove_stale, reopen_part
 from progresswidget.export.lease import here
+from progresswidget.export.parts import create_part, is_part, remove_stale, reopen_part
 from progresswidget.transfer import address, journal
 from progresswidget.transfer.pieces import Pieces
 from progresswidget.transfer.receiving import StartOver
@@ -20,8 +20,8 @@ from progresswidget.transfer.receiving import StartOver
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from progresswidget.export.destination import Part
     from progresswidget.export.lease import Lease
+    from progresswidget.export.parts import Part
     from progresswidget.export.progress import Progress
     from progresswidget.transfer.asking import Attempt
     from progresswidget.transfer.representation import Representation

@@ -18,8 +18,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.destination import journal_path
 from progresswidget.export.journal import MAX_BYTES, append, repair
+from progresswidget.export.parts import journal_path
 from progresswidget.transfer.pieces import Pieces
 from progresswidget.transfer.representation import Representation
 

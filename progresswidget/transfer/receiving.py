@@ -19,7 +19,7 @@ from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.wire import LARGEST, SMALL, Readable, Stride, body_of, timed
 
 if TYPE_CHECKING:
-    from progresswidget.export.destination import Part
+    from progresswidget.export.parts import Part
     from progresswidget.export.progress import Progress
     from progresswidget.export.trail import Trail
     from progresswidget.transfer.pieces import Claim, Pieces

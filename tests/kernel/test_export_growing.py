@@ -11,8 +11,8 @@ import pytest
 
 from progresswidget import protocol
 from progresswidget.errors import ExportCancelledError
-from progresswidget.export.destination import create_part
 from progresswidget.export.formats import FORMATS, find_format
+from progresswidget.export.parts import create_part
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 

@@ -24,7 +24,7 @@ from pyarrow import orc
 
 from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
 from progresswidget.export import finished, journal
-from progresswidget.export.destination import journal_path
+from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.export.writers.csv import CsvWriter

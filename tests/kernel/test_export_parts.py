@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from progresswidget.export.parts import open_part, remove_stale
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_parts_of_the_living_stay_and_parts_of_the_dead_go(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    dead = tmp_path / ".a.csv.00000000.part"
+    dead.write_text("half")
+    others = [
+        tmp_path / ".b.csv.00000000.part",
+        tmp_path / ".a.csv.zzzzzzzz.part",
+        tmp_path / ".a.csv.bak",
+        tmp_path / ".a.csv.b.csv.00000000.part",
+    ]
+    for other in others:
+        other.write_text("not ours")
+    with open_part(path) as living:
+        remove_stale(path)
+        assert living.path.exists()
+        assert not dead.exists()
+        with open_part(path) as second:
+            assert living.path.exists()
+            assert second.path != living.path
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+
+
+def test_a_part_held_by_another_process_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    part = tmp_path / ".a.csv.00000000.part"
+    code = "import fcntl,sys; f=open(sys.argv[1],'w'); fcntl.flock(f,2); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(part)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        remove_stale(path)
+        assert part.exists()
+        holder.send_signal(signal.SIGKILL)
+    remove_stale(path)
+    assert not part.exists()
+
+
+def test_links_with_the_name_of_a_part_are_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    link = tmp_path / ".a.csv.00000000.part"
+    link.symlink_to(victim)
+    remove_stale(tmp_path / "a.csv")
+    assert victim.read_text() == "precious"
+    assert link.is_symlink()
+
+
+def test_a_new_part_is_locked(tmp_path: Path) -> None:
+    with (
+        open_part(tmp_path / "a.csv") as part,
+        part.path.open() as again,
+        pytest.raises(BlockingIOError),
+    ):
+        fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("moment", ["locked", "removed"])
+def test_a_part_that_another_export_takes_for_dead_is_replaced(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other one comes between our `open` and our lock.
+    real, others = fcntl.flock, []
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not others:
+            (path,) = tmp_path.iterdir()
+            others.append(os.open(path, os.O_RDWR))
+            real(others[0], operation)
+            if moment == "removed":
+                path.unlink()
+                real(others[0], fcntl.LOCK_UN)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with open_part(tmp_path / "a.csv") as part:
+        for other in others:  # it is done now, and finds nothing to remove, or removes our first
+            os.close(other)
+        remove_stale(tmp_path / "a.csv")
+        assert list(tmp_path.iterdir()) == [part.path]
+        part.publish(overwrite=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.csv"]
+
+
+def test_a_file_system_without_locks_will_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, f"No locks available {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with open_part(tmp_path / "a.csv") as part:
+        remove_stale(tmp_path / "a.csv")
+        part.publish(overwrite=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.csv"]
+
+
+def test_locks_that_are_never_ours_end_in_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise BlockingIOError(errno.EAGAIN, f"held {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(BlockingIOError), open_part(tmp_path / "a.csv"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unpublished_part_is_removed_and_its_descriptor_closed(tmp_path: Path) -> None:
+    with open_part(tmp_path / "a.csv") as part:
+        descriptor = part.descriptor
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
+        os.fstat(descriptor)
