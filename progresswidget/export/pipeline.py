@@ -15,14 +15,15 @@ from progresswidget.errors import (
     ProgressWidgetError,
 )
 from progresswidget.export import finished, journal, leftovers
+from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.formats import AGE, Format, find_format
 from progresswidget.export.lease import Lease, holding
 from progresswidget.export.parts import is_part, journal_path, remove_stale
 from progresswidget.export.reading import call
 from progresswidget.export.result import Result
-from progresswidget.export.resume import Damaged, Earlier, key_of
-from progresswidget.export.running import Run, StartOver, blaming_the_source
+from progresswidget.export.resume import Damaged, Earlier, StartOver, key_of
+from progresswidget.export.running import Run
 from progresswidget.export.sections import find_sections
 from progresswidget.export.sources import once
 from progresswidget.export.sources.deferred import is_deferred, produce

@@ -30,6 +30,10 @@ CHUNK: Final = 8 * 2**20
 ENGINES: Final = ("progresswidget", "polars", "pyarrow", "isal", "reportlab", "python-docx")
 
 
+class StartOver(Exception):  # noqa: N818 - never seen outside
+    """The file cannot be continued from where it differs, so all of it is written."""
+
+
 class Damaged(Exception):  # noqa: N818 - never seen outside
     """The bytes of a unit are not what the journal says.
 

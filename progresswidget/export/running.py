@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from concurrent.futures import wait
-from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING
 
-from progresswidget.errors import ColumnError, ProgressWidgetError, SourceError
 from progresswidget.export import journal
+from progresswidget.export.blame import blaming_the_values
+from progresswidget.export.contents import Contents
 from progresswidget.export.digest import chain
 from progresswidget.export.lease import here
 from progresswidget.export.outlet import Outlet
 from progresswidget.export.parts import create_part, reopen_part
-from progresswidget.export.reading import read_ahead
-from progresswidget.export.resume import Damaged, Verification, copy_prefix, write_at
+from progresswidget.export.resume import Damaged, StartOver, Verification, copy_prefix, write_at
 from progresswidget.export.sink import Sink
-from progresswidget.export.sources import Source, once, reason
-from progresswidget.export.units import LOOK, Comparing, encode_sections, group
+from progresswidget.export.sources import Source
+from progresswidget.export.units import LOOK, Comparing
 from progresswidget.export.writers import Placed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from progresswidget.export.lease import Lease
@@ -30,15 +30,8 @@ if TYPE_CHECKING:
     from progresswidget.export.sections import Section
     from progresswidget.export.sink import Filter
     from progresswidget.export.trail import Trail
-    from progresswidget.export.units import Payload, Unit
+    from progresswidget.export.units import Unit
     from progresswidget.export.writers import Piece, Writer
-
-CHUNK = 8 * 2**20
-"""Bytes of a unit of a section that is no table."""
-
-
-class StartOver(Exception):  # noqa: N818 - never seen outside
-    """The file cannot be continued from where it differs, so all of it is written."""
 
 
 class Run:
@@ -87,6 +80,9 @@ class Run:
         self._progress, self._phase, self._filter = progress, phase, filter
         self._sink: Sink | None = None
         self._comparing = Comparing(on=bool(earlier.records))
+        self._contents = Contents(
+            sections, writer, earlier, progress, self._comparing if key else None
+        )
         self._verification: Verification | None = None
         self._placed: list[Placed] = []
         self._small: list[tuple[int, Piece]] = []
@@ -112,7 +108,7 @@ class Run:
             if any(section.content.once for section in self._sections):
                 self._check_part(len(earlier.records))
         try:
-            with self._blaming_the_values():
+            with blaming_the_values(progress):
                 return self._fill()
         finally:
             if self._sink is not None:
@@ -127,7 +123,7 @@ class Run:
         if not self._comparing.on:
             self._write_from_here()
         self._add(writer.head())
-        with closing(self._by_section()) as sections:
+        with closing(self._contents.by_section()) as sections:
             for index, units in sections:
                 self._begin(index)
                 first = len(self._placed)
@@ -149,21 +145,6 @@ class Run:
         if writer.writes_itself:
             writer.close()
         return self._sink.finish(written_by_others=writer.writes_itself)
-
-    @contextmanager
-    def _blaming_the_values(self) -> Iterator[None]:
-        """Turn what an engine raises for a value that was not foreseen into a `ColumnError`."""
-        try:
-            yield
-        except (ProgressWidgetError, OSError, MemoryError, StartOver, Damaged, AssertionError):
-            raise
-        except BaseException as error:
-            if not (isinstance(error, Exception) or is_panic(error)):
-                raise
-            raise ColumnError(
-                f"A value from row {self._progress.rows:,} on cannot be written: {reason(error)}",
-                "Change the type of its column, or leave the column out.",
-            ) from error
 
     def _begin(self, section: int) -> None:
         if self._writer.writes_itself and self._comparing.on:
@@ -312,106 +293,3 @@ class Run:
         self._progress.bytes = size
         if self._progress.part is not None:
             self._progress.part.size = size
-
-    # --- what is read -------------------------------------------------------------------------
-
-    def _by_section(self) -> Generator[tuple[int, Iterator[Unit]], None, None]:
-        """Yield each section's units; where the writer can, those of the next are begun early."""
-        every = range(len(self._sections))
-        if not self._writer.ahead:
-            for index in every:
-                with closing(self._units([index])) as units:
-                    yield index, units
-            return
-        with closing(self._units(every)) as units:
-            waiting = [next(units, None)]
-            for index in every:
-                yield index, _of_section(index, waiting, units)
-
-    def _units(self, indices: Iterable[int]) -> Generator[Unit, None, None]:
-        comparing = self._comparing if self._key else None
-        sections = ((index, self._payloads(index)) for index in indices)
-        return encode_sections(sections, self._writer, self._progress.checkpoint, comparing)
-
-    def _payloads(self, index: int) -> Iterable[Payload]:
-        writer, section = self._writer, self._sections[index]
-        content = section.content
-        if isinstance(content, Source):
-            return group(
-                self._read(content.batches, section),
-                writer.unit_rows,
-                writer.unit_bytes,
-                patience=writer.unit_patience,
-                least=writer.least_rows,
-                known=self.earlier.rows_of(index),
-            )
-        return _chunks(self._read(content.chunks, section))
-
-    def _read(
-        self, begin: Callable[[], Generator[Any, None, None]], section: Section
-    ) -> Iterator[Any]:
-        with blaming_the_source():
-            items = begin()
-
-        def read() -> Generator[Any, None, None]:
-            with closing(items):
-                if section.content.once:
-                    once.start(section.frame)
-                while True:
-                    with blaming_the_source():
-                        item = next(items, None)
-                    if item is None:
-                        break
-                    if isinstance(section.content, Source):
-                        self._progress.read += item.num_rows
-                    yield item
-                with blaming_the_source():
-                    section.content.check()
-
-        self._progress.checkpoint()
-        for item in read_ahead(read, self._progress.checkpoint):
-            yield item
-            self._progress.checkpoint()
-
-
-def _of_section(
-    index: int, waiting: list[Unit | None], units: Iterator[Unit]
-) -> Generator[Unit, None, None]:
-    """Yield the units of a section; the first of the next one stays in `waiting`."""
-    while (unit := waiting[0]) is not None and unit.section == index:
-        waiting[0] = None
-        yield unit
-        del unit
-        waiting[0] = next(units, None)  # only now: what is done must not wait for a slow source
-
-
-def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut and join bytes to chunks of one size, so that a second reading cuts them alike."""
-    held = bytearray()
-    for piece in pieces:
-        held += piece
-        while len(held) >= CHUNK:
-            yield bytes(held[:CHUNK])
-            del held[:CHUNK]
-    if held:
-        yield bytes(held)
-
-
-def is_panic(error: BaseException) -> bool:
-    """Say whether an error is a bug in polars, which surfaces as what is no `Exception`."""
-    return type(error).__name__ == "PanicException"
-
-
-@contextmanager
-def blaming_the_source() -> Iterator[None]:
-    """Turn what the user's frame raises into a `SourceError`."""
-    try:
-        yield
-    except (ProgressWidgetError, MemoryError):
-        raise
-    except Exception as error:
-        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
-    except BaseException as error:
-        if not is_panic(error):
-            raise
-        raise SourceError(f"The frame failed while it was read: {reason(error)}") from error
