@@ -1,8 +1,8 @@
 """The wire contract between kernel, server and browser.
 
 Standard library only, and without I/O: the server, the kernel and the tests all import this one
-module, and `js/src/protocol.ts` is its twin. The frames in `tests/data/protocol/` hold the two
-together.
+module, and `js/src/protocol.ts` with `record.ts` and `frames.ts` is its twin. The frames in
+`tests/data/protocol/` hold the two together.
 
 Two exchanges are described here:
 

@@ -1,7 +1,8 @@
 /** What the buttons do: each answers with the new record, or with words for the person. */
 
 import { offer, probe } from './browser_download';
-import { type Action, decodeRecord, isTerminal, type JobRecord } from './protocol';
+import { type Action, isTerminal, type JobRecord } from './protocol';
+import { decodeRecord } from './record';
 import { problemCode, type Server } from './server';
 
 /** Why something did not work; `key` names the sentence, `detail` is the server's own. */

@@ -1,6 +1,8 @@
 /** A progresswidget server as a page sees it: its address, its requests, its channel. */
 
-import { decodeRecord, type JobRecord, MalformedError, SUBPROTOCOL } from './protocol';
+import { MalformedError } from './fields';
+import { type JobRecord, SUBPROTOCOL } from './protocol';
+import { decodeRecord } from './record';
 import { type Channel, type Environment, type Health, sharedChannel } from './socket';
 
 export interface Server {

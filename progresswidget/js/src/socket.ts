@@ -6,6 +6,8 @@
  */
 
 import { Backoff } from './backoff';
+import { MalformedError } from './fields';
+import { decodeServerFrame, encodePing, encodeSubscribe, encodeUnsubscribe } from './frames';
 import {
   CLOSE_FORBIDDEN,
   CLOSE_LOGIN,
@@ -13,11 +15,6 @@ import {
   CLOSE_STOP_FROM,
   CLOSE_STOP_TO,
   CLOSE_VERSION,
-  decodeServerFrame,
-  encodePing,
-  encodeSubscribe,
-  encodeUnsubscribe,
-  MalformedError,
   type ServerError,
   type ServerMessage,
   type TransferRecord,

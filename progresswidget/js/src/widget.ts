@@ -3,7 +3,8 @@
 import type { AnyModel } from '@anywidget/types';
 import { messagesFor } from './i18n';
 import { Job } from './job';
-import { decodeSnapshot, isTaskId } from './protocol';
+import { isTaskId } from './protocol';
+import { decodeSnapshot } from './record';
 import { channelOf, fetchJob, serverOfPage } from './server';
 import { adoptStyle } from './stylesheet';
 

@@ -1,13 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import {
-  decodeServerFrame,
-  decodeSnapshot,
-  encodePing,
-  encodeSubscribe,
-  encodeUnsubscribe,
-  MalformedError,
-} from '../src/protocol';
+import { MalformedError } from '../src/fields';
+import { decodeServerFrame, encodePing, encodeSubscribe, encodeUnsubscribe } from '../src/frames';
+import { decodeSnapshot } from '../src/record';
 import { DONE, record, TASK } from './records';
 
 interface Golden {

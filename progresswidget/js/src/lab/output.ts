@@ -2,7 +2,8 @@
 
 import type { IDisplayData } from '@jupyterlab/nbformat';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { decodeSnapshot, isTaskId, JOB_MIMETYPE, type JobRecord } from '../protocol';
+import { isTaskId, JOB_MIMETYPE, type JobRecord } from '../protocol';
+import { decodeSnapshot } from '../record';
 
 export interface JobMetadata {
   readonly taskId: string;
