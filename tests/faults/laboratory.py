@@ -112,6 +112,8 @@ class Server:
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     secret: str = ""
+    pids: list[int] = field(default_factory=list)
+    """Of all processes so far, in order."""
 
     def __post_init__(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -191,6 +193,7 @@ class Server:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=output, env=self._environment()
             )
+        self.pids.append(self.pid)
         try:
             eventually(self._answers, within=START_LIMIT, what="the start of the server")
         except AssertionError:

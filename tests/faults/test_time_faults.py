@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import programs
@@ -15,8 +16,7 @@ from page import Page
 from uploading import Uploader, answer_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from laboratory import Server
 
@@ -69,6 +69,24 @@ class WallClock:
         return abs(parsedate_to_datetime(date).timestamp() - time.time() - self.ahead) < HOUR / 4
 
 
+@pytest.fixture
+def living_by(own: Callable[..., Server]) -> Iterator[Callable[[WallClock], Server]]:
+    """Start a server of the test's own that lives by a clock."""
+    servers: list[Server] = []
+
+    def start(clock: WallClock) -> Server:
+        servers.append(own(environment=clock.environment, settings=SHORT))
+        return servers[-1].start()
+
+    yield start
+    for server in servers:
+        server.close()
+        for pid in server.pids:
+            # The library removes them itself, but not where the process was killed.
+            for path in Path("/dev/shm").glob(f"*faketime_*_{pid}"):
+                path.unlink()
+
+
 class Reader:
     """A page that reads all the time, as a browser does, and keeps what it was told of a job."""
 
@@ -100,10 +118,10 @@ class Reader:
 
 
 def test_row_59_a_clock_that_jumps_ends_nothing(
-    own: Callable[..., Server], tmp_path: Path, repetitions: Callable[[int, int], int]
+    living_by: Callable[[WallClock], Server], tmp_path: Path, repetitions: Callable[[int, int], int]
 ) -> None:
     clock = WallClock(tmp_path / "clock")
-    server = own(environment=clock.environment, settings=SHORT).start()
+    server = living_by(clock)
     baseline = Baseline(server)
     tus = Uploader(server)
     (server.root / "export.bin").write_bytes(CONTENT)
@@ -158,10 +176,10 @@ def test_row_59_a_clock_that_jumps_ends_nothing(
 @pytest.mark.faults
 @pytest.mark.parametrize("ahead", [HOUR, -HOUR], ids=["forward", "backward"])
 def test_row_59_nor_does_it_before_a_restart(
-    own: Callable[..., Server], tmp_path: Path, ahead: int
+    living_by: Callable[[WallClock], Server], tmp_path: Path, ahead: int
 ) -> None:
     clock = WallClock(tmp_path / "clock")
-    server = own(environment=clock.environment, settings=SHORT).start()
+    server = living_by(clock)
     tus = Uploader(server)
     report = make_report(rows=0)
     server.report(report)

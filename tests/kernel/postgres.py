@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests: found, installed where there is none, and run on its own data.
 
-Run as a script it makes sure that there is one. The tests start a `Server`.
+Run as a script it makes sure that there is one. The tests start a `Server`; its guard is this
+script again, with the folders of the programs and of the data.
 """
 
 from __future__ import annotations
@@ -42,47 +43,77 @@ def install() -> None:
 
 
 class Server:
-    """A server with its data in a folder; it listens on the loopback only."""
+    """A server with its data in a folder; it listens on the loopback only.
+
+    It is a daemon and would outlive tests that are killed, so a guard waits for their end.
+    """
 
     def __init__(self, programs: Path, folder: Path) -> None:
         self._programs = programs
         self._folder = folder
         self._data = folder / "data"
+        self._guard: subprocess.Popen[bytes] | None = None
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = int(free.getsockname()[1])
         self.uri = f"postgresql://{USER}:{URI_PASSWORD}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:
+        # In a session of its own: what ends the tests by their group must not end the guard.
+        self._guard = subprocess.Popen(
+            [sys.executable, __file__, self._programs, self._folder],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
         secret = self._folder / "password"
         secret.write_text(PASSWORD)
         if os.geteuid() == 0:  # the server refuses to run as root
             for path in (self._folder, secret):
                 shutil.chown(path, "postgres")
         initdb = ["-D", self._data, "-A", "scram-sha-256", "-U", USER, "--no-sync", "-E", "UTF8"]
-        self._run("initdb", *initdb, "--locale=C", f"--pwfile={secret}")
+        _run(self._programs, self._folder, "initdb", *initdb, "--locale=C", f"--pwfile={secret}")
         settings = f"-p {self.port} -c listen_addresses=127.0.0.1 -c fsync=off"
         settings += " -c unix_socket_directories=''"
+        # In the folder of the data, which goes whatever ends the server: not in /dev/shm.
+        settings += " -c dynamic_shared_memory_type=mmap"
         log = self._folder / "log"
-        self._run("pg_ctl", "-D", self._data, "-w", "-l", log, "-o", settings, "start")
+        begin = ["-D", self._data, "-w", "-l", log, "-o", settings, "start"]
+        _run(self._programs, self._folder, "pg_ctl", *begin)
 
     def stop(self) -> None:
-        if self._data.exists():
-            self._run("pg_ctl", "-D", self._data, "-w", "-m", "immediate", "stop")
+        """Stop it, and remove its folder."""
+        if self._guard is not None:
+            # A word, and not only the end of it: a forked child may hold the pipe as well.
+            self._guard.communicate(b"\n")
+            assert self._guard.returncode == 0
+            self._guard = None
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        command: list[str | Path] = [self._programs / program, *arguments]
-        if os.geteuid() == 0:
-            command = ["runuser", "-u", "postgres", "--", *command]
-        log = self._folder / f"{program}.out"
-        with log.open("w") as output:
-            done = subprocess.run(
-                command, cwd="/", stdout=output, stderr=subprocess.STDOUT, check=False
-            )
-        assert done.returncode == 0, log.read_text()
+
+def guard(programs: Path, folder: Path) -> None:
+    """Wait for the end of the tests, whatever it was, and leave nothing of the server behind."""
+    sys.stdin.readline()
+    data = folder / "data"
+    if (data / "postmaster.pid").exists():
+        _run(programs, folder, "pg_ctl", "-D", data, "-w", "-m", "fast", "stop")
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(programs: Path, folder: Path, program: str, *arguments: str | Path) -> None:
+    command: list[str | Path] = [programs / program, *arguments]
+    if os.geteuid() == 0:
+        command = ["runuser", "-u", "postgres", "--", *command]
+    log = folder / f"{program}.out"
+    with log.open("w") as output:
+        done = subprocess.run(
+            command, cwd="/", stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    assert done.returncode == 0, log.read_text()
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        guard(Path(sys.argv[1]), Path(sys.argv[2]))
+        sys.exit()
     if find() is None:
         install()
     path = find()
