@@ -24,6 +24,8 @@ SETTLING: Final = 0.5
 SETTLING_SHARE: Final = 0.5
 SHORTEST_SETTLING: Final = 1.0
 """It is at most this share of the remaining time, to be right before the end, but not less."""
+PATIENCE: Final = 1.0
+"""Seconds without a row from which on a remaining time may be called wrong."""
 
 
 class Meter:
@@ -38,7 +40,8 @@ class Meter:
     it is overdue, and then as if it came just now: the rate sinks, but not between any two steps.
 
     The remaining time runs down like a clock and is only drawn towards the newest estimate, so
-    that it settles instead of jumping. Paused time counts nowhere.
+    that it settles instead of jumping. It is unknown again once nothing has come for longer than
+    all the rest should have taken. Paused time counts nowhere.
 
     Parameters
     ----------
@@ -63,6 +66,7 @@ class Meter:
         self._observed = 0.0
         self._steps = 0
         self._eta: float | None = None
+        self._promised = 0.0
 
     def feed(self, now: float, rows: int, reused: int = 0) -> None:
         """Observe that `rows` rows are done in all at the time `now`.
@@ -129,10 +133,12 @@ class Meter:
 
     @property
     def eta(self) -> float | None:
-        """Seconds of work that remain; None while unknown, for instance during the warm-up."""
-        if self.total is not None and self.rows >= self.total:
-            return 0.0
-        return self._eta
+        """Seconds of work that remain; None while unknown: during the warm-up, and in a stall."""
+        complete = self.total is not None and self.rows >= self.total
+        promised = 0.0 if complete else self._promised
+        if self._waited > max(self._usual_wait(), promised, PATIENCE):
+            return None
+        return 0.0 if complete else self._eta
 
     def _advance(self, now: float) -> float:
         seconds = max(now - self._last, 0.0)
@@ -180,7 +186,7 @@ class Meter:
             return
         estimate = self._estimate(self.total, rate)
         if self._eta is None:
-            self._eta = estimate
+            self._eta = self._promised = estimate
             return
         shown = max(self._eta - seconds, 0.0)
         longest = self._bounded_memory() * SETTLING
@@ -188,6 +194,8 @@ class Meter:
         drawn = -math.expm1(-seconds / time_constant)
         # A factor and not a difference is made up for: twice too long is as wrong as half.
         self._eta = math.expm1(math.log1p(shown) * (1 - drawn) + math.log1p(estimate) * drawn)
+        if not self._waited:
+            self._promised = self._eta
 
     def _warm(self) -> bool:
         """Say whether there is enough to go by: the first step alone has the start in it."""

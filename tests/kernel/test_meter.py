@@ -189,3 +189,28 @@ def test_a_throttle_never_lets_two_through_within_an_interval(
     passed = [now for now in sorted(times) if throttle.ready(now)]
     assert all(b >= a + interval for a, b in pairwise(passed))
     assert not times or passed[0] == min(times)
+
+
+@pytest.mark.parametrize("done", [30, 95, 100])
+def test_a_stall_for_longer_than_all_the_rest_should_take_leaves_it_unknown(done: int) -> None:
+    meter = Meter(0.0, total=100)
+    for step in range(1, done + 1):
+        meter.feed(step / 50, step)
+    told = []
+    for wait in range(1, 100):
+        meter.feed(done / 50 + wait / 10, done)
+        told.append(meter.eta)
+    left = (100 - done) / 50
+    assert told[15 + int(left * 10) :] == [None] * (84 - int(left * 10))
+    meter.feed(done / 50 + 10, done + 1)
+    assert meter.eta is not None
+    assert meter.eta > 0 or done >= 99
+
+
+def test_a_step_that_is_due_later_than_the_end_is_no_stall() -> None:
+    meter = Meter(0.0, total=100)
+    for step in range(1, 10):
+        meter.feed(step * 5, step * 10)
+    for wait in range(1, 50):
+        meter.feed(45 + wait / 10, 90)
+        assert meter.eta is not None
