@@ -27,11 +27,12 @@ VERSION = 1
 
 def receipt_text(job: Job) -> str:
     """Return the one line that says what was exported; the same for the same data."""
-    return texts.worded(texts.saved_table(), "receipt", job.kind).format(
+    table = texts.saved_table()
+    return texts.worded(table, "receipt", job.kind).format(
         name=job.path.name,
         size=texts.size(job.bytes),
-        rows=texts.count(job.rows),
-        columns=texts.count(job.columns),
+        rows=texts.counted(table, "rows", job.rows),
+        columns=texts.counted(table, "columns", job.columns),
         format=job.format.upper(),
     )
 

@@ -532,7 +532,7 @@ class Job:
         key = "stopped" if self._outcome is None else "stopped_late"
         text = texts.worded(texts.terminal_table(), key, self._kind)
         again = self._how_to_go_on(texts.terminal_table())
-        rows = texts.amount(self._kind)(self.rows)
+        rows = texts.amount(texts.terminal_table(), self._kind, self.rows)
         return ExportInterrupted(text.format(rows=rows, name=self._name, again=again))
 
     def _how_to_go_on(self, table: texts.Table) -> str:

@@ -47,7 +47,8 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
     state = report["status"] if report["status"] != "running" else report["phase"]
     parts = _amounts(report, table)
     if report["rate"] is not None and not ended:
-        parts.append(_rate(report, table))
+        amount = texts.amount(table, report["kind"], report["rate"])
+        parts.append(table["rate"].format(amount=amount))
     if report["eta"] is not None and not ended:
         parts.append(table["left"].format(time=texts.duration(report["eta"])))
     if ended:
@@ -64,24 +65,13 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
 
 
 def _amounts(report: Json, table: texts.Table) -> list[str]:
-    done, total = report["rows"], report["total"]
-    some = total is not None and done != total
-    if report["kind"] != "export":  # its rows are bytes
-        size = texts.size(done)
-        return [table["size_of"].format(size=size, total=texts.size(total)) if some else size]
-    rows = texts.count(done)
-    text = (
-        table["rows_of"].format(rows=rows, total=texts.count(total))
-        if some
-        else table["rows"].format(rows=rows)
-    )
-    return [text, texts.size(report["bytes"])]
-
-
-def _rate(report: Json, table: texts.Table) -> str:
-    if report["kind"] != "export":
-        return table["speed"].format(size=texts.size(report["rate"]))
-    return table["rate"].format(rate=texts.count(report["rate"]))
+    kind, done, total = report["kind"], report["rows"], report["total"]
+    text = texts.amount(table, kind, done)
+    if total is not None and done != total:
+        part = texts.count(done) if kind == "export" else text
+        text = table["part_of"].format(part=part, total=texts.amount(table, kind, total))
+    # The rows of a transfer are its bytes.
+    return [text, texts.size(report["bytes"])] if kind == "export" else [text]
 
 
 class TextBar:

@@ -8,10 +8,7 @@ machine and nbval can compare it; what goes to a terminal follows the locale.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final, TypeAlias
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
 
 Table: TypeAlias = dict[str, str]
 
@@ -21,7 +18,7 @@ ENGLISH: Final[Table] = {
     "title": "Export to {name}",
     "title download": "Download of {name}",
     "title upload": "Upload of {name}",
-    "receipt": "{name}: {rows} rows × {columns} columns, {format}",
+    "receipt": "{name}: {rows} × {columns}, {format}",
     "receipt download": "{name}: {size} received",
     "receipt upload": "{name}: {size} sent",
     "queued": "waiting",
@@ -41,25 +38,23 @@ ENGLISH: Final[Table] = {
     "failed": "failed",
     "cancelled": "cancelled",
     "interrupted": "interrupted",
-    "rows": "{rows} rows",
-    "rows_of": "{rows} of {total} rows",
-    "size_of": "{size} of {total}",
-    "rate": "{rate} rows/s",
-    "speed": "{size}/s",
+    "row": "{count} row",
+    "rows": "{count} rows",
+    "column": "{count} column",
+    "columns": "{count} columns",
+    "part_of": "{part} of {total}",
+    "rate": "{amount}/s",
     "left": "{time} left",
     "took": "{time}",
     "halted": "The export to {name} was stopped.",
     "halted download": "The download of {name} was stopped.",
     "halted upload": "The upload of {name} was stopped.",
     "stopped": (
-        "Stopped after {rows} rows; {name} was not written, and no part of it was left behind. "
-        "{again}"
+        "Stopped after {rows}; {name} was not written, and no part of it was left behind. {again}"
     ),
     "stopped download": "Stopped after {rows}; {name} is not complete. {again}",
     "stopped upload": "Stopped after {rows}; {name} is not complete on the server. {again}",
-    "stopped_late": "Stopped, but {name} was complete already: {rows} rows.",
-    "stopped_late download": "Stopped, but {name} was complete already: {rows}.",
-    "stopped_late upload": "Stopped, but {name} was complete already: {rows}.",
+    "stopped_late": "Stopped, but {name} was complete already: {rows}.",
     "again": "Run the cell again to export from the beginning.",
     "again download": "Run it again: it goes on where it stopped.",
     "again upload": "Run it again: it goes on where it stopped.",
@@ -73,7 +68,7 @@ CHINESE: Final[Table] = {
     "title": "导出到 {name}",
     "title download": "下载 {name}",
     "title upload": "上传 {name}",
-    "receipt": "{name}：{rows} 行 × {columns} 列，{format}",
+    "receipt": "{name}：{rows} × {columns}，{format}",
     "receipt download": "{name}：已接收 {size}",
     "receipt upload": "{name}：已发送 {size}",
     "queued": "等待中",
@@ -93,22 +88,21 @@ CHINESE: Final[Table] = {
     "failed": "失败",
     "cancelled": "已取消",
     "interrupted": "已中断",
-    "rows": "{rows} 行",
-    "rows_of": "{rows} / {total} 行",
-    "size_of": "{size} / {total}",
-    "rate": "{rate} 行/秒",
-    "speed": "{size}/秒",
+    "row": "{count} 行",
+    "rows": "{count} 行",
+    "column": "{count} 列",
+    "columns": "{count} 列",
+    "part_of": "{part} / {total}",
+    "rate": "{amount}/秒",
     "left": "剩余 {time}",
     "took": "{time}",
     "halted": "导出到 {name} 已停止。",
     "halted download": "{name} 的下载已停止。",
     "halted upload": "{name} 的上传已停止。",
-    "stopped": "已在第 {rows} 行停止；没有写出 {name}，也没有留下残余文件。{again}",
+    "stopped": "已在 {rows} 处停止；没有写出 {name}，也没有留下残余文件。{again}",
     "stopped download": "已在 {rows} 处停止；{name} 尚不完整。{again}",
     "stopped upload": "已在 {rows} 处停止；服务器上的 {name} 尚不完整。{again}",
-    "stopped_late": "已停止，但 {name} 此前已完整写出：{rows} 行。",
-    "stopped_late download": "已停止，但 {name} 此前已完整：{rows}。",
-    "stopped_late upload": "已停止，但 {name} 此前已完整：{rows}。",
+    "stopped_late": "已停止，但 {name} 此前已完整：{rows}。",
     "again": "重新运行该单元格即可从头导出。",
     "again download": "再次运行即可从停止处继续。",
     "again upload": "再次运行即可从停止处继续。",
@@ -139,9 +133,15 @@ def worded(table: Table, key: str, kind: str) -> str:
     return table.get(f"{key} {kind}", table[key])
 
 
-def amount(kind: str) -> Callable[[float], str]:
-    """Return what writes the amounts of a kind of job: rows of an export, bytes of a transfer."""
-    return count if kind == "export" else size
+def amount(table: Table, kind: str, number: float) -> str:
+    """Return the amount of a kind of job: rows of an export, bytes of a transfer."""
+    return counted(table, "rows", number) if kind == "export" else size(number)
+
+
+def counted(table: Table, things: Literal["rows", "columns"], number: float) -> str:
+    """Return how many things there are: 336,776 rows, 1 column."""
+    key = things[:-1] if round(number) == 1 else things
+    return table[key].format(count=count(number))
 
 
 def count(number: float) -> str:

@@ -69,8 +69,8 @@ def test_a_blocking_export_shows_a_bar_and_a_receipt(kernel: Kernel) -> None:
     assert final["rows"] == 1000
     assert final["path"] == "a <b>.csv"  # a saved notebook tells nobody where its folders are
 
-    assert receipt["content"]["data"]["text/plain"] == "✓ a <b>.csv: 1,000 rows × 1 columns, CSV"
-    html = "<p>✓ <b>a &lt;b&gt;.csv</b>: 1,000 rows × 1 columns, CSV</p>"
+    assert receipt["content"]["data"]["text/plain"] == "✓ a <b>.csv: 1,000 rows × 1 column, CSV"
+    html = "<p>✓ <b>a &lt;b&gt;.csv</b>: 1,000 rows × 1 column, CSV</p>"
     assert receipt["content"]["data"]["text/html"] == html
 
 

@@ -60,6 +60,15 @@ def test_a_line_says_how_far_it_is() -> None:
     assert "writing: 500 of 1,000 rows · 2.0 kB · 100 rows/s · 5.0 s left" in line
 
 
+def test_a_single_row_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    single = report(rows=1, total=None, rate=1.0)
+    assert "writing: 1 row · 2.0 kB · 1 row/s" in draw_line(single)
+    assert "writing: 0 of 1 row ·" in draw_line(report(rows=0, total=1))
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "zh")
+    assert "正在写入: 1 行 · 2.0 kB · 1 行/秒" in draw_line(single)
+    assert "正在写入: 0 / 1 行 ·" in draw_line(report(rows=0, total=1))
+
+
 def test_a_transfer_is_told_in_bytes() -> None:
     moving = report(kind="download", phase="receiving", rows=5_000_000, total=10_000_000, rate=2e6)
     assert draw_line(moving).endswith("receiving: 5.0 MB of 10.0 MB · 2.0 MB/s · 5.0 s left")

@@ -65,3 +65,20 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_counts() -> None:
     assert texts.count(336776) == "336,776"
+
+
+@pytest.mark.parametrize(
+    ("number", "english", "chinese"),
+    [
+        (0, "0 rows", "0 行"),
+        (1, "1 row", "1 行"),
+        (1.4, "1 row", "1 行"),
+        (2e3, "2,000 rows", "2,000 行"),
+    ],
+)
+def test_one_is_no_plural(number: float, english: str, chinese: str) -> None:
+    assert texts.counted(texts.ENGLISH, "rows", number) == english
+    assert texts.counted(texts.CHINESE, "rows", number) == chinese
+    assert texts.amount(texts.ENGLISH, "export", number) == english
+    assert texts.counted(texts.ENGLISH, "columns", 1) == "1 column"
+    assert texts.counted(texts.CHINESE, "columns", 1) == "1 列"

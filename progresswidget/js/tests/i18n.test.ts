@@ -50,6 +50,17 @@ describe('the tables', () => {
   });
 });
 
+describe('a single row', () => {
+  it('is no plural', () => {
+    expect(ENGLISH.rows('1')).toBe('1 row');
+    expect(ENGLISH.rows('0')).toBe('0 rows');
+    expect(ENGLISH.rowsOf('0', '1')).toBe('0 of 1 row');
+    expect(ENGLISH.rowsOf('1', '21')).toBe('1 of 21 rows');
+    expect(ENGLISH.rate('1')).toBe('1 row/s');
+    expect(CHINESE.rows('1')).toBe('1 行');
+  });
+});
+
 describe('the error of a job', () => {
   it('is said in the language of the page where its code is known', () => {
     const error = { code: 'kernel-died', message: 'The kernel died.', hint: '' };

@@ -5,6 +5,9 @@ import type { Messages } from './messages';
 const RUN_AGAIN = 'Run the cell again to export from the beginning.';
 const RUN_ON = 'Run the cell again: it goes on after what is whole already.';
 
+/** Of a count as it is written. */
+const rowWord = (count: string) => (count === '1' ? 'row' : 'rows');
+
 export const ENGLISH: Messages = {
   locale: 'en',
   label: (name, kind) =>
@@ -52,10 +55,10 @@ export const ENGLISH: Messages = {
     follow: 'Asking…',
     save: 'Choosing…',
   },
-  rows: (count) => `${count} rows`,
-  rowsOf: (count, total) => `${count} of ${total} rows`,
+  rows: (count) => `${count} ${rowWord(count)}`,
+  rowsOf: (count, total) => `${count} of ${total} ${rowWord(total)}`,
   reused: (count) => `${count} kept`,
-  rate: (rows) => `${rows} rows/s`,
+  rate: (rows) => `${rows} ${rowWord(rows)}/s`,
   sizeOf: (size, total) => `${size} of ${total}`,
   reusedSize: (size) => `${size} kept`,
   speed: (size) => `${size}/s`,
