@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from progresswidget.errors import TransferError
 from progresswidget.transfer import address, fetched, journal
 from progresswidget.transfer.answers import refusal
-from progresswidget.transfer.receiving import Incoming
+from progresswidget.transfer.incoming import Incoming
 from progresswidget.transfer.representation import (
     PARTIAL,
     Representation,
