@@ -16,8 +16,26 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def storable(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one row a kind
+def storable(kind: pa.DataType) -> pa.DataType:
     """Return the type under which a column is handed to an encoder, with run ends decoded."""
+    return listed(kind, storable)
+
+
+def listed(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
+    """Return a list of changed values for a view of lists; any other type as `plain` does."""
+    import pyarrow as pa
+
+    if pa.types.is_list_view(kind):
+        return pa.list_(kind.value_field.with_type(change(kind.value_type)))
+    if pa.types.is_large_list_view(kind):
+        return pa.large_list(kind.value_field.with_type(change(kind.value_type)))
+    return plain(kind, change)
+
+
+def plain(  # noqa: PLR0911 - one row a kind
+    kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]
+) -> pa.DataType:
+    """Return a type of no text views and no run ends, with changed types in it."""
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):
@@ -27,21 +45,13 @@ def storable(kind: pa.DataType) -> pa.DataType:  # noqa: PLR0911 - one row a kin
     if pa.types.is_binary_view(kind):
         return pa.large_binary()
     if pa.types.is_run_end_encoded(kind):
-        return storable(kind.value_type)
+        return change(kind.value_type)
     if pa.types.is_dictionary(kind):
-        value = storable(kind.value_type)
-        return value if pa.types.is_nested(value) else _dictionary(kind, value)
-    if pa.types.is_list_view(kind):
-        return pa.list_(kind.value_field.with_type(storable(kind.value_type)))
-    if pa.types.is_large_list_view(kind):
-        return pa.large_list(kind.value_field.with_type(storable(kind.value_type)))
-    return rebuilt(kind, storable)
-
-
-def _dictionary(kind: pa.DataType, value: pa.DataType) -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.dictionary(kind.index_type, value, kind.ordered)
+        value = change(kind.value_type)
+        if pa.types.is_nested(value):
+            return value
+        return pa.dictionary(kind.index_type, value, kind.ordered)
+    return rebuilt(kind, change)
 
 
 def decoded(kind: pa.DataType) -> pa.DataType:
