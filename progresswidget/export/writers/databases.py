@@ -1,19 +1,22 @@
-"""What SQLite and DuckDB have in common: tables and columns under names that SQL can tell apart."""
+"""What SQLite and DuckDB have in common: a file that a library writes, and names that suit SQL."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from abc import abstractmethod
+from threading import Lock
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from progresswidget.errors import ColumnError, OptionError, UnsupportedSourceError
 from progresswidget.export.options import Option
+from progresswidget.export.writers import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
-    from progresswidget.export.writers import Heading
+    from progresswidget.export.writers import Heading, Piece, Placed
 
 TABLE: Final = Option(
     "table",
@@ -23,12 +26,71 @@ TABLE: Final = Option(
 )
 
 
+class DatabaseWriter(Writer):
+    """A writer whose file is an open database, of which every section is a table.
+
+    Parameters
+    ----------
+    headings
+        The tables.
+    options
+        Values of all options of the format.
+
+    Attributes
+    ----------
+    LEFTOVERS
+        The endings of the files that the library may put next to its own.
+
+    Raises
+    ------
+    UnsupportedSourceError, OptionError
+        If a table cannot have its name.
+    """
+
+    OPTIONS = (TABLE,)
+    LEFTOVERS: ClassVar[tuple[str, ...]] = ()
+    writes_itself = True
+
+    def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
+        self._tables = [quoted(name) for name in _table_names(headings, options["table"])]
+        self._path: Path | None = None
+        self._database: Any = None
+        # A cancelled export closes the writer while a unit may still be encoded, and SQLite
+        # crashes the process if its database is closed under a running statement.
+        self._lock = Lock()
+
+    def attach(self, path: Path) -> None:
+        """Open the database."""
+        self._path = path
+        self._database = self._open(path)
+
+    @abstractmethod
+    def _open(self, path: Path) -> Any:
+        """Return a connection to the database in the file, which is there and empty."""
+
+    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+        """Close the database, which is complete then."""
+        if self._database is not None:
+            self._database.close()
+        return ()
+
+    def close(self) -> None:
+        """Let go of the file, and remove what the library may have put next to it."""
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+        if self._path is not None:
+            for ending in self.LEFTOVERS:
+                self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+
+
 def quoted(name: str) -> str:
     """Return a name as an identifier of SQL (ISO 9075-2, delimited identifier)."""
     return '"' + name.replace('"', '""') + '"'
 
 
-def table_names(headings: Sequence[Heading], wanted: str | None) -> list[str]:
+def _table_names(headings: Sequence[Heading], wanted: str | None) -> list[str]:
     """Return the name of the table of each section.
 
     Raises
@@ -106,9 +168,3 @@ def _twice(names: Sequence[str]) -> str | None:
             return name
         seen.add(name.lower())
     return None
-
-
-def remove_leftovers(path: Path, endings: Sequence[str]) -> None:
-    """Remove the files that a database library has put next to a file that it did not finish."""
-    for ending in endings:
-        path.with_name(path.name + ending).unlink(missing_ok=True)

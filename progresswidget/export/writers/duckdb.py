@@ -24,11 +24,10 @@ decimal256, dense union         refused
 from __future__ import annotations
 
 import errno
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, MissingExtraError
-from progresswidget.export.writers import Encoded, Heading, Placed, Writer, databases
+from progresswidget.export.writers import Encoded, Heading, Placed, databases
 from progresswidget.export.writers.storable import convert, no_rows, rebuilt
 
 if TYPE_CHECKING:
@@ -39,12 +38,11 @@ if TYPE_CHECKING:
 
     from progresswidget.export.writers import Piece
 
-LEFTOVERS: Final = (".wal", ".new")
 INCOMING: Final = "progresswidget_incoming"
 """The name under which DuckDB sees the batches of a unit."""
 
 
-class DuckdbWriter(Writer):
+class DuckdbWriter(databases.DatabaseWriter):
     """Insert batches into the tables of a DuckDB database.
 
     Parameters
@@ -64,34 +62,26 @@ class DuckdbWriter(Writer):
         If a table cannot have its name.
     """
 
-    OPTIONS = (databases.TABLE,)
-    writes_itself = True
+    LEFTOVERS = (".wal", ".new")
 
     unit_rows = 131_072
 
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         self._duckdb = _library()
-        self._tables = databases.table_names(headings, options["table"])
+        super().__init__(headings, options)
         self._schemas = [
             _duckdb_schema(schema) for schema in databases.table_schemas(headings, "DuckDB")
         ]
-        self._path: Path | None = None
-        self._database: Any = None
-        # A cancelled export closes the writer while a unit may still be encoded.
-        self._lock = Lock()
         self._check()
 
-    def attach(self, path: Path) -> None:
-        """Open the database."""
-        self._path = path
+    def _open(self, path: Path) -> Any:
         _new_database(self._duckdb, path)
-        self._database = self._connect(str(path))
+        return self._connect(str(path))
 
     def begin(self, section: int, offset: int) -> Sequence[Piece]:
         """Create a table."""
         nothing = no_rows(self._schemas[section])
-        name = databases.quoted(self._tables[section])
-        self._execute(f"CREATE TABLE {name} AS FROM {INCOMING}", nothing)
+        self._execute(f"CREATE TABLE {self._tables[section]} AS FROM {INCOMING}", nothing)
         return ()
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
@@ -101,10 +91,9 @@ class DuckdbWriter(Writer):
         schema = self._schemas[section]
         converted = [_converted(batch, schema) for batch in batches]
         rows = pa.Table.from_batches(converted, schema)
-        name = databases.quoted(self._tables[section])
         try:
             with self._lock:
-                self._execute(f"INSERT INTO {name} FROM {INCOMING}", rows)
+                self._execute(f"INSERT INTO {self._tables[section]} FROM {INCOMING}", rows)
         except (self._duckdb.DataError, self._duckdb.NotSupportedError) as error:
             raise ColumnError(
                 f"A value of the rows {start:,} to {start + rows.num_rows - 1:,} has no place in"
@@ -117,17 +106,7 @@ class DuckdbWriter(Writer):
         """Put everything into the one file and close it."""
         if self._database is not None:
             self._execute("CHECKPOINT")
-            self._database.close()
-        return ()
-
-    def close(self) -> None:
-        """Let go of the file, and remove what DuckDB may have put next to it."""
-        with self._lock:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
-        if self._path is not None:
-            databases.remove_leftovers(self._path, LEFTOVERS)
+        return super().tail(units, offset)
 
     def _connect(self, name: str) -> Any:
         return self._duckdb.connect(name, config={"autoinstall_known_extensions": "false"})

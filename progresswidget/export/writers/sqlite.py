@@ -23,12 +23,11 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.writers import Encoded, Heading, Placed, Writer, columns, databases
+from progresswidget.export.writers import Encoded, Heading, columns, databases
 from progresswidget.export.writers.columns_frame import blame_a_row
 from progresswidget.export.writers.storable import without_dictionary
 
@@ -44,12 +43,11 @@ if TYPE_CHECKING:
 MOST_COLUMNS: Final = 2000
 """https://sqlite.org/limits.html: SQLITE_MAX_COLUMN."""
 LARGEST: Final = 2**63 - 1
-LEFTOVERS: Final = ("-journal", "-wal", "-shm")
 # Whatever goes wrong, the file is thrown away: nothing needs to be undone in it.
 PRAGMAS: Final = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE")
 
 
-class SqliteWriter(Writer):
+class SqliteWriter(databases.DatabaseWriter):
     """Insert batches into the tables of a SQLite database.
 
     Parameters
@@ -67,14 +65,15 @@ class SqliteWriter(Writer):
         If a table cannot have its name.
     """
 
-    OPTIONS = (databases.TABLE,)
-    writes_itself = True
+    LEFTOVERS = ("-journal", "-wal", "-shm")
 
     unit_rows = 32_768
 
+    _database: sqlite3.Connection | None
+
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         refuse_polars()
-        self._tables = databases.table_names(headings, options["table"])
+        super().__init__(headings, options)
         schemas = databases.table_schemas(headings, "SQLite")
         self._columns = [[_Column(field) for field in schema] for schema in schemas]
         for schema, table in zip(schemas, self._columns, strict=True):
@@ -85,24 +84,21 @@ class SqliteWriter(Writer):
                 )
             for field, column in zip(schema, table, strict=True):
                 column.check(field.type)
-        self._path: Path | None = None
-        self._database: sqlite3.Connection | None = None
-        # A cancelled export closes the writer while a unit may still be encoded, and SQLite
-        # crashes the process if its database is closed under a running statement.
-        self._lock = Lock()
 
     def attach(self, path: Path) -> None:
         """Open the database."""
-        self._path = path
+        super().attach(path)
+        for pragma in PRAGMAS:
+            self._execute(f"PRAGMA {pragma}")
+
+    def _open(self, path: Path) -> sqlite3.Connection:
         # The pipeline has locked the file already; nobody else knows its name.
-        self._database = sqlite3.connect(
+        return sqlite3.connect(
             f"{path.absolute().as_uri()}?nolock=1",
             uri=True,
             isolation_level=None,
             check_same_thread=False,
         )
-        for pragma in PRAGMAS:
-            self._execute(f"PRAGMA {pragma}")
 
     def begin(self, section: int, offset: int) -> Sequence[Piece]:
         """Create a table."""
@@ -110,7 +106,7 @@ class SqliteWriter(Writer):
             f"{databases.quoted(column.name)} {column.declared}"
             for column in self._columns[section]
         )
-        self._execute(f"CREATE TABLE {databases.quoted(self._tables[section])} ({declared})")
+        self._execute(f"CREATE TABLE {self._tables[section]} ({declared})")
         return ()
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
@@ -118,7 +114,7 @@ class SqliteWriter(Writer):
         refuse_polars()
         table = self._columns[section]
         marks = ", ".join("?" * len(table))
-        insert = f"INSERT INTO {databases.quoted(self._tables[section])} VALUES ({marks})"  # noqa: S608 - quoted
+        insert = f"INSERT INTO {self._tables[section]} VALUES ({marks})"  # noqa: S608 - quoted
         with self._lock:
             self._execute("BEGIN")
             for batch in batches:
@@ -126,21 +122,6 @@ class SqliteWriter(Writer):
                 start += batch.num_rows
             self._execute("COMMIT")
         return Encoded(())
-
-    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
-        """Close the database, which is complete then."""
-        if self._database is not None:
-            self._database.close()
-        return ()
-
-    def close(self) -> None:
-        """Let go of the file, and remove what SQLite may have put next to it."""
-        with self._lock:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
-        if self._path is not None:
-            databases.remove_leftovers(self._path, LEFTOVERS)
 
     def _execute(self, statement: str, rows: Iterable[tuple[Any, ...]] | None = None) -> None:
         if self._database is None:
