@@ -224,6 +224,7 @@ def _export(given: argparse.Namespace) -> int:
         fields = {
             "path": str(result.path),
             "rows": result.rows,
+            "omitted": result.omitted,
             "columns": result.columns,
             "bytes": result.bytes,
             "sha256": result.sha256,

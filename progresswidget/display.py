@@ -31,7 +31,7 @@ def receipt_text(job: Job) -> str:
     return texts.worded(table, "receipt", job.kind).format(
         name=job.path.name,
         size=texts.size(job.bytes),
-        rows=texts.counted(table, "rows", job.rows),
+        rows=texts.progress(table, job.kind, job.rows, job.total),
         columns=texts.counted(table, "columns", job.columns),
         format=job.format.upper(),
     )

@@ -65,11 +65,8 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
 
 
 def _amounts(report: Json, table: texts.Table) -> list[str]:
-    kind, done, total = report["kind"], report["rows"], report["total"]
-    text = texts.amount(table, kind, done)
-    if total is not None and done != total:
-        part = texts.count(done) if kind == "export" else text
-        text = table["part_of"].format(part=part, total=texts.amount(table, kind, total))
+    kind = report["kind"]
+    text = texts.progress(table, kind, report["rows"], report["total"])
     # The rows of a transfer are its bytes.
     return [text, texts.size(report["bytes"])] if kind == "export" else [text]
 

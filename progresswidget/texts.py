@@ -138,6 +138,15 @@ def amount(table: Table, kind: str, number: float) -> str:
     return counted(table, "rows", number) if kind == "export" else size(number)
 
 
+def progress(table: Table, kind: str, done: float, total: float | None) -> str:
+    """Return how much is done, and of how much where that is known and not the same."""
+    text = amount(table, kind, done)
+    if total is None or done == total:
+        return text
+    part = count(done) if kind == "export" else text
+    return table["part_of"].format(part=part, total=amount(table, kind, total))
+
+
 def counted(table: Table, things: Literal["rows", "columns"], number: float) -> str:
     """Return how many things there are: 336,776 rows, 1 column."""
     key = things[:-1] if round(number) == 1 else things

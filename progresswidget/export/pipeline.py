@@ -191,6 +191,8 @@ class Export:
                 except Damaged as damage:
                     earlier.records = earlier.records[: damage.units]
                 run = self._attempt(earlier, lease, key, progress)
+            if run.omitted:
+                progress.total = progress.rows  # known by now, and worth to be told
             progress.checkpoint()
             progress.phase = "finishing"
             return self._publish(run, filled, lease, key, progress, started)
@@ -273,13 +275,14 @@ class Export:
         run.part.close()
         return Result(
             path=self.path,
-            rows=progress.rows,
+            rows=progress.rows - run.omitted,
             columns=self.columns,
             bytes=size,
             seconds=time.monotonic() - started,
-            reused=run.reused,
+            reused=min(run.reused, progress.rows - run.omitted),
             stat=published,
             _digest=trail.hexdigest,
+            omitted=run.omitted,
         )
 
     def _unchanged(self, run: Run, progress: Progress, started: float) -> Result:
@@ -287,13 +290,14 @@ class Export:
         digest = known.sha256
         return Result(
             path=self.path,
-            rows=progress.rows,
+            rows=progress.rows - run.omitted,
             columns=self.columns,
             bytes=known.size,
             seconds=time.monotonic() - started,
-            reused=run.reused,
+            reused=min(run.reused, progress.rows - run.omitted),
             stat=self.path.stat(),
             _digest=(lambda: digest) if digest else digest_of(self.path),
+            omitted=run.omitted,
         )
 
     def _leave(self, run: Run, lease: Lease, error: BaseException) -> None:

@@ -31,6 +31,8 @@ class Result:
         Rows that did not have to be written, because an earlier run had written the same.
     stat
         What the system said of the file right after it got its name.
+    omitted
+        Rows of the frame that are not in it: reports hold the first ones only.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Result:
     reused: int
     stat: os.stat_result = field(repr=False)
     _digest: Callable[[], str] = field(repr=False, compare=False)
+    omitted: int = 0
 
     @property
     def sha256(self) -> str:

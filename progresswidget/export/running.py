@@ -85,6 +85,7 @@ class Run:
         )
         self._verification: Verification | None = None
         self._placed: list[Placed] = []
+        self._counts = [0] * len(sections)
         self._small: list[tuple[int, Piece]] = []
         self._unbegun: list[int] = []
         self._position = 0
@@ -242,6 +243,13 @@ class Run:
     def _count(self, unit: Unit, section: int) -> None:
         if isinstance(self._sections[section].content, Source):
             self._progress.rows += unit.rows
+            self._counts[section] += unit.rows
+
+    @property
+    def omitted(self) -> int:
+        """The rows that were read and are not in the file."""
+        most = self._writer.most_rows
+        return 0 if most is None else sum(max(count - most, 0) for count in self._counts)
 
     def _write_from_here(self) -> None:
         """End the comparison, and make the file ready to go on at the present position."""

@@ -80,6 +80,18 @@ def test_the_limit_is_stated_and_kept() -> None:
     assert "w20" not in text
 
 
+def test_the_result_counts_what_is_printed_and_what_is_not(tmp_path: Path) -> None:
+    frames = {"long": table_of(2_500), "short": table_of(7)}
+    for reused in (0, 27):  # written, and found written
+        progress = Progress()
+        export = Export(frames, tmp_path / "two.pdf", options={"row_limit": 20})
+        result = export.run(progress)
+        assert (result.rows, result.omitted, result.reused) == (27, 2_480, reused)
+        assert progress.total == 2_507
+    whole = Export(frames["short"], tmp_path / "one.pdf").run(Progress())
+    assert (whole.rows, whole.omitted) == (7, 0)
+
+
 def test_without_a_limit_everything_is_printed() -> None:
     text = "\n".join(read(write({"t": table_of(1_500)}, row_limit=None)))
     assert "1,500 rows, 2 columns" in text

@@ -168,6 +168,8 @@ class Writer(ABC):
     writes_itself
         Whether the file is written by a library, at the path that `attach` tells, and nothing is
         returned here.
+    most_rows
+        How many rows of a section are in the file at most; more of them are only counted.
     """
 
     OPTIONS: ClassVar[tuple[Option, ...]] = ()
@@ -181,6 +183,7 @@ class Writer(ABC):
     resumable: bool = False
     ahead: bool = False
     writes_itself: bool = False
+    most_rows: int | None = None
 
     @abstractmethod
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None: ...

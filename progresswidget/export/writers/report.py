@@ -224,9 +224,9 @@ class ReportWriter(Writer):
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         given = options["title"] or (headings[0].name if len(headings) == 1 else "Report")
         self.title = " ".join(tidy(given).split())
+        self.most_rows = options["row_limit"]
         self.tables = [
-            Excerpt(heading, options["row_limit"], options["null"], self.KIND)
-            for heading in headings
+            Excerpt(heading, self.most_rows, options["null"], self.KIND) for heading in headings
         ]
         self.sheet = PAGES[options["page_size"]]
         self.orientation: str = options["orientation"]

@@ -176,7 +176,8 @@ function amountOfRows(record: JobRecord, messages: Messages): Map<PartName, Part
   const { locale } = messages;
   const { rows, total, reused, bytes } = record;
   const count = formatCount(rows, locale);
-  const of = total !== null && record.status !== 'done';
+  // A report that is done holds the first rows only.
+  const of = total !== null && (record.status !== 'done' || rows < total);
   const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
   const parts = new Map<PartName, Part>([['rows', { text }]]);
   if (reused > 0) parts.set('reused', { text: messages.reused(formatCount(reused, locale)) });

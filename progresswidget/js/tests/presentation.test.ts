@@ -60,7 +60,18 @@ describe('the line of numbers', () => {
     ['time goes on', record({ rows: 0, rate: 0, eta: null }), 20, '42% · 22 s'],
     ['time is counted down', record({ rows: 0, rate: 0, eta: 30 }), 12, '42% · 18 s left'],
     ['the guess was wrong', record({ rows: 0, rate: 0, eta: 3 }), 12, '42% · 14 s'],
-    ['an empty table', { ...DONE, rows: 0, bytes: 4, sha256: null }, 9, '0 rows · 4 B · 5.8 s'],
+    [
+      'an empty table',
+      { ...DONE, rows: 0, total: 0, bytes: 4, sha256: null },
+      9,
+      '0 rows · 4 B · 5.8 s',
+    ],
+    [
+      'a report of the first rows',
+      { ...DONE, rows: 40, sha256: null },
+      100,
+      '40 of 3,367,760 rows · 326.4 MB · 5.8 s',
+    ],
     [
       'some rows were there',
       record({ reused: 1_000_000, rate: 0, eta: null }),
