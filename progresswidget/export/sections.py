@@ -32,12 +32,13 @@ class Section:
     frame: object
     """What the user gave; asked again whether it has been read."""
     entry: Entry | None = None
+    after_file: bool = False
 
     @property
     def heading(self) -> Heading:
         """What a writer is told beforehand."""
         schema = self.content.schema if isinstance(self.content, Source) else None
-        return Heading(self.name, schema, self.content.total, self.entry)
+        return Heading(self.name, schema, self.content.total, self.entry, self.after_file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class _Table:
     frame: object
     kind: Kind
     format: Format
+    after_file: bool = False
 
 
 def find_sections(
@@ -108,7 +110,7 @@ def _tables(given: object, name: str, format: Format) -> list[_Table]:
     elif isinstance(given, (list, tuple)) and not rows.recognises(given):
         frames = {f"Sheet{place}": frame for place, frame in enumerate(given, 1)}
     else:
-        return [_Table(name, given, find_kind(given), format)]
+        return [_Table(name, given, find_kind(given), format, after_file=True)]
     if format.holds == "table":
         raise UnsupportedSourceError(
             f"A {format.name} file holds one table, and not several.",
@@ -211,7 +213,7 @@ def _read(
     wanted = {option.name: theirs[option.name] for option in table.kind.options}
     source = table.kind.read(table.frame, table.format.flavour, wanted)
     if format.holds != "entries":
-        return Section(table.name, source, table.frame)
+        return Section(table.name, source, table.frame, after_file=table.after_file)
     known = table.format.options
     own = {option.name: inner[option.name] for option in known if option.name in inner}
     values = resolve(known, own, owner=table.format.name)

@@ -234,6 +234,8 @@ def test_bad_names_of_sheets(tmp_path: Path, name: str) -> None:
     with pytest.raises(OptionError, match="as the name of a sheet"):
         Export({"ok": frame, name: frame}, tmp_path / "n.xlsx")
     with pytest.raises(OptionError, match="as the name of a sheet"):
+        Export({name: frame}, tmp_path / "n.xlsx")
+    with pytest.raises(OptionError, match="as the name of a sheet"):
         Export(frame, tmp_path / "n.xlsx", options={"sheet_name": name})
 
 

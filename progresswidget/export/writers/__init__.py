@@ -62,19 +62,22 @@ class Heading:
     Parameters
     ----------
     name
-        The name of the sheet, table or entry. A single frame is called after its file.
+        The name of the sheet, table or entry.
     schema
         The columns, or None where the section is bytes and no table.
     total
         Rows, or bytes where there is no schema; None if that is unknown.
     entry
         What only archives want to know.
+    after_file
+        Whether the name is only that of the file, because nobody gave one.
     """
 
     name: str
     schema: pa.Schema | None
     total: int | None = None
     entry: Entry | None = None
+    after_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

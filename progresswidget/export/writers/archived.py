@@ -11,7 +11,7 @@ def make_inner(heading: Heading) -> Writer | None:
     if heading.schema is None or heading.entry is None or heading.entry.format is None:
         return None
     name = heading.name.rpartition("/")[2].partition(".")[0] or heading.name
-    within = Heading(name, heading.schema, heading.total)
+    within = Heading(name, heading.schema, heading.total, after_file=True)
     inner = heading.entry.format.make([within], heading.entry.options)
     if inner.writes_itself:
         inner.close()

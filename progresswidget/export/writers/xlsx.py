@@ -102,7 +102,7 @@ class XlsxWriter(Writer):
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         refuse_polars()
         self._options = options
-        self._sheet_names = check_names([each.name for each in headings], options["sheet_name"])
+        self._sheet_names = check_names(headings, options["sheet_name"])
         self._tables = [self._table(heading) for heading in headings]
         self._splits = options["split_sheets"] and any(
             table.total is None or table.total > MOST_ROWS for table in self._tables

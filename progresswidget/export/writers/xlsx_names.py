@@ -10,6 +10,8 @@ from progresswidget.errors import OptionError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from progresswidget.export.writers import Heading
+
 LONGEST: Final = 31
 _FORBIDDEN: Final = re.compile(r"[\[\]:*?/\\\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 _RULE: Final = (
@@ -18,13 +20,13 @@ _RULE: Final = (
 )
 
 
-def check_names(names: Sequence[str], only: str | None) -> list[str]:
+def check_names(headings: Sequence[Heading], only: str | None) -> list[str]:
     """Return the names of the sheets.
 
     Parameters
     ----------
-    names
-        The names of the sections. That of an only one is made to fit, as it is that of the file.
+    headings
+        The sections. A name that is only that of the file is made to fit.
     only
         The name that the only sheet shall have.
 
@@ -33,15 +35,15 @@ def check_names(names: Sequence[str], only: str | None) -> list[str]:
     OptionError
         If Excel would refuse a name, or two are the same for it.
     """
-    if not names:
+    if not headings:
         raise OptionError("A workbook needs at least one sheet.", "Give a frame.")
-    if only is not None and len(names) > 1:
+    if only is not None and len(headings) > 1:
         raise OptionError(
             "The option sheet_name is for a single frame.", "The keys of the dict are the names."
         )
-    wanted = list(names) if only is None else [only]
-    if only is None and len(names) == 1:
-        wanted = [_fitting(names[0])]
+    wanted = [_fitting(each.name) if each.after_file else each.name for each in headings]
+    if only is not None:
+        wanted = [only]
     seen: set[str] = set()
     for name in wanted:
         if not _good(name):
