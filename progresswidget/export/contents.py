@@ -6,9 +6,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export.blame import blaming_the_source
+from progresswidget.export.grouping import group
 from progresswidget.export.reading import read_ahead
 from progresswidget.export.sources import Source, once
-from progresswidget.export.units import encode_sections, group
+from progresswidget.export.units import encode_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence

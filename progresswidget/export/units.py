@@ -1,22 +1,21 @@
-"""From batches to units, and from units to bytes: in order, several encoded at the same time."""
+"""From groups of rows to bytes: in the order of the file, several encoded at the same time."""
 
 from __future__ import annotations
 
 import atexit
-import math
 import time
 from collections import deque
-from concurrent.futures import CancelledError, Future, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from threading import Condition, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union, cast
 from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export.digest import bytes_digest, rows_digest
 from progresswidget.export.outlet import Blocks, Outlet
-from progresswidget.export.size import split
+from progresswidget.export.turns import Turns
 from progresswidget.export.writers import Emission
 
 if TYPE_CHECKING:
@@ -60,61 +59,6 @@ class Unit:
     encode: Callable[[], Encoded | Outlet]
     section: int = 0
     skip: Callable[[], None] = lambda: None
-
-
-def group(
-    batches: Iterable[pa.RecordBatch],
-    rows: int,
-    size: int,
-    *,
-    patience: float = math.inf,
-    least: int = 1,
-    known: Iterable[int] = (),
-    clock: Callable[[], float] = time.monotonic,
-) -> Iterator[list[pa.RecordBatch]]:
-    """Join and cut batches to groups of `rows` rows, or of fewer that have about `size` bytes.
-
-    A slow source ends a group early. The time counts from when the group began to be waited for,
-    so what comes after a long wait is handed on at once; the time of the encoders does not count.
-
-    Parameters
-    ----------
-    batches
-        Batches of one schema; empty ones are left out.
-    rows
-        Rows of a full group; a batch is cut where it fills one.
-    size
-        Bytes of Arrow data from which on a group counts as full.
-    patience, least
-        Seconds after which a group ends when the batch at hand does, if it has `least` rows.
-    known
-        Rows of the first groups, where an earlier run has cut them.
-    clock
-        Seconds from any start.
-    """
-    pending: list[pa.RecordBatch] = []
-    held_rows = held_bytes = 0
-    began = clock()
-    sizes = iter(known)
-    fixed = next(sizes, None)
-    for whole in batches:
-        rest = whole
-        while rest.num_rows:
-            room = (fixed or rows) - held_rows
-            cut, rest = rest.slice(0, room), rest.slice(room)
-            for part, part_bytes in [(cut, 0)] if fixed else split(cut, size):
-                pending.append(part)
-                held_rows += part.num_rows
-                held_bytes += part_bytes
-                if held_rows >= (fixed or rows) or held_bytes >= size:
-                    yield pending
-                    pending, held_rows, held_bytes, began = [], 0, 0, clock()
-                    fixed = next(sizes, None)
-        if not fixed and held_rows >= max(least, 1) and clock() - began >= patience:
-            yield pending
-            pending, held_rows, held_bytes, began = [], 0, 0, clock()
-    if pending:
-        yield pending
 
 
 class Comparing:
@@ -259,44 +203,6 @@ class _Crew:
         self.turns.end()
         for _ in range(self.size):
             self._tasks.put(None)
-
-
-class Turns:
-    """Lets units through one by one, in the order of the file."""
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._next = 0
-        self._over = False
-
-    def take(self, number: int, work: Callable[[], T]) -> T:
-        """Return what `work` returns, which is called when all units before have had their turn.
-
-        Raises
-        ------
-        CancelledError
-            If that will never be.
-        """
-        with self._changed:
-            self._changed.wait_for(lambda: self._next == number or self._over)
-            if self._over:
-                raise CancelledError
-        try:
-            return work()
-        finally:
-            self.skip(number)
-
-    def skip(self, number: int) -> None:
-        """Say that a unit has had its turn, or needs none."""
-        with self._changed:
-            self._next = max(self._next, number + 1)
-            self._changed.notify_all()
-
-    def end(self) -> None:
-        """Let nobody wait any more."""
-        with self._changed:
-            self._over = True
-            self._changed.notify_all()
 
 
 def _await(task: _Task, checkpoint: Callable[[], None]) -> Unit:

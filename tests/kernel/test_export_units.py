@@ -17,11 +17,13 @@ from hypothesis import strategies as st
 
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export.formats import FORMATS
+from progresswidget.export.grouping import group
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.export.sink import Sink
 from progresswidget.export.size import array_bytes, batch_bytes, split
-from progresswidget.export.units import Comparing, Turns, encode, encode_sections, group
+from progresswidget.export.turns import Turns
+from progresswidget.export.units import Comparing, encode, encode_sections
 from progresswidget.export.writers import Encoded, Heading, Writer
 from progresswidget.export.writers.parquet import PATIENCE
 
