@@ -112,8 +112,9 @@ folder = pathlib.Path({folder!r})
 def rows():
     schema = pa.schema([("n", pa.int64())])
     def batches():
-        for start in range(0, 300_000, 10_000):
-            while start == 200_000 and (folder / "wait").exists():
+        # Behind more units than are under way at a time: the first ones are in the journal then.
+        for start in range(0, 900_000, 10_000):
+            while start == 800_000 and (folder / "wait").exists():
                 time.sleep(0.01)
             yield pa.record_batch([pa.array(range(start, start + 10_000))], schema)
     return pa.RecordBatchReader.from_batches(schema, batches())
@@ -144,14 +145,18 @@ def run(client: BlockingKernelClient, code: str) -> str:
         if message["msg_type"] == "stream" and message["content"]["name"] == "stdout":
             said.append(message["content"]["text"])
 
-    client.execute_interactive(code, output_hook=listen, timeout=SECONDS, store_history=False)
+    reply = client.execute_interactive(
+        code, output_hook=listen, timeout=SECONDS, store_history=False
+    )
+    assert reply["content"]["status"] == "ok", reply["content"]
     return "".join(said).strip()
 
 
 def begin(client: BlockingKernelClient, folder: Path) -> None:
     """Run the cell until there is something that a later run could go on from."""
     (folder / "wait").touch()
-    client.execute(CELL.format(folder=str(folder)))
+    # Otherwise the kernel refuses for a moment what comes behind an error.
+    client.execute(CELL.format(folder=str(folder)), stop_on_error=False)
     journal, never, deadline = folder / ".t.csv.journal", threading.Event(), time.monotonic()
     while not (journal.exists() and b'"section"' in journal.read_bytes()):
         assert time.monotonic() < deadline + SECONDS
