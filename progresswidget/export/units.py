@@ -8,11 +8,12 @@ from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union, cast
 from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
+from progresswidget.export import wanted
 from progresswidget.export.digest import bytes_digest, rows_digest
 from progresswidget.export.outlet import Blocks, Outlet
 from progresswidget.export.turns import Turns
@@ -186,9 +187,13 @@ class _Crew:
         self.turns = Turns()
         self.size = size
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._over = Event()
         for _ in range(size):
             thread = Thread(
-                target=_work, args=(self._tasks,), name="progresswidget-encode", daemon=True
+                target=_work,
+                args=(self._tasks, self._over),
+                name="progresswidget-encode",
+                daemon=True,
             )
             thread.start()
             _encoders.add(thread)
@@ -198,6 +203,7 @@ class _Crew:
         self._tasks.put(task)
 
     def dismiss(self) -> None:
+        self._over.set()
         for task in self.waiting:
             task.unit.cancel()
         self.turns.end()
@@ -294,7 +300,8 @@ def _digest(payload: Payload) -> bytes:
 
 # Not a ThreadPoolExecutor: that one takes no work any more once the main thread of a script has
 # ended, and a background export may still be running then.
-def _work(tasks: SimpleQueue[_Task | None]) -> None:
+def _work(tasks: SimpleQueue[_Task | None], over: Event) -> None:
+    wanted.until(over)
     while _work_once(tasks):
         pass
 

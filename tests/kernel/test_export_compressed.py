@@ -5,6 +5,9 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import random
+import threading
+from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -13,8 +16,11 @@ import pytest
 import zstandard
 
 from progresswidget.errors import OptionError
+from progresswidget.export import wanted
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
+from progresswidget.export.writers.compressed import CODECS, PART
+from progresswidget.export.writers.compressed import FRAME as FRAME_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,3 +79,42 @@ def test_high_levels_of_gzip_are_smaller(tmp_path: Path) -> None:
         assert gzip.decompress(path.read_bytes()).startswith(b"x,s\n0,text\n")
         sizes.append(path.stat().st_size)
     assert sizes[1] < sizes[0]
+
+
+SLOW = [(".xz", 0, PART), (".bz2", 1, PART), (".zst", 13, FRAME_BYTES)]
+
+
+@pytest.mark.parametrize(("suffix", "level", "part"), SLOW)
+def test_what_is_slow_is_packed_in_parts(suffix: str, level: int, part: int) -> None:
+    words = random.Random(7).choices(["one ", "two ", "three "], k=part // 2)
+    data = "".join(words).encode()
+    assert len(data) > part
+    assert READERS[suffix](CODECS[suffix].compress(data, level)) == data
+    assert READERS[suffix](CODECS[suffix].compress(b"", level)) == b""
+
+
+def test_the_parts_of_xz_and_bzip2_do_not_show() -> None:
+    data = random.Random(7).randbytes(PART // 2) * 5
+    assert CODECS[".xz"].compress(data, 0) == lzma.compress(data, preset=0)
+    assert CODECS[".bz2"].compress(data, 1) == bz2.compress(data, 1)
+
+
+@pytest.mark.parametrize(("suffix", "level", "part"), SLOW)
+def test_what_nobody_wants_is_not_packed_to_the_end(suffix: str, level: int, part: int) -> None:
+    looks, over = [], threading.Event()
+
+    class Looked(threading.Event):
+        def is_set(self) -> bool:
+            looks.append(over.is_set())
+            over.set()
+            return looks[-1]
+
+    def pack() -> None:
+        wanted.until(Looked())
+        with pytest.raises(CancelledError):
+            CODECS[suffix].compress(bytes(3 * part), level)
+
+    thread = threading.Thread(target=pack)
+    thread.start()
+    thread.join()
+    assert looks == [False, True]

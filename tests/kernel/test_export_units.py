@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from progresswidget.errors import ExportCancelledError
+from progresswidget.export import wanted
 from progresswidget.export.formats import FORMATS
 from progresswidget.export.grouping import group
 from progresswidget.export.pipeline import Export
@@ -373,3 +374,31 @@ def test_any_small_frame_comes_back(data: dict[str, list[object]], tmp_path: Pat
         schema=SCHEMA | {"m": pl.String},
     )
     assert back.with_columns(pl.col("m").str.to_datetime("%Y-%m-%dT%H:%M:%S%.6f")).equals(frame)
+
+
+class Endless(Writer):
+    """Encodes for ever what is wanted."""
+
+    def __init__(self, headings: Sequence[Heading], options: object) -> None:
+        self.begun = threading.Event()
+        self.ended = threading.Event()
+
+    def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
+        try:
+            while True:
+                wanted.check()
+                self.begun.set()
+        finally:
+            self.ended.set()
+
+
+def test_leaving_early_stops_what_is_being_encoded() -> None:
+    writer = Endless([], {})
+
+    def cancel() -> None:
+        if writer.begun.is_set():
+            raise ExportCancelledError("stopped", "")
+
+    with pytest.raises(ExportCancelledError):
+        list(encode([batches(3)], writer, cancel))
+    assert writer.ended.wait(60)

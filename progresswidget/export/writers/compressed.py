@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import OptionError
+from progresswidget.export import wanted
 from progresswidget.export.options import Option
 from progresswidget.export.writers import ArchiveWriter, Encoded, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pyarrow as pa
@@ -63,21 +64,49 @@ def _gzip(data: bytes, level: int) -> bytes:
 def _zstd(data: bytes, level: int) -> bytes:
     import pyarrow as pa
 
-    compressed: bytes = pa.Codec("zstd", level).compress(data, asbytes=True)
-    return compressed
+    codec = pa.Codec("zstd", level)
+    # A frame tells its size, so that any reader can unpack it, and pyarrow makes such ones at once.
+    size = len(data) if level < SLOW_ZSTD else FRAME
+    return b"".join(codec.compress(part, asbytes=True) for part in _parts(data, size))
 
 
 def _xz(data: bytes, level: int) -> bytes:
-    return lzma.compress(data, preset=level)
+    return _in_parts(lzma.LZMACompressor(preset=level), data)
 
 
+def _bzip2(data: bytes, level: int) -> bytes:
+    return _in_parts(bz2.BZ2Compressor(level), data)
+
+
+def _in_parts(compressor: lzma.LZMACompressor | bz2.BZ2Compressor, data: bytes) -> bytes:
+    done = [compressor.compress(part) for part in _parts(data, PART)]
+    return b"".join([*done, compressor.flush()])
+
+
+def _parts(data: bytes, size: int) -> Iterator[memoryview]:
+    """Yield what is compressed in one go, as long as the whole is wanted."""
+    whole = memoryview(data)
+    for start in range(0, max(len(data), 1), max(size, 1)):
+        wanted.check()
+        yield whole[start : start + size]
+
+
+PART: Final = 2**20
+"""Bytes of a call of xz and bzip2, which do not show in what comes out."""
+FRAME: Final = 2 * 2**20
+"""Bytes in a frame of a slow level of zstd: a second or two, and 0.7 % of the size at most.
+
+Unless the data repeats itself after megabytes, which only a longer frame would see.
+"""
+SLOW_ZSTD: Final = 13
+"""The lowest level of zstd that packs less than ten megabytes a second."""
 ISAL_LEVELS: Final = 3
 """The highest level of isal, which is many times as fast as zlib; that one goes on."""
 
 CODECS: Final[dict[str, Codec]] = {
     ".gz": Codec("gzip", "application/gzip", _gzip, (0, 9)),
     ".zst": Codec("zstd", "application/zstd", _zstd, (1, 22)),
-    ".bz2": Codec("bzip2", "application/x-bzip2", bz2.compress, default=9),
+    ".bz2": Codec("bzip2", "application/x-bzip2", _bzip2, default=9),
     # Level 6, which xz itself takes, needs 100 MB for each thread and three times as long.
     ".xz": Codec("xz", "application/x-xz", _xz, (0, 9), default=2),
 }
