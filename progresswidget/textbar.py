@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Final, TextIO
 
 from progresswidget import protocol, texts
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
 BAR_WIDTH: Final = 24
 LEAST_BAR_WIDTH: Final = 6
+LEAST_LEFT: Final = 0.05
+"""Seconds below which nothing is left to be told."""
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 
@@ -43,25 +47,37 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
     table = texts.terminal_table()
     ended = report["status"] in protocol.TERMINAL
     shown = 100.0 if report["status"] == "done" else report["progress"]
-    percent = "  – %" if shown is None else f"{shown:3.0f} %"
+    # Cut and never rounded up: 100 % is said when it is true.
+    percent = "  – %" if shown is None else f"{math.floor(shown):3} %"
     state = report["status"] if report["status"] != "running" else report["phase"]
     parts = _amounts(report, table)
     if report["rate"] is not None and not ended:
         amount = texts.amount(table, report["kind"], report["rate"])
         parts.append(table["rate"].format(amount=amount))
-    if report["eta"] is not None and not ended:
+    if report["eta"] is not None and report["eta"] >= LEAST_LEFT and not ended:
         parts.append(table["left"].format(time=texts.duration(report["eta"])))
     if ended:
         parts.append(table["took"].format(time=texts.duration(report["elapsed"])))
     separator = " · " if unicode else ", "
     while True:
-        words = f"{table[state]}: {separator.join(parts)}"
-        room = width - len(f"{report['name']} {percent} || {words}")
+        words = table["state"].format(state=table[state], parts=separator.join(parts))
+        room = width - columns(f"{report['name']} {percent} || {words}")
         if room >= LEAST_BAR_WIDTH or len(parts) == 1:
             break
         del parts[1]  # the size goes first, then the rate: rows and the time left matter most
     bar = draw_bar(shown, min(max(room, LEAST_BAR_WIDTH), BAR_WIDTH), unicode=unicode)
-    return f"{report['name']} {percent} |{bar}| {words}"[:width]
+    return _cut(f"{report['name']} {percent} |{bar}| {words}", width)
+
+
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: two for a Chinese character (UAX #11)."""
+    return len(text) + sum(unicodedata.east_asian_width(each) in "WF" for each in text)
+
+
+def _cut(text: str, width: int) -> str:
+    while columns(text) > width:
+        text = text[:-1]
+    return text
 
 
 def _amounts(report: Json, table: texts.Table) -> list[str]:
@@ -94,7 +110,7 @@ class TextBar:
         width = max(shutil.get_terminal_size().columns - 1, 20)
         line = draw_line(report, width, unicode=self._unicode)
         if line != self._drawn:
-            self._write(f"\r{line}{' ' * (len(self._drawn) - len(line))}")
+            self._write(f"\r{line}{' ' * (columns(self._drawn) - columns(line))}")
             self._drawn = line
 
     def close(self) -> None:

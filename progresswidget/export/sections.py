@@ -190,7 +190,10 @@ def _options(
     """Return the values of the options of the format, and of those of the kinds of frames."""
     kinds = {table.kind.name: table.kind for table in tables}
     theirs = {option.name: option for kind in kinds.values() for option in kind.options}
-    owner = f"A {next(iter(kinds))} as {format.name}" if len(tables) == 1 else format.name
+    owner = format.name
+    if len(tables) == 1:
+        (kind,) = kinds
+        owner = f"For {'an' if kind[0] in 'aeioAEIO' else 'a'} {kind}, {format.name}"
     known: tuple[Option, ...] = (*format.options, *theirs.values())
     values = resolve(known, given, owner=owner)
     return values, {name: values.pop(name) for name in theirs}

@@ -460,7 +460,7 @@ def test_unknown_formats_are_refused(name: str, given: str | None, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("a.csv", {"sep": ";"}, "no option 'sep'"),
+        ("a.csv", {"sep": ";"}, "For a polars DataFrame or Series, csv has no option 'sep'"),
         ("a.csv", {"delimeter": ";"}, "Did you mean delimiter"),
         ("a.csv", {"compression": "zstd"}, "no option 'compression'"),
         ("a.csv", {"index": False}, "no option 'index'"),

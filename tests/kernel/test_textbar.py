@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from progresswidget.textbar import TextBar, draw_bar, draw_line
+from progresswidget.textbar import TextBar, columns, draw_bar, draw_line
 
 if TYPE_CHECKING:
     from progresswidget.protocol import Json
@@ -65,8 +65,8 @@ def test_a_single_row_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "writing: 1 row · 2.0 kB · 1 row/s" in draw_line(single)
     assert "writing: 0 of 1 row ·" in draw_line(report(rows=0, total=1))
     monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "zh")
-    assert "正在写入: 1 行 · 2.0 kB · 1 行/秒" in draw_line(single)
-    assert "正在写入: 0 / 1 行 ·" in draw_line(report(rows=0, total=1))
+    assert "正在写入：1 行 · 2.0 kB · 1 行/秒" in draw_line(single)
+    assert "正在写入：0 / 1 行 ·" in draw_line(report(rows=0, total=1))
 
 
 def test_a_transfer_is_told_in_bytes() -> None:
@@ -95,6 +95,24 @@ def test_a_narrow_terminal_keeps_what_matters(width: int) -> None:
     assert len(line) <= width
     assert "500 of 1,000 rows" in line
     assert "5.0 s left" in line
+
+
+@pytest.mark.parametrize("width", [60, 70, 79])
+@pytest.mark.parametrize("name", ["flights.csv", "二〇一三年的航班.csv"])
+def test_a_line_of_chinese_fits_its_terminal(
+    width: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "zh")
+    line = draw_line(report(name=name), width)
+    assert columns("行 1") == 4
+    assert columns(line) <= width
+    assert "正在写入：500 / 1,000 行" in line
+
+
+def test_what_is_nearly_done_is_not_called_done() -> None:
+    line = draw_line(report(phase="finishing", progress=99.9, rows=1000, eta=0.0))
+    assert " 99 %" in line
+    assert "left" not in line
 
 
 def test_a_shorter_line_leaves_nothing_of_a_longer_one() -> None:
