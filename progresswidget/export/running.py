@@ -74,6 +74,7 @@ class Run:
         self.part: Part | None = None
         self.records: list[journal.Record] = []
         self.reused = 0
+        self.omitted = 0
         self._path, self._sections, self._writer = path, sections, writer
         self.earlier, self.resumable = earlier, writer.resumable
         self._lease, self._key = lease, key
@@ -243,13 +244,13 @@ class Run:
     def _count(self, unit: Unit, section: int) -> None:
         if isinstance(self._sections[section].content, Source):
             self._progress.rows += unit.rows
+            # An archive has in its place the limit of the entry that is open.
+            most, before = self._writer.most_rows, self._counts[section]
             self._counts[section] += unit.rows
-
-    @property
-    def omitted(self) -> int:
-        """The rows that were read and are not in the file."""
-        most = self._writer.most_rows
-        return 0 if most is None else sum(max(count - most, 0) for count in self._counts)
+            if most is not None:
+                self.omitted += self._counts[section] - max(
+                    before, min(most, self._counts[section])
+                )
 
     def _write_from_here(self) -> None:
         """End the comparison, and make the file ready to go on at the present position."""

@@ -27,4 +27,4 @@ def adopt(outer: Writer, inner: Writer | None) -> None:
     like = type(outer) if inner is None else inner
     outer.unit_rows, outer.unit_bytes = like.unit_rows, like.unit_bytes
     outer.unit_patience, outer.least_rows = like.unit_patience, like.least_rows
-    outer.workers = like.workers
+    outer.workers, outer.most_rows = like.workers, like.most_rows

@@ -197,7 +197,7 @@ class CompressedWriter(Writer):
         inner = self._inner
         self.unit_rows, self.unit_bytes = inner.unit_rows, inner.unit_bytes
         self.unit_patience, self.least_rows = inner.unit_patience, inner.least_rows
-        self.workers = inner.workers
+        self.workers, self.most_rows = inner.workers, inner.most_rows
 
     def _compressed(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         data = b"".join(pieces)
