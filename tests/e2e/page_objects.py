@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,15 @@ def write_notebook(path: Path, *cells: str) -> None:
         cell["id"] = f"cell-{number}"
         notebook.cells.append(cell)
     nbformat.write(notebook, path)
+
+
+def file_browser_url(server: JupyterProcess) -> str:
+    """Return the address of a page with a file browser, in which nothing else is open.
+
+    JupyterLab keeps for the next page how the last one was laid out, a folded file browser too.
+    """
+    place = {"lab": f"lab/workspaces/{uuid.uuid4().hex}", "notebook": "tree"}
+    return f"{server.url}{place[server.application]}?token={server.token}"
 
 
 class NotebookPage:

@@ -8,7 +8,7 @@ import pytest
 from jupyter_process import JupyterProcess
 from page_objects import LIMIT, NotebookPage
 from playwright.sync_api import expect
-from test_export_bar import EXPORT, FINISH, LOAD, leftovers
+from test_export_bar import EXPORT, FINISH, LOAD, leftovers, wait_until_nothing_is_left
 
 pytestmark = pytest.mark.e2e
 
@@ -33,7 +33,7 @@ def check_whole_job(shown: NotebookPage, server: JupyterProcess) -> None:
     shown.button("cancel").click()
     shown.wait_for_state("cancelled")
     shown.wait_for_cell(1)
-    assert leftovers(server) == []
+    wait_until_nothing_is_left(server)
     shown.command("notebook:clear-all-cell-outputs")
     shown.run(2)
     shown.wait_for_state("done")
@@ -82,7 +82,7 @@ def test_without_the_server_extension_the_bar_lives_on_the_comm(
     shown.command("notebook:interrupt-kernel")
     shown.wait_for_state("cancelled")
     shown.wait_for_cell(1)
-    assert leftovers(server) == []
+    wait_until_nothing_is_left(server)
     shown.command("notebook:clear-all-cell-outputs")
     shown.run(2)
     shown.wait_for_state("done")

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from network import Network
-from page_objects import LIMIT, SCREENSHOTS
+from page_objects import LIMIT, SCREENSHOTS, file_browser_url
 from playwright.sync_api import FileChooser, Locator, Page, expect
 from test_looks import THEMES, dismiss_dialogs_on, judge, settle
 
@@ -66,8 +66,7 @@ class Uploading:
         """Open the page that has the file browser."""
         self.page.add_init_script(script)
         behind = replace(self.server, port=self.network.port)
-        place = {"lab": "lab", "notebook": "tree"}[behind.application]
-        self.page.goto(f"{behind.url}{place}?token={behind.token}")
+        self.page.goto(file_browser_url(behind))
         return self.ready()
 
     def ready(self) -> Uploading:
