@@ -272,7 +272,8 @@ class Job:
             Seconds until it closes; the server has a limit (`max_link_seconds`, a day).
         server
             Scheme, host and port under which others reach the server, for instance
-            ``https://hub.example.org``; by default the one that this kernel uses.
+            ``https://hub.example.org``; by default the one that a hub was told to be reached under
+            (its ``public_url``), or else the one that this kernel uses.
 
         Raises
         ------

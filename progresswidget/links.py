@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http
+import os
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from progresswidget.client import ServerUnreachableError, ask
 from progresswidget.errors import LinkError
@@ -17,7 +19,7 @@ def links(job: str, method: str, body: Json | None) -> tuple[Json, str]:
 
     Returns
     -------
-    Its answer, and where it is.
+    Its answer, and under which scheme, host and port others reach it, as far as is known.
 
     Raises
     ------
@@ -31,4 +33,10 @@ def links(job: str, method: str, body: Json | None) -> tuple[Json, str]:
     if status >= http.HTTPStatus.BAD_REQUEST:
         message = str(answer.get("message", "The server refused."))
         raise LinkError(message, str(answer.get("hint", "")))
-    return answer, origin
+    return answer, _told_by_hub() or origin
+
+
+def _told_by_hub() -> str:
+    # A hub that was told its address passes it on; one that was not gives a mere path.
+    told = urlsplit(os.environ.get("JUPYTERHUB_PUBLIC_URL", ""))
+    return f"{told.scheme}://{told.netloc}" if told.netloc else ""

@@ -51,6 +51,16 @@ def free_port() -> int:
         return port
 
 
+def bare_environment() -> dict[str, str]:
+    """Return the variables of this process but for what its own Jupyter is told by them."""
+    own = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "JPY_", "PROGRESSWIDGET", "PYTEST"))
+    }
+    return own | {"PYTHONPATH": os.pathsep.join([str(PACKAGES), str(HERE)])}
+
+
 def sha256(path: Path) -> str:
     """Return the digest of a file."""
     with path.open("rb") as file:
@@ -147,17 +157,11 @@ class Server:
         return (self.folder / "server.log").read_text(errors="replace")
 
     def _environment(self) -> dict[str, str]:
-        own = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("JUPYTER", "JPY_", "PROGRESSWIDGET", "PYTEST"))
-        }
-        own |= {
+        own = bare_environment() | {
             f"JUPYTER_{name}_DIR": str(self.folder / name.lower())
             for name in ("CONFIG", "DATA", "RUNTIME")
         }
         own |= {"HOME": str(self.folder), "JUPYTER_TOKEN": self.token}
-        own["PYTHONPATH"] = os.pathsep.join([str(PACKAGES), str(HERE)])
         return own | dict(self.environment)
 
     def _configure(self) -> None:
@@ -266,9 +270,12 @@ class Server:
         """The path of the extension."""
         return f"{self.base_url}progresswidget/"
 
+    def path(self, path: str) -> str:
+        """Return a path as a client asks for it: what begins with no slash is the extension's."""
+        return path if path.startswith("/") else self.base + path
+
     def url(self, path: str, port: int | None = None) -> str:
-        path = path if path.startswith("/") else self.base + path
-        return f"http://127.0.0.1:{port or self.port}{path}"
+        return f"http://127.0.0.1:{port or self.port}{self.path(path)}"
 
     def connect(self, port: int | None = None, *, timeout: float = 60.0) -> socket.socket:
         return socket.create_connection(("127.0.0.1", port or self.port), timeout=timeout)
@@ -287,10 +294,9 @@ class Server:
         fields = dict(headers or {})
         if token is not None:
             fields.setdefault("Authorization", f"token {token or self.token}")
-        path = path if path.startswith("/") else self.base + path
         connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=60)
         try:
-            connection.request(method, path, body=body, headers=fields)
+            connection.request(method, self.path(path), body=body, headers=fields)
             response = connection.getresponse()
             return Answer(response.status, response.headers, response.read())
         finally:

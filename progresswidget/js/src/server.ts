@@ -4,6 +4,7 @@ import { MalformedError } from './fields';
 import { type JobRecord, SUBPROTOCOL } from './protocol';
 import { decodeRecord } from './record';
 import { type Channel, type Environment, type Health, sharedChannel } from './socket';
+import { xsrfToken } from './xsrf';
 
 export interface Server {
   /** Absolute address, with the slash: `https://host/user/alice/progresswidget/`. */
@@ -152,17 +153,10 @@ export async function fetchJobsOfNotebook(
 
 function withCredentials(init: RequestInit, token: string): RequestInit {
   const headers = new Headers(init.headers);
-  const xsrf = cookie('_xsrf');
+  const xsrf = xsrfToken();
   if (xsrf !== null) headers.set('X-XSRFToken', xsrf);
   if (token !== '') headers.set('Authorization', `token ${token}`);
   return { cache: 'no-store', credentials: 'same-origin', ...init, headers };
-}
-
-function cookie(name: string): string | null {
-  for (const pair of document.cookie.split('; ')) {
-    if (pair.startsWith(`${name}=`)) return pair.slice(name.length + 1);
-  }
-  return null;
 }
 
 function withSlash(url: string): string {

@@ -21,7 +21,12 @@ export interface Driver {
   end(): void;
 }
 
-export function drive(entry: SaveEntry, report: (state: TransferState) => void): Driver {
+/** @param headers Of each request: only a page can read its cookies, a worker cannot. */
+export function drive(
+  entry: SaveEntry,
+  headers: Readonly<Record<string, string>>,
+  report: (state: TransferState) => void,
+): Driver {
   const stopping = new AbortController();
   const { signal } = stopping;
   let hinted = false;
@@ -39,6 +44,7 @@ export function drive(entry: SaveEntry, report: (state: TransferState) => void):
   const around = {
     signal,
     backoff: new Backoff(),
+    headers,
     report,
     keep: (progress: object) => amend('saves', entry.id, progress),
     rest,

@@ -30,6 +30,8 @@ export interface Surroundings {
   /** Aborted with `'pause'` or `'cancel'` as its reason. */
   readonly signal: AbortSignal;
   readonly backoff: Backoff;
+  /** What the page sends along: a hub takes no cookie of a `fetch` without the word against XSRF. */
+  readonly headers: Readonly<Record<string, string>>;
   report(state: TransferState): void;
   keep(progress: SaveProgress): Promise<void>;
   /** Wait so many milliseconds, or less if there is reason to hope. */
@@ -142,6 +144,7 @@ class Saving {
           ...requestHeaders(this.#file.offset, this.#remote),
           // Of a file that no export made the server knows no digest until it is asked for one.
           'Want-Repr-Digest': 'sha-256=1',
+          ...this.#around.headers,
         },
         // Cookies alone, and never out of the browser's cache: the validators are ours.
         credentials: 'same-origin',

@@ -1,18 +1,20 @@
 /** Starts the worker of a save; where the host forbids workers, the page does the work itself. */
 
 import type { TransferState } from '../transfer';
+import { xsrfHeader } from '../xsrf';
 import { type Command, type Driver, drive, type SaveEntry } from './drive';
 import type { FromWorker, ToWorker } from './worker';
 import SaveWorker from './worker?worker&inline';
 
 export function startSave(entry: SaveEntry, report: (state: TransferState) => void): Driver {
+  const headers = xsrfHeader(entry.url);
   const waiting: Command[] = [];
   let driver: Driver | null = null;
   const use = (chosen: Driver) => {
     driver = chosen;
     for (const command of waiting.splice(0)) chosen.command(command);
   };
-  const inPage = () => use(drive(entry, report));
+  const inPage = () => use(drive(entry, headers, report));
   let worker: Worker;
   try {
     worker = new SaveWorker();
@@ -26,7 +28,7 @@ export function startSave(entry: SaveEntry, report: (state: TransferState) => vo
       report(data);
       return;
     }
-    send({ start: entry });
+    send({ start: entry, headers });
     use({ command: (command) => send({ command }), end: () => worker.terminate() });
   };
   worker.onerror = (event) => {

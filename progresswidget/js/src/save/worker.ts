@@ -3,7 +3,9 @@
 import type { TransferState } from '../transfer';
 import { type Command, type Driver, drive, type SaveEntry } from './drive';
 
-export type ToWorker = { readonly start: SaveEntry } | { readonly command: Command };
+export type ToWorker =
+  | { readonly start: SaveEntry; readonly headers: Readonly<Record<string, string>> }
+  | { readonly command: Command };
 /** The first message says no more than that the worker runs. */
 export type FromWorker = 'ready' | TransferState;
 
@@ -11,7 +13,7 @@ let driver: Driver | null = null;
 const post = (message: FromWorker) => self.postMessage(message);
 
 self.onmessage = ({ data }: MessageEvent<ToWorker>) => {
-  if ('start' in data) driver ??= drive(data.start, post);
+  if ('start' in data) driver ??= drive(data.start, data.headers, post);
   else driver?.command(data.command);
 };
 post('ready');
