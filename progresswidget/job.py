@@ -389,8 +389,8 @@ class Job:
             outcome.sha256  # noqa: B018 - the file is there; what is told of it waits for its digest
             self._send(outcome)
         except ExportCancelledError as error:
-            # What can be gone on with was interrupted, and not given up. An interrupt of the cell counts
-            # as giving up, until the server sees that it came before the end of the kernel.
+            # What can be gone on with was interrupted, and not given up. An interrupt of the cell
+            # counts as giving up, until the server sees that it came before the end of the kernel.
             given_up = error.final or isinstance(error, ExportHeldError)
             self._finish("cancelled" if given_up else "interrupted", error=error)
         except BaseException as error:  # noqa: BLE001 - it is kept and raised where it is waited for

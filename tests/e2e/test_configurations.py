@@ -8,7 +8,7 @@ import pytest
 from jupyter_process import JupyterProcess
 from page_objects import LIMIT, NotebookPage
 from playwright.sync_api import expect
-from test_export_bar import EXPORT, FINISH, LOAD, leftovers, wait_until_nothing_is_left
+from test_export_bar import EXPORT, FINISH, LOAD, wait_until_nothing_is_left
 
 pytestmark = pytest.mark.e2e
 
