@@ -17,6 +17,7 @@ from isal import isal_zlib
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.export.writers import zip_structure as structure
+from progresswidget.export.writers.zip_bytes import deflate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,3 +90,12 @@ def test_large_numbers_are_read_back() -> None:
     records = structure.end_records(70_000, 10, offset)
     assert struct.unpack_from("<QQQQ", records, 24) == (70_000, 70_000, 10, offset)
     assert records[-22 + 16 : -22 + 20] == b"\xff" * 4
+
+
+@pytest.mark.parametrize("level", [1, 6])
+def test_how_bytes_are_cut_does_not_show_in_the_file(level: int) -> None:
+    text = b"".join(b"%d,row %d,%r\n" % (n, n % 977, n / 7) for n in range(30_000))
+    whole = b"".join(deflate([text], level))
+    for size in (1_000, 65_536, 2**19):
+        pieces = [text[start : start + size] for start in range(0, len(text), size)]
+        assert b"".join(deflate(pieces, level)) == whole

@@ -40,7 +40,11 @@ class _Compressor(Protocol):
 
 
 def deflate(pieces: Iterable[Piece], level: int) -> list[Piece]:
-    """Return a part of a deflate stream, to which any other part can be joined."""
+    """Return a part of a deflate stream, to which any other part can be joined.
+
+    The same bytes give the same part, however they are cut: an export that goes on has to end up
+    with the bytes of one that was never stopped.
+    """
     from isal import isal_zlib
 
     compressor: _Compressor = (
@@ -48,7 +52,8 @@ def deflate(pieces: Iterable[Piece], level: int) -> list[Piece]:
         if level >= FASTEST_ZLIB
         else isal_zlib.compressobj(level, isal_zlib.DEFLATED, -15)
     )
-    packed = [compressor.compress(piece) for piece in pieces]
+    # In one call, because what ISA-L makes of its input depends on the cuts.
+    packed = [compressor.compress(b"".join(pieces))]
     packed.append(compressor.flush(zlib.Z_FULL_FLUSH))
     return [piece for piece in packed if piece]
 
