@@ -42,7 +42,7 @@ PROBE = Probe(".a.csv.0123abcd.part", hashlib.sha256(NONCE).hexdigest())
         ("work/a.ipynb", "/data/sales.csv", ("work", "sales.csv")),
         ("work/a.ipynb", "../other/sales.csv", ("work", "sales.csv")),
         ("work/a.ipynb", "out/../../../sales.csv", ("work", "sales.csv")),
-        ("/work/a.ipynb", "./out//sales.csv", ("work", "out", "sales.csv")),
+        ("/study/a.ipynb", "./out//sales.csv", ("study", "out", "sales.csv")),
     ],
 )
 def test_the_place(notebook: str | None, relative: str, expected: tuple[str, ...]) -> None:
