@@ -1,6 +1,6 @@
 /**
  * The words of the contract between server and browser: with `record.ts` and `frames.ts`, which read
- * and write them, the twin of `progresswidget/protocol.py`.
+ * and write them, the twin of `progresswidget/protocol/`.
  *
  * None of them does I/O. The frames in `tests/data/protocol/` hold the two languages together.
  */

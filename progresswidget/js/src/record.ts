@@ -11,7 +11,7 @@ import {
   TERMINAL_STATUSES,
 } from './protocol';
 
-// name -> kind, may be null, largest length or value: the rows of REPORT_FIELDS in protocol.py,
+// name -> kind, may be null, largest length or value: the rows of REPORT_FIELDS in protocol/,
 // without those that the server keeps for itself (pid, fingerprint, control, part).
 const COUNT = Number.MAX_SAFE_INTEGER;
 export const RECORD_FIELDS: Readonly<Record<string, readonly [Kind, boolean, number]>> = {

@@ -1,0 +1,110 @@
+"""The checks of single values, of which reports and messages are made."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+
+from progresswidget.protocol.limits import MAX_COUNT
+
+if TYPE_CHECKING:
+    from progresswidget.protocol.words import Json
+
+_TASK_ID = re.compile(r"[0-9a-f]{32}")
+SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+Kind: TypeAlias = Literal["text", "count", "number", "flag"]
+
+
+class MalformedError(ValueError):
+    """A message or report that breaks the contract.
+
+    Parameters
+    ----------
+    code
+        One of the error codes of the wire, for instance ``malformed``.
+    message
+        What is wrong and where, for the person who wrote the client.
+    re
+        The ``id`` of the message that is answered, if it could be read.
+    """
+
+    def __init__(self, code: str, message: str, re: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.re = re
+
+
+def is_task_id(text: object) -> bool:
+    """Say whether `text` is a task id: 128 random bits as 32 lower-case hexadecimal digits."""
+    return isinstance(text, str) and _TASK_ID.fullmatch(text) is not None
+
+
+def check_field(name: str, value: object, kind: Kind, nullable: bool, limit: int) -> None:  # noqa: FBT001
+    """Check one value against its row in a table of fields.
+
+    Parameters
+    ----------
+    limit
+        The largest length of a text in characters, the largest value of a number.
+
+    Raises
+    ------
+    MalformedError
+        If it is none of its kind, too long or too large.
+    """
+    if value is None:
+        if not nullable:
+            raise MalformedError("malformed", f"{name} must not be null")
+        return
+    good = False
+    if kind == "text":
+        good = isinstance(value, str) and len(value) <= limit and _is_unicode(value)
+    elif kind == "flag":
+        good = isinstance(value, bool)
+    elif kind == "count":
+        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= limit
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        good = math.isfinite(value) and 0 <= value <= limit
+    if not good:
+        raise MalformedError("malformed", f"{name} must be a {kind} of at most {limit}")
+
+
+def _is_unicode(text: str) -> bool:
+    # A lone surrogate survives json.loads but can never be sent on as UTF-8 (RFC 8259 section 8.2).
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def is_count(value: object) -> bool:
+    """Say whether `value` is a whole number from 0 to `MAX_COUNT`."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT
+
+
+def json_object(text: str | bytes) -> Json:
+    """Read a JSON object (RFC 8259).
+
+    Raises
+    ------
+    MalformedError
+        If it is no JSON, or no object.
+    """
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError("malformed", f"not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise MalformedError("malformed", "a JSON object is expected")
+    return cast("Json", value)
+
+
+def _refuse_constant(name: str) -> float:
+    # RFC 8259 section 6: NaN and Infinity are no JSON, though Python's reader takes them.
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def encode(message: Json) -> str:
+    """Return the frame of a message: compact JSON (RFC 8259), with no NaN in it."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
