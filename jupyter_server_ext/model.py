@@ -5,22 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from jupyter_server_ext import transitions
 from jupyter_server_ext.processes import Process
-from progresswidget.protocol import ACTIVE, TERMINAL, Action, Control, Fingerprint, Json, Part
-
-_RUNS: Final[frozenset[str]] = ACTIVE | TERMINAL
-
-# from -> to, within one generation. Reports are whole states and any of them may be lost, so every
-# later state can follow; `interrupted` is the server's guess and the job's own word revokes it.
-TRANSITIONS: Final[dict[str, frozenset[str]]] = {
-    "queued": _RUNS,
-    "running": _RUNS - {"queued"},
-    "paused": _RUNS - {"queued"},
-    "interrupted": _RUNS,
-    "done": frozenset({"done"}),
-    "failed": frozenset({"failed"}),
-    "cancelled": frozenset({"cancelled"}),
-}
+from progresswidget.protocol import ACTIVE, Action, Control, Fingerprint, Json, Part
 
 PRIVATE: Final = frozenset({"pid", "fingerprint", "control", "part"})
 """Fields of a report that browsers have no business with."""
@@ -34,14 +21,6 @@ INTERRUPTIONS: Final = {
     "kernel-silent": "Nothing has been heard for a while from the process at work.",
 }
 INTERRUPTION_HINT: Final = "Run the cell again: it goes on where it can."
-
-
-class IllegalTransitionError(Exception):
-    """A report that contradicts what the same job said before."""
-
-
-class EndedError(Exception):
-    """The job has ended and takes no wishes any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +162,9 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     IllegalTransitionError
         If the report is newer and contradicts the state that was reached.
     """
+    status = report["status"]
     if job is None:
+        transitions.after(transitions.UNKNOWN, transitions.reporting(status))
         return Job(report=report, updated=now)
     known = job.report
     report = _as_here(job.placed, report)
@@ -191,14 +172,21 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     if order <= (known["generation"], known["revision"]) and not _revives(job, report):
         return _taken_up(job, report, now)
     same_run = report["generation"] == known["generation"]
-    if same_run and report["status"] not in TRANSITIONS[job.status]:
-        raise IllegalTransitionError(f"{report['status']} cannot follow {job.status}")
-    pending = job.pending if report["status"] in ACTIVE else None
+    event = transitions.reporting if same_run else transitions.rerunning
+    transitions.after(job.status, event(status))
+    pending = job.pending if status in ACTIVE else None
     return _taken_up(replace(job, report=report, updated=now, pending=pending), report, now)
 
 
 def placed(job: Job, file: Placed, now: int) -> Job:
-    """Return the job with its file on this server in the place of the kernel's own."""
+    """Return the job with its file on this server in the place of the kernel's own.
+
+    Raises
+    ------
+    EndedError
+        If the job has failed or was cancelled: its file is wanted by nobody.
+    """
+    transitions.after(job.status, transitions.PLACED)
     return replace(job, placed=file, report=_as_here(file, job.report), updated=now)
 
 
@@ -246,8 +234,7 @@ def asked(job: Job, action: Action, identity: str, now: int) -> Job:
     EndedError
         If the job is terminal.
     """
-    if not job.active:
-        raise EndedError(f"the job is {job.status}")
+    transitions.after(job.status, transitions.asking(action))
     if job.pending is not None and job.pending.action in {"cancel", action}:
         # Nothing replaces a pending cancel, and the same wish twice is one wish.
         return job
@@ -262,12 +249,13 @@ def interrupted(job: Job, code: str, now: int) -> Job:
     code
         A key of `INTERRUPTIONS`.
     """
-    if not job.active:
+    status = transitions.after(job.status, transitions.LOST)
+    if status == job.status:
         return job
     error = {"code": code, "message": INTERRUPTIONS[code], "hint": INTERRUPTION_HINT}
     report = {
         **job.report,
-        "status": "interrupted",
+        "status": status,
         "error": error,
         "rate": None,
         "eta": None,
@@ -278,6 +266,7 @@ def interrupted(job: Job, code: str, now: int) -> Job:
 
 def located(job: Job, notebook: str | None, now: int) -> Job:
     """Return the job with the notebook it belongs to; an unknown one leaves the last known."""
+    transitions.after(job.status, transitions.LOCATED)
     if notebook is None or notebook == job.notebook:
         return job
     return replace(job, notebook=notebook, updated=now)

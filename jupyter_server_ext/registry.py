@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from jupyter_server_ext import model, reaper
+from jupyter_server_ext import model, reaper, transitions
 from jupyter_server_ext.errors import ApiError
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
@@ -185,7 +185,7 @@ class JobRegistry:
             raise ApiError("starting", "The server is stopping.", retry_after=1)
         try:
             new = model.reported(old, report, self._now())
-        except model.IllegalTransitionError as error:
+        except transitions.IllegalTransitionError as error:
             raise ApiError("illegal-transition", str(error)) from None
         # An event must fit into a frame with its envelope; only absurd names come near.
         if len(encode(self.public(new)).encode()) > MAX_FRAME - 512:
@@ -204,7 +204,7 @@ class JobRegistry:
         old = self.get(task_id)
         try:
             new = model.asked(old, action, uuid.uuid4().hex, self._now())
-        except model.EndedError as error:
+        except transitions.EndedError as error:
             raise ApiError("task-ended", str(error)) from None
         await self._change(old, new)
         return new
@@ -222,11 +222,21 @@ class JobRegistry:
             await self._change(old, model.located(old, notebook, self._now()))
 
     async def place(self, task_id: str, path: str, fingerprint: Fingerprint) -> None:
-        """Note where the file of a kernel with another disk is here."""
+        """Note where the file of a kernel with another disk is here.
+
+        Raises
+        ------
+        ApiError
+            ``task-ended``, if the job has failed or was cancelled meanwhile.
+        """
         old = self._jobs.get(task_id)
         if old is not None:
             file = model.Placed(path, fingerprint)
-            await self._change(old, model.placed(old, file, self._now()))
+            try:
+                new = model.placed(old, file, self._now())
+            except transitions.EndedError as error:
+                raise ApiError("task-ended", str(error)) from None
+            await self._change(old, new)
 
     def bind(self, task_id: str, process: Process | None) -> None:
         """Note which process reports, for the server after this one."""
@@ -251,8 +261,10 @@ class JobRegistry:
         ApiError
             ``task-not-found`` or ``task-active``.
         """
-        if self.get(task_id).active:
-            raise ApiError("task-active", "The job has not ended.")
+        try:
+            transitions.after(self.get(task_id).status, transitions.REMOVED)
+        except transitions.ActiveError:
+            raise ApiError("task-active", "The job has not ended.") from None
         await self._forget([task_id])
 
     async def reap(self) -> int:
