@@ -13,6 +13,7 @@ Two exchanges are described here:
 """
 
 from progresswidget.protocol.decoding import MalformedError, encode, is_task_id
+from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.files import (
     Fingerprint,
     Part,
@@ -40,7 +41,17 @@ from progresswidget.protocol.messages import (
     subscribed,
     transfer_update,
 )
-from progresswidget.protocol.reports import LATER_FIELDS, REPORT_FIELDS, Control, decode_report
+from progresswidget.protocol.reports import (
+    LATER_FIELDS,
+    ORDER_FIELDS,
+    PRIVATE_FIELDS,
+    RECORD_FIELDS,
+    REPORT_FIELDS,
+    Control,
+    decode_order,
+    decode_report,
+    queued,
+)
 from progresswidget.protocol.subscriptions import (
     ClientMessage,
     Ping,
@@ -96,8 +107,11 @@ __all__ = [
     "MAX_REPORT",
     "MAX_SUBSCRIPTIONS",
     "MAX_TEXT",
+    "ORDER_FIELDS",
     "PHASES",
+    "PRIVATE_FIELDS",
     "RECEIPT_MIMETYPE",
+    "RECORD_FIELDS",
     "REPORT_FIELDS",
     "STATUSES",
     "SUBPROTOCOL",
@@ -105,6 +119,8 @@ __all__ = [
     "Action",
     "ClientMessage",
     "Control",
+    "Field",
+    "Fields",
     "Fingerprint",
     "Json",
     "MalformedError",
@@ -117,6 +133,7 @@ __all__ = [
     "Subscribe",
     "Unsubscribe",
     "decode_client_message",
+    "decode_order",
     "decode_place",
     "decode_report",
     "encode",
@@ -126,6 +143,7 @@ __all__ = [
     "is_part_name",
     "is_task_id",
     "pong",
+    "queued",
     "removed",
     "subscribed",
     "transfer_update",

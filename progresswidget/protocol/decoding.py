@@ -1,21 +1,18 @@
-"""The checks of single values, of which reports and messages are made."""
+"""What all decoders need: the refusal, ids and counts, and JSON itself."""
 
 from __future__ import annotations
 
 import json
-import math
 import re
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from progresswidget.protocol.limits import MAX_COUNT
 
 if TYPE_CHECKING:
     from progresswidget.protocol.words import Json
 
-_TASK_ID = re.compile(r"[0-9a-f]{32}")
-SHA256: Final = re.compile(r"[0-9a-f]{64}")
-
-Kind: TypeAlias = Literal["text", "count", "number", "flag"]
+TASK_ID: Final = "[0-9a-f]{32}"
+_TASK_ID = re.compile(TASK_ID)
 
 
 class MalformedError(ValueError):
@@ -41,41 +38,6 @@ class MalformedError(ValueError):
 def is_task_id(text: object) -> bool:
     """Say whether `text` is a task id: 128 random bits as 32 lower-case hexadecimal digits."""
     return isinstance(text, str) and _TASK_ID.fullmatch(text) is not None
-
-
-def check_field(name: str, value: object, kind: Kind, nullable: bool, limit: int) -> None:  # noqa: FBT001
-    """Check one value against its row in a table of fields.
-
-    Parameters
-    ----------
-    limit
-        The largest length of a text in characters, the largest value of a number.
-
-    Raises
-    ------
-    MalformedError
-        If it is none of its kind, too long or too large.
-    """
-    if value is None:
-        if not nullable:
-            raise MalformedError("malformed", f"{name} must not be null")
-        return
-    good = False
-    if kind == "text":
-        good = isinstance(value, str) and len(value) <= limit and _is_unicode(value)
-    elif kind == "flag":
-        good = isinstance(value, bool)
-    elif kind == "count":
-        good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= limit
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        good = math.isfinite(value) and 0 <= value <= limit
-    if not good:
-        raise MalformedError("malformed", f"{name} must be a {kind} of at most {limit}")
-
-
-def _is_unicode(text: str) -> bool:
-    # A lone surrogate survives json.loads but can never be sent on as UTF-8 (RFC 8259 section 8.2).
-    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def is_count(value: object) -> bool:

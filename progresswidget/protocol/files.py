@@ -5,15 +5,74 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from progresswidget.protocol.decoding import SHA256, MalformedError, check_field, json_object
-from progresswidget.protocol.limits import MAX_COUNT, MAX_NAME, MAX_PATH
+from progresswidget.protocol.decoding import MalformedError, json_object
+from progresswidget.protocol.fields import Field, Fields, read
+from progresswidget.protocol.limits import MAX_NAME, MAX_PATH
 
 if TYPE_CHECKING:
     from progresswidget.protocol.words import Json
 
-_PART_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+_DIGITS: Final = "[0-9]{1,20}"
+"""Numbers of the file system may exceed 2**53, so they travel as text."""
+SHA256: Final = "[0-9a-f]{64}"
+# The server opens a hidden file by this name: it must be one of ours, and in no other folder.
+_PART: Final = r"\.[^\x00/\\]+\.[0-9a-f]{8}\.part"
+
+
+def _digits(about: str) -> Field:
+    return Field("text", about, 20, pattern=_DIGITS)
+
+
+def _part_name(what: str) -> Field:
+    about = f"Name of {what}, in the folder of the final file: .<its name>.<8 hex digits>.part."
+    return Field("text", about, MAX_NAME, pattern=_PART)
+
+
+def sha256_field(about: str, *, nullable: bool = True) -> Field:
+    """Return the row of a digest."""
+    return Field("text", f"{about}, 64 hexadecimal digits.", 64, nullable=nullable, pattern=SHA256)
+
+
+FINGERPRINT_FIELDS: Final[Fields] = {
+    "device": _digits("Number of the device, as os.stat has it."),
+    "inode": _digits("Number of the inode."),
+    "size": _digits("Bytes."),
+    "mtimeNs": _digits("Last change of the content, in nanoseconds since 1970."),
+    "ctimeNs": _digits("Last change of the inode, in nanoseconds since 1970."),
+}
+PART_FIELDS: Final[Fields] = {
+    "name": _part_name("the file that is being written"),
+    "device": _digits("Number of the device, as os.stat has it."),
+    "inode": _digits("Number of the inode."),
+    "size": _digits("Bytes from the first on that this run will not change any more."),
+}
+PROBE_FIELDS: Final[Fields] = {
+    "name": _part_name("a file that the kernel made"),
+    "sha256": sha256_field("Digest of what is in it", nullable=False),
+}
+PLACE_FIELDS: Final[Fields] = {
+    "relative": Field(
+        "text", "Path as seen from the kernel's working directory, with slashes.", MAX_PATH
+    ),
+    "path": Field(
+        "text",
+        "Path below the server's root, once the server has named it.",
+        MAX_PATH,
+        nullable=True,
+        missing=None,
+    ),
+    "sha256": Field(
+        "text",
+        "Digest of what must be there, 64 hexadecimal digits; null asks for the place only.",
+        64,
+        nullable=True,
+        missing=None,
+        pattern=SHA256,
+    ),
+    "size": Field("count", "Bytes that must be there.", nullable=True, missing=None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +168,9 @@ class Probe:
         return {"name": self.name, "sha256": self.sha256}
 
 
+_PART_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+
+
 def is_part_name(part: str, name: str) -> bool:
     """Say whether a file of the name `part` may be the beginning of one that will be `name`.
 
@@ -120,50 +182,18 @@ def is_part_name(part: str, name: str) -> bool:
     return found is not None and found[1] in {name, digest}
 
 
-def decode_fingerprint(value: object) -> Json | None:
-    """Read the `Fingerprint` in a report, which may be missing."""
-    if value is None:
-        return None
-    return _decode_digits("fingerprint", value, ("device", "inode", "size", "mtimeNs", "ctimeNs"))
+def require_part_name(what: str, value: Json | None, name: str) -> None:
+    """Check that a part or a probe belongs to a file that will be `name`.
 
-
-def decode_part(value: object, name: str) -> Json | None:
-    """Read the `Part` in a report of a file that will be `name`; it may be missing."""
-    if value is None:
-        return None
-    numbers = _decode_digits("part", value, ("device", "inode", "size"))
-    return {"name": _decode_part_name("part", value, name), **numbers}
-
-
-def decode_probe(value: object, name: str) -> Json | None:
-    """Read the `Probe` in a report of a file that will be `name`; it may be missing."""
-    if value is None:
-        return None
-    digest = value.get("sha256") if isinstance(value, dict) else None
-    if not isinstance(digest, str) or SHA256.fullmatch(digest) is None:
-        raise MalformedError("malformed", "probe.sha256 must be 64 lower-case hexadecimal digits")
-    return {"name": _decode_part_name("probe", value, name), "sha256": digest}
-
-
-def _decode_part_name(what: str, value: object, name: str) -> str:
-    found = value.get("name") if isinstance(value, dict) else None
-    # The server opens a hidden file by this name: it must be one of ours, and in no other folder.
-    fits = isinstance(found, str) and len(found) <= MAX_NAME and not re.search(r"[\0/\\]", found)
-    if not fits or not is_part_name(str(found), name):
+    Raises
+    ------
+    MalformedError
+        If it does not.
+    """
+    if value is not None and not is_part_name(value["name"], name):
         raise MalformedError(
             "malformed", f"{what}.name must be .<name>.<8 hexadecimal digits>.part"
         )
-    return str(found)
-
-
-def _decode_digits(what: str, value: object, names: tuple[str, ...]) -> Json:
-    # Numbers of the file system may exceed 2**53, so they travel as text.
-    if not isinstance(value, dict) or not all(
-        isinstance(value.get(name), str) and re.fullmatch(r"[0-9]{1,20}", value[name])
-        for name in names
-    ):
-        raise MalformedError("malformed", f"{what} must hold {', '.join(names)} as digits")
-    return {name: value[name] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +233,4 @@ def decode_place(body: bytes) -> Place:
     MalformedError
         If it is no `Place`.
     """
-    value = json_object(body)
-    fields: Json = {name: value.get(name) for name in ("relative", "path", "sha256", "size")}
-    check_field("relative", fields["relative"], "text", nullable=False, limit=MAX_PATH)
-    check_field("path", fields["path"], "text", nullable=True, limit=MAX_PATH)
-    check_field("sha256", fields["sha256"], "text", nullable=True, limit=64)
-    check_field("size", fields["size"], "count", nullable=True, limit=MAX_COUNT)
-    if fields["sha256"] is not None and SHA256.fullmatch(fields["sha256"]) is None:
-        raise MalformedError("malformed", "sha256 must be 64 lower-case hexadecimal digits")
-    return Place(**fields)
+    return Place(**read(PLACE_FIELDS, json_object(body)))

@@ -1,62 +1,144 @@
-"""The state of a job, as its kernel reports it and a server answers."""
+"""The state of a job: as its kernel reports it, as browsers see it, and as one is ordered."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from progresswidget.protocol.decoding import (
-    SHA256,
-    Kind,
-    MalformedError,
-    check_field,
-    is_task_id,
-    json_object,
+from progresswidget.protocol.decoding import TASK_ID, MalformedError, is_task_id, json_object
+from progresswidget.protocol.fields import Field, Fields, read
+from progresswidget.protocol.files import (
+    FINGERPRINT_FIELDS,
+    PART_FIELDS,
+    PROBE_FIELDS,
+    require_part_name,
+    sha256_field,
 )
-from progresswidget.protocol.files import decode_fingerprint, decode_part, decode_probe
-from progresswidget.protocol.limits import MAX_COUNT, MAX_NAME, MAX_PATH, MAX_TEXT
-from progresswidget.protocol.words import PHASES, STATUSES, Action, Json
+from progresswidget.protocol.limits import MAX_NAME, MAX_PATH, MAX_TEXT
+from progresswidget.protocol.words import ACTIONS, PHASES, STATUSES, Action, Json
 
-# name -> (kind, may be null, largest length or value). One row a field: the decoder, the tests
-# and the TypeScript twin read the same list. `kind` is ``export``, ``download`` or ``upload``; the
-# rows of the latter two, and what is counted like them (`reused`, `total`, `rate`), are bytes.
-REPORT_FIELDS: Final[dict[str, tuple[Kind, bool, int]]] = {
-    "kind": ("text", False, 32),
-    "revision": ("count", False, MAX_COUNT),
-    "status": ("text", False, 16),
-    "phase": ("text", False, 16),
-    "name": ("text", False, MAX_NAME),
-    "path": ("text", False, MAX_PATH),
-    "format": ("text", False, 32),
-    "mediaType": ("text", False, 128),
-    "generation": ("count", False, MAX_COUNT),
-    "progress": ("number", True, 100),
-    "rows": ("count", False, MAX_COUNT),
-    "total": ("count", True, MAX_COUNT),
-    "columns": ("count", False, MAX_COUNT),
-    "bytes": ("count", False, MAX_COUNT),
-    "rate": ("number", True, MAX_COUNT),
-    "eta": ("number", True, MAX_COUNT),
-    "elapsed": ("number", False, MAX_COUNT),
-    "created": ("count", False, MAX_COUNT),
-    "ended": ("count", True, MAX_COUNT),
-    "background": ("flag", False, 0),
-    "sha256": ("text", True, 64),
-    "kernelId": ("text", True, 64),
-    "cellId": ("text", True, 64),
-    "pid": ("count", False, 2**31),
-    "control": ("text", True, 32),
+_NAME: Final = r"(?:[^.\x00/\\]|\.[^.\x00/\\]|\.\.[^\x00/\\])[^\x00/\\]*"
+"""A file name without its folder, and neither of the two that every folder has."""
+_ABSOLUTE: Final = r"(?:/|[A-Za-z]:[\\/])[^\x00]*"
+
+TASK_ID_FIELD: Final = Field("text", "Id of the job, 32 hexadecimal digits.", 32, pattern=TASK_ID)
+ERROR_FIELDS: Final[Fields] = {
+    "code": Field("text", "For programs: it does not change with the language.", MAX_TEXT),
+    "message": Field("text", "What is wrong, in a sentence.", MAX_TEXT),
+    "hint": Field("text", "What can be done about it.", MAX_TEXT),
 }
 
-# name -> (kind, may be null, largest length or value, what it is where it is missing). Fields that
-# came later: a kernel of an older version, or a record saved by one, does without them.
-LATER_FIELDS: Final[dict[str, tuple[Kind, bool, int, object]]] = {
-    "reused": ("count", False, MAX_COUNT, 0),
-    "appendOnly": ("flag", False, 0, False),
+# One row a field, in the order in which a report has them. What is counted as rows is bytes where
+# `kind` is ``download`` or ``upload``.
+REPORT_FIELDS: Final[Fields] = {
+    "kind": Field("text", "export, download or upload.", 32),
+    "revision": Field("count", "Grows by one with each report of one generation."),
+    "status": Field("text", "Where the job is.", 16, words=STATUSES),
+    "phase": Field("text", "What it is doing there.", 16, words=PHASES),
+    "name": Field("text", "Name of the file, without its folder.", MAX_NAME, pattern=_NAME),
+    "path": Field(
+        "text", "Absolute path of the file, where the job runs.", MAX_PATH, pattern=_ABSOLUTE
+    ),
+    "format": Field("text", "Format of the file, for instance csv.", 32),
+    "mediaType": Field("text", "Media type of the file (RFC 9110 section 8.3.1).", 128),
+    "generation": Field("count", "Which run of the same export it is, from 1 on."),
+    "progress": Field(
+        "number", "Percent that is done; null where nobody can know.", 100, nullable=True
+    ),
+    "rows": Field("count", "Rows written; bytes of a download or upload."),
+    "total": Field("count", "Rows or bytes in all, where that is known.", nullable=True),
+    "columns": Field("count", "Columns of the table."),
+    "bytes": Field("count", "Bytes written to the file."),
+    "rate": Field("number", "Rows or bytes a second.", nullable=True),
+    "eta": Field("number", "Seconds that are left.", nullable=True),
+    "elapsed": Field("number", "Seconds at work, without pauses."),
+    "created": Field("count", "When it was made, in milliseconds since 1970."),
+    "ended": Field("count", "When it ended, in milliseconds since 1970.", nullable=True),
+    "background": Field("flag", "Whether its cell went on without it."),
+    "sha256": sha256_field("Digest of the finished file"),
+    "kernelId": Field("text", "Kernel that runs it; null for a plain process.", 64, nullable=True),
+    "cellId": Field("text", "Cell that started it.", 64, nullable=True),
+    "pid": Field("count", "Process that runs it, as its own machine counts.", 2**31),
+    "control": Field("text", "Id of the newest wish that was taken up.", 32, nullable=True),
 }
 
-_NO_NAME: Final = re.compile(r"[\0/\\]|\A\.{0,2}\Z")
+# Fields that came later: a kernel of an older version, or a record saved by one, does without them.
+LATER_FIELDS: Final[Fields] = {
+    "reused": Field("count", "Rows or bytes of those that an earlier run had written.", missing=0),
+    "appendOnly": Field("flag", "Whether the file can be read while it is written.", missing=False),
+}
+
+# What is an object of its own, or null.
+NESTED_FIELDS: Final[Fields] = {
+    "part": Field(
+        "object",
+        "The file that is being written, before it gets its name.",
+        nullable=True,
+        missing=None,
+        fields=PART_FIELDS,
+    ),
+    "probe": Field(
+        "object",
+        "A file beside the export, to learn whether the server sees the same disk.",
+        nullable=True,
+        missing=None,
+        fields=PROBE_FIELDS,
+    ),
+    "error": Field(
+        "object",
+        "Why the job failed or was interrupted.",
+        nullable=True,
+        missing=None,
+        fields=ERROR_FIELDS,
+    ),
+    "fingerprint": Field(
+        "object",
+        "What os.stat says of the finished file.",
+        nullable=True,
+        missing=None,
+        fields=FINGERPRINT_FIELDS,
+    ),
+}
+
+_REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
+
+PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "part", "probe"})
+"""Fields of a report that browsers have no business with."""
+
+# The public record: what browsers see. It grows by fields only.
+RECORD_FIELDS: Final[Fields] = {
+    "taskId": TASK_ID_FIELD,
+    **{name: field for name, field in _REPORT.items() if name not in PRIVATE_FIELDS},
+    "url": Field("text", "Absolute path of the file on the server."),
+    "notebook": Field(
+        "text", "Path of its notebook below the server's root, if it has one.", nullable=True
+    ),
+    "pending": Field(
+        "text",
+        "What the user wants and the job has not taken up yet.",
+        nullable=True,
+        words=ACTIONS,
+    ),
+    "updated": Field("count", "When the record last changed, in milliseconds since 1970."),
+}
+
+
+def _optional(name: str, missing: object) -> Field:
+    return replace(REPORT_FIELDS[name], missing=missing)
+
+
+# What is asked for with ``POST api/jobs``: a job for somebody who will report to it.
+ORDER_FIELDS: Final[Fields] = {
+    "name": REPORT_FIELDS["name"],
+    "path": REPORT_FIELDS["path"],
+    "kind": _optional("kind", "export"),
+    "format": _optional("format", ""),
+    "mediaType": _optional("mediaType", "application/octet-stream"),
+    "total": _optional("total", None),
+    "columns": _optional("columns", 0),
+    "kernelId": _optional("kernelId", None),
+    "cellId": _optional("cellId", None),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,52 +170,62 @@ def decode_report(task_id: str, body: bytes) -> Json:
     Raises
     ------
     MalformedError
-        If the body does not follow `REPORT_FIELDS` and `LATER_FIELDS`.
+        If the body does not follow `REPORT_FIELDS`, `LATER_FIELDS` and `NESTED_FIELDS`.
     """
     if not is_task_id(task_id):
         raise MalformedError("malformed", "a task id is 32 lower-case hexadecimal digits")
     report = json_object(body)
     if report.get("taskId", task_id) != task_id:
         raise MalformedError("malformed", "taskId differs from the one in the address")
-    known: Json = {"taskId": task_id}
-    for name, (kind, nullable, limit) in REPORT_FIELDS.items():
-        if name not in report:
-            raise MalformedError("malformed", f"{name} is missing")
-        check_field(name, report[name], kind, nullable, limit)
-        known[name] = report[name]
-    for name, (kind, nullable, limit, missing) in LATER_FIELDS.items():
-        known[name] = report.get(name, missing)
-        check_field(name, known[name], kind, nullable, limit)
-    _check_values(known)
-    known["part"] = decode_part(report.get("part"), known["name"])
-    known["probe"] = decode_probe(report.get("probe"), known["name"])
-    known["error"] = _decode_error(report.get("error"))
-    known["fingerprint"] = decode_fingerprint(report.get("fingerprint"))
+    known: Json = {"taskId": task_id} | read(_REPORT, report)
+    for what in ("part", "probe"):
+        require_part_name(what, known[what], known["name"])
     if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):
         raise MalformedError("malformed", "a job that is done has a sha256 and a fingerprint")
     return known
 
 
-def _check_values(known: Json) -> None:
-    if known["status"] not in STATUSES:
-        raise MalformedError("malformed", f"status must be one of {', '.join(sorted(STATUSES))}")
-    if known["phase"] not in PHASES:
-        raise MalformedError("malformed", f"phase must be one of {', '.join(sorted(PHASES))}")
-    if known["sha256"] is not None and SHA256.fullmatch(known["sha256"]) is None:
-        raise MalformedError("malformed", "sha256 must be 64 lower-case hexadecimal digits")
-    if not known["path"].startswith("/") and not re.match(r"[A-Za-z]:[\\/]", known["path"]):
-        raise MalformedError("malformed", "path must be absolute")
-    if "\0" in known["path"] or _NO_NAME.search(known["name"]):
-        raise MalformedError("malformed", "name must be a file name without its folder")
+def decode_order(body: bytes) -> Json:
+    """Read and check the body of a ``POST api/jobs``.
+
+    Raises
+    ------
+    MalformedError
+        If it does not follow `ORDER_FIELDS`.
+    """
+    return read(ORDER_FIELDS, json_object(body))
 
 
-def _decode_error(value: object) -> Json | None:
-    if value is None:
-        return None
-    if not isinstance(value, dict):
-        raise MalformedError("malformed", "error must be an object or null")
-    known = {}
-    for name in ("code", "message", "hint"):
-        check_field(f"error.{name}", value.get(name), "text", nullable=False, limit=MAX_TEXT)
-        known[name] = value[name]
-    return known
+def queued(task_id: str, order: Json, now: int) -> Json:
+    """Return the first report of a job that was ordered and that nobody has reported to yet.
+
+    Parameters
+    ----------
+    order
+        As `decode_order` returns it.
+    now
+        Milliseconds since 1970.
+    """
+    # Revision 0 comes before every report.
+    blank: Json = {
+        "revision": 0,
+        "status": "queued",
+        "phase": "starting",
+        "generation": 1,
+        "progress": 0,
+        "rows": 0,
+        "reused": 0,
+        "bytes": 0,
+        "rate": None,
+        "eta": None,
+        "elapsed": 0,
+        "created": now,
+        "ended": None,
+        "background": True,
+        "appendOnly": False,
+        "sha256": None,
+        "pid": 0,
+        "control": None,
+        **dict.fromkeys(NESTED_FIELDS),
+    }
+    return {"taskId": task_id} | blank | order

@@ -209,7 +209,7 @@ def _valid() -> dict[str, Any]:
         "flag": lambda: False,
     }
     fields = {
-        name: None if nullable else blank[kind]()
-        for name, (kind, nullable, _) in REPORT_FIELDS.items()
+        name: None if field.nullable else blank[field.kind]()
+        for name, field in REPORT_FIELDS.items()
     }
     return {**fields, **texts}
