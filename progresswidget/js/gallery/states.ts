@@ -1,8 +1,8 @@
 /** Every state that a bar can be in. */
 
+import type { Connection } from '../src/channel/connection';
 import { orphan } from '../src/job';
 import type { JobRecord } from '../src/protocol';
-import type { Connection } from '../src/socket';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record } from '../tests/records';
 
 export interface GalleryState {
@@ -37,7 +37,7 @@ export const STATES: readonly GalleryState[] = [
   state('cancelled', CANCELLED),
   state('interrupted', INTERRUPTED),
   state('unknown to the server', orphan(record()), LIVE),
-  state('reconnecting', record(), { kind: 'reconnecting', attempt: 2, of: 5 }),
+  state('reconnecting', record(), { kind: 'reconnecting', attempt: 2, of: 5, cause: null }),
   state('offline', record(), { kind: 'offline', reason: 'unreachable' }),
   state('over the comm, blocking', record(), { kind: 'comm' }),
   state('long name', record({ name: `${'a very long name of a file, '.repeat(6)}2024.parquet` })),

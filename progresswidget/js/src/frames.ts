@@ -77,19 +77,36 @@ function decodeHello(data: Json): Hello {
 }
 
 function decodeSubscribed(message: Json, data: Json): Subscribed {
-  count(message.re, 're');
+  // Without `re` nobody has asked: the server goes on from another state.
+  if (message.re != null) count(message.re, 're');
   const position = {
     taskId: taskId(data.taskId),
     epoch: text(message.epoch, 'epoch'),
     seq: count(message.seq, 'seq'),
   };
-  if (data.recovered === true) return { type: 'subscribed', ...position, snapshot: null };
+  if (data.recovered === true) {
+    const events = decodeMissed(data.events, position.taskId);
+    return { type: 'subscribed', ...position, snapshot: null, events };
+  }
   if (data.recovered !== false) throw new MalformedError('recovered must be true or false');
   const snapshot = decodeRecord(data.snapshot);
   if (snapshot.taskId !== position.taskId) {
     throw new MalformedError('the snapshot belongs to another task');
   }
-  return { type: 'subscribed', ...position, snapshot };
+  return { type: 'subscribed', ...position, snapshot, events: [] };
+}
+
+/** Whole messages, each as it was or would have been sent by itself. */
+function decodeMissed(events: unknown, taskId: string): JobEvent[] {
+  if (!Array.isArray(events)) throw new MalformedError('events must be a list');
+  return events.map((value) => {
+    const event = decodeMessage(object(value, 'an event'));
+    if (event.type !== 'event') throw new MalformedError('only events can be missed');
+    if (event.record.taskId !== taskId) {
+      throw new MalformedError('the event belongs to another task');
+    }
+    return event;
+  });
 }
 
 function decodeEvent(type: string, message: Json, data: Json): JobEvent {

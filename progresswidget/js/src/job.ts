@@ -1,13 +1,14 @@
 /** A bar and where its truth comes from: the server's channel, the kernel's comm, the notebook. */
 
 import { download, requestAction } from './actions';
+import type { Channel } from './channel/channel';
+import type { Connection } from './channel/connection';
 import type { Messages } from './i18n';
 import { type Action, isTerminal, type JobRecord } from './protocol';
 import type { TaskState } from './reducer';
 import { canSave } from './save/file_access';
 import { type Save, saveOf } from './save/saves';
 import type { Server } from './server';
-import type { Channel, Connection } from './socket';
 import { adoptStyle } from './stylesheet';
 import type { TransferState } from './transfer';
 import { TransferView } from './transfer_view';

@@ -1,5 +1,6 @@
 /** What a bar shows for a record and a connection: pure values, no DOM. */
 
+import type { Connection } from './channel/connection';
 import {
   formatBytes,
   formatCount,
@@ -11,7 +12,6 @@ import {
 import { errorText, type Messages } from './i18n';
 import type { ButtonName, StateIcon } from './icons';
 import { isTerminal, type JobRecord, type Status } from './protocol';
-import type { Connection } from './socket';
 
 /** The colour and the motion of the bar. */
 export type Stage =
@@ -71,7 +71,7 @@ export function present(situation: Situation, messages: Messages): Presentation 
   const percent = percentOf(record, situation.floor);
   const words = wordsFor(record, messages);
   const ended = isTerminal(record.status);
-  const stale = !ended && isOld(connection);
+  const stale = !ended && !isFresh(connection) && connection.kind !== 'comm';
   const parts = partsOf(record, percent, situation.ahead ?? 0, messages);
   if (stale) {
     // A rate and a time left that are old would be lies.
@@ -234,7 +234,7 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
 /** What is written stays as it is, so the browser can begin to fetch it. */
 function canFollow({ connection, canDownload }: Situation, record: JobRecord): boolean {
   const begun = record.status === 'running' || record.status === 'paused';
-  return begun && record.appendOnly && canDownload && connection.kind === 'live';
+  return begun && record.appendOnly && canDownload && isFresh(connection);
 }
 
 function offlineButtons(connection: Connection): ReadonlySet<ButtonName> {
@@ -246,8 +246,9 @@ function isDeaf(connection: Connection, record: JobRecord): boolean {
   return connection.kind === 'comm' && !record.background;
 }
 
-function isOld(connection: Connection): boolean {
-  return connection.kind !== 'live' && connection.kind !== 'comm';
+/** What the server says comes at once. */
+function isFresh({ kind }: Connection): boolean {
+  return kind === 'live' || kind === 'polling';
 }
 
 function linkText(
@@ -258,13 +259,22 @@ function linkText(
   switch (connection.kind) {
     case 'comm':
       return record && isDeaf(connection, record) ? messages.stopByHand : null;
+    case 'polling':
+      return messages.polling;
     case 'reconnecting':
-      return messages.reconnecting(connection.attempt, connection.of);
+      return reconnectingText(connection, messages);
     case 'offline':
       return messages.offline[connection.reason];
     default:
       return null;
   }
+}
+
+function reconnectingText(
+  { attempt, of, cause }: Extract<Connection, { kind: 'reconnecting' }>,
+  messages: Messages,
+): string {
+  return messages.reconnecting(attempt, of, cause && messages.loss[cause]);
 }
 
 function noteFor({ unknown }: Situation, record: JobRecord, messages: Messages) {

@@ -33,9 +33,14 @@ export type Phase = (typeof PHASES)[number];
 /** Bytes of one text frame, either way. */
 export const MAX_FRAME = 64 * 1024;
 /** Codes 4000 to 4499 mean "come back later", 4500 to 4999 "do not". */
+export const CLOSE_RESTART = 4001;
+export const CLOSE_SLOW = 4008;
+export const CLOSE_POSITION = 4010;
 export const CLOSE_SILENT = 4012;
+export const CLOSE_STORE = 4014;
 export const CLOSE_STOP_FROM = 4500;
 export const CLOSE_STOP_TO = 4999;
+export const CLOSE_MALFORMED = 4500;
 export const CLOSE_LOGIN = 4501;
 export const CLOSE_FORBIDDEN = 4503;
 export const CLOSE_VERSION = 4506;
@@ -105,8 +110,10 @@ export interface Subscribed {
   readonly taskId: string;
   readonly epoch: string;
   readonly seq: number;
-  /** Null where the position that the client named is the newest state already. */
+  /** Null where `events` lead from the position that the client named to this one. */
   readonly snapshot: JobRecord | null;
+  /** What the client missed, oldest first; none where its position is the newest already. */
+  readonly events: readonly JobEvent[];
 }
 
 export interface Removed {

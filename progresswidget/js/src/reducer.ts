@@ -48,6 +48,11 @@ export function disconnected(state: TaskState): TaskState {
   return { ...state, awaiting: true, refused: false };
 }
 
+/** The state after the server has said that the position means nothing any more. */
+export function withoutPosition(state: TaskState): TaskState {
+  return { ...state, epoch: null, seq: 0 };
+}
+
 export function reduce(state: TaskState, message: TaskMessage): Reduction {
   switch (message.type) {
     case 'subscribed':
@@ -67,23 +72,25 @@ export function reduce(state: TaskState, message: TaskMessage): Reduction {
 
 function onSubscribed(state: TaskState, message: Subscribed): Reduction {
   const { epoch, seq, snapshot } = message;
-  if (snapshot === null) {
-    if (state.epoch === epoch && state.seq === seq) {
-      return unchanged({ ...state, awaiting: false, missing: false, refused: false });
-    }
-    // "Nothing new" against another position than ours: our own is worth nothing.
-    return lost(state);
+  if (snapshot === null) return onRecovered(state, message);
+  // Answers come in order, so that a lower number is no late one: the server has gone back.
+  return unchanged({ ...answered(state), record: snapshot, epoch, seq });
+}
+
+/** All that was missed, or nothing of it: a recovery with a gap is none. */
+function onRecovered(state: TaskState, { epoch, seq, events }: Subscribed): Reduction {
+  if (epoch !== state.epoch) return lost(state);
+  let recovered = answered(state);
+  for (const event of events) {
+    const reduction = onEvent(recovered, event);
+    if (reduction.resubscribe) return lost(state);
+    recovered = reduction.state;
   }
-  if (state.epoch === epoch && seq < state.seq) return unchanged(state);
-  return unchanged({
-    ...state,
-    record: snapshot,
-    epoch,
-    seq,
-    awaiting: false,
-    missing: false,
-    refused: false,
-  });
+  return recovered.seq === seq ? unchanged(recovered) : lost(state);
+}
+
+function answered(state: TaskState): TaskState {
+  return { ...state, awaiting: false, missing: false, refused: false };
 }
 
 function onEvent(state: TaskState, event: JobEvent): Reduction {
@@ -100,5 +107,5 @@ function unchanged(state: TaskState): Reduction {
 }
 
 function lost(state: TaskState): Reduction {
-  return { state: { ...state, epoch: null, seq: 0, awaiting: true }, resubscribe: true };
+  return { state: { ...withoutPosition(state), awaiting: true }, resubscribe: true };
 }

@@ -1,9 +1,11 @@
 /** A progresswidget server as a page sees it: its address, its requests, its channel. */
 
+import { type Channel, sharedChannel } from './channel/channel';
+import type { Environment, Health } from './channel/environment';
 import { MalformedError } from './fields';
-import { type JobRecord, SUBPROTOCOL } from './protocol';
+import { decodeServerFrame } from './frames';
+import { type JobRecord, type Position, type ServerMessage, SUBPROTOCOL } from './protocol';
 import { decodeRecord } from './record';
-import { type Channel, type Environment, type Health, sharedChannel } from './socket';
 import { xsrfToken } from './xsrf';
 
 export interface Server {
@@ -60,6 +62,7 @@ export function browserEnvironment(server: Server): Environment {
     // Cookies only, as JupyterLab does: no token of ours is ever part of an address.
     open: () => new WebSocket(server.socketUrl, SUBPROTOCOL),
     health: () => health(server),
+    poll: (position, wait, signal) => poll(server, position, wait, signal),
     now: () => performance.now(),
     setTimeout: (run, milliseconds) => setTimeout(run, milliseconds),
     clearTimeout: (timer) => clearTimeout(timer as number),
@@ -97,6 +100,29 @@ export async function health(server: Server): Promise<Health> {
   if (response.status !== 404) return 'present';
   // Jupyter's own 404 for an address that nobody serves has no such code.
   return (await problemCode(response)) === 'task-not-found' ? 'present' : 'absent';
+}
+
+/**
+ * Ask what came after a position, as a `subscribe` would: by plain HTTP, and for one task.
+ *
+ * @param wait Whether the server may keep its answer back until there is something to say.
+ * @throws Error if no answer comes that can be read.
+ */
+export async function poll(
+  server: Server,
+  { taskId, epoch, seq }: Position,
+  wait: boolean,
+  signal: AbortSignal,
+): Promise<ServerMessage> {
+  const url = new URL(`api/jobs/${taskId}`, server.base);
+  url.searchParams.set('since', String(seq ?? 0));
+  if (epoch !== undefined) url.searchParams.set('epoch', epoch);
+  if (!wait) url.searchParams.set('wait', '0');
+  const response = await server.request(url.href, { signal });
+  if (response.ok) return decodeServerFrame(await response.text());
+  const code = response.status === 404 ? await problemCode(response) : null;
+  if (code !== 'task-not-found') throw new Error(`the server answered ${response.status}`);
+  return { type: 'error', re: null, code, message: '', taskId, temporary: false };
 }
 
 /** The `code` of an error's body, where it has one. */

@@ -1,6 +1,7 @@
 /** The bar: one compact card, the same in every front end. */
 
 import { ActionFailure } from './actions';
+import type { Connection } from './channel/connection';
 import { block, setAttribute, setText, setTitle, span } from './dom';
 import type { Messages } from './i18n';
 import { ACTION_ICONS, type ButtonName, STATE_ICONS } from './icons';
@@ -8,7 +9,6 @@ import { everySecond, Pace } from './pace';
 import { type PartName, type Presentation, present } from './presentation';
 import type { Action, JobRecord, TransferRecord } from './protocol';
 import { ReceivedBar } from './received';
-import type { Connection } from './socket';
 
 export interface Handlers {
   /** Ask for an action; the record in the answer, where there is one. */

@@ -1,15 +1,19 @@
 /** A clock that stands still and a network that does what the test says: the channel's ports. */
 
-import type { Environment, Health } from '../src/socket';
+import type { Environment, Health } from '../src/channel/environment';
+import type { Position, ServerMessage } from '../src/protocol';
 
 export class VirtualClock {
   now = 0;
+  /** Timers run only at multiples of so many milliseconds, as in a hidden tab. */
+  grain = 1;
   #timers: { at: number; run: () => void; id: number }[] = [];
   #next = 1;
 
   setTimeout = (run: () => void, milliseconds: number): unknown => {
     const id = this.#next++;
-    this.#timers.push({ at: this.now + milliseconds, run, id });
+    const at = Math.ceil((this.now + milliseconds) / this.grain) * this.grain;
+    this.#timers.push({ at: this.grain === 1 ? this.now + milliseconds : at, run, id });
     return id;
   };
 
@@ -19,6 +23,11 @@ export class VirtualClock {
 
   get pending(): number {
     return this.#timers.length;
+  }
+
+  /** Let time pass in which nothing runs, as when a laptop sleeps. */
+  sleep(milliseconds: number): void {
+    this.now += milliseconds;
   }
 
   /** Let time pass, timer by timer, and let promises settle in between. */
@@ -77,9 +86,20 @@ export class Wire extends EventTarget {
   }
 }
 
+/** A question of the page by plain HTTP, until it is answered. */
+export interface Poll {
+  readonly position: Position;
+  readonly wait: boolean;
+  readonly signal: AbortSignal;
+  answer(message: ServerMessage): void;
+  fail(): void;
+}
+
 export class Network {
   readonly clock = new VirtualClock();
   readonly wires: Wire[] = [];
+  /** Those that wait for an answer. */
+  polls: Poll[] = [];
   health: Health = 'unreachable';
   healthAsked = 0;
   refuses = false;
@@ -98,6 +118,27 @@ export class Network {
       this.healthAsked += 1;
       return this.health;
     },
+    poll: (position, wait, signal) =>
+      new Promise((resolve, reject) => {
+        const end = () => {
+          this.polls = this.polls.filter((other) => other !== poll);
+        };
+        const poll: Poll = {
+          position,
+          wait,
+          signal,
+          answer(message) {
+            end();
+            resolve(message);
+          },
+          fail() {
+            end();
+            reject(new TypeError('no answer'));
+          },
+        };
+        this.polls.push(poll);
+        signal.addEventListener('abort', () => poll.fail());
+      }),
     now: () => this.clock.now,
     setTimeout: this.clock.setTimeout,
     clearTimeout: this.clock.clearTimeout,

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Channel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
 import { Job, type JobOptions, newest, orphan } from '../src/job';
 import type { Action, JobRecord } from '../src/protocol';
 import { pageServer } from '../src/server';
-import { Channel } from '../src/socket';
 import { Network } from './fake_network';
 import { DONE, INTERRUPTED, record, TASK } from './records';
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import type { Connection } from '../src/channel/connection';
 import { CHINESE, ENGLISH } from '../src/i18n';
 import { type Presentation, present, type Situation } from '../src/presentation';
 import { ACTIVE_STATUSES, type JobRecord, TERMINAL_STATUSES } from '../src/protocol';
-import type { Connection } from '../src/socket';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record, SHA256 } from './records';
 
 function show(record: JobRecord | null, changes: Partial<Situation> = {}): Presentation {
@@ -88,7 +88,9 @@ describe('the line of numbers', () => {
   });
 
   it('says no rate and no time left that are old', () => {
-    const shown = show(record(), { connection: { kind: 'reconnecting', attempt: 1, of: 5 } });
+    const shown = show(record(), {
+      connection: { kind: 'reconnecting', attempt: 1, of: 5, cause: null },
+    });
     expect(shown.stale).toBe(true);
     expect(line(shown)).toBe('42% · 1,428,000 of 3,367,760 rows · 138.4 MB');
   });
@@ -213,7 +215,7 @@ describe('what went wrong', () => {
 
 describe('the connection', () => {
   it('is told where the job is not over', () => {
-    const connection = { kind: 'reconnecting', attempt: 2, of: 5 } as const;
+    const connection = { kind: 'reconnecting', attempt: 2, of: 5, cause: null } as const;
     expect(show(record(), { connection }).link).toBe('Reconnecting, 2 of 5');
     expect(show(DONE, { connection })).toMatchObject({ link: null, stale: false });
     expect(show(record()).link).toBeNull();

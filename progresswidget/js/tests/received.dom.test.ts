@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Channel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
 import { Job } from '../src/job';
 import type { TransferRecord } from '../src/protocol';
 import { ReceivedBar } from '../src/received';
 import { pageServer } from '../src/server';
-import { Channel } from '../src/socket';
 import { Network } from './fake_network';
 import { DONE, TASK } from './records';
 

@@ -9,6 +9,7 @@ const snapshot = (seq: number, epoch = 'E', changes = {}): Subscribed => ({
   epoch,
   seq,
   snapshot: record({ revision: seq, ...changes }),
+  events: [],
 });
 const event = (from: number, seq: number, epoch = 'E'): JobEvent => ({
   type: 'event',
@@ -31,9 +32,51 @@ describe('a snapshot', () => {
     expect(state.record?.revision).toBe(2);
   });
 
-  it('that is older than what came since is not taken', () => {
-    const before = at(40);
-    expect(reduce(before, snapshot(39)).state).toBe(before);
+  it('is the truth, also of a server that has gone back', () => {
+    const { state } = reduce(disconnected(at(40)), snapshot(39));
+    expect(state).toMatchObject({ seq: 39, awaiting: false, record: { revision: 39 } });
+    expect(reduce(state, event(40, 40)).state.seq).toBe(40);
+  });
+
+  it('that nobody asked for is applied, from another epoch too', () => {
+    const { state, resubscribe } = reduce(at(40), snapshot(3, 'F'));
+    expect(resubscribe).toBe(false);
+    expect(state).toMatchObject({ epoch: 'F', seq: 3, awaiting: false });
+    expect(reduce(state, event(4, 4, 'F')).state.seq).toBe(4);
+  });
+});
+
+describe('what was missed', () => {
+  const missed = (seq: number, ...events: JobEvent[]): Subscribed => ({
+    ...snapshot(seq),
+    snapshot: null,
+    events,
+  });
+  const waiting = disconnected(at(17));
+
+  it('is applied in order, and ends the waiting', () => {
+    const events = [event(18, 18), event(19, 22), event(23, 23)];
+    const { state, resubscribe } = reduce(waiting, missed(23, ...events));
+    expect(resubscribe).toBe(false);
+    expect(state).toMatchObject({ seq: 23, awaiting: false, record: { revision: 23 } });
+  });
+
+  it('may begin with what is known already', () => {
+    const { state } = reduce(waiting, missed(19, event(17, 17), event(16, 18), event(19, 19)));
+    expect(state).toMatchObject({ seq: 19, record: { revision: 19 } });
+  });
+
+  it.each([
+    ['it begins too late', missed(20, event(19, 20))],
+    ['it has a gap', missed(21, event(18, 18), event(20, 21))],
+    ['it ends too early', missed(21, event(18, 20))],
+    ['an event is of another history', missed(19, event(18, 18), event(19, 19, 'F'))],
+    ['it is of another history', { ...missed(18, event(18, 18, 'F')), epoch: 'F' }],
+  ])('is taken whole or not at all: %s', (_, message) => {
+    const { state, resubscribe } = reduce(waiting, message);
+    expect(resubscribe).toBe(true);
+    expect(state.record?.revision).toBe(17);
+    expect(position(state)).toEqual({ taskId: TASK });
   });
 });
 

@@ -1,11 +1,11 @@
 import { OutputModel, RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { afterEach, expect, inject, it, vi } from 'vitest';
+import { sharedChannel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
 import { jobFactory, receiptFactory } from '../src/lab/renderer';
 import { JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
 import { channelOf, pageServer } from '../src/server';
-import { sharedChannel } from '../src/socket';
 import { Network } from './fake_network';
 import { CANCELLED, DONE, record, TASK } from './records';
 

@@ -2,9 +2,9 @@ import { CommandRegistry } from '@lumino/commands';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
 import { ActionFailure } from '../src/actions';
+import type { Connection } from '../src/channel/connection';
 import { messagesFor } from '../src/i18n';
 import type { Action, JobRecord } from '../src/protocol';
-import type { Connection } from '../src/socket';
 import { adoptStyle } from '../src/stylesheet';
 import { type Handlers, JobView } from '../src/view';
 import { DONE, FAILED, record, TASK } from './records';
@@ -107,7 +107,7 @@ describe('the card', () => {
       [record(), LIVE],
       [record({ pending: 'pause' }), LIVE],
       [record({ status: 'paused' }), LIVE],
-      [record(), { kind: 'reconnecting', attempt: 3, of: 5 }],
+      [record(), { kind: 'reconnecting', attempt: 3, of: 5, cause: null }],
       [record(), { kind: 'offline', reason: 'unreachable' }],
       [record({ phase: 'finishing' }), LIVE],
       [DONE, LIVE],
@@ -128,7 +128,7 @@ describe('the card', () => {
     for (const connection of [
       LIVE,
       { kind: 'comm' },
-      { kind: 'reconnecting', attempt: 1, of: 5 },
+      { kind: 'reconnecting', attempt: 1, of: 5, cause: null },
       { kind: 'offline', reason: 'absent' },
     ] as Connection[]) {
       for (const state of [record({ name: 'x'.repeat(255) }), DONE, FAILED]) {

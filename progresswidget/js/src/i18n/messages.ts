@@ -1,10 +1,10 @@
 /** Everything that is said, as a type: each language has one table, complete by it. */
 
 import type { FailureKey } from '../actions';
+import type { LossCause, OfflineReason } from '../channel/connection';
 import type { FileFailureKey } from '../files';
 import type { TransferButton } from '../icons';
 import type { Action, JobError, Phase, Status } from '../protocol';
-import type { OfflineReason } from '../socket';
 import type { TransferFailure } from '../transfer';
 import type { Direction } from '../transfer_presentation';
 
@@ -32,7 +32,11 @@ export interface Messages {
   readonly left: (time: string) => string;
   readonly elapsed: (time: string) => string;
   readonly digest: (start: string) => string;
-  readonly reconnecting: (attempt: number, of: number) => string;
+  /** `cause` is one of `loss`, where the server has said it. */
+  readonly reconnecting: (attempt: number, of: number, cause: string | null) => string;
+  readonly loss: Readonly<Record<LossCause, string>>;
+  /** Live, but without a WebSocket. */
+  readonly polling: string;
   readonly offline: Readonly<Record<OfflineReason, string>>;
   /** Shown in place of the buttons where the kernel could not hear them. */
   readonly stopByHand: string;

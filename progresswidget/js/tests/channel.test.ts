@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { Channel, sharedChannel } from '../src/channel/channel';
+import type { Connection } from '../src/channel/connection';
+import { decodeServerFrame } from '../src/frames';
 import { MAX_FRAME } from '../src/protocol';
 import type { TaskState } from '../src/reducer';
-import { Channel, type Connection, sharedChannel } from '../src/socket';
 import { Network, settle } from './fake_network';
-import { record, TASK } from './records';
+import { DONE, record, TASK } from './records';
 
 const OTHER = 'f'.repeat(32);
 
@@ -141,7 +143,7 @@ describe('reconnecting', () => {
   it('names its position, and believes nothing until the answer', async () => {
     live();
     network.wire.break(4001);
-    expect(last().connection).toEqual({ kind: 'reconnecting', attempt: 1, of: 5 });
+    expect(last().connection).toMatchObject({ attempt: 1, of: 5, cause: 'restart' });
     await network.clock.advance(334);
     expect(network.wires).toHaveLength(2);
     network.wire.hello();
@@ -152,12 +154,43 @@ describe('reconnecting', () => {
     expect(last().task).toMatchObject({ epoch: 'F', seq: 3 });
   });
 
+  it.each([
+    [4001, 'restart'],
+    [4008, 'slow'],
+    [4010, 'position'],
+    [4012, 'silent'],
+    [4014, 'store'],
+    [4400, null],
+    [1006, null],
+    [1011, null],
+  ])('comes back after code %d, and says why where it knows', async (code, cause) => {
+    live();
+    network.wire.break(code);
+    expect(last().connection).toEqual({ kind: 'reconnecting', attempt: 1, of: 5, cause });
+    await network.clock.advance(334);
+    expect(network.wires).toHaveLength(2);
+  });
+
+  it('names no position that the server has lost', async () => {
+    live();
+    network.wire.break(4010);
+    expect(last().task.record?.revision).toBe(17);
+    await network.clock.advance(334);
+    network.wire.hello();
+    expect(network.wire.sent[0]?.data.tasks).toEqual([{ taskId: TASK }]);
+  });
+
   it('gives up after five tries, and a click starts a fresh round', async () => {
     live();
     const waits = [333.4, 666.7, 1333.4, 2666.7, 5333.4];
     for (const [index, wait] of waits.entries()) {
       network.wire.break(1006);
-      expect(last().connection).toEqual({ kind: 'reconnecting', attempt: index + 1, of: 5 });
+      expect(last().connection).toEqual({
+        kind: 'reconnecting',
+        attempt: index + 1,
+        of: 5,
+        cause: null,
+      });
       await network.clock.advance(wait - 1);
       expect(network.wires).toHaveLength(index + 1);
       await network.clock.advance(1);
@@ -172,10 +205,11 @@ describe('reconnecting', () => {
   });
 
   it.each([
-    [4500, 'refused'],
+    [4500, 'malformed'],
     [4501, 'login'],
     [4503, 'forbidden'],
     [4506, 'version'],
+    [4502, 'refused'],
     [4999, 'refused'],
   ])('stops at code %d', async (code, reason) => {
     live();
@@ -341,6 +375,135 @@ describe('a socket that never opened', () => {
   });
 });
 
+describe('without a WebSocket', () => {
+  const seq = () => last().task.seq;
+  const answer = (message: object) =>
+    network.polls[0]?.answer(decodeServerFrame(JSON.stringify(message)));
+  const missed = (...events: ReturnType<typeof progress>[]) => ({
+    ...snapshot(events.at(-1)?.seq ?? seq()),
+    re: null,
+    data: { taskId: TASK, recovered: true, events },
+  });
+
+  async function polling() {
+    network.health = 'present';
+    channel.follow(TASK, listen);
+    network.wire.break(1006);
+    await settle();
+    answer(snapshot(17));
+    await settle();
+  }
+
+  it('asks by plain HTTP, each time after what it has, and is as good as live', async () => {
+    await polling();
+    expect(last().connection).toEqual({ kind: 'polling' });
+    expect(network.polls).toMatchObject([
+      { wait: true, position: { taskId: TASK, epoch: 'E', seq: 17 } },
+    ]);
+    answer(missed(progress(18, 19), progress(20, 20)));
+    await settle();
+    expect(last().task).toMatchObject({ seq: 20, record: { revision: 20 } });
+    answer(missed());
+    await settle();
+    expect(network.polls).toMatchObject([{ position: { seq: 20 } }]);
+    expect(heard.filter(({ connection }) => connection.kind === 'offline')).toEqual([]);
+  });
+
+  it('begins with nothing again after a gap', async () => {
+    await polling();
+    answer(missed(progress(19, 19)));
+    await settle();
+    expect(network.polls.map(({ position }) => position)).toEqual([{ taskId: TASK }]);
+  });
+
+  it('goes on trying for a socket, and back to it', async () => {
+    await polling();
+    await network.clock.advance(334);
+    expect(network.wires).toHaveLength(2);
+    for (let n = 0; n < 9; n += 1) {
+      network.wire.break(1006);
+      await network.clock.advance(30_000);
+    }
+    expect(last().connection).toEqual({ kind: 'polling' });
+    expect(network.wires.length).toBeGreaterThan(9);
+    const waiting = network.polls[0];
+    network.wire.hello();
+    expect(last().connection).toEqual({ kind: 'live' });
+    expect(waiting?.signal.aborted).toBe(true);
+    await network.clock.advance(60_000);
+    expect(network.polls).toEqual([]);
+    expect(network.wire.sent[0]?.data.tasks).toEqual([{ taskId: TASK, epoch: 'E', seq: 17 }]);
+  });
+
+  it('tries for a socket at once when the page wakes', async () => {
+    await polling();
+    network.wake();
+    expect(network.wires).toHaveLength(2);
+    expect(last().connection).toEqual({ kind: 'polling' });
+  });
+
+  it('takes no more than two connections, and each task its turn', async () => {
+    const ids = [...'abcde'].map((digit) => digit.repeat(32));
+    for (const id of ids) channel.follow(id, listen);
+    network.health = 'present';
+    network.wire.break(1006);
+    await settle();
+    const asked: string[] = [];
+    for (let n = 0; n < 5; n += 1) {
+      const [poll] = network.polls;
+      expect(network.polls.length).toBeLessThanOrEqual(2);
+      expect(poll?.wait).toBe(false);
+      const taskId = poll?.position.taskId ?? '';
+      asked.push(taskId);
+      answer(snapshot(1, 'E', taskId));
+      await settle();
+    }
+    expect(asked).toEqual(ids);
+    expect(network.polls).toEqual([]);
+    await network.clock.advance(1_000);
+    expect(network.polls).toHaveLength(2);
+  });
+
+  it('asks no more about what has ended or is gone', async () => {
+    await polling();
+    answer({ ...snapshot(18), data: { taskId: TASK, recovered: false, snapshot: DONE } });
+    await settle();
+    expect(network.polls).toEqual([]);
+    channel.follow(OTHER, listen);
+    await settle();
+    const message = { code: 'task-not-found', message: '', temporary: false, taskId: OTHER };
+    answer({ type: 'error', re: null, timestamp: 1, data: message });
+    await network.clock.advance(10_000);
+    expect(network.polls).toEqual([]);
+    expect(last().connection).toEqual({ kind: 'polling' });
+  });
+
+  it('ends with the server', async () => {
+    await polling();
+    network.health = 'unreachable';
+    network.polls[0]?.fail();
+    await settle();
+    expect(last().connection).toEqual({ kind: 'connecting' });
+    for (let n = 0; n < 6; n += 1) {
+      network.wire.break(1006);
+      await network.clock.advance(5_500);
+    }
+    expect(last().connection).toEqual({ kind: 'offline', reason: 'unreachable' });
+    expect(network.polls).toEqual([]);
+  });
+
+  it('ends with the last view', async () => {
+    network.health = 'present';
+    const end = channel.follow(TASK, listen);
+    network.wire.break(1006);
+    await settle();
+    end();
+    await network.clock.advance(6_000);
+    expect(network.polls).toEqual([]);
+    expect(network.clock.pending).toBe(0);
+  });
+});
+
 describe('silence', () => {
   it('is answered with a ping at every heartbeat, and ends the connection after two', async () => {
     live();
@@ -388,6 +551,39 @@ describe('silence', () => {
     expect(last().connection.kind).toBe('live');
   });
 
+  it('is not concluded by a page that was held up: what came meanwhile is not read yet', async () => {
+    live();
+    await network.clock.advance(30_000);
+    network.clock.sleep(90_000);
+    await network.clock.advance(0);
+    expect(last().connection.kind).toBe('live');
+    network.wire.say({ type: 'pong', re: 2, timestamp: 1, data: {} });
+    await network.clock.advance(20_000);
+    expect(last().connection.kind).toBe('live');
+  });
+
+  it('is noticed within seconds by a page that was held up', async () => {
+    live();
+    network.clock.sleep(3_600_000);
+    await network.clock.advance(0);
+    expect(network.wire.ofType('ping')).toHaveLength(1);
+    await network.clock.advance(30_000);
+    expect(last().connection).toMatchObject({ kind: 'reconnecting', cause: 'silent' });
+  });
+
+  it('is none where a browser runs the timers of a hidden tab once a minute', async () => {
+    network.clock.grain = 61_000;
+    live();
+    for (let minute = 0; minute < 10; minute += 1) {
+      const pings = network.wire.ofType('ping').length;
+      await network.clock.advance(61_000);
+      expect(network.wire.ofType('ping').length).toBe(pings + 1);
+      network.wire.say({ type: 'pong', re: 1, timestamp: 1, data: {} });
+    }
+    expect(last().connection.kind).toBe('live');
+    expect(network.wires).toHaveLength(1);
+  });
+
   it('of a connection that was given up cannot be broken any more', async () => {
     live();
     await network.clock.advance(60_000);
@@ -405,7 +601,7 @@ describe('the page', () => {
     expect(sharedChannel('https://a/progresswidget/', () => network.environment)).toBe(one);
     expect(sharedChannel('https://b/progresswidget/', () => network.environment)).not.toBe(one);
     // A second copy of the module, as the other bundle has one.
-    const copy: string = '../src/socket.ts?copy';
+    const copy: string = '../src/channel/channel.ts?copy';
     const { sharedChannel: other } = await import(/* @vite-ignore */ copy);
     expect(other).not.toBe(sharedChannel);
     expect(other('https://a/progresswidget/', () => network.environment)).toBe(one);

@@ -1,0 +1,256 @@
+/** The live channel: one connection per page and server, whatever the number of bars. */
+
+import { encodeSubscribe, encodeUnsubscribe } from '../frames';
+import {
+  CLOSE_POSITION,
+  isTerminal,
+  type Position,
+  type ServerError,
+  type ServerMessage,
+} from '../protocol';
+import {
+  disconnected,
+  newTask,
+  position,
+  reduce,
+  type TaskMessage,
+  type TaskState,
+  withoutPosition,
+} from '../reducer';
+import type { Connection } from './connection';
+import type { Environment } from './environment';
+import { Line } from './line';
+import { type TransferListener, Transfers } from './transfers';
+
+export type Listener = (task: TaskState, connection: Connection) => void;
+
+/** Milliseconds for which a connection is kept that nobody needs. */
+const IDLE_GRACE = 5_000;
+/** About 110 bytes each: a full message stays below `MAX_FRAME`. */
+const TASKS_PER_FRAME = 400;
+
+interface Followed {
+  state: TaskState;
+  readonly listeners: Set<Listener>;
+}
+
+export class Channel {
+  readonly #env: Environment;
+  readonly #line: Line;
+  readonly #transfers = new Transfers();
+  readonly #tasks = new Map<string, Followed>();
+  readonly #toSubscribe = new Set<string>();
+  readonly #toUnsubscribe = new Set<string>();
+  /** The tasks of each `subscribe` that may still be refused as a whole. */
+  readonly #asked = new Map<number, readonly string[]>();
+  #idle: unknown = null;
+  #flushing = false;
+
+  constructor(env: Environment) {
+    this.#env = env;
+    this.#line = new Line(env, {
+      changed: (connection) => this.#onChange(connection),
+      opened: () => this.#onOpened(),
+      heard: (message) => this.#onMessage(message),
+      lost: (code) => this.#onLost(code),
+      positions: () => this.#positionsToPoll(),
+    });
+  }
+
+  get connection(): Connection {
+    return this.#line.connection;
+  }
+
+  /** Be told of a task's state now and from now on; the function returned ends it. */
+  follow(taskId: string, listener: Listener): () => void {
+    let followed = this.#tasks.get(taskId);
+    if (!followed) {
+      followed = { state: newTask(taskId), listeners: new Set() };
+      this.#tasks.set(taskId, followed);
+      this.#want(taskId);
+    }
+    followed.listeners.add(listener);
+    this.#env.clearTimeout(this.#idle);
+    listener(followed.state, this.connection);
+    this.#line.open();
+    return () => this.#unfollow(taskId, listener);
+  }
+
+  /** Be told how far downloads of a task's file are; the function returned ends it. */
+  followTransfers(taskId: string, listener: TransferListener): () => void {
+    return this.#transfers.follow(taskId, listener);
+  }
+
+  /** Begin a fresh round of tries: the person asked for it. */
+  reconnect(): void {
+    if (this.#line.isLive) {
+      for (const [taskId, { state }] of this.#tasks) if (state.refused) this.#want(taskId);
+    } else {
+      this.#line.reconnect();
+    }
+  }
+
+  /** The host sees the server again, and with a login that holds. */
+  signOfLife(): void {
+    this.#line.signOfLife();
+  }
+
+  /** The host has lost the server: a live connection has to prove itself. */
+  signOfLoss(): void {
+    this.#line.signOfLoss();
+  }
+
+  #unfollow(taskId: string, listener: Listener): void {
+    const followed = this.#tasks.get(taskId);
+    if (!followed?.listeners.delete(listener) || followed.listeners.size > 0) return;
+    this.#tasks.delete(taskId);
+    if (!this.#toSubscribe.delete(taskId)) {
+      this.#toUnsubscribe.add(taskId);
+      this.#flushSoon();
+    }
+    // A notebook that is closed and opened again, or a cell that is moved, keeps the connection.
+    if (this.#tasks.size > 0) return;
+    this.#env.clearTimeout(this.#idle);
+    this.#idle = this.#env.setTimeout(() => this.#line.close(), IDLE_GRACE);
+  }
+
+  // --- The connection ---------------------------------------------------------------------------
+
+  #onChange(connection: Connection): void {
+    for (const { state, listeners } of [...this.#tasks.values()]) {
+      for (const listener of [...listeners]) listener(state, connection);
+    }
+  }
+
+  #onOpened(): void {
+    this.#transfers.forget();
+    this.#toUnsubscribe.clear();
+    for (const [taskId, followed] of this.#tasks) {
+      followed.state = disconnected(followed.state);
+      this.#toSubscribe.add(taskId);
+    }
+    this.#flush();
+  }
+
+  #onLost(code: number): void {
+    this.#asked.clear();
+    for (const followed of this.#tasks.values()) {
+      const { state } = followed;
+      followed.state = disconnected(code === CLOSE_POSITION ? withoutPosition(state) : state);
+    }
+  }
+
+  /** What has ended says nothing more, once its end is known. */
+  #positionsToPoll(): readonly Position[] {
+    return [...this.#tasks.values()].flatMap(({ state }) => {
+      const ended = state.record !== null && isTerminal(state.record.status);
+      return state.missing || (ended && !state.awaiting) ? [] : [position(state)];
+    });
+  }
+
+  // --- Messages ---------------------------------------------------------------------------------
+
+  #onMessage(message: ServerMessage): void {
+    switch (message.type) {
+      case 'subscribed':
+      case 'removed':
+        this.#onTask(message.taskId, message);
+        break;
+      case 'event':
+        this.#onTask(message.record.taskId, message);
+        break;
+      case 'transfer':
+        this.#transfers.take(message.record);
+        break;
+      case 'error':
+        this.#onError(message);
+        break;
+      case 'hello':
+      case 'pong':
+      case 'unknown':
+        break;
+    }
+  }
+
+  #onError(message: ServerError): void {
+    if (message.taskId !== null) {
+      this.#onTask(message.taskId, message);
+      return;
+    }
+    this.#env.warn(`the server answered "${message.code}": ${message.message}`);
+    const concerned = message.re === null ? undefined : this.#asked.get(message.re);
+    for (const taskId of concerned ?? []) this.#onTask(taskId, message);
+  }
+
+  #onTask(taskId: string, message: TaskMessage): void {
+    const followed = this.#tasks.get(taskId);
+    if (!followed) return;
+    const before = followed.state;
+    const { state, resubscribe } = reduce(before, message);
+    followed.state = state;
+    if (resubscribe) this.#want(taskId);
+    if (state === before) return;
+    for (const listener of [...followed.listeners]) listener(state, this.connection);
+  }
+
+  // --- Subscriptions ----------------------------------------------------------------------------
+
+  #want(taskId: string): void {
+    this.#toUnsubscribe.delete(taskId);
+    this.#toSubscribe.add(taskId);
+    this.#flushSoon();
+    this.#line.look();
+  }
+
+  /** Bars that appear in the same turn share one message. */
+  #flushSoon(): void {
+    if (this.#flushing || !this.#line.isLive) return;
+    this.#flushing = true;
+    queueMicrotask(() => {
+      this.#flushing = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (!this.#line.isLive) return;
+    for (const ids of chunks([...this.#toUnsubscribe])) {
+      this.#line.send((id) => encodeUnsubscribe(id, ids));
+    }
+    for (const ids of chunks([...this.#toSubscribe])) {
+      const positions = ids.flatMap((id) => {
+        const followed = this.#tasks.get(id);
+        return followed ? [position(followed.state)] : [];
+      });
+      if (positions.length === 0) continue;
+      const id = this.#line.send((id) => encodeSubscribe(id, positions));
+      if (id !== null) this.#asked.set(id, ids);
+    }
+    this.#toUnsubscribe.clear();
+    this.#toSubscribe.clear();
+  }
+}
+
+function* chunks(ids: readonly string[]): Generator<readonly string[]> {
+  for (let start = 0; start < ids.length; start += TASKS_PER_FRAME) {
+    yield ids.slice(start, start + TASKS_PER_FRAME);
+  }
+}
+
+const REGISTRY = Symbol.for('progresswidget.channels.v1');
+
+/**
+ * The page's channel to a server. The labextension and the anywidget are two bundles, each with
+ * its own copy of this module: they meet in `globalThis`.
+ */
+export function sharedChannel(base: string, environment: () => Environment): Channel {
+  const holder = globalThis as { [REGISTRY]?: Map<string, Channel> };
+  holder[REGISTRY] ??= new Map();
+  const channels = holder[REGISTRY];
+  let channel = channels.get(base);
+  if (!channel) {
+    channel = new Channel(environment());
+    channels.set(base, channel);
+  }
+  return channel;
+}

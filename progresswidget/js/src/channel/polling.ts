@@ -1,0 +1,88 @@
+/** The channel without a WebSocket: questions by plain HTTP, for networks that refuse the upgrade. */
+
+import type { Position, ServerMessage } from '../protocol';
+import { type Environment, Timers } from './environment';
+
+/** Questions under way at once: a browser has six connections to a host, and the page needs them. */
+const AT_ONCE = 2;
+/** Milliseconds between two questions about one task where the server answers at once. */
+const PAUSE = 1_000;
+
+export interface PollListener {
+  /** The tasks of which there may be news. */
+  positions(): readonly Position[];
+  heard(message: ServerMessage): void;
+  /** No answer, or one that cannot be read; the polling has ended. */
+  failed(): void;
+}
+
+export class Polling {
+  readonly #env: Environment;
+  readonly #listener: PollListener;
+  readonly #timers: Timers<'pause'>;
+  /** When each task was last asked about, the longest ago first; while it is, for ever. */
+  readonly #asked = new Map<string, number>();
+  #asking = 0;
+  #running: AbortController | null = null;
+
+  constructor(env: Environment, listener: PollListener) {
+    this.#env = env;
+    this.#listener = listener;
+    this.#timers = new Timers(env);
+  }
+
+  start(): void {
+    if (this.#running) return;
+    this.#running = new AbortController();
+    this.look();
+  }
+
+  stop(): void {
+    this.#running?.abort();
+    this.#running = null;
+    this.#timers.stopAll();
+    this.#asked.clear();
+    this.#asking = 0;
+  }
+
+  /** Ask about whatever may be asked about now. */
+  look(): void {
+    const running = this.#running;
+    if (!running) return;
+    const positions = this.#listener.positions();
+    const wait = positions.length <= AT_ONCE;
+    for (const position of this.#due(positions, wait)) {
+      if (this.#asking >= AT_ONCE) return;
+      void this.#ask(position, wait, running);
+    }
+    // With many tasks each is asked in its turn, and none keeps a connection to itself.
+    if (!wait) this.#timers.after('pause', PAUSE, () => this.look());
+  }
+
+  #due(positions: readonly Position[], wait: boolean): Position[] {
+    const latest = wait ? Number.MAX_VALUE : this.#env.now() - PAUSE;
+    const asked = ({ taskId }: Position) => this.#asked.get(taskId) ?? -Number.MAX_VALUE;
+    return positions
+      .filter((position) => asked(position) <= latest)
+      .sort((a, b) => asked(a) - asked(b));
+  }
+
+  async #ask(position: Position, wait: boolean, running: AbortController): Promise<void> {
+    this.#asking += 1;
+    this.#asked.set(position.taskId, Number.POSITIVE_INFINITY);
+    let message: ServerMessage;
+    try {
+      message = await this.#env.poll(position, wait, running.signal);
+    } catch {
+      if (running !== this.#running) return;
+      this.stop();
+      this.#listener.failed();
+      return;
+    }
+    if (running !== this.#running) return;
+    this.#asking -= 1;
+    this.#asked.set(position.taskId, this.#env.now());
+    this.#listener.heard(message);
+    this.look();
+  }
+}
