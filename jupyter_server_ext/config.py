@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traitlets import Enum, Float, HasTraits, Integer, List, Unicode
+from traitlets import Bool, Enum, Float, HasTraits, Integer, List, Unicode
 
 from jupyter_server_ext.shaping import LEAST_BURST
 
@@ -35,6 +35,12 @@ class Settings(HasTraits):
         default_value="sqlite",
         help="""Where jobs are kept: "sqlite" in a file below the Jupyter runtime directory, or
         "memory", which forgets them when the server ends.""",
+    ).tag(config=True)
+
+    redact_events = Bool(
+        default_value=True,
+        help="""Whether the events of jobs and transfers come without paths, names, notebooks and
+        users. Whoever may subscribe to a server's events gets those of all its users.""",
     ).tag(config=True)
 
     kernel_poll_interval = Float(

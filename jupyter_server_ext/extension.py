@@ -18,13 +18,15 @@ from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import observe
 
-from jupyter_server_ext import endpoint, statedir
+from jupyter_server_ext import endpoint, metrics, statedir
 from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.config import Settings
 from jupyter_server_ext.digests import Digests
+from jupyter_server_ext.eventlog import EventLog
 from jupyter_server_ext.handlers import routes
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.kernels import KernelWatcher
+from jupyter_server_ext.life import Lifecycle
 from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.registry import JobRegistry, Limits
@@ -84,6 +86,7 @@ class ProgressExtension(Settings, ExtensionApp):
         self._spawn(self._reap())
         await services.uploads.load()
         self._spawn(services.uploads.finish_interrupted())
+        metrics.show(services)
         services.started.set()
 
     async def stop_extension(self) -> None:
@@ -93,6 +96,7 @@ class ProgressExtension(Settings, ExtensionApp):
             return
         services.stopping = True
         services.started.set()
+        metrics.hide(services)
         endpoint.remove(self._endpoint)
         if os.environ.get(ENDPOINT_VARIABLE) == str(self._endpoint):
             del os.environ[ENDPOINT_VARIABLE]
@@ -184,7 +188,9 @@ class ProgressExtension(Settings, ExtensionApp):
         hub = Hub(
             epoch=uuid.uuid4().hex, interval=self.push_interval, clock=loop, timestamp=_milliseconds
         )
-        registry = self._make_registry(app, hub)
+        events = EventLog(app.event_logger, redact=self.redact_events, log=self.log)
+        life = Lifecycle(self.log, events.emit)
+        registry = self._make_registry(app, hub, life)
         settings = app.web_app.settings
         readers = ThreadPoolExecutor(self.read_threads, thread_name_prefix="progresswidget-read")
 
@@ -197,6 +203,7 @@ class ProgressExtension(Settings, ExtensionApp):
         writers = ThreadPoolExecutor(self.write_threads, thread_name_prefix="progresswidget-write")
         return Services(
             hub=hub,
+            life=life,
             registry=registry,
             watcher=KernelWatcher(
                 kernels=app.kernel_manager,
@@ -231,6 +238,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 interval=self.push_interval,
                 keep=self.keep_transfers,
                 keep_days=self.keep_finished_days,
+                observer=life,
             ),
             uploads=self._make_uploads(app, writers, activity),
             writers=writers,
@@ -264,13 +272,14 @@ class ProgressExtension(Settings, ExtensionApp):
         if hasattr(self, "services"):
             self.services.shaper.rates = self._rates()
 
-    def _make_registry(self, app: ServerApp, hub: Hub) -> JobRegistry:
+    def _make_registry(self, app: ServerApp, hub: Hub, life: Lifecycle) -> JobRegistry:
         return JobRegistry(
             store=self._make_store(JOBS, "state.sqlite"),
             hub=hub,
             files_url=f"{app.base_url}progresswidget/files/",
             now=_milliseconds,
             limits=Limits(self.max_jobs, self.keep_finished, self.keep_finished_days),
+            observer=life,
         )
 
     async def _load(self) -> None:
@@ -292,7 +301,9 @@ class ProgressExtension(Settings, ExtensionApp):
                     kind.name,
                 )
                 await part.close()
-                part.use(MemoryStore())
+                instead: MemoryStore[Any] = MemoryStore()
+                instead.health.failed(error, _milliseconds())
+                part.use(instead)
 
     async def _reap(self) -> None:
         while True:

@@ -83,10 +83,16 @@ class Hub:
         self._topics: dict[str, Topic] = {}
         self._ended: dict[str, int] = {}  # how far removed topics had come, the newest last
         self._watchers: dict[Subscriber, Callable[[str], bool]] = {}
+        self.overflows = 0
+        """Subscribers so far that were too slow."""
 
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
         return self._topics.get(task_id)
+
+    def subscriptions(self) -> int:
+        """Return how many subscriptions there are, each subscriber and task."""
+        return sum(len(topic.subscribers) for topic in tuple(self._topics.values()))
 
     def join(self, task_id: str, subscriber: Subscriber) -> None:
         """Tell the subscriber of a task from now on; an unknown task is joined by no one."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_server_ext.stores import LinkStore
+    from jupyter_server_ext.stores.health import StoreHealth
     from progresswidget.protocol import Json
 
 _NONCE: Final = 16
@@ -186,6 +187,11 @@ class Links:
         self._key = self._make_key()
         self._links = {link.id: link for link in links}
 
+    @property
+    def store_health(self) -> StoreHealth:
+        """How the store fares that is used now."""
+        return self._store.health
+
     def use(self, store: LinkStore) -> None:
         """Remember links in another store from now on."""
         self._store = store
@@ -250,6 +256,11 @@ class Links:
             if (link.task_id, link.path) == (task_id, path) and link.expires > now
         ]
         return sorted(links, key=lambda link: (link.created, link.id), reverse=True)
+
+    def count(self) -> int:
+        """Return how many links open something now."""
+        now = self._now()
+        return sum(link.expires > now for link in tuple(self._links.values()))
 
     async def revoke(self, task_id: str, identity: str | None = None, path: str = "") -> int:
         """Close one link of a job or of a path, or all of them; return how many that were."""

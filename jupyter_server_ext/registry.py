@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from jupyter_server_ext import model, reaper, transitions
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.observer import Observer
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.model import Job
     from jupyter_server_ext.processes import Process
     from jupyter_server_ext.stores import JobStore
+    from jupyter_server_ext.stores.health import StoreHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class JobRegistry:
         Milliseconds since 1970.
     limits
         What is forgotten.
+    observer
+        Who is told of changes that are made here.
     """
 
     def __init__(
@@ -66,7 +70,9 @@ class JobRegistry:
         files_url: str,
         now: Callable[[], int],
         limits: Limits,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Observer()
         self._store = store
         self._hub = hub
         self._files_url = files_url
@@ -87,6 +93,11 @@ class JobRegistry:
         for job in await self._store.load():
             self._jobs[job.task_id] = job
             self._hub.publish(job.task_id, self.public(job), urgent=True)
+
+    @property
+    def store_health(self) -> StoreHealth:
+        """How the store fares that is used now."""
+        return self._store.health
 
     def use(self, store: JobStore) -> None:
         """Remember jobs in another store from now on."""
@@ -293,6 +304,7 @@ class JobRegistry:
         self._jobs[new.task_id] = new
         self._wake(new.task_id)
         self._hub.publish(new.task_id, self.public(new), urgent=model.is_urgent(old, new))
+        self._observer.job_changed(old, new)
         if new.active:
             self._store.save(new)
         else:
@@ -302,9 +314,10 @@ class JobRegistry:
         if not task_ids:
             return
         for task_id in task_ids:
-            del self._jobs[task_id]
+            job = self._jobs.pop(task_id)
             self._wake(task_id)
             self._hub.remove(task_id)
+            self._observer.job_removed(job)
         await self._store.delete(task_ids)
 
     def _wake(self, task_id: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
+
+from jupyter_server_ext.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,11 +20,13 @@ if TYPE_CHECKING:
     from jupyter_server_ext.handlers.events import EventsHandler
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.kernels import KernelWatcher
+    from jupyter_server_ext.life import Lifecycle
     from jupyter_server_ext.links import Links
     from jupyter_server_ext.notebooks import Notebooks
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.sending import Sending
     from jupyter_server_ext.shaping import Shaper
+    from jupyter_server_ext.stores.health import StoreHealth
     from jupyter_server_ext.transfers import Transfers
     from jupyter_server_ext.uploads import Uploads
 
@@ -41,6 +46,7 @@ class Services:
     """
 
     hub: Hub
+    life: Lifecycle
     registry: JobRegistry
     watcher: KernelWatcher
     notebooks: Notebooks
@@ -65,6 +71,8 @@ class Services:
     connections: set[EventsHandler] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)
     packing: Counter[str] = field(default_factory=Counter)
+    tally: Tally = field(default_factory=Tally)
+    begun: float = field(default_factory=time.monotonic)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
 
@@ -72,6 +80,15 @@ class Services:
     def root(self) -> str:
         """The server's root folder."""
         return self.roots[0]
+
+    @property
+    def stores(self) -> dict[str, StoreHealth]:
+        """How each store fares, by what is kept in it."""
+        return {
+            "jobs": self.registry.store_health,
+            "transfers": self.transfers.store_health,
+            "links": self.links.store_health,
+        }
 
     def is_secret(self, text: str) -> bool:
         """Say whether `text` is the kernels' secret, in a time that does not tell how near."""

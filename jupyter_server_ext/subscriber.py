@@ -212,6 +212,7 @@ class Subscriber:
 
     def _put(self, item: str | _Answer, cost: int) -> None:
         if self._queued + cost > MAX_QUEUED:
+            self._hub.overflows += not self.overflowed
             self.overflowed = True
         else:
             self._queue.append(item)

@@ -9,15 +9,18 @@ of a download the client's own file knows better, of an upload the server does.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from jupyter_server_ext.observer import Observer
 from jupyter_server_ext.spans import Span, merged
 from jupyter_server_ext.transferrecords import TOKEN_USER, Direction, Record, may_see
 
 if TYPE_CHECKING:
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.stores import TransferStore
+    from jupyter_server_ext.stores.health import StoreHealth
     from progresswidget.protocol import Json
 
 _DAY: Final = 86_400_000
@@ -32,6 +35,10 @@ class _Live:
     open: list[Transfer] = field(default_factory=list)
     pushed: float = 0.0
     due: bool = False
+    moving: bool = False
+    """Whether it was told that it begins, and not yet that it has ended."""
+    moved: int = 0
+    """Bytes since then."""
 
     def to_json(self) -> Json:
         return self.record.public(active=bool(self.open))
@@ -63,6 +70,13 @@ class Transfer:
         offset
             Bytes from the beginning of the file, absolute.
         """
+        self._owner.count(self._live, offset - self._end)
+        self._end = offset
+        if not self._live.due:
+            self._owner.push_later(self._live)
+
+    def stands(self, offset: int) -> None:
+        """Note that the bytes up to `offset` were there before."""
         self._end = offset
         if not self._live.due:
             self._owner.push_later(self._live)
@@ -73,16 +87,19 @@ class Transfer:
             self._owner.gather(self._live)
             self._first = self._end = offset
 
-    def end(self, *, complete: bool) -> None:
+    def end(self, *, complete: bool, cut: bool | None = None) -> None:
         """Note the end of the connection; a second call does nothing.
 
         Parameters
         ----------
         complete
             Whether it moved all that it was to move.
+        cut
+            Whether it ended before its time; None where that is the same as not `complete`.
         """
         if self in self._live.open:
-            self._owner.ended(self, self._live, complete=complete)
+            cut = not complete if cut is None else cut
+            self._owner.ended(self, self._live, complete=complete, cut=cut)
 
 
 class Transfers:
@@ -100,11 +117,22 @@ class Transfers:
         Transfers that are remembered.
     keep_days
         Days for which they are.
+    observer
+        Who is told of beginnings and ends.
     """
 
     def __init__(
-        self, *, hub: Hub, store: TransferStore, interval: float, keep: int, keep_days: float
+        self,
+        *,
+        hub: Hub,
+        store: TransferStore,
+        interval: float,
+        keep: int,
+        keep_days: float,
+        observer: Observer | None = None,
     ) -> None:
+        self._observer = observer or Observer()
+        self.moved: Counter[Direction] = Counter()
         self._hub = hub
         self._store = store
         self._interval = interval
@@ -125,6 +153,11 @@ class Transfers:
         records = await self._store.load()
         for record in sorted(records, key=lambda record: record.timestamp):
             self._lives[record.user, record.file_id] = _Live(record)
+
+    @property
+    def store_health(self) -> StoreHealth:
+        """How the store fares that is used now."""
+        return self._store.health
 
     def use(self, store: TransferStore) -> None:
         """Remember transfers in another store from now on."""
@@ -172,6 +205,9 @@ class Transfers:
         self._lives[key] = live
         transfer = Transfer(self, live, offset)
         live.open.append(transfer)
+        if not live.moving:
+            live.moving, live.moved = True, 0
+            self._observer.transfer_begun(live.record)
         self._push(live)
         self._make_room()
         return transfer
@@ -187,6 +223,11 @@ class Transfers:
     def active(self, viewer: str) -> list[Json]:
         """Return those of them that are going on."""
         return [record for record in self.find(viewer) if record["active"]]
+
+    def moving(self) -> Counter[Direction]:
+        """Return how many files are on their way now."""
+        lives = tuple(self._lives.values())
+        return Counter(live.record.direction for live in lives if live.open)
 
     def get(self, viewer: str, file_id: str) -> Json | None:
         """Return how far a file is, for a user who may see it; the user's own comes first."""
@@ -224,6 +265,12 @@ class Transfers:
         if spans != live.record.spans:
             live.record = replace(live.record, spans=spans, timestamp=self._hub.timestamp())
 
+    def count(self, live: _Live, length: int) -> None:
+        """Count bytes that have moved."""
+        if length > 0:
+            live.moved += length
+            self.moved[live.record.direction] += length
+
     def push_later(self, live: _Live) -> None:
         """Tell of progress at the end of the interval."""
         live.due = True
@@ -231,13 +278,18 @@ class Transfers:
         wait = max(0.0, live.pushed + self._interval - clock.time())
         clock.call_later(wait, lambda: self._push_due(live))
 
-    def ended(self, transfer: Transfer, live: _Live, *, complete: bool) -> None:
+    def ended(self, transfer: Transfer, live: _Live, *, complete: bool, cut: bool) -> None:
         """Tell of the end of a connection at once, and write it down."""
         self.gather(live)
         live.open.remove(transfer)
         now = self._hub.timestamp()
         live.record = replace(live.record, ended=complete, timestamp=now)
         self._tell(live)
+        # A client may come for one piece after the other: that is neither an end nor a cut.
+        whole = complete and live.record.complete
+        if not live.open and (whole or cut):
+            live.moving = False
+            self._observer.transfer_ended(live.record, live.moved, complete=whole)
         task = asyncio.get_running_loop().create_task(self._store.save_now(live.record))
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)

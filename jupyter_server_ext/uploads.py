@@ -8,7 +8,7 @@ import uuid
 from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_server_ext.appender import Appender
@@ -53,6 +53,13 @@ class UploadLimits:
     quota: int
     count: int
     expiry: float
+
+
+class Unfinished(NamedTuple):
+    """Uploads that wait for more: how many, and their bytes."""
+
+    uploads: int
+    bytes: int
 
 
 class Uploads:
@@ -160,6 +167,11 @@ class Uploads:
             if live is not own and live.upload.owner == owner and not live.done
         )
         return max(0, min(self.limits.size, self.limits.quota - others))
+
+    def unfinished(self) -> Unfinished:
+        """Return how many uploads wait for more, and the bytes that they have on the disk."""
+        sizes = [live.offset for live in tuple(self._live.values()) if not live.done]
+        return Unfinished(len(sizes), sum(sizes))
 
     async def create(self, owner: str, creation: Creation, key: str | None) -> tuple[Live, bool]:
         """Make an upload, or find the one that was made with the same key.

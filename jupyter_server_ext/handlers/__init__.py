@@ -9,6 +9,7 @@ from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
+from jupyter_server_ext.handlers.health import HealthHandler
 from jupyter_server_ext.handlers.jobs import JobHandler, JobsHandler
 from jupyter_server_ext.handlers.limits import LimitsHandler
 from jupyter_server_ext.handlers.links import (
@@ -35,6 +36,7 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/links/(.+)", PathLinksHandler),
         (r"progresswidget/links/(.*)", LinkHandler),
         (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
+        (r"progresswidget/api/health", HealthHandler),
         (r"progresswidget/api/limits", LimitsHandler),
         (r"progresswidget/api/transfers", TransfersHandler),
         (r"progresswidget/api/transfers/(.+)", TransferHandler),

@@ -15,6 +15,7 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.errors import ApiError, convert
+from jupyter_server_ext.logs import about_request
 from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import AUTHORIZATION_SCHEME, MalformedError
 
@@ -42,6 +43,8 @@ class ErrorsMixin(JupyterHandler):
     """Errors as ``{code, message, hint}``, and a log that quotes neither query nor header."""
 
     services: Services
+    outcome: str = "taken"
+    """What became of the request: the code of the error, if one was answered."""
 
     def initialize(self, services: Services) -> None:
         """Take what `routes` gives."""
@@ -54,6 +57,7 @@ class ErrorsMixin(JupyterHandler):
     def error_text(self, status_code: int, error: BaseException | None) -> str:
         """Set the status and the fields of an answer to an error, and return its body."""
         status, body = convert(error, status_code)
+        self.outcome = str(body["code"])
         # RFC 9110 section 15.5.2: a 401 names the way in.
         if status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Kernel")
@@ -77,11 +81,14 @@ class ErrorsMixin(JupyterHandler):
         """
         where = f"{self.request.method} {self.request.path}"
         if isinstance(value, (ApiError, MalformedError)):
-            self.log.debug("%s: %s (%s)", where, value.message, value.code)
+            extra = about_request("request-refused", self.request.path)
+            self.log.debug("%s: %s (%s)", where, value.message, value.code, extra=extra)
         elif isinstance(value, web.HTTPError):
-            self.log.warning("%s: refused with %d", where, value.status_code)
+            extra = about_request("request-refused", self.request.path)
+            self.log.warning("%s: refused with %d", where, value.status_code, extra=extra)
         elif typ is not None and value is not None:
-            self.log.error("%s: unexpected failure", where, exc_info=(typ, value, tb))
+            extra = about_request("request-failed", self.request.path)
+            self.log.error("%s: unexpected failure", where, exc_info=(typ, value, tb), extra=extra)
 
     @property
     def user_id(self) -> str:

@@ -44,7 +44,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
     # ours are below.
     ping_interval = 0
     max_message_size = MAX_FRAME
-    _counted = _opened = False
+    _counted = _opened = _ended = False
 
     @ws_authenticated
     @authorized
@@ -115,7 +115,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
                 self._subscriber.send(text)
             else:
                 self.write_message(protocol.encode(text))
-                self.close(CLOSE_MALFORMED, error.code)
+                self._end(CLOSE_MALFORMED, error.code)
 
     def on_ping(self, data: bytes) -> None:
         """Note a sign of life; tornado answers it."""
@@ -144,9 +144,16 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         if self.services.connected[self._owner] <= 0:
             del self.services.connected[self._owner]
 
+    def _end(self, code: int, reason: str) -> None:
+        # Asked for again and again while a slow page does not answer: that is one end.
+        if not self._ended:
+            self._ended = True
+            self.services.tally.closes[reason] += 1
+        self.close(code, reason)
+
     def restart(self) -> None:
         """Tell the page that the server is ending, and that another one may follow."""
-        self.close(CLOSE_RESTART, "restart")
+        self._end(CLOSE_RESTART, "restart")
 
     def _obey(self, frame: str | bytes) -> None:
         message = protocol.decode_client_message(frame)
@@ -163,7 +170,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
 
     def _wake(self) -> None:
         if self._subscriber.overflowed:
-            self.close(CLOSE_SLOW, "slow")
+            self._end(CLOSE_SLOW, "slow")
         self._news.set()
 
     async def _write(self) -> None:
@@ -204,7 +211,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         elif self._has_unheard():
             self._timer = asyncio.get_running_loop().call_later(_MOMENT, self._judge)
         else:
-            self.close(CLOSE_SILENT, "silent")
+            self._end(CLOSE_SILENT, "silent")
 
     def _has_unheard(self) -> bool:
         # A stream that is not waiting for bytes has some that nobody has looked at.

@@ -90,6 +90,12 @@ class JobHandler(Handler):
         if self.request.method != "PUT":
             super().check_xsrf_cookie()
 
+    def on_finish(self) -> None:
+        """Count reports, those that were refused too."""
+        if self.request.method == "PUT":
+            self.services.tally.reports[self.outcome] += 1
+        super().on_finish()
+
     @web.authenticated
     @authorized
     async def get(self, task_id: str) -> None:

@@ -178,13 +178,15 @@ class TusHandler(Handler):
         services, attempt = self.services, live.attempt
         gate = services.shaper.open(self._user)
         transfer = self._transfer(live, append.length, append.offset)
+        cut = True
         try:
             await services.uploads.appender.append(live, append, body, gate, transfer)
+            cut = False
         finally:
             gate.close()
-            transfer.end(complete=live.done)
+            transfer.end(complete=live.done, cut=cut)
             if live.attempt != attempt:
-                self._transfer(live, append.length, 0).end(complete=False)
+                self._transfer(live, append.length, 0).end(complete=False, cut=False)
 
     def _transfer(self, live: Live, size: int | None, offset: int) -> Transfer:
         upload = live.upload
@@ -199,7 +201,7 @@ class TusHandler(Handler):
             task_id=upload.creation.task_id,
             version=str(live.attempt),
         )
-        transfer.moved(offset)
+        transfer.stands(offset)
         return transfer
 
     @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is

@@ -12,6 +12,7 @@ from jupyter_server_ext.transferrecords import Record
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jupyter_server_ext.stores.health import StoreHealth
     from progresswidget.protocol import Json
 
 
@@ -66,6 +67,10 @@ class Store(Protocol[T]):
     All methods are called on the event loop and none may block it. What is saved, deleted and
     loaded takes effect in the order of the calls.
     """
+
+    @property
+    def health(self) -> StoreHealth:
+        """How it fares."""
 
     async def load(self) -> list[T]:
         """Return everything, in no particular order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from jupyter_server_ext.stores import Kept
+from jupyter_server_ext.stores.health import StoreHealth
 
 T = TypeVar("T", bound=Kept)
 
@@ -14,6 +15,7 @@ class MemoryStore(Generic[T]):
 
     def __init__(self) -> None:
         self._items: dict[str, T] = {}
+        self.health = StoreHealth("memory")
 
     async def load(self) -> list[T]:
         """Return everything."""

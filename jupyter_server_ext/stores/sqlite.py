@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from jupyter_server_ext.stores import Kept, Kind
+from jupyter_server_ext.stores.health import StoreHealth
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,8 +78,7 @@ class SqliteStore(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._writes: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
-        self._failing = False
-        self.journal_mode = ""
+        self.health = StoreHealth("sqlite")
 
     # --- On the event loop -------------------------------------------------------------------
 
@@ -141,25 +141,25 @@ class SqliteStore(Generic[T]):
             task.add_done_callback(self._writes.discard)
 
     async def _write(self, rows: list[_Row], *, durable: bool) -> None:
+        begun = time.monotonic()
         try:
             await self._run(partial(self._apply, rows, durable=durable))
         except sqlite3.Error as error:
-            if not self._failing:
+            if self.health.failed(error, time.time_ns() // 1_000_000):
                 self._log.error(
                     "Cannot write %s (%s): %s are kept in memory meanwhile",
                     self._path,
                     error,
                     self._kind.name,
                 )
-            self._failing = True
             for row in rows:
                 if self._newest.get(row[0]) is row:
                     self._waiting[row[0]] = row
             self._flush_later()
         else:
-            if self._failing:
+            self.health.writes.observe(time.monotonic() - begun)
+            if self.health.worked():
                 self._log.info("Writing %s works again", self._path)
-            self._failing = False
             for row in rows:
                 if self._newest.get(row[0]) is row:
                     del self._newest[row[0]]
@@ -200,7 +200,7 @@ class SqliteStore(Generic[T]):
         try:
             _check(connection)
             _migrate(connection, self._kind)
-            self.journal_mode = self._set_journal_mode(connection)
+            self.health.journal_mode = self._set_journal_mode(connection)
         except BaseException:
             connection.close()
             raise

@@ -36,6 +36,7 @@ EXAMPLES = {
     r"progresswidget/api/links/(.+)": "api/links/data/flights.csv",
     r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
     r"progresswidget/archives/(.*)": "archives/somewhere",
+    r"progresswidget/api/health": "api/health",
     r"progresswidget/api/limits": "api/limits",
     r"progresswidget/api/transfers": "api/transfers",
     r"progresswidget/api/transfers/(.+)": "api/transfers/" + "a" * 32 + "/1",

@@ -142,7 +142,7 @@ async def test_closing_writes_what_waits(tmp_path: Path, report: Report) -> None
     await store.close()
     again = sqlite_store(tmp_path)
     assert await again.load() == [job]
-    assert again.journal_mode == "wal"
+    assert again.health.journal_mode == "wal"
     await again.close()
 
 
@@ -151,7 +151,7 @@ async def test_without_shared_memory_the_journal_is_deleted_and_that_is_logged(
 ) -> None:
     store = sqlite_store(tmp_path, vfs="unix-dotfile")
     await store.load()
-    assert store.journal_mode == "delete"
+    assert store.health.journal_mode == "delete"
     assert "write-ahead logging" in caplog.text
     await store.close()
 

@@ -1,0 +1,37 @@
+"""How the server fares, in one record: what is well, what is not, and how much there is of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jupyter_server_ext.services import Services
+    from progresswidget.protocol import Json
+
+
+def health(services: Services, now: float) -> Json:
+    """Return the answer of `api/health`.
+
+    Parameters
+    ----------
+    now
+        Seconds, by the clock of `Services.begun`.
+    """
+    stores = services.stores
+    degraded = any(store.degraded for store in stores.values())
+    unfinished = services.uploads.unfinished()
+    return {
+        "status": "degraded" if degraded else "ok",
+        "version": version("progresswidget"),
+        "epoch": services.hub.epoch,
+        "uptime": round(now - services.begun, 3),
+        "stores": {name: store.to_json() for name, store in stores.items()},
+        "jobs": dict(Counter(job.status for job in services.registry.find())),
+        "transfers": dict(services.transfers.moving()),
+        "uploads": {"unfinished": unfinished.uploads, "bytes": unfinished.bytes},
+        "links": services.links.count(),
+        "connections": len(services.connections),
+        "subscriptions": services.hub.subscriptions(),
+    }

@@ -1,0 +1,155 @@
+"""The life of jobs and transfers, as it is told outside: in the log, in counts and as events."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from jupyter_server_ext.logs import about
+from jupyter_server_ext.observer import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from logging import Logger
+
+    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.transferrecords import Record
+    from progresswidget.protocol import Json
+
+KINDS: Final = frozenset({"export", "download", "upload"})
+"""Kinds of jobs; what else a report may say is told as ``other``."""
+JOB_EVENTS: Final = (
+    "created",
+    "started",
+    "paused",
+    "resumed",
+    "done",
+    "failed",
+    "cancelled",
+    "interrupted",
+    "removed",
+)
+TRANSFER_EVENTS: Final = ("begun", "completed", "cut")
+_LEVELS: Final = {
+    "created": logging.DEBUG,  # most start in the same moment
+    "failed": logging.WARNING,
+    "interrupted": logging.WARNING,
+}
+
+
+def kind_of(job: Job) -> str:
+    """Return the kind of a job, of few: a report may name any."""
+    kind = str(job.report["kind"])
+    return kind if kind in KINDS else "other"
+
+
+def job_events(old: Job | None, new: Job) -> tuple[str, ...]:
+    """Return what has happened to a job between two states of it.
+
+    Any report may be lost: so the first one may tell of the end already, and nothing is made up
+    that was not told.
+    """
+    known = None if old is None else (old.report["generation"], old.status)
+    if known == (new.report["generation"], new.status):
+        return ()
+    created = ("created",) if old is None else ()
+    if new.status == "queued":
+        return created
+    if new.status != "running":
+        return (*created, new.status)
+    went_on = known is not None and known[0] == new.report["generation"] and known[1] != "queued"
+    return (*created, "resumed" if went_on else "started")
+
+
+class Lifecycle(Observer):
+    """Tells of it.
+
+    Parameters
+    ----------
+    log
+        Gets a line each; never a path, an address or the text of an error, which may hold secrets.
+    emit
+        Takes ``job`` or ``transfer`` and the event.
+    """
+
+    def __init__(self, log: Logger, emit: Callable[[str, Json], None]) -> None:
+        self._log = log
+        self._emit = emit
+        self.jobs: Counter[tuple[str, str]] = Counter()
+        self.transfers: Counter[tuple[str, str]] = Counter()
+
+    def job_changed(self, old: Job | None, new: Job) -> None:
+        """Tell of a change of state, and not of progress."""
+        for event in job_events(old, new):
+            self._tell_of_job(event, new)
+
+    def job_removed(self, job: Job) -> None:
+        """Tell that a job was forgotten."""
+        self._tell_of_job("removed", job)
+
+    def transfer_begun(self, record: Record) -> None:
+        """Tell that a file begins to move."""
+        self._tell_of_transfer("begun", record, 0)
+
+    def transfer_ended(self, record: Record, moved: int, *, complete: bool) -> None:
+        """Tell of the end of it."""
+        self._tell_of_transfer("completed" if complete else "cut", record, moved)
+
+    def _tell_of_job(self, event: str, job: Job) -> None:
+        kind, report = kind_of(job), job.report
+        self.jobs[event, kind] += 1
+        error = (report["error"] or {}).get("code")
+        self._log.log(
+            _LEVELS.get(event, logging.INFO),
+            "Job %s (%s) %s: %d rows, %d bytes%s",
+            job.task_id,
+            kind,
+            event,
+            report["rows"],
+            report["bytes"],
+            f", {error}" if error else "",
+            extra=about(f"job-{event}", job.task_id, kind=kind),
+        )
+        self._emit("job", _job_data(event, kind, job))
+
+    def _tell_of_transfer(self, event: str, record: Record, moved: int) -> None:
+        self.transfers[event, record.direction] += 1
+        self._log.debug(
+            "The %s of a file %s: %d bytes",
+            record.direction,
+            event,
+            moved,
+            extra=about(f"transfer-{event}", record.task_id, direction=record.direction),
+        )
+        self._emit("transfer", _transfer_data(event, record, moved))
+
+
+def _job_data(event: str, kind: str, job: Job) -> Json:
+    report = job.report
+    return {
+        "action": event,
+        "task_id": job.task_id,
+        "kind": kind,
+        "format": report["format"],
+        "generation": report["generation"],
+        "rows": report["rows"],
+        "bytes": report["bytes"],
+        "seconds": report["elapsed"],
+        "error": (report["error"] or {}).get("code"),
+        "kernel_id": job.kernel_id,
+        "path": report["path"],
+        "notebook": job.notebook,
+    }
+
+
+def _transfer_data(event: str, record: Record, moved: int) -> Json:
+    return {
+        "action": event,
+        "direction": record.direction,
+        "task_id": record.task_id,
+        "bytes": moved,
+        "size": record.size,
+        "name": record.name,
+        "user": record.user,
+    }

@@ -1,0 +1,223 @@
+"""What Prometheus is told: by the server's own address, and in the words of Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import REGISTRY
+from prometheus_client.parser import text_string_to_metric_families
+from reports import make_report
+
+from jupyter_server_ext import metrics
+from jupyter_server_ext.extension import ProgressExtension
+from jupyter_server_ext.tally import Histogram
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from conftest import Server
+    from prometheus_client.metrics_core import Metric
+
+PREFIX = "progresswidget_"
+UNITS = ("_total", "_seconds", "_bytes", "_info")
+UNITLESS = {
+    "progresswidget_jobs",
+    "progresswidget_transfers_active",
+    "progresswidget_uploads_unfinished",
+    "progresswidget_links_open",
+    "progresswidget_websocket_connections",
+    "progresswidget_subscriptions",
+    "progresswidget_store_degraded",
+    "progresswidget_redis_up",
+}
+"""Gauges of things that are counted or are so or not."""
+
+
+async def scraped(server: Server) -> dict[str, Metric]:
+    """Read ``/metrics`` as Prometheus does, and return what is ours."""
+    response = await server.fetch("/user/alice/metrics")
+    assert response.code == 200
+    families = text_string_to_metric_families(response.body.decode())
+    return {one.name: one for one in families if one.name.startswith(PREFIX)}
+
+
+async def value(server: Server, name: str, **labels: str) -> float | None:
+    """Return one sample."""
+    for family in (await scraped(server)).values():
+        for sample in family.samples:
+            if sample.name == name and sample.labels == labels:
+                return sample.value
+    return None
+
+
+async def test_whoever_is_not_signed_in_sees_none(server: Server) -> None:
+    assert (await server.fetch("/user/alice/metrics", token=False)).code == 403
+
+
+async def test_every_family_is_there_with_its_help_and_type(server: Server) -> None:
+    found = await scraped(server)
+    for family in metrics.FAMILIES:
+        if family.name == "progresswidget_redis_up":
+            continue  # only where there is one
+        name = family.name.removesuffix("_total")
+        assert found[name].type == family.type, family.name
+        assert found[name].documentation == family.help
+        assert found[name].samples, f"{family.name} has a line also where nothing happened"
+
+
+def test_names_and_units_are_prometheus_own() -> None:
+    names = [family.name for family in metrics.FAMILIES]
+    assert len(set(names)) == len(names)
+    for family in metrics.FAMILIES:
+        assert re.fullmatch(r"progresswidget(_[a-z]+)+", family.name)
+        assert family.name.endswith(UNITS) or family.name in UNITLESS, family.name
+        assert family.name.endswith("_total") == (family.type == "counter"), family.name
+        assert family.help.endswith(".")
+
+
+async def test_jobs_are_counted_by_state_and_never_named(server: Server) -> None:
+    many = [make_report(name=f"secret-{n}.csv") for n in range(3)]
+    for report in many:
+        await server.reported(report)
+    await server.reported(many[0] | {"revision": 2, "status": "failed"})
+    odd = make_report(kind="a kind of its own")
+    await server.reported(odd)
+    name = "progresswidget_jobs"
+    assert await value(server, name, status="running", kind="export") == 2
+    assert await value(server, name, status="failed", kind="export") == 1
+    assert await value(server, name, status="running", kind="other") == 1
+    assert await value(server, name, status="done", kind="export") == 0
+    text = (await server.fetch("/user/alice/metrics")).body.decode()
+    ours = "".join(line for line in text.splitlines() if PREFIX in line)
+    for private in ("secret-", odd["taskId"], many[0]["taskId"], "a kind of its own", "token"):
+        assert private not in ours
+
+
+async def test_events_and_reports_count_up(server: Server) -> None:
+    report = make_report()
+    await server.reported(report)
+    await server.reported(report | {"revision": 2, "rows": 7})
+    assert (await server.report(report | {"rows": -1})).code == 400
+    assert (await server.report(report, secret="wr0ng")).code == 403
+    await server.reported(report | {"revision": 3, "status": "cancelled"})
+    assert (await server.report(report | {"revision": 4})).code == 409
+    name = "progresswidget_reports_total"
+    assert await value(server, name, result="taken") == 3
+    assert await value(server, name, result="malformed") == 1
+    assert await value(server, name, result="kernel-secret-wrong") == 1
+    assert await value(server, name, result="illegal-transition") == 1
+    name = "progresswidget_job_events_total"
+    for event in ("created", "started", "cancelled"):
+        assert await value(server, name, event=event, kind="export") == 1
+    assert await value(server, name, event="done", kind="export") == 0
+
+
+async def test_bytes_out_and_in_are_those_that_moved(server: Server, root: Path) -> None:
+    path = root / "a.csv"
+    path.write_bytes(bytes(300_000))
+    record = await server.publish(path)
+    assert len((await server.fetch(record["url"])).body) == 300_000
+    await server.fetch(record["url"], headers={"Range": "bytes=100-199"})
+    name = "progresswidget_transferred_bytes_total"
+    assert await value(server, name, direction="download") == 300_100
+
+    tus = {"Tus-Resumable": "1.0.0"}
+    made = await server.fetch(
+        "uploads/",
+        method="POST",
+        headers=tus | {"Upload-Length": "1000", "Upload-Metadata": "filename Yi5jc3Y="},
+        body="",
+    )
+    assert made.code == 201, made.body
+    where = "uploads/" + made.headers["Location"]
+    for offset, length in ((0, 400), (400, 600)):
+        fields = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+        if offset:
+            assert await value(server, "progresswidget_uploads_unfinished") == 1
+            assert await value(server, "progresswidget_uploads_staged_bytes") == 400
+        done = await server.fetch(where, method="PATCH", headers=tus | fields, body=bytes(length))
+        assert done.code == 204, done.body
+    assert await value(server, name, direction="upload") == 1000, "nothing is counted twice"
+    assert await value(server, "progresswidget_uploads_unfinished") == 0
+    name = "progresswidget_transfer_events_total"
+    for event, direction, times in (
+        ("begun", "upload", 1),
+        ("completed", "upload", 1),
+        ("cut", "upload", 0),
+        ("completed", "download", 2),
+        ("cut", "download", 0),
+    ):
+        assert await value(server, name, event=event, direction=direction) == times, event
+
+
+async def test_pages_and_subscriptions_are_counted(
+    server: Server, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    report = make_report()
+    await server.reported(report)
+    page = await server.connect()
+    await page.read_message()
+    task = {"taskId": report["taskId"]}
+    await page.write_message(json.dumps({"type": "subscribe", "id": 1, "data": {"tasks": [task]}}))
+    await page.read_message()
+    assert await value(server, "progresswidget_websocket_connections") == 1
+    assert await value(server, "progresswidget_subscriptions") == 1
+    await page.write_message("no JSON at all")
+    while await page.read_message() is not None:
+        pass
+
+    async def gone() -> bool:
+        return await value(server, "progresswidget_websocket_connections") == 0
+
+    await eventually(gone)
+    assert await value(server, "progresswidget_subscriptions") == 0
+    assert await value(server, "progresswidget_websocket_closes_total", reason="malformed") == 1
+
+
+async def test_the_store_tells_what_it_is_and_how_long_it_takes(server: Server) -> None:
+    await server.reported(make_report(status="failed"))
+    labels = {"store": "jobs", "backend": "sqlite", "journal_mode": "wal"}
+    assert await value(server, "progresswidget_store_info", **labels) == 1
+    assert await value(server, "progresswidget_store_degraded", store="jobs") == 0
+    assert await value(server, "progresswidget_store_errors_total", store="jobs") == 0
+    assert await value(server, "progresswidget_store_write_seconds_count", store="jobs") == 1
+
+
+@pytest.mark.parametrize("store", ["memory"])
+async def test_several_servers_of_one_process_are_added_up_and_taken_out(
+    server: Server, store: str
+) -> None:
+    await server.reported(make_report())
+    labels = {"status": "running", "kind": "export"}
+    other = server.services
+    metrics.show(other)
+    assert await value(server, "progresswidget_jobs", **labels) == 2
+    assert await value(server, "progresswidget_store_write_seconds_count", store="jobs") == 0
+    metrics.hide(other)
+    metrics.hide(other)
+    assert REGISTRY.get_sample_value("progresswidget_jobs", labels) is None
+    metrics.show(other)
+    assert await value(server, "progresswidget_jobs", **labels) == 1
+
+
+async def test_a_server_that_has_ended_shows_nothing(server: Server) -> None:
+    assert await scraped(server)
+    extension = server.extension
+    assert isinstance(extension, ProgressExtension)
+    await asyncio.wait_for(extension.stop_extension(), 30)
+    assert not await scraped(server)
+
+
+def test_a_histogram_counts_what_lies_on_a_bound_below_it() -> None:
+    histogram = Histogram((0.1, 1.0))
+    for seconds, times in ((0.05, 1), (0.1, 2), (0.5, 3), (7.0, 1)):
+        histogram.observe(seconds, times)
+    assert histogram.counts == [3, 3, 1]
+    assert histogram.total == pytest.approx(0.05 + 0.2 + 1.5 + 7)
+    both = histogram + histogram
+    assert both.counts == [6, 6, 2]
