@@ -16,9 +16,6 @@ export interface Server {
   request(url: string, init: RequestInit): Promise<Response>;
 }
 
-/** A task id that no job has: the answer tells whether the extension is there at all. */
-const NOBODY = '0'.repeat(32);
-
 /** Build the server below `baseUrl`, a path or an address, of the page at `origin`. */
 export function pageServer(baseUrl: string, origin: string, token = ''): Server {
   const base = new URL('progresswidget/', new URL(withSlash(baseUrl), origin)).href;
@@ -91,15 +88,15 @@ export function browserEnvironment(server: Server): Environment {
 export async function health(server: Server): Promise<Health> {
   let response: Response;
   try {
-    response = await server.request(`${server.base}api/jobs/${NOBODY}`, { method: 'GET' });
+    response = await server.request(`${server.base}api/health`, { method: 'GET' });
   } catch {
     return 'unreachable';
   }
   if (response.status === 401) return 'login';
   if (response.status === 403) return 'forbidden';
   if (response.status !== 404) return 'present';
-  // Jupyter's own 404 for an address that nobody serves has no such code.
-  return (await problemCode(response)) === 'task-not-found' ? 'present' : 'absent';
+  // Jupyter's own 404 for an address that nobody serves has no code; an older server of ours has.
+  return typeof (await problemCode(response)) === 'string' ? 'present' : 'absent';
 }
 
 /**
