@@ -24,6 +24,13 @@ class Settings(HasTraits):
         as long is disconnected.""",
     ).tag(config=True)
 
+    slow_timeout = Float(
+        30.0,
+        min=0.1,
+        help="""Seconds for which a page may take nothing of what it is to be told before it is
+        disconnected. Until then it costs a bounded memory, and is told the newest afterwards.""",
+    ).tag(config=True)
+
     roots = List(
         Unicode(),
         help="""Folders below which exported files may be downloaded, besides the server's root

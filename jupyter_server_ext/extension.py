@@ -220,6 +220,7 @@ class ProgressExtension(Settings, ExtensionApp):
             roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
             allow_hidden=bool(app.contents_manager.allow_hidden),
             heartbeat=self.heartbeat,
+            slow_timeout=self.slow_timeout,
             follow_patience=self.follow_patience,
             max_connections_per_user=self.max_connections_per_user,
             max_archive_entries=self.max_archive_entries,

@@ -1,23 +1,30 @@
-"""Topics and their subscribers: who is told what, and when. No tornado, thread or clock inside.
+"""Topics and their listeners: who is told what, and when. No tornado, thread or clock inside.
 
 A topic is the newest public record of a job with a sequence number. A subscriber holds, for each
 task, only how far it has been told; what it is told next is read from the topic at the moment its
 connection can take a frame. So progress is conflated by itself, a slow reader costs one mark a
-task, and the frame of an event is encoded once for all readers that are equally far.
+task, and the frame of an event is made once for all readers that are equally far.
+
+All topics of a hub belong to one history, the epoch: where the hub is led to another one, whoever
+listens begins anew with a snapshot.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from jupyter_server_ext.framing import text_frame
+from jupyter_server_ext.ring import Rings
+from jupyter_server_ext.topic import Topic
 from progresswidget import protocol
 from progresswidget.protocol import TERMINAL, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jupyter_server_ext.subscriber import Subscriber
+    from jupyter_server_ext.topic import Listener
+    from progresswidget.protocol import Position
 
 _REMEMBERED: Final = 10_000
 """Removed tasks whose sequence number is remembered, in case they report again."""
@@ -35,76 +42,83 @@ class Clock(Protocol):
         """Call back after `delay` seconds."""
 
 
-@dataclass(slots=True)
-class Topic:
-    """The newest state of one task."""
-
-    data: Json
-    seq: int = 1
-    pushed: float = 0.0
-    """When subscribers were last told, by the hub's clock."""
-    due: bool = False
-    """Whether a push is scheduled."""
-    subscribers: set[Subscriber] = field(default_factory=set)
-    _frame: tuple[int, int, str] = (0, 0, "")
-
-    def frame(self, epoch: str, first: int, timestamp: int) -> str:
-        """Return the encoded event `first` to `seq`, made once for all who are equally far."""
-        if self._frame[:2] != (first, self.seq):
-            event = protocol.event(
-                epoch=epoch, first=first, seq=self.seq, timestamp=timestamp, data=self.data
-            )
-            self._frame = (first, self.seq, protocol.encode(event))
-        return self._frame[2]
-
-
 class Hub:
-    """Tells subscribers of jobs.
+    """Tells listeners of jobs.
 
     Parameters
     ----------
     epoch
-        New with each server process: sequence numbers of another epoch mean nothing.
+        The history that sequence numbers count in: those of another one mean nothing.
     interval
         Seconds between two pushes of progress of one task.
     clock
         Monotonic time, and calls later.
     timestamp
         Milliseconds since 1970, for the envelope.
+    rings
+        The newest events, for clients that come back.
     """
 
     def __init__(
-        self, *, epoch: str, interval: float, clock: Clock, timestamp: Callable[[], int]
+        self,
+        *,
+        epoch: str,
+        interval: float,
+        clock: Clock,
+        timestamp: Callable[[], int],
+        rings: Rings | None = None,
     ) -> None:
         self.epoch = epoch
         self.timestamp = timestamp
         self._interval = interval
         self.clock = clock
+        self._rings = rings or Rings()
         self._topics: dict[str, Topic] = {}
         self._ended: dict[str, int] = {}  # how far removed topics had come, the newest last
+        self._floor = 0  # how far those had come at most that are not remembered any more
         self._watchers: dict[Subscriber, Callable[[str], bool]] = {}
         self.overflows = 0
-        """Subscribers so far that were too slow."""
+        """How often a subscriber had more to read than it may."""
+        self.replayed = 0
+        self.snapshots = 0
+        """Answers to `subscribe`, by what they hold."""
 
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
         return self._topics.get(task_id)
 
     def subscriptions(self) -> int:
-        """Return how many subscriptions there are, each subscriber and task."""
-        return sum(len(topic.subscribers) for topic in tuple(self._topics.values()))
+        """Return how many subscriptions there are, each listener and task."""
+        return sum(len(topic.listeners) for topic in tuple(self._topics.values()))
 
-    def join(self, task_id: str, subscriber: Subscriber) -> None:
-        """Tell the subscriber of a task from now on; an unknown task is joined by no one."""
+    def catch_up(self, position: Position, re: int | None = None) -> bytes | None:
+        """Return the `subscribed` message for a client at `position`, as UTF-8 JSON.
+
+        Returns
+        -------
+        None where the task is not known.
+        """
+        topic = self._topics.get(position.task_id)
+        if topic is None:
+            return None
+        answer, recovered = topic.catch_up(position, re, self.timestamp())
+        if recovered:
+            self.replayed += 1
+        else:
+            self.snapshots += 1
+        return answer
+
+    def join(self, task_id: str, listener: Listener) -> None:
+        """Tell the listener of a task from now on; an unknown task is joined by no one."""
         topic = self._topics.get(task_id)
         if topic is not None:
-            topic.subscribers.add(subscriber)
+            topic.listeners.add(listener)
 
-    def leave(self, task_id: str, subscriber: Subscriber) -> None:
-        """Stop telling the subscriber of a task."""
+    def leave(self, task_id: str, listener: Listener) -> None:
+        """Stop telling the listener of a task."""
         topic = self._topics.get(task_id)
         if topic is not None:
-            topic.subscribers.discard(subscriber)
+            topic.listeners.discard(listener)
 
     def watch(self, subscriber: Subscriber, sees: Callable[[str], bool]) -> None:
         """Tell the subscriber of the transfers of those users whom it `sees`."""
@@ -126,11 +140,26 @@ class Hub:
         data
             The whole state: where it follows one that was not read yet, it replaces that.
         """
-        for subscriber, sees in self._watchers.items():
-            if sees(user):
-                subscriber.transfer((user, key), data)
+        told = [subscriber for subscriber, sees in self._watchers.items() if sees(user)]
+        if told:
+            frame = self.transfer_frame(data)
+            for subscriber in told:
+                subscriber.transfer((user, key), frame)
 
-    def publish(self, task_id: str, data: Json, *, urgent: bool) -> None:
+    def transfer_frame(self, data: Json) -> bytes:
+        """Return the WebSocket frame that tells of a transfer."""
+        message = protocol.transfer_update(data=data, timestamp=self.timestamp())
+        return text_frame(protocol.encode(message).encode())
+
+    def publish(
+        self,
+        task_id: str,
+        data: Json,
+        *,
+        urgent: bool,
+        seq: int | None = None,
+        epoch: str | None = None,
+    ) -> None:
         """Take a new state of a task.
 
         Parameters
@@ -138,59 +167,120 @@ class Hub:
         data
             The whole public record.
         urgent
-            Whether subscribers are told at once; progress waits for the end of the interval.
+            Whether listeners are told at once; progress waits for the end of the interval.
+        seq
+            Where somebody else counts: which event this is. One that is known already is dropped,
+            since whoever brings it may bring it twice. None counts here.
+        epoch
+            The history that `seq` counts in. One of another history is dropped: `rebase` leads
+            there, and nothing else.
         """
+        if epoch is not None and epoch != self.epoch:
+            return
         topic = self._topics.get(task_id)
         if topic is None:
             # A task that was removed and reports again goes on counting: a page that still has the
             # old position must not be taken for up to date.
-            seq = self._ended.pop(task_id, 0) + 1
-            self._topics[task_id] = Topic(data, seq=seq, pushed=self.clock.time())
+            known = self._ended.pop(task_id, self._floor)
+            self._add(task_id, data, known + 1 if seq is None else seq)
             return
-        ends = data["status"] in TERMINAL and topic.data["status"] != data["status"]
-        if ends:
-            for subscriber in topic.subscribers:
-                subscriber.before_terminal(task_id, topic)
-        topic.data = data
-        topic.seq += 1
-        if ends:
-            topic.pushed = self.clock.time()
-            for subscriber in topic.subscribers:
-                subscriber.terminal(task_id, topic)
-        elif urgent:
-            self._push(task_id, topic)
-        else:
-            self._push_later(task_id, topic)
+        if seq is None:
+            seq = topic.seq + 1
+        elif seq <= topic.seq:
+            return
+        self._take(topic, data, seq, urgent=urgent)
 
     def remove(self, task_id: str) -> None:
-        """Forget a task and tell its subscribers."""
+        """Forget a task and tell its listeners."""
         topic = self._topics.pop(task_id, None)
-        if topic is None:
-            return
-        self._ended[task_id] = topic.seq
-        if len(self._ended) > _REMEMBERED:
-            del self._ended[next(iter(self._ended))]
-        message = protocol.removed(task_id=task_id, timestamp=self.timestamp())
-        for subscriber in tuple(topic.subscribers):
-            subscriber.removed(task_id, message)
+        if topic is not None:
+            self._discard(topic)
 
-    def _push_later(self, task_id: str, topic: Topic) -> None:
+    def rebase(self, epoch: str, states: Mapping[str, tuple[int, Json]]) -> None:
+        """Go over to another history, with all that there is in it.
+
+        Parameters
+        ----------
+        epoch
+            The history. The one that the hub is in is taken as well, for instance after a feed of
+            changes had a hole.
+        states
+            By task, the newest event and the whole public record after it. A task that is missing
+            is removed.
+        """
+        before, self._topics = self._topics, {}
+        if epoch != self.epoch:
+            self._ended.clear()
+            self._floor = 0
+        self.epoch = epoch
+        for task_id, (seq, data) in states.items():
+            self._ended.pop(task_id, None)
+            self._add(task_id, data, seq)
+        for task_id, topic in before.items():
+            now = self._topics.get(task_id)
+            if now is None:
+                self._discard(topic)
+                continue
+            self._rings.drop(topic.ring)
+            now.listeners |= topic.listeners
+            for listener in tuple(now.listeners):
+                listener.lost(task_id)
+
+    def _add(self, task_id: str, data: Json, seq: int) -> None:
+        now = self.clock.time()
+        self._topics[task_id] = Topic(task_id, data, self.epoch, seq, pushed=now, changed=now)
+
+    def _discard(self, topic: Topic) -> None:
+        if topic.epoch == self.epoch:
+            self._ended[topic.task_id] = topic.seq
+        if len(self._ended) > _REMEMBERED:
+            self._floor = max(self._floor, self._ended.pop(next(iter(self._ended))))
+        self._rings.drop(topic.ring)
+        for listener in tuple(topic.listeners):
+            listener.removed(topic.task_id)
+
+    def _take(self, topic: Topic, data: Json, seq: int, *, urgent: bool) -> None:
+        now = self.clock.time()
+        ends = data["status"] in TERMINAL and topic.data["status"] != data["status"]
+        if ends:
+            self._record(topic)
+            for listener in tuple(topic.listeners):
+                listener.ending(topic.task_id, topic)
+        topic.advance(data, seq, now)
+        if ends:
+            topic.pushed = now
+            self._record(topic)
+            for listener in tuple(topic.listeners):
+                listener.ended(topic.task_id, topic)
+        elif urgent:
+            self._push(topic)
+        else:
+            self._push_later(topic)
+
+    def _record(self, topic: Topic) -> None:
+        entry = topic.entry(self.timestamp())
+        if entry is not None:
+            self._rings.append(topic.ring, entry)
+
+    def _push_later(self, topic: Topic) -> None:
         if topic.due:
             return
         wait = topic.pushed + self._interval - self.clock.time()
         if wait <= _TIMER_SLACK:
-            self._push(task_id, topic)
+            self._push(topic)
             return
         topic.due = True
-        self.clock.call_later(wait, lambda: self._push_due(task_id, topic))
+        self.clock.call_later(wait, lambda: self._push_due(topic))
 
-    def _push_due(self, task_id: str, topic: Topic) -> None:
+    def _push_due(self, topic: Topic) -> None:
         topic.due = False
         # A removed topic is no longer ours, and an urgent push in between puts this one off.
-        if self._topics.get(task_id) is topic:
-            self._push_later(task_id, topic)
+        if self._topics.get(topic.task_id) is topic:
+            self._push_later(topic)
 
-    def _push(self, task_id: str, topic: Topic) -> None:
+    def _push(self, topic: Topic) -> None:
         topic.pushed = self.clock.time()
-        for subscriber in topic.subscribers:
-            subscriber.mark(task_id)
+        self._record(topic)
+        # A listener that is told may leave.
+        for listener in tuple(topic.listeners):
+            listener.mark(topic.task_id)

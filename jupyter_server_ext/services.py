@@ -57,6 +57,7 @@ class Services:
     roots: tuple[str, ...]
     allow_hidden: bool
     heartbeat: float
+    slow_timeout: float
     follow_patience: float
     max_connections_per_user: int
     max_archive_entries: int

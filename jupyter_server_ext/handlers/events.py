@@ -11,6 +11,7 @@ from typing import ClassVar, Final
 from jupyter_server.auth.decorator import authorized, ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
+from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from jupyter_server_ext.errors import ApiError
@@ -83,7 +84,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         services.connections.add(self)
         self.gone = asyncio.Event()
         self._news = asyncio.Event()
-        self._subscriber = Subscriber(services.hub, self._wake)
+        self._subscriber = Subscriber(services.hub, self._wake, patience=services.slow_timeout)
         self._subscriber.send(
             protocol.hello(
                 session=uuid.uuid4().hex,
@@ -93,7 +94,8 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         )
         services.hub.watch(self._subscriber, partial(may_see, self._owner))
         for record in services.transfers.active(self._owner):
-            self._subscriber.transfer((record["userId"], record["fileId"]), record)
+            key = (record["userId"], record["fileId"])
+            self._subscriber.transfer(key, services.hub.transfer_frame(record))
         self._writer = loop.create_task(self._write())
         self._note_life()
         self._timer = loop.call_later(services.heartbeat, self._listen)
@@ -181,9 +183,16 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
                 await self._news.wait()
                 self._news.clear()
                 while (frame := self._subscriber.take()) is not None:
-                    await self.write_message(frame)
-        except WebSocketClosedError:
+                    await self._send(frame)
+        except (StreamClosedError, WebSocketClosedError):
             self.log.debug("A page left while it was being told something")
+
+    async def _send(self, frame: bytes) -> None:
+        connection = self.ws_connection
+        if connection is None or connection.stream is None or connection.is_closing():
+            raise WebSocketClosedError
+        # A whole frame: tornado would frame it again for each page.
+        await connection.stream.write(frame)
 
     def _note_life(self) -> None:
         self._heard = asyncio.get_running_loop().time()

@@ -33,6 +33,8 @@ from progresswidget.protocol.limits import (
     MAX_TEXT,
 )
 from progresswidget.protocol.messages import (
+    encode_event,
+    encode_subscribed,
     error,
     event,
     hello,
@@ -137,6 +139,8 @@ __all__ = [
     "decode_place",
     "decode_report",
     "encode",
+    "encode_event",
+    "encode_subscribed",
     "error",
     "event",
     "hello",

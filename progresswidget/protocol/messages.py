@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from progresswidget.protocol.decoding import encode
 from progresswidget.protocol.words import TERMINAL, Json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def hello(*, session: str, heartbeat: float, timestamp: int) -> Json:
@@ -13,33 +19,57 @@ def hello(*, session: str, heartbeat: float, timestamp: int) -> Json:
 
 def subscribed(
     *,
-    re: int,
+    re: int | None,
     task_id: str,
     epoch: str,
     seq: int,
     timestamp: int,
     snapshot: Json | None,
+    events: Sequence[Json] = (),
 ) -> Json:
-    """Build the answer for one task of a `subscribe`.
+    """Build the answer for one task of a `subscribe`, or a snapshot that nobody asked for.
 
     Parameters
     ----------
+    re
+        Id of the message that is answered. None where the server begins anew by itself: what the
+        client knows of the task is then worth nothing.
     snapshot
-        The whole state at `seq`, or None where the client's own position is that state already.
+        The whole state at `seq`, or None where the client goes on from its own position.
+    events
+        What it has missed since, each as `event` builds it: without a gap, and up to `seq`.
     """
     data: Json = {"taskId": task_id, "recovered": snapshot is None}
     if snapshot is None:
-        data["events"] = []
+        data["events"] = list(events)
     else:
         data["snapshot"] = snapshot
-    return {
-        "type": "subscribed",
-        "re": re,
-        "timestamp": timestamp,
-        "epoch": epoch,
-        "seq": seq,
-        "data": data,
-    }
+    return _subscribed(re, epoch, seq, timestamp) | {"data": data}
+
+
+def encode_subscribed(
+    *,
+    re: int | None,
+    task_id: str,
+    epoch: str,
+    seq: int,
+    timestamp: int,
+    snapshot: bytes | None,
+    events: Sequence[bytes] = (),
+) -> bytes:
+    """Return the bytes of `subscribed`, of parts that are encoded already.
+
+    Parameters
+    ----------
+    snapshot, events
+        As for `subscribed`, each as UTF-8 JSON.
+    """
+    if snapshot is None:
+        body = b'"recovered":true,"events":[' + b",".join(events) + b"]}"
+    else:
+        body = b'"recovered":false,"snapshot":' + snapshot + b"}"
+    data = encode({"taskId": task_id}).encode()[:-1] + b"," + body
+    return _with_data(_subscribed(re, epoch, seq, timestamp), data)
 
 
 def event(*, epoch: str, first: int, seq: int, timestamp: int, data: Json) -> Json:
@@ -48,15 +78,27 @@ def event(*, epoch: str, first: int, seq: int, timestamp: int, data: Json) -> Js
     The type is ``task_complete`` for a terminal status and ``progress_update`` for any other;
     `first` to `seq` are the events that this message stands for.
     """
-    kind = "task_complete" if data["status"] in TERMINAL else "progress_update"
-    return {
-        "type": kind,
-        "timestamp": timestamp,
-        "epoch": epoch,
-        "from": first,
-        "seq": seq,
-        "data": data,
-    }
+    return _event(epoch, first, seq, timestamp, data["status"]) | {"data": data}
+
+
+def encode_event(
+    *, epoch: str, first: int, seq: int, timestamp: int, status: str, data: bytes
+) -> bytes:
+    """Return the bytes of `event`, of a state of that `status` which is encoded already."""
+    return _with_data(_event(epoch, first, seq, timestamp, status), data)
+
+
+def _subscribed(re: int | None, epoch: str, seq: int, timestamp: int) -> Json:
+    return {"type": "subscribed", "re": re, "timestamp": timestamp, "epoch": epoch, "seq": seq}
+
+
+def _event(epoch: str, first: int, seq: int, timestamp: int, status: str) -> Json:
+    kind = "task_complete" if status in TERMINAL else "progress_update"
+    return {"type": kind, "timestamp": timestamp, "epoch": epoch, "from": first, "seq": seq}
+
+
+def _with_data(envelope: Json, data: bytes) -> bytes:
+    return encode(envelope).encode()[:-1] + b',"data":' + data + b"}"
 
 
 def removed(*, task_id: str, timestamp: int) -> Json:

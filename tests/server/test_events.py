@@ -108,6 +108,9 @@ async def test_an_export_from_start_to_end(server: Server, report: Report, join:
     (answer,) = await again.subscribe(position)
     assert answer["data"] == {"taskId": body["taskId"], "recovered": True, "events": []}
     (answer,) = await again.subscribe(position | {"seq": event["seq"] - 1})
+    assert answer["data"]["recovered"] is True
+    assert [missed["data"] for missed in answer["data"]["events"]] == [event["data"]]
+    (answer,) = await again.subscribe(position | {"epoch": "another"})
     assert answer["data"]["recovered"] is False
 
     await server.fetch(f"api/jobs/{body['taskId']}", method="DELETE")
@@ -340,7 +343,8 @@ async def test_any_sign_of_life_counts(
     raw.socket.close()
 
 
-async def test_a_page_that_does_not_read_holds_little(
+@pytest.mark.parametrize("settings", [{"slow_timeout": 8.0}])
+async def test_a_page_that_does_not_read_holds_little_and_is_given_up(
     server: Server, report: Report, eventually: Eventually
 ) -> None:
     body = report()
@@ -354,21 +358,34 @@ async def test_a_page_that_does_not_read_holds_little(
     (page,) = server.services.connections
     await eventually(lambda: body["taskId"] in page._subscriber._told)
     # Progress costs it nothing, however much there is.
-    for revision in range(2, 2000):
+    for revision in range(2, 300):
         error = {"code": "x", "message": filler, "hint": filler}
         change = {"revision": revision, "rows": revision, "error": error}
         await server.services.registry.report(body | change)
-        server.services.hub._push(body["taskId"], server.services.hub.topic(body["taskId"]))  # type: ignore[arg-type]
+        server.services.hub._push(server.services.hub.topic(body["taskId"]))  # type: ignore[arg-type]
     assert page._subscriber._queued <= MAX_QUEUED
     assert len(page._subscriber._marked) <= 1
     assert not page._subscriber.overflowed
-    # Ends are not dropped; too many of them end the connection, with the memory bounded.
-    for revision in range(2000, 3000):
-        status = "interrupted" if revision % 2 else "running"
-        change = {"revision": revision, "status": status, "error": error}
-        await server.services.registry.report(body | change)
-    assert page._subscriber.overflowed
-    assert page._subscriber._queued <= MAX_QUEUED
+    # Ends are not dropped, but too many of them give way to a snapshot.
+    revision = 300
+
+    async def end_and_go_on() -> None:
+        nonlocal revision
+        for status in ("interrupted", "running"):
+            revision += 1
+            change = {"revision": revision, "status": status, "error": error}
+            await server.services.registry.report(body | change)
+            assert page._subscriber._queued <= MAX_QUEUED
+
+    while server.services.hub.overflows == 0:
+        await end_and_go_on()
+
+    # And whoever takes nothing for too long is sent away.
+    async def given_up() -> bool:
+        await end_and_go_on()
+        return page._subscriber.overflowed
+
+    await eventually(given_up)
     await eventually(lambda: len(server.services.connections) == 0, within=15)
     close = b"\x88\x06" + (4008).to_bytes(2, "big") + b"slow"
     assert raw.read() or close not in raw.data

@@ -7,15 +7,18 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from frames import message as read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.subscriber import MAX_QUEUED, Subscriber
+from jupyter_server_ext.subscriber import MAX_QUEUED, MAX_TASKS, Subscriber
 from progresswidget.protocol import ACTIVE, TERMINAL, Position
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 A, B = "a" * 32, "b" * 32
 
@@ -64,7 +67,7 @@ class Page:
     def read(self, most: int = 10**9) -> list[dict[str, Any]]:
         new = []
         while len(new) < most and (frame := self.outbox.take()) is not None:
-            message = json.loads(frame)
+            message = read(frame)
             self._apply(message)
             new.append(message)
         self.frames += new
@@ -73,7 +76,13 @@ class Page:
     def _apply(self, message: dict[str, Any]) -> None:
         task_id = message["data"].get("taskId", "")
         if message["type"] == "subscribed":
-            if not message["data"]["recovered"]:
+            if message["data"]["recovered"]:
+                # It may have asked before it read what was on its way already.
+                for event in message["data"]["events"]:
+                    if event["seq"] > self.position[task_id][1]:
+                        self._apply(event)
+                assert self.position[task_id] == (message["epoch"], message["seq"])
+            else:
                 self.state[task_id] = message["data"]["snapshot"]
             self.position[task_id] = (message["epoch"], message["seq"])
         elif message["type"] in {"progress_update", "task_complete"}:
@@ -112,21 +121,91 @@ def test_a_snapshot_first_and_then_what_is_newer() -> None:
     assert [(event["from"], event["seq"]) for event in page.read()] == [(3, 3)]
 
 
-def test_an_equal_position_is_recovered_and_any_other_gets_a_snapshot() -> None:
+def test_a_page_that_was_away_gets_what_it_missed() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(rows=0), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    page.outbox.close()
+    for rows in (1, 2, 3):
+        hub.publish(A, record(rows=rows), urgent=True)
+    hub.publish(A, record(rows=4), urgent=False)
+    hub.publish(A, record(rows=5), urgent=False)
+    hub.publish(A, record(status="done", rows=6), urgent=True)
+    hub.publish(A, record(rows=7), urgent=False)  # not pushed yet
+    back = Page(hub)
+    back.state, back.position = page.state, {A: ("E", 2)}
+    back.subscribe(A)
+    (answer,) = back.read()
+    assert (answer["re"], answer["seq"], answer["data"]["recovered"]) == (1, 8, True)
+    events = answer["data"]["events"]
+    assert [(e["type"], e["from"], e["seq"], e["data"]["rows"]) for e in events] == [
+        ("progress_update", 3, 3, 2),
+        ("progress_update", 4, 4, 3),
+        ("progress_update", 5, 6, 5),
+        ("task_complete", 7, 7, 6),
+        ("progress_update", 8, 8, 7),
+    ]
+    assert hub.replayed == 1
+    clock.advance(1)
+    assert back.read() == [], "the push finds it up to date"
+
+
+def test_a_place_within_what_was_pushed_at_once_is_one_to_go_on_from() -> None:
+    hub, clock = make_hub()
+    for rows in range(4):
+        hub.publish(A, record(rows=rows), urgent=False)
+    clock.advance(1)
+    answer = json.loads(hub.catch_up(Position(A, "E", 3), 7) or b"")
+    (event,) = answer["data"]["events"]
+    assert (event["from"], event["seq"], event["data"]["rows"]) == (4, 4, 3)
+
+
+def test_another_history_begins_with_a_snapshot() -> None:
     hub, _ = make_hub()
+    c = "c" * 32
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id, rows=1), urgent=True)
+    page, late = Page(hub), Page(hub)
+    page.subscribe(A, B)
+    page.read()
+    late.subscribe(A, c)
+    hub.publish(A, record(rows=2), urgent=True)
+    hub.rebase("F", {A: (70, record(rows=3)), c: (1, record(c))})
+    messages = {message["data"]["taskId"]: message for message in page.read()}
+    assert messages[B]["type"] == "task_removed"
+    assert (messages[A]["re"], messages[A]["epoch"], messages[A]["seq"]) == (None, "F", 70)
+    assert page.state == {A: record(rows=3)}
+    assert [(message["re"], message["epoch"]) for message in late.read()] == [(1, "F"), (1, "F")]
+    # Somebody else counts: what is known already, or of another history, changes nothing.
+    for seq, epoch, told in [(70, "F", []), (71, "E", []), (71, "F", [71]), (75, "F", [75])]:
+        hub.publish(A, record(rows=seq), urgent=True, seq=seq, epoch=epoch)
+        assert [message["seq"] for message in page.read()] == told
+    assert late.read()[-1]["seq"] == 75
+    # And to the same one again, over a hole.
+    hub.rebase("F", {A: (80, record(status="done"))})
+    (message,) = page.read()
+    assert (message["epoch"], message["seq"], message["re"]) == ("F", 80, None)
+    assert [message["type"] for message in late.read()] == ["task_removed", "subscribed"]
+
+
+def test_what_was_forgotten_is_never_taken_for_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("jupyter_server_ext.hub._REMEMBERED", 1)
+    hub, _ = make_hub()
+    for rows in range(5):
+        hub.publish(A, record(rows=rows), urgent=True)
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id), urgent=True)
+        hub.remove(task_id)
     hub.publish(A, record(rows=1), urgent=True)
-    for position, recovered in [
-        (Position(A, "E", 1), True),
-        (Position(A, "E", 0), False),
-        (Position(A, "E", 2), False),
-        (Position(A, "F", 1), False),
-        (Position(A, None, 1), False),
-    ]:
-        page = Page(hub)
-        page.outbox.answer(3, [position])
-        (answer,) = page.read()
-        assert answer["data"]["recovered"] is recovered
-        assert ("snapshot" in answer["data"]) is not recovered
+    topic = hub.topic(A)
+    assert topic is not None
+    assert topic.seq > 6
+    answer = json.loads(hub.catch_up(Position(A, "E", 6)) or b"")
+    assert answer["data"]["recovered"] is False
 
 
 def test_an_unknown_task_is_an_error_with_its_id() -> None:
@@ -239,7 +318,7 @@ def test_silence_after_unsubscribing() -> None:
     page.outbox.close()
     hub.publish(B, record(B, "failed"), urgent=True)
     assert page.read() == []
-    assert all(hub.topic(task_id).subscribers == set() for task_id in (A, B))  # type: ignore[union-attr]
+    assert all(hub.topic(task_id).listeners == set() for task_id in (A, B))  # type: ignore[union-attr]
 
 
 def test_a_reader_that_does_not_read_costs_one_mark_a_task() -> None:
@@ -257,19 +336,82 @@ def test_a_reader_that_does_not_read_costs_one_mark_a_task() -> None:
     assert (event["from"], event["seq"], event["data"]["rows"]) == (2, 10_001, 9_999)
 
 
-def test_what_must_not_be_dropped_has_an_end() -> None:
+def flood(hub: Hub, times: int, task_id: str = A) -> None:
+    for tick in range(times):
+        status = "running" if tick % 2 else "interrupted"
+        hub.publish(task_id, record(task_id, status, rows=tick, filler="x" * 2000), urgent=True)
+
+
+def test_ends_that_are_too_many_give_way_to_a_snapshot() -> None:
     hub, _ = make_hub()
-    hub.publish(A, record(), urgent=True)
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id), urgent=True)
     page = Page(hub)
-    page.subscribe(A)
+    page.subscribe(A, B)
     page.read()
-    for tick in range(2_000):
-        status = "interrupted" if tick % 2 else "running"
-        hub.publish(A, record(status=status, filler="x" * 2000), urgent=True)
-    assert page.outbox.overflowed
+    hub.publish(B, record(B, "done"), urgent=True)
+    flood(hub, 2_001)
     assert page.outbox._queued <= MAX_QUEUED
-    frames = [frame for frame in page.outbox._queue if isinstance(frame, str)]
-    assert sum(map(len, frames)) == page.outbox._queued
+    assert (hub.overflows, page.outbox.overflowed) == (1, False)
+    messages = page.read()
+    snapshots = [message for message in messages if message["type"] == "subscribed"]
+    assert all(message["re"] is None for message in snapshots)
+    assert {message["data"]["taskId"] for message in snapshots} == {A, B}
+    assert page.state[A] == hub.topic(A).data  # type: ignore[union-attr]
+    assert page.state[B]["status"] == "done"
+    # From there on it goes on as for everybody.
+    hub.publish(A, record(rows=-1), urgent=True)
+    assert [message["type"] for message in page.read()] == ["progress_update"]
+
+
+def test_a_reader_that_is_stuck_is_given_up_after_a_while() -> None:
+    hub, clock = make_hub()
+    hub.publish(A, record(), urgent=True)
+    stuck, slow = Page(hub), Page(hub)
+    for page in (stuck, slow):
+        page.subscribe(A)
+        page.read()
+    for tick in range(100):
+        clock.advance(1)
+        hub.publish(A, record(rows=tick), urgent=True)
+        if tick % 20 == 0:
+            slow.read(1)
+        # From the second that it had to wait for on.
+        assert stuck.outbox.overflowed == (tick - 1 > 30)
+    assert not slow.outbox.overflowed
+
+
+def test_what_nothing_can_replace_has_an_end() -> None:
+    hub, _ = make_hub()
+    page = Page(hub)
+    while not page.outbox.overflowed:
+        page.outbox.send({"type": "pong", "re": 1, "data": {}})
+    assert page.outbox._queued <= MAX_QUEUED + 100
+    woken, queued = page.woken, page.outbox._queued
+    page.outbox.send({"type": "pong", "re": 2, "data": {}})
+    assert page.woken > woken, "whoever closes the connection is told again"
+    assert page.outbox._queued == queued
+
+
+def test_ten_thousand_subscriptions_stay_bounded() -> None:
+    hub, _ = make_hub()
+    names = [f"{number:032x}" for number in range(MAX_TASKS)]
+    for name in names:
+        hub.publish(name, record(name), urgent=True)
+    page = Page(hub)
+    page.subscribe(*names)
+    assert len(page.read()) == MAX_TASKS
+    for name in names:
+        hub.publish(name, record(name, "done", filler="x" * 300), urgent=True)
+    assert page.outbox._queued <= MAX_QUEUED
+    assert not page.outbox.overflowed
+    assert len(page.read()) == MAX_TASKS
+    assert all(page.state[name]["status"] == "done" for name in names)
+    for name in names:
+        hub.remove(name)
+    assert not page.outbox.overflowed
+    assert len(page.read()) == MAX_TASKS
+    assert page.state == {}
 
 
 def test_readers_that_are_equally_far_share_one_frame() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from frames import message as message_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,7 +92,7 @@ class Place:
     def told(self) -> list[dict[str, Any]]:
         frames = []
         while (frame := self.page.take()) is not None:
-            message = json.loads(frame)
+            message = message_of(frame)
             assert message["type"] == "transfer_update"
             frames.append(message["data"])
         return frames
