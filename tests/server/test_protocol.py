@@ -213,3 +213,41 @@ def _valid() -> dict[str, Any]:
         for name, field in REPORT_FIELDS.items()
     }
     return {**fields, **texts}
+
+
+SERVER_FRAMES = json.loads(
+    (Path(__file__).parent.parent / "data" / "protocol" / "server_frames.json").read_text()
+)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in SERVER_FRAMES if row["valid"] and '"epoch"' in row["frame"]],
+    ids=lambda row: str(row["name"]),
+)
+def test_messages_of_encoded_parts_are_those_that_the_page_is_tested_with(
+    row: dict[str, Any],
+) -> None:
+    sent = {"re": None} | json.loads(row["frame"])
+    built, spliced = _built(sent)
+    assert built.items() <= sent.items()
+    assert spliced == protocol.encode(built).encode()
+
+
+def _built(sent: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    named = {name: sent[name] for name in ("epoch", "seq", "timestamp")}
+    data = sent["data"]
+    if sent["type"] != "subscribed":
+        named["first"] = sent["from"]
+        spliced = protocol.encode_event(
+            **named, status=data["status"], data=protocol.encode(data).encode()
+        )
+        return protocol.event(**named, data=data), spliced
+    named |= {"re": sent["re"], "task_id": data["taskId"]}
+    snapshot, events = data.get("snapshot"), data.get("events", [])
+    spliced = protocol.encode_subscribed(
+        **named,
+        snapshot=None if snapshot is None else protocol.encode(snapshot).encode(),
+        events=[_built(event)[1] for event in events],
+    )
+    return protocol.subscribed(**named, snapshot=snapshot, events=events), spliced
