@@ -122,7 +122,9 @@ export class Network {
       new Promise((resolve, reject) => {
         const end = () => {
           this.polls = this.polls.filter((other) => other !== poll);
+          signal.removeEventListener('abort', abort);
         };
+        const abort = () => poll.fail();
         const poll: Poll = {
           position,
           wait,
@@ -137,7 +139,7 @@ export class Network {
           },
         };
         this.polls.push(poll);
-        signal.addEventListener('abort', () => poll.fail());
+        signal.addEventListener('abort', abort);
       }),
     now: () => this.clock.now,
     setTimeout: this.clock.setTimeout,
