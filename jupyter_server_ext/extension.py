@@ -28,6 +28,7 @@ from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.life import Lifecycle
 from jupyter_server_ext.links import Links, load_key
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
@@ -244,6 +245,7 @@ class ProgressExtension(Settings, ExtensionApp):
             uploads=self._make_uploads(app, writers, activity),
             writers=writers,
             upload_idle_timeout=self.upload_idle_timeout,
+            lasting=self._directory.lasting or self.store == "memory",
         )
 
     def _make_uploads(
@@ -300,6 +302,7 @@ class ProgressExtension(Settings, ExtensionApp):
                     self._directory.path,
                     error,
                     kind.name,
+                    extra=about("store-missing", store=kind.name),
                 )
                 await part.close()
                 instead: MemoryStore[Any] = MemoryStore()
@@ -312,7 +315,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 await self._tidy()
             except Exception:
                 # The next round may go better, and nothing else forgets what is old.
-                self.log.exception("Could not forget all that is old")
+                self.log.exception("Could not forget all that is old", extra=about("reaper-failed"))
             await asyncio.sleep(self.reap_interval)
 
     async def _tidy(self) -> None:
@@ -323,10 +326,10 @@ class ProgressExtension(Settings, ExtensionApp):
         await services.links.reap()
         count = await services.registry.reap()
         if count:
-            self.log.debug("Forgot %d finished jobs", count)
+            self.log.debug("Forgot %d finished jobs", count, extra=about("jobs-expired"))
         count = await services.uploads.expire()
         if count:
-            self.log.debug("Removed %d uploads", count)
+            self.log.debug("Removed %d uploads", count, extra=about("uploads-expired"))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -336,7 +339,8 @@ class ProgressExtension(Settings, ExtensionApp):
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self.log.error("A background task failed", exc_info=task.exception())
+            extra = about("task-failed")
+            self.log.error("A background task failed", exc_info=task.exception(), extra=extra)
 
 
 class _LoopClock:

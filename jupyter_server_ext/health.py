@@ -20,13 +20,14 @@ def health(services: Services, now: float) -> Json:
         Seconds, by the clock of `Services.begun`.
     """
     stores = services.stores
-    degraded = any(store.degraded for store in stores.values())
+    degraded = not services.lasting or any(store.degraded for store in stores.values())
     unfinished = services.uploads.unfinished()
     return {
         "status": "degraded" if degraded else "ok",
         "version": version("progresswidget"),
         "epoch": services.hub.epoch,
         "uptime": round(now - services.begun, 3),
+        "lasting": services.lasting,
         "stores": {name: store.to_json() for name, store in stores.items()},
         "jobs": dict(Counter(job.status for job in services.registry.find())),
         "transfers": dict(services.transfers.moving()),

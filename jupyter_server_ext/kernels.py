@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jupyter_server_ext import processes
+from jupyter_server_ext.logs import about
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -207,7 +208,8 @@ class KernelWatcher:
                 alive = await asyncio.wait_for(alive, _ANSWER)
         except Exception as error:  # noqa: BLE001 - a gateway may raise whatever it likes
             # Not knowing is not death: the next look asks again.
-            self._log.warning("Cannot tell whether a kernel is alive: %r", error)
+            extra = about("kernel-unknown")
+            self._log.warning("Cannot tell whether a kernel is alive: %r", error, extra=extra)
             return True
         return bool(alive)
 

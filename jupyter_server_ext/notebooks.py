@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from jupyter_server_ext.logs import about
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
@@ -54,7 +56,8 @@ class Notebooks:
         try:
             sessions = await self._sessions.list_sessions()
         except Exception as error:  # noqa: BLE001 - a session manager of another make
-            self._log.warning("Cannot list the sessions: %r", error)
+            extra = about("sessions-unknown")
+            self._log.warning("Cannot list the sessions: %r", error, extra=extra)
             return self._paths
         self._paths = {
             session["kernel"]["id"]: session["path"]

@@ -41,6 +41,8 @@ class Services:
         What kernels authorise their reports with.
     roots
         Folders below which files may be served.
+    lasting
+        Whether the folder of the state outlives the server.
     note_activity
         Called when bytes move, so that a hub does not take the server for idle.
     """
@@ -72,6 +74,7 @@ class Services:
     connections: set[EventsHandler] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)
     packing: Counter[str] = field(default_factory=Counter)
+    lasting: bool = True
     tally: Tally = field(default_factory=Tally)
     begun: float = field(default_factory=time.monotonic)
     started: asyncio.Event = field(default_factory=asyncio.Event)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jupyter_server_ext.logs import about
+
 if TYPE_CHECKING:
     from logging import Logger
 
@@ -80,6 +82,7 @@ def acquire(runtime: Path, root: str, base_url: str, log: Logger) -> StateDirect
         parent,
         reason,
         path,
+        extra=about("state-passing"),
     )
     return StateDirectory(path, lasting=False, _lock=-1)
 

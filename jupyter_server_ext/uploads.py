@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from jupyter_server_ext.appender import Appender
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.live import TAKE_OVER, Live
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores.uploads import Upload
 
 if TYPE_CHECKING:
@@ -118,7 +119,8 @@ class Uploads:
         try:
             found = await self._run(self._store.load)
         except OSError as error:
-            self._log.error("Uploads of an earlier server are lost: %s", error)
+            extra = about("uploads-lost")
+            self._log.error("Uploads of an earlier server are lost: %s", error, extra=extra)
             return
         for upload, offset in found:
             left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)

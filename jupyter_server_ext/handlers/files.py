@@ -17,6 +17,7 @@ from jupyter_server_ext.conditions import Validators
 from jupyter_server_ext.digests import weight
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.logs import about_request
 from jupyter_server_ext.ranges import (
     ByteRange,
     Multipart,
@@ -245,7 +246,9 @@ class FileHandler(Handler):
         try:
             await send(body)
         except StreamClosedError:
-            self.log.debug("The client left the download of %s", self.request.path)
+            path = self.request.path
+            extra = about_request("download-left", path)
+            self.log.debug("The client left the download of %s", path, extra=extra)
             body.cut()
         except FileChangedError as error:
             self._cut(body, str(error) or "the file changed while it was sent")
@@ -257,7 +260,9 @@ class FileHandler(Handler):
         return False
 
     def _cut(self, body: Body, reason: str) -> None:
-        self.log.warning("The download of %s was cut: %s", self.request.path, reason)
+        path = self.request.path
+        extra = about_request("download-cut", path)
+        self.log.warning("The download of %s was cut: %s", path, reason, extra=extra)
         body.cut()
 
     async def in_thread(self, call: Callable[[], T]) -> T:

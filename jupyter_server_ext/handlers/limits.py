@@ -12,6 +12,7 @@ from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import AUTH_RESOURCE, Handler
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.shaping import LEAST_BURST
 from progresswidget.protocol import MAX_COUNT
 
@@ -45,7 +46,8 @@ class LimitsHandler(Handler):
         """Set those that are given; running transfers keep to them from now on."""
         shaper = self.services.shaper
         shaper.rates = replace(shaper.rates, **_decode(self.body))
-        self.log.info("The limits of transfers are now %s", shaper.rates)
+        extra = about("limits-changed")
+        self.log.info("The limits of transfers are now %s", shaper.rates, extra=extra)
         self._finish()
 
     def _finish(self) -> None:

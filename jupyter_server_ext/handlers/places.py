@@ -16,6 +16,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server_ext import places
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.logs import about_request
 from jupyter_server_ext.stores.files import FileChangedError, open_below
 from jupyter_server_ext.stores.places import make_folders
 from progresswidget.protocol import MAX_PATH, Place, decode_place
@@ -66,7 +67,8 @@ class PlaceHandler(Handler):
         try:
             return await self._in_thread(partial(self._look, path, wanted))
         except (ApiError, FileChangedError) as error:
-            self.log.debug("The file of a kernel is not there yet: %s", error)
+            extra = about_request("file-awaited", self.request.path)
+            self.log.debug("The file of a kernel is not there yet: %s", error, extra=extra)
             return None
 
     def _look(self, path: str, wanted: Place) -> Fingerprint | None:

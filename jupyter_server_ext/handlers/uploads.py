@@ -23,6 +23,7 @@ from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.body import Body
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.ranges import http_date
 from jupyter_server_ext.transferrecords import TOKEN_USER
 
@@ -106,7 +107,8 @@ class TusHandler(Handler):
         try:
             await checks
         except StreamClosedError:
-            self.log.debug("The client left an upload")
+            task_id = None if self._live is None else self._live.upload.creation.task_id
+            self.log.debug("The client left an upload", extra=about("upload-left", task_id))
             self.set_status(499, "Client Closed Request")
             self._give_up(self._reader)
             self.finish()

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Kept, Kind
 from jupyter_server_ext.stores.health import StoreHealth
 
@@ -151,6 +152,7 @@ class SqliteStore(Generic[T]):
                     self._path,
                     error,
                     self._kind.name,
+                    extra=about("store-failing", store=self._kind.name),
                 )
             for row in rows:
                 if self._newest.get(row[0]) is row:
@@ -159,7 +161,8 @@ class SqliteStore(Generic[T]):
         else:
             self.health.writes.observe(time.monotonic() - begun)
             if self.health.worked():
-                self._log.info("Writing %s works again", self._path)
+                extra = about("store-recovered", store=self._kind.name)
+                self._log.info("Writing %s works again", self._path, extra=extra)
             for row in rows:
                 if self._newest.get(row[0]) is row:
                     del self._newest[row[0]]
@@ -179,7 +182,11 @@ class SqliteStore(Generic[T]):
                 items.append(kind.read(json.loads(record)))
             except (ValueError, KeyError, TypeError) as error:
                 self._log.warning(
-                    "Skipping the unreadable record of %s %s: %s", kind.noun, key, error
+                    "Skipping the unreadable record of %s %s: %s",
+                    kind.noun,
+                    key,
+                    error,
+                    extra=about("record-unreadable", store=kind.name, **{kind.key: key}),
                 )
         return items
 
@@ -214,7 +221,8 @@ class SqliteStore(Generic[T]):
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             _probe(connection)
         except sqlite3.OperationalError as error:
-            self._log.debug("WAL failed at %s: %s", self._path, error)
+            extra = about("store-without-wal", store=self._kind.name)
+            self._log.debug("WAL failed at %s: %s", self._path, error, extra=extra)
             mode = ""
         if mode == "wal":
             return "wal"
@@ -225,6 +233,7 @@ class SqliteStore(Generic[T]):
             "is slower. A runtime directory on a local disk (JUPYTER_RUNTIME_DIR) avoids it.",
             self._path,
             str(mode).upper(),
+            extra=about("store-without-wal", store=self._kind.name),
         )
         return str(mode)
 
@@ -243,6 +252,7 @@ class SqliteStore(Generic[T]):
             error,
             aside,
             self._kind.name,
+            extra=about("store-damaged", store=self._kind.name),
         )
 
     def _apply(self, rows: list[_Row], *, durable: bool) -> None:
