@@ -16,6 +16,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import AUTH_RESOURCE, ErrorsMixin
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.subscriber import MAX_TASKS, Subscriber
 from jupyter_server_ext.transferrecords import may_see
 from progresswidget import protocol
@@ -185,7 +186,8 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
                 while (frame := self._subscriber.take()) is not None:
                     await self._send(frame)
         except (StreamClosedError, WebSocketClosedError):
-            self.log.debug("A page left while it was being told something")
+            extra = about("page-left")
+            self.log.debug("A page left while it was being told something", extra=extra)
 
     async def _send(self, frame: bytes) -> None:
         connection = self.ws_connection
