@@ -60,7 +60,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "archive-too-large": (413, "Ask for a folder with less in it, or for some of its files."),
     "unsupported-type": (415, "Send the type that the message names."),
     "range-not-satisfiable": (416, "Ask for bytes within the file."),
-    "key-reused": (422, "Use a new Idempotency-Key for another upload."),
+    "key-reused": (422, "Use a new Idempotency-Key for another request."),
     "upload-locked": (423, "Try again in a moment."),
     "too-many-uploads": (429, "Finish or remove other uploads first."),
     "too-many-connections": (429, "Close other pages of this server."),

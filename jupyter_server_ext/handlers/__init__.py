@@ -7,6 +7,7 @@ from typing import Any
 from jupyter_server_ext.handlers.archives import ArchiveHandler
 from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
+from jupyter_server_ext.handlers.documents import DocumentHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.handlers.health import HealthHandler
@@ -38,6 +39,7 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
         (r"progresswidget/api/health", HealthHandler),
         (r"progresswidget/api/limits", LimitsHandler),
+        (r"progresswidget/api/(openapi|asyncapi)\.json", DocumentHandler),
         (r"progresswidget/api/transfers", TransfersHandler),
         (r"progresswidget/api/transfers/(.+)", TransferHandler),
         (r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)", DownloadHandler),

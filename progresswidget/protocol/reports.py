@@ -100,7 +100,7 @@ NESTED_FIELDS: Final[Fields] = {
     ),
 }
 
-_REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
+REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
 
 PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "part", "probe"})
 """Fields of a report that browsers have no business with."""
@@ -108,7 +108,7 @@ PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "part", "pro
 # The public record: what browsers see. It grows by fields only.
 RECORD_FIELDS: Final[Fields] = {
     "taskId": TASK_ID_FIELD,
-    **{name: field for name, field in _REPORT.items() if name not in PRIVATE_FIELDS},
+    **{name: field for name, field in REPORT.items() if name not in PRIVATE_FIELDS},
     "url": Field("text", "Absolute path of the file on the server."),
     "notebook": Field(
         "text", "Path of its notebook below the server's root, if it has one.", nullable=True
@@ -161,7 +161,7 @@ def decode_report(task_id: str, body: bytes) -> Json:
     task_id
         The id in the URL.
     body
-        UTF-8 JSON, at most `MAX_REPORT` bytes.
+        UTF-8 JSON, at most `MAXREPORT` bytes.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def decode_report(task_id: str, body: bytes) -> Json:
     report = json_object(body)
     if report.get("taskId", task_id) != task_id:
         raise MalformedError("malformed", "taskId differs from the one in the address")
-    known: Json = {"taskId": task_id} | read(_REPORT, report)
+    known: Json = {"taskId": task_id} | read(REPORT, report)
     for what in ("part", "probe"):
         require_part_name(what, known[what], known["name"])
     if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):

@@ -38,6 +38,7 @@ EXAMPLES = {
     r"progresswidget/archives/(.*)": "archives/somewhere",
     r"progresswidget/api/health": "api/health",
     r"progresswidget/api/limits": "api/limits",
+    r"progresswidget/api/(openapi|asyncapi)\.json": "api/openapi.json",
     r"progresswidget/api/transfers": "api/transfers",
     r"progresswidget/api/transfers/(.+)": "api/transfers/" + "a" * 32 + "/1",
     r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)": "files/" + "a" * 32 + "/1/flights.csv",

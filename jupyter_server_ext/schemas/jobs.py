@@ -1,0 +1,173 @@
+"""The addresses of jobs, of what is moving, and of the server itself."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jupyter_server_ext.schemas.operations import Answer, Body, Chapter, Operation, list_of
+from jupyter_server_ext.shaping import LEAST_BURST
+from progresswidget.protocol import ACTIONS, MAX_COUNT, MAX_PATH
+from progresswidget.protocol.fields import Field, Fields
+
+_CONTROL: Final[Fields] = {
+    "id": Field("text", "Named by the next report, once it was taken up.", 32),
+    "action": Field("text", "What the user wants.", words=ACTIONS),
+}
+_LIMITS: Final[Fields] = {
+    "transfer": Field("number", "Bytes a second of one transfer; 0 for no limit."),
+    "user": Field("number", "Bytes a second of one user."),
+    "server": Field("number", "Bytes a second of the server."),
+    "burst": Field("number", "Seconds of a rate that may be made up for at once.", 60, LEAST_BURST),
+}
+_TABLES: Final[dict[str, Fields]] = {
+    "Wish": {"action": Field("text", "What the job is to do.", words=ACTIONS)},
+    "Control": _CONTROL,
+    "Limits": _LIMITS,
+    "Placed": {
+        "path": Field("text", "Where the file goes, below the server's root.", MAX_PATH),
+        "there": Field("flag", "Whether it is there, with the digest that was told."),
+    },
+    "Reply": {
+        "control": Field(
+            "object", "What the user wants, until it is taken up.", nullable=True, fields=_CONTROL
+        ),
+        "url": Field("text", "Absolute path of the file on this server."),
+        "notebook": Field("text", "Path of the job's notebook, if it has one.", nullable=True),
+        "shared": Field("flag", "Whether the server sees the probe.", nullable=True),
+    },
+}
+_COUNTS: Final = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
+_STORE: Final = {
+    "type": "object",
+    "properties": {
+        "backend": {"type": "string"},
+        "degraded": {"type": "boolean", "description": "Whether it lies in memory only."},
+        "failingSince": {"type": ["number", "null"]},
+        "lastError": {"type": ["string", "null"]},
+        "errors": {"type": "integer", "minimum": 0},
+    },
+    "required": ["backend", "degraded"],
+}
+_HEALTHY: Final = {
+    "type": "object",
+    "properties": {
+        "status": {"enum": ["degraded", "ok"]},
+        "version": {"type": "string"},
+        "epoch": {"type": "string"},
+        "uptime": {"type": "number", "minimum": 0, "description": "Seconds."},
+        "stores": {"type": "object", "additionalProperties": _STORE},
+        "jobs": _COUNTS | {"description": "Jobs by status."},
+        "transfers": _COUNTS | {"description": "Files on their way, by direction."},
+        "uploads": _COUNTS,
+        "links": {"type": "integer", "minimum": 0},
+        "connections": {"type": "integer", "minimum": 0},
+        "subscriptions": {"type": "integer", "minimum": 0},
+    },
+    "required": ["status", "version", "epoch", "stores", "jobs"],
+}
+_SOME_LIMITS: Final = {
+    "type": "object",
+    "properties": {
+        name: {"type": "number", "minimum": field.least, "maximum": min(field.most, MAX_COUNT)}
+        for name, field in _LIMITS.items()
+    },
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+
+_RECORD: Final = Body("Record")
+_DOCUMENT: Final = Body({"type": "object"})
+_NO_JOB: Final = ("task-not-found",)
+_NO_PLACE: Final = (
+    *("malformed", "name-refused", "hidden", "outside-roots", "not-writable", "folder-missing"),
+    *("disk-full", "disk-failed"),
+)
+
+_LIST = Operation(
+    "listJobs",
+    "Return the records of all jobs, the newest first.",
+    {200: Answer("The records.", Body(list_of("Record")))},
+    ("malformed",),
+    takes=("notebook", "kernel", "status"),
+)
+_READ = Operation("readJob", "Return a record.", {200: Answer("It.", _RECORD)}, _NO_JOB)
+_REPORT = Operation(
+    "reportJob",
+    "Say the whole state of a job. A report that is lost, repeated or late does no harm: revision "
+    "orders them.",
+    {200: Answer("What the user wants.", Body("Reply"))},
+    ("malformed", "illegal-transition", "too-many-jobs"),
+    "kernel",
+    body=Body("Report"),
+)
+_STEER = Operation(
+    "steerJob",
+    "Ask a job to pause, to resume or to end.",
+    {202: Answer("The record, with the wish.", _RECORD)},
+    ("malformed", *_NO_JOB, "task-ended"),
+    body=Body("Wish"),
+)
+_FORGET = Operation(
+    "forgetJob",
+    "Forget a job that has ended; its file stays.",
+    {204: Answer("Done.")},
+    (*_NO_JOB, "task-active"),
+)
+_PLACE = Operation(
+    "placeJob",
+    "Ask where a kernel with another disk is to send its file, or say that it has.",
+    {200: Answer("Where.", Body("Placed"))},
+    (*_NO_JOB, *_NO_PLACE),
+    "kernel",
+    body=Body("Place"),
+)
+_READ_LIMITS = Operation("readLimits", "Return the limits.", {200: Answer("They.", Body("Limits"))})
+_SET_LIMITS = Operation(
+    "setLimits",
+    "Set those limits that are given.",
+    {200: Answer("All of them.", Body("Limits"))},
+    ("malformed",),
+    body=Body(_SOME_LIMITS),
+)
+_LIST_TRANSFERS = Operation(
+    "listTransfers",
+    "Return how far the user's own files are, the newest first.",
+    {200: Answer("The records.", Body(list_of("Transfer")))},
+)
+_READ_TRANSFER = Operation(
+    "readTransfer",
+    "Return how far one file is.",
+    {200: Answer("The record.", Body("Transfer"))},
+    ("transfer-not-found",),
+)
+_OPENAPI = Operation("readOpenapi", "Return this document.", {200: Answer("It.", _DOCUMENT)})
+_ASYNCAPI = Operation(
+    "readAsyncapi", "Return the document of the live channel.", {200: Answer("It.", _DOCUMENT)}
+)
+_HEALTH = Operation(
+    "readHealth",
+    "Return what is well and what is not.",
+    {200: Answer("It, also where something is not well.", Body(_HEALTHY))},
+)
+_OPEN = Operation(
+    "openChannel",
+    "Open the live channel, which api/asyncapi.json describes.",
+    {101: Answer("The WebSocket is open.")},
+    ("subprotocol-required", "upgrade-required", "too-many-connections", "malformed"),
+)
+
+JOBS: Final = Chapter(
+    {
+        "/api/jobs": {"get": _LIST},
+        "/api/jobs/{taskId}": {"get": _READ, "put": _REPORT, "post": _STEER, "delete": _FORGET},
+        "/api/jobs/{taskId}/place": {"put": _PLACE},
+        "/api/health": {"get": _HEALTH},
+        "/api/limits": {"get": _READ_LIMITS, "put": _SET_LIMITS},
+        "/api/transfers": {"get": _LIST_TRANSFERS},
+        "/api/transfers/{fileId}": {"get": _READ_TRANSFER},
+        "/api/openapi.json": {"get": _OPENAPI},
+        "/api/asyncapi.json": {"get": _ASYNCAPI},
+        "/ws": {"get": _OPEN},
+    },
+    _TABLES,
+)
