@@ -14,6 +14,7 @@ import programs
 import pytest
 from disks import MIB, Disk, Limit, chill, disk, fill
 from laboratory import Baseline, eventually, make_report
+from page import Page
 from uploading import Uploader
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from laboratory import Server
+
+    from progresswidget.protocol import Json
 
 CONTENT = random.Random(4).randbytes(12 * MIB)
 
@@ -67,6 +70,8 @@ def test_row_17_jobs_go_on_where_their_database_finds_no_room(own: Callable[...,
         server.start()
         first, last = make_report(), make_report(status="failed")
         server.report(first)
+        page = Page(server)
+        told = [page.subscribe(first["taskId"])]
         filler = server.folder / "runtime" / "filler"
         limit = None if small else Limit(server, 64 << 10)
         if small:
@@ -79,17 +84,41 @@ def test_row_17_jobs_go_on_where_their_database_finds_no_room(own: Callable[...,
                 server.report(first | {"revision": revision, "rows": revision})
         assert server.request("GET", f"api/jobs/{first['taskId']}").json["rows"] == 39
         assert server.request("GET", f"api/jobs/{last['taskId']}").json["status"] == "failed"
+        full = health(server)
+        assert full["status"] == "degraded"
+        assert full["stores"]["jobs"]["lastError"] == "OperationalError"
+        assert 'progresswidget_store_degraded{store="jobs"} 1.0' in metrics(server)
         filler.unlink(missing_ok=True)
         if limit:
             limit.grow(MIB << 10)
         server.report(first | {"revision": 100, "rows": 4321})
         eventually(lambda: "4321" in database(server), what="progress is written again")
+        eventually(lambda: health(server)["status"] == "ok", what="it is well again")
+        assert 'progresswidget_store_degraded{store="jobs"} 0.0' in metrics(server)
+        assert health(server)["epoch"] == full["epoch"]
+        while told[-1]["data"].get("rows") != 4321:
+            told.append(page.await_type("progress_update"))
+            assert told[-1]["from"] == told[-2]["seq"] + 1, "what a page is told has no hole"
+        page.close()
         server.restart()
         for report in (first, last, *many):
             job = server.request("GET", f"api/jobs/{report['taskId']}")
             assert job.status == 200, "what was reported meanwhile was kept in memory, then written"
         assert server.request("GET", f"api/jobs/{first['taskId']}").json["rows"] == 4321
         server.stop()
+
+
+def health(server: Server) -> Json:
+    """Return how the server says that it fares."""
+    answer = server.request("GET", "api/health")
+    assert answer.status == 200
+    record: Json = answer.json
+    return record
+
+
+def metrics(server: Server) -> str:
+    """Return what Prometheus is told."""
+    return server.request("GET", "/metrics").body.decode()
 
 
 def database(server: Server) -> str:
