@@ -104,6 +104,19 @@ class Settings(HasTraits):
         help="""WebSockets that one user may have open. A page needs one.""",
     ).tag(config=True)
 
+    poll_wait = Float(
+        25.0,
+        min=0.0,
+        help="""Seconds for which a question about one job waits for news at most, of a page whose
+        network lets no WebSocket through. Proxies cut what is silent, often after 60 seconds.""",
+    ).tag(config=True)
+
+    max_polls_per_user = Integer(
+        128,
+        min=1,
+        help="""Such questions of one user that may wait at the same time. A page has two.""",
+    ).tag(config=True)
+
     stall_timeout = Float(
         60.0,
         min=0.1,

@@ -64,6 +64,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "upload-locked": (423, "Try again in a moment."),
     "too-many-uploads": (429, "Finish or remove other uploads first."),
     "too-many-connections": (429, "Close other pages of this server."),
+    "too-many-polls": (429, "Close other pages of this server, or ask with wait=0."),
     "upload-idle": (408, "Ask how far the upload is, and go on there."),
     "checksum-mismatch": (460, "The bytes were damaged on the way. Send them again."),
     "disk-failed": (500, "The server's log says more."),

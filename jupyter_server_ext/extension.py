@@ -30,6 +30,7 @@ from jupyter_server_ext.life import Lifecycle
 from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.notebooks import Notebooks
+from jupyter_server_ext.polling import Polls
 from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
@@ -110,6 +111,7 @@ class ProgressExtension(Settings, ExtensionApp):
         services.registry.seal()
         for job in services.watcher.own(services.registry.active()):
             await services.registry.interrupt(job.task_id, "kernel-stopped")
+        services.polls.end()
         pages = tuple(services.connections)
         for page in pages:
             page.restart()
@@ -224,6 +226,7 @@ class ProgressExtension(Settings, ExtensionApp):
             slow_timeout=self.slow_timeout,
             follow_patience=self.follow_patience,
             max_connections_per_user=self.max_connections_per_user,
+            polls=Polls(hub, longest=self.poll_wait, most=self.max_polls_per_user),
             max_archive_entries=self.max_archive_entries,
             note_activity=note_activity,
             shaper=Shaper(self._rates()),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.life import Lifecycle
     from jupyter_server_ext.links import Links
     from jupyter_server_ext.notebooks import Notebooks
+    from jupyter_server_ext.polling import Polls
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.sending import Sending
     from jupyter_server_ext.shaping import Shaper
@@ -62,6 +63,7 @@ class Services:
     slow_timeout: float
     follow_patience: float
     max_connections_per_user: int
+    polls: Polls
     max_archive_entries: int
     note_activity: Callable[[], None]
     shaper: Shaper

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, cast
@@ -14,12 +15,16 @@ from tornado import web
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.model import still_running
+from jupyter_server_ext.polling import Wait
 from jupyter_server_ext.stores.probes import sees
 from progresswidget.protocol import (
     ACTIONS,
+    MAX_COUNT,
+    MAX_EPOCH,
     MAX_REPORT,
     STATUSES,
     Action,
+    Position,
     Probe,
     decode_report,
 )
@@ -63,6 +68,7 @@ class JobHandler(Handler):
     """One job."""
 
     max_body: ClassVar[int] = MAX_REPORT
+    _wait: Wait | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
         """Authenticate: a report by the kernels' secret alone, everything else as a user."""
@@ -99,8 +105,45 @@ class JobHandler(Handler):
     @web.authenticated
     @authorized
     async def get(self, task_id: str) -> None:
-        """Return the public record."""
-        self._finish_with(self.services.registry.get(task_id))
+        """Return the public record, or with ``since`` what came after that event."""
+        if self.get_query_argument("since", None) is None:
+            self._finish_with(self.services.registry.get(task_id))
+        else:
+            await self._poll(self._position(task_id), self._patience())
+
+    async def _poll(self, position: Position, within: float) -> None:
+        # A page that only looks on is no use of the server: what moves counts by itself.
+        self._track_activity = False
+        self._wait = Wait()
+        answer = await self.services.polls.news(self.user_id, position, self._wait, within)
+        if answer is None:
+            self.services.registry.get(position.task_id)  # says that there is none
+        self.set_header("Cache-Control", "no-store")
+        self.finish(answer)
+
+    def on_connection_close(self) -> None:
+        """Wait no longer for somebody who has left."""
+        if self._wait is not None:
+            self._wait.end()
+        super().on_connection_close()
+
+    def _position(self, task_id: str) -> Position:
+        since = self.get_query_argument("since")
+        epoch = self.get_query_argument("epoch", None)
+        known = since.isascii() and since.isdigit() and len(since) <= len(str(MAX_COUNT))
+        if not known or (epoch is not None and len(epoch) > MAX_EPOCH):
+            raise ApiError("malformed", "since must be a whole number, and epoch short.")
+        return Position(task_id, epoch, int(since))
+
+    def _patience(self) -> float:
+        text = self.get_query_argument("wait", "inf")
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = math.nan
+        if not seconds >= 0:
+            raise ApiError("malformed", "wait must be seconds from 0 on.")
+        return seconds
 
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
     async def put(self, task_id: str) -> None:
