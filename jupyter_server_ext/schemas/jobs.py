@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from jupyter_server_ext.schemas.operations import Answer, Body, Chapter, Operation, list_of
+from jupyter_server_ext.schemas.operations import Answer, Body, Chapter, Operation, list_of, one_of
 from jupyter_server_ext.shaping import LEAST_BURST
 from progresswidget.protocol import ACTIONS, MAX_COUNT, MAX_PATH
 from progresswidget.protocol.fields import Field, Fields
@@ -76,6 +76,7 @@ _SOME_LIMITS: Final = {
 }
 
 _RECORD: Final = Body("Record")
+_RECORD_OR_NEWS: Final = Body(one_of("Record", "Recovered", "Snapshot"))
 _DOCUMENT: Final = Body({"type": "object"})
 _NO_JOB: Final = ("task-not-found",)
 _NO_PLACE: Final = (
@@ -90,7 +91,14 @@ _LIST = Operation(
     ("malformed",),
     takes=("notebook", "kernel", "status"),
 )
-_READ = Operation("readJob", "Return a record.", {200: Answer("It.", _RECORD)}, _NO_JOB)
+_READ = Operation(
+    "readJob",
+    "Return a record; or, with since, what a subscription from there would be answered with, as "
+    "soon as there is something to say: the live channel for who has no WebSocket.",
+    {200: Answer("The record, or with since a message of the live channel.", _RECORD_OR_NEWS)},
+    ("malformed", *_NO_JOB, "too-many-polls"),
+    takes=("since", "epoch", "wait"),
+)
 _REPORT = Operation(
     "reportJob",
     "Say the whole state of a job. A report that is lost, repeated or late does no harm: revision "

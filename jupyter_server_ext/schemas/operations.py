@@ -89,6 +89,11 @@ class Chapter:
     tables: Mapping[str, Fields] = field(default_factory=dict)
 
 
+def one_of(*names: str) -> Json:
+    """Return the schema of what is one of several definitions."""
+    return {"oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in names]}
+
+
 def list_of(name: str) -> Json:
     """Return the schema of a list of one definition."""
     return {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jupyter_server_ext.schemas.operations import Parameter
-from progresswidget.protocol import MAX_NAME, MAX_PATH, STATUSES
+from progresswidget.protocol import MAX_EPOCH, MAX_NAME, MAX_PATH, STATUSES
 from progresswidget.protocol.fields import Field
 from progresswidget.protocol.reports import TASK_ID_FIELD
 
@@ -34,6 +34,16 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "status": Parameter(
         "query",
         Field("text", f"Only these, with commas between: {', '.join(sorted(STATUSES))}.", 80),
+    ),
+    "since": Parameter(
+        "query", Field("text", "The last event that is known.", 16, pattern="[0-9]{1,16}")
+    ),
+    "epoch": Parameter("query", Field("text", "The history that it counts in.", MAX_EPOCH)),
+    "wait": Parameter(
+        "query",
+        Field(
+            "text", "Seconds to wait for news at most.", 16, pattern="[0-9]{1,6}(\\.[0-9]{1,6})?"
+        ),
     ),
     "id": Parameter("query", Field("text", "Only the link with this id.", 32)),
     "follow": Parameter(
