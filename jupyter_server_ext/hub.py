@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from jupyter_server_ext.framing import text_frame
 from jupyter_server_ext.ring import Rings
+from jupyter_server_ext.tally import Histogram
 from jupyter_server_ext.topic import Topic
 from progresswidget import protocol
 from progresswidget.protocol import TERMINAL, Json
@@ -82,6 +83,8 @@ class Hub:
         self.replayed = 0
         self.snapshots = 0
         """Answers to `subscribe`, by what they hold."""
+        self.delivery = Histogram()
+        """Seconds from a change to the moment when the sockets of its listeners had it."""
 
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
@@ -252,6 +255,7 @@ class Hub:
             self._record(topic)
             for listener in tuple(topic.listeners):
                 listener.ended(topic.task_id, topic)
+            self._note_delivery(topic)
         elif urgent:
             self._push(topic)
         else:
@@ -284,3 +288,10 @@ class Hub:
         # A listener that is told may leave.
         for listener in tuple(topic.listeners):
             listener.mark(topic.task_id)
+        self._note_delivery(topic)
+
+    def _note_delivery(self, topic: Topic) -> None:
+        # Once a push, and not for each listener: they have been told while they were called.
+        times = len(topic.listeners)
+        if times:
+            self.delivery.observe(self.clock.time() - topic.changed, times)

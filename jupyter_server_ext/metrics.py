@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from jupyter_server_ext.services import Services
+    from jupyter_server_ext.transferrecords import Direction
 
 Labels: TypeAlias = tuple[str, ...]
 Samples: TypeAlias = "Iterable[tuple[Labels, float | Histogram]]"
 
-_DIRECTIONS: Final = ("download", "upload")
+_DIRECTIONS: Final[tuple[Direction, ...]] = ("download", "upload")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +123,17 @@ def _reports(services: Services) -> Samples:
 
 
 def _transferred(services: Services) -> Samples:
-    return (((way,), services.transfers.moved[way]) for way in ("download", "upload"))
+    return (((way,), services.transfers.moved[way]) for way in _DIRECTIONS)
 
 
 def _transfers(services: Services) -> Samples:
     moving = services.transfers.moving()
-    return (((way,), moving[way]) for way in ("download", "upload"))
+    return (((way,), moving[way]) for way in _DIRECTIONS)
+
+
+def _subscribes(services: Services) -> Samples:
+    yield ("replay",), services.hub.replayed
+    yield ("snapshot",), services.hub.snapshots
 
 
 def _closes(services: Services) -> Samples:
@@ -240,7 +246,14 @@ FAMILIES: Final = (
         "histogram",
         "From the moment a change was known to the one when the socket of a page had it.",
         (),
-        _one(lambda services: services.tally.delivery),
+        _one(lambda services: services.hub.delivery),
+    ),
+    Family(
+        "progresswidget_subscribes_total",
+        "counter",
+        "Answers to pages that ask for a job: with all that they have missed, or its whole state.",
+        ("answer",),
+        _subscribes,
     ),
     Family(
         "progresswidget_queue_overflows_total",

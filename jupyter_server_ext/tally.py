@@ -50,10 +50,7 @@ class Tally:
         Reports of kernels by what became of them: ``taken``, or the code of the error.
     closes
         Live channels that the server closed, by its reason.
-    delivery
-        Seconds from the moment that a change was known to the one when a page's socket had it.
     """
 
     reports: Counter[str] = field(default_factory=Counter)
     closes: Counter[str] = field(default_factory=Counter)
-    delivery: Histogram = field(default_factory=Histogram)

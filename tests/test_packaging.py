@@ -81,6 +81,13 @@ def test_the_wheel_has_every_built_file_once(wheel: Path) -> None:
         }
     config = f"{data}/etc/jupyter/jupyter_server_config.d/progresswidget.json"
     assert config in names
+    for ending in ("yaml", "json"):
+        sources = (ROOT / "jupyter_server_ext").rglob(f"*.{ending}")
+        shipped = {path.relative_to(ROOT).as_posix() for path in sources} - {
+            "jupyter_server_ext/config/progresswidget.json"
+        }
+        assert shipped, "schemas of events, the dashboard and rules"
+        assert shipped <= set(names)
     assert not [name for name in names if "/js/" in name or "node_modules" in name]
     assert not [name for name in names if name.startswith("tests/")]
 

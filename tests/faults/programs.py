@@ -23,6 +23,8 @@ PACKAGES = {
     "7z": "p7zip-full",
     "bsdtar": "libarchive-tools",
     "tar": "tar",
+    "prometheus": "prometheus",
+    "promtool": "prometheus",
     "unzip": "unzip",
     "zstd": "zstd",
 }
