@@ -21,7 +21,7 @@ from progresswidget import protocol
 from progresswidget.protocol import TERMINAL, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jupyter_server_ext.subscriber import Subscriber
     from jupyter_server_ext.topic import Listener
@@ -78,6 +78,7 @@ class Hub:
         self._ended: dict[str, int] = {}  # how far removed topics had come, the newest last
         self._floor = 0  # how far those had come at most that are not remembered any more
         self._watchers: dict[Subscriber, Callable[[str], bool]] = {}
+        self._followers: dict[Subscriber, None] = {}
         self.overflows = 0
         """How often a subscriber had more to read than it may."""
         self.replayed = 0
@@ -89,6 +90,10 @@ class Hub:
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
         return self._topics.get(task_id)
+
+    def topics(self) -> Iterable[Topic]:
+        """Return the states of all tasks."""
+        return self._topics.values()
 
     def subscriptions(self) -> int:
         """Return how many subscriptions there are, each listener and task."""
@@ -122,6 +127,14 @@ class Hub:
         topic = self._topics.get(task_id)
         if topic is not None:
             topic.listeners.discard(listener)
+
+    def follow(self, subscriber: Subscriber) -> None:
+        """Tell the subscriber of every task that appears, or that belongs elsewhere."""
+        self._followers[subscriber] = None
+
+    def unfollow(self, subscriber: Subscriber) -> None:
+        """Tell the subscriber of no task any more that it has not joined."""
+        self._followers.pop(subscriber, None)
 
     def watch(self, subscriber: Subscriber, sees: Callable[[str], bool]) -> None:
         """Tell the subscriber of the transfers of those users whom it `sees`."""
@@ -185,7 +198,7 @@ class Hub:
             # A task that was removed and reports again goes on counting: a page that still has the
             # old position must not be taken for up to date.
             known = self._ended.pop(task_id, self._floor)
-            self._add(task_id, data, known + 1 if seq is None else seq)
+            self._appear(self._add(task_id, data, known + 1 if seq is None else seq))
             return
         if seq is None:
             seq = topic.seq + 1
@@ -219,19 +232,37 @@ class Hub:
         for task_id, (seq, data) in states.items():
             self._ended.pop(task_id, None)
             self._add(task_id, data, seq)
-        for task_id, topic in before.items():
-            now = self._topics.get(task_id)
-            if now is None:
+        for topic in before.values():
+            if topic.task_id not in self._topics:
                 self._discard(topic)
-                continue
-            self._rings.drop(topic.ring)
-            now.listeners |= topic.listeners
-            for listener in tuple(now.listeners):
-                listener.lost(task_id)
+        for task_id, topic in tuple(self._topics.items()):
+            if task_id in before:
+                self._replace(before[task_id], topic)
+            else:
+                self._appear(topic)
 
-    def _add(self, task_id: str, data: Json, seq: int) -> None:
+    def _add(self, task_id: str, data: Json, seq: int) -> Topic:
         now = self.clock.time()
-        self._topics[task_id] = Topic(task_id, data, self.epoch, seq, pushed=now, changed=now)
+        topic = Topic(task_id, data, self.epoch, seq, pushed=now, changed=now)
+        self._topics[task_id] = topic
+        return topic
+
+    def _appear(self, topic: Topic) -> None:
+        for subscriber in tuple(self._followers):
+            subscriber.appeared(topic.task_id, topic)
+
+    def _replace(self, old: Topic, new: Topic) -> None:
+        self._rings.drop(old.ring)
+        new.listeners |= old.listeners
+        if not _same_place(old.data, new.data):
+            self._move(new)
+        for listener in tuple(new.listeners):
+            listener.lost(new.task_id)
+
+    def _move(self, topic: Topic) -> None:
+        for listener in tuple(topic.listeners):
+            listener.moved(topic.task_id, topic)
+        self._appear(topic)
 
     def _discard(self, topic: Topic) -> None:
         if topic.epoch == self.epoch:
@@ -249,7 +280,10 @@ class Hub:
             self._record(topic)
             for listener in tuple(topic.listeners):
                 listener.ending(topic.task_id, topic)
+        moves = not _same_place(topic.data, data)
         topic.advance(data, seq, now)
+        if moves:
+            self._move(topic)
         if ends:
             topic.pushed = now
             self._record(topic)
@@ -295,3 +329,8 @@ class Hub:
         times = len(topic.listeners)
         if times:
             self.delivery.observe(self.clock.time() - topic.changed, times)
+
+
+def _same_place(old: Json, new: Json) -> bool:
+    # What decides who may see a task.
+    return all(old.get(name) == new.get(name) for name in ("notebook", "kernelId", "userId"))

@@ -1,67 +1,37 @@
-"""The outbox of one connection: what its page is told next. No tornado, thread or clock inside."""
+"""What one connection is told next. No tornado, thread or clock inside."""
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
-from dataclasses import dataclass
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.framing import text_frame
+from jupyter_server_ext.outbox import Answer, Event, Item, Outbox, Refusal, Removal
 from progresswidget import protocol
+from progresswidget.protocol import MalformedError, Ping, Position, Subscribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.topic import Topic
-    from progresswidget.protocol import Json, Position
+    from progresswidget.protocol import ClientMessage, Json, Target
 
-MAX_QUEUED: Final = 1024 * 1024
-"""Bytes of answers and terminal events that may wait for one connection."""
 MAX_TASKS: Final = 10_000
 """Tasks that one connection may subscribe to."""
-_UNMADE: Final = 64
-"""Bytes that a message which is not encoded yet is charged with."""
+MAX_TARGETS: Final = 100
+"""Targets that one connection may subscribe to."""
 _LOST: Final = -1
 """In the place of how far a page has been told: it needs the whole state, wherever it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A `subscribed` that is still to be written; what it tells is read when it is."""
-
-    re: int
-    position: Position
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """A `task-not-found` that is still to be written."""
-
-    re: int
-    task_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Removal:
-    """A `task_removed` that is still to be written."""
-
-    task_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """An event that nothing may swallow. A snapshot may replace it."""
-
-    task_id: str
-    frame: bytes
-
-
-_Item = bytes | _Answer | _Refusal | _Removal | _Event
+def _everything(record: Json) -> bool:
+    del record
+    return True
 
 
 class Subscriber:
-    """The outbox of one connection.
+    """What one connection is told, and how far it has been told.
 
     What has to be told in its order is queued: answers, ends of jobs, removals. Everything else is
     a mark. Where the queue would get too long the ends give way to snapshots, of which there is at
@@ -75,6 +45,11 @@ class Subscriber:
         Called when there may be something to take. It may take it at once.
     patience
         Seconds that something may wait while nothing is taken.
+    sees
+        Says of the public record of a task whether it may be told. What may not looks as if it
+        were not there.
+    user
+        Whose the connection is.
     """
 
     __slots__ = (
@@ -83,31 +58,65 @@ class Subscriber:
         "_marked",
         "_patience",
         "_queue",
-        "_queued",
+        "_sees",
         "_since",
+        "_targets",
         "_told",
         "_transfers",
+        "_user",
         "_wake",
         "overflowed",
     )
 
-    def __init__(self, hub: Hub, wake: Callable[[], None], *, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        wake: Callable[[], None],
+        *,
+        patience: float = 30.0,
+        sees: Callable[[Json], bool] = _everything,
+        user: str = "",
+    ) -> None:
         self._hub = hub
         self._wake = wake
         self._patience = patience
-        self._queue: deque[_Item] = deque()
-        self._queued = 0
+        self._sees = sees
+        self._user = user
+        self._queue = Outbox()
         self._told: dict[str, int] = {}
-        self._answering: Counter[str] = Counter()  # a page may ask twice before it is answered
+        self._answering: dict[str, int] = {}  # a page may ask twice before it is answered
         self._marked: OrderedDict[str, None] = OrderedDict()  # the longest waiting goes first
         self._transfers: OrderedDict[tuple[str, str], bytes] = OrderedDict()  # the newest of each
+        self._targets: dict[Target, None] = {}
         self._since: float | None = None
         self.overflowed = False
+        """Whether the connection has to end: it has not read what it must not miss."""
 
     @property
     def tasks(self) -> int:
         """How many tasks it is subscribed to, or about to be."""
         return len(self._told.keys() | self._answering.keys())
+
+    def obey(self, message: ClientMessage) -> None:
+        """Do what the page asks for.
+
+        Raises
+        ------
+        MalformedError
+            ``too-many``, if that would be more tasks or targets than are allowed.
+        """
+        if isinstance(message, Ping):
+            self.send(protocol.pong(re=message.id, timestamp=self._hub.timestamp()))
+        elif isinstance(message, Subscribe):
+            if message.target is not None:
+                self.follow(message.id, message.target)
+            else:
+                self._check_room(message.id, tasks=len(message.positions))
+                self.answer(message.id, message.positions)
+        elif message.target is not None:
+            self.unfollow(message.target)
+        else:
+            self.forget(message.task_ids)
 
     def answer(self, re: int, positions: Iterable[Position]) -> None:
         """Subscribe, and queue one answer a task.
@@ -118,10 +127,12 @@ class Subscriber:
             Id of the message that asked.
         """
         for position in positions:
+            task_id = position.task_id
             # First of all, so that nothing can happen between the answer and the first event.
-            self._answering[position.task_id] += 1
-            self._hub.join(position.task_id, self)
-            self._put(_Answer(re, position), _UNMADE)
+            self._answering[task_id] = self._answering.get(task_id, 0) + 1
+            if self._visible(task_id) is not None:
+                self._hub.join(task_id, self)
+            self._put(Answer(re, position))
 
     def forget(self, task_ids: Iterable[str]) -> None:
         """Unsubscribe."""
@@ -129,19 +140,57 @@ class Subscriber:
             self._hub.leave(task_id, self)
             self._told.pop(task_id, None)
             self._marked.pop(task_id, None)
-            if task_id in self._answering:
-                self._withdraw(task_id)
+            if self._answering.pop(task_id, 0):
+                self._queue.withdraw_answers(task_id)
+
+    def follow(self, re: int, target: Target) -> None:
+        """Subscribe to the tasks of a target, those to come included.
+
+        Raises
+        ------
+        MalformedError
+            ``too-many``, if that would be more tasks or targets than are allowed.
+        """
+        found = [
+            topic.task_id
+            for topic in self._hub.topics()
+            if not self._has(topic.task_id) and self._fits(topic, target)
+        ]
+        self._check_room(re, tasks=len(found), targets=1)
+        self._targets[target] = None
+        self._hub.follow(self)
+        timestamp = self._hub.timestamp()
+        self.send(protocol.watching(re=re, target=target, tasks=len(found), timestamp=timestamp))
+        self.answer(re, map(Position, found))
+
+    def unfollow(self, target: Target) -> None:
+        """Unsubscribe from a target, and from the tasks that belong to it and to no other."""
+        self._targets.pop(target, None)
+        if not self._targets:
+            self._hub.unfollow(self)
+        for task_id in self._told.keys() | self._answering.keys():
+            topic = self._hub.topic(task_id)
+            if topic is None or not target.fits(topic.data, self._user):
+                continue
+            if not any(other.fits(topic.data, self._user) for other in self._targets):
+                self.forget([task_id])
 
     def send(self, message: Json) -> None:
         """Queue a message of its own, a pong for instance."""
-        frame = text_frame(protocol.encode(message).encode())
-        self._put(frame, len(frame))
+        self._put(_framed(message))
 
     def transfer(self, key: tuple[str, str], frame: bytes) -> None:
         """Note the newest state of a transfer."""
         self._note_wait()
         self._transfers[key] = frame
         self._wake()
+
+    def reconsider(self, task_id: str) -> None:
+        """Take note that what `sees` says of a task has changed."""
+        topic = self._hub.topic(task_id)
+        if topic is not None:
+            self.moved(task_id, topic)
+            self.appeared(task_id, topic)
 
     # --- For the hub -------------------------------------------------------------------------
 
@@ -174,8 +223,9 @@ class Subscriber:
         self._told.pop(task_id, None)
         self._marked.pop(task_id, None)
         if self._answering.pop(task_id, 0):
-            self._refuse(task_id)
-        self._put(_Removal(task_id), _UNMADE)
+            # Now, and not when it is made: a task of the same id may be there again by then.
+            self._queue.refuse(task_id)
+        self._put(Removal(task_id))
 
     def lost(self, task_id: str) -> None:
         """Note that the task has another history: its whole state is due."""
@@ -183,13 +233,30 @@ class Subscriber:
             self._told[task_id] = _LOST
             self.mark(task_id)
 
+    def moved(self, task_id: str, topic: Topic) -> None:
+        """Note that a task belongs elsewhere: what may not be seen any more is as good as gone."""
+        if self._has(task_id) and not self._sees(topic.data):
+            self._hub.leave(task_id, self)
+            self.removed(task_id)
+
+    def appeared(self, task_id: str, topic: Topic) -> None:
+        """Subscribe to a task that belongs to a target: its whole state is due."""
+        if self._has(task_id) or not any(self._fits(topic, target) for target in self._targets):
+            return
+        if self.tasks >= MAX_TASKS:
+            self._refuse_one(task_id)
+            return
+        self._hub.join(task_id, self)
+        self._told[task_id] = _LOST
+        self.mark(task_id)
+
     # --- For the connection ------------------------------------------------------------------
 
     def take(self) -> bytes | None:
         """Return the next WebSocket frame, or None where there is nothing to say."""
         self._since = None
         if self._queue:
-            return self._take_queued()
+            return self._make(self._queue.take())
         while self._marked:
             task_id, _ = self._marked.popitem(last=False)
             topic = self._hub.topic(task_id)
@@ -206,36 +273,33 @@ class Subscriber:
     def close(self) -> None:
         """Leave every topic."""
         self._hub.unwatch(self)
+        self._hub.unfollow(self)
         for task_id in self._told.keys() | self._answering.keys():
             self._hub.leave(task_id, self)
-        for waiting in (self._told, self._marked, self._answering, self._transfers, self._queue):
-            waiting.clear()
-        self._queued = 0
+        for known in (self._told, self._marked, self._answering, self._transfers, self._targets):
+            known.clear()
+        self._queue.clear()
 
-    def _take_queued(self) -> bytes:
-        item = self._queue.popleft()
+    def _make(self, item: Item) -> bytes:
         if isinstance(item, bytes):
-            self._queued -= len(item)
             return item
-        if isinstance(item, _Event):
-            self._queued -= len(item.frame)
+        if isinstance(item, Event):
             return item.frame
-        self._queued -= _UNMADE
-        if isinstance(item, _Answer):
-            return self._render(item)
-        if isinstance(item, _Refusal):
+        if isinstance(item, Answer):
+            return self._answer(item)
+        if isinstance(item, Refusal):
             return self._not_found(item.re, item.task_id)
-        message = protocol.removed(task_id=item.task_id, timestamp=self._hub.timestamp())
-        return text_frame(protocol.encode(message).encode())
+        timestamp = self._hub.timestamp()
+        return _framed(protocol.removed(task_id=item.task_id, timestamp=timestamp))
 
-    def _render(self, item: _Answer) -> bytes:
+    def _answer(self, item: Answer) -> bytes:
         hub, task_id = self._hub, item.position.task_id
         self._answering[task_id] -= 1
         if self._answering[task_id] <= 0:
             del self._answering[task_id]
-        answer = hub.catch_up(item.position, item.re)
-        topic = hub.topic(task_id)
-        if answer is None or topic is None:
+        topic = self._visible(task_id)
+        answer = None if topic is None else hub.catch_up(item.position, item.re)
+        if topic is None or answer is None:
             return self._not_found(item.re, task_id)
         hub.join(task_id, self)  # the task may be younger than the question
         self._told[task_id] = topic.seq
@@ -243,14 +307,42 @@ class Subscriber:
         return text_frame(answer)
 
     def _not_found(self, re: int, task_id: str) -> bytes:
-        message = protocol.error(
-            code="task-not-found",
-            message="this server does not know the task",
-            timestamp=self._hub.timestamp(),
-            re=re,
-            task_id=task_id,
+        return _framed(
+            protocol.error(
+                code="task-not-found",
+                message="this server does not know the task",
+                timestamp=self._hub.timestamp(),
+                re=re,
+                task_id=task_id,
+            )
         )
-        return text_frame(protocol.encode(message).encode())
+
+    # --- What it has, and may have -----------------------------------------------------------
+
+    def _has(self, task_id: str) -> bool:
+        return task_id in self._told or task_id in self._answering
+
+    def _visible(self, task_id: str) -> Topic | None:
+        topic = self._hub.topic(task_id)
+        return topic if topic is not None and self._sees(topic.data) else None
+
+    def _fits(self, topic: Topic, target: Target) -> bool:
+        return target.fits(topic.data, self._user) and self._sees(topic.data)
+
+    def _check_room(self, re: int, *, tasks: int, targets: int = 0) -> None:
+        if self.tasks + tasks > MAX_TASKS or len(self._targets) + targets > MAX_TARGETS:
+            limit = f"at most {MAX_TASKS} tasks and {MAX_TARGETS} targets on one connection"
+            raise MalformedError("too-many", limit, re)
+
+    def _refuse_one(self, task_id: str) -> None:
+        message = protocol.error(
+            code="too-many",
+            message=f"at most {MAX_TASKS} tasks on one connection",
+            timestamp=self._hub.timestamp(),
+            task_id=task_id,
+            temporary=True,
+        )
+        self.send(message)
 
     # --- The queue ---------------------------------------------------------------------------
 
@@ -258,48 +350,23 @@ class Subscriber:
         frame = topic.frame(self._told[task_id] + 1, self._hub.timestamp())
         self._told[task_id] = topic.seq
         self._marked.pop(task_id, None)
-        self._put(_Event(task_id, frame), len(frame))
+        self._put(Event(task_id, frame))
 
-    def _withdraw(self, task_id: str) -> None:
-        del self._answering[task_id]
-        kept = [
-            item
-            for item in self._queue
-            if not isinstance(item, _Answer) or item.position.task_id != task_id
-        ]
-        self._queued -= _UNMADE * (len(self._queue) - len(kept))
-        self._queue = deque(kept)
-
-    def _refuse(self, task_id: str) -> None:
-        # Now, and not when it is written: a task of the same id may be there again by then.
-        for index, item in enumerate(self._queue):
-            if isinstance(item, _Answer) and item.position.task_id == task_id:
-                self._queue[index] = _Refusal(item.re, task_id)
-
-    def _put(self, item: _Item, cost: int) -> None:
+    def _put(self, item: Item) -> None:
         self._note_wait()
         if not self.overflowed:
-            self._queue.append(item)
-            self._queued += cost
-            if self._queued > MAX_QUEUED:
+            self._queue.put(item)
+            if self._queue.is_full:
                 self._give_way()
         self._wake()
 
     def _give_way(self) -> None:
         # A snapshot says how each of these tasks ended, and takes no place until it is taken.
         self._hub.overflows += 1
-        kept: deque[_Item] = deque()
-        for item in self._queue:
-            if isinstance(item, _Event):
-                self._queued -= len(item.frame)
-                if item.task_id in self._told:
-                    self._told[item.task_id] = _LOST
-                    self._marked[item.task_id] = None
-            else:
-                kept.append(item)
-        self._queue = kept
-        if self._queued > MAX_QUEUED:
-            self.overflowed = True
+        for task_id in self._queue.withdraw_events() & self._told.keys():
+            self._told[task_id] = _LOST
+            self._marked[task_id] = None
+        self.overflowed = self._queue.is_full
 
     def _note_wait(self) -> None:
         # Only where something waits already: a connection that keeps up never looks at the clock.
@@ -310,3 +377,7 @@ class Subscriber:
             self._since = now
         elif now - self._since > self._patience:
             self.overflowed = True
+
+
+def _framed(message: Json) -> bytes:
+    return text_frame(protocol.encode(message).encode())

@@ -36,6 +36,9 @@ class Listener(Protocol):
     def lost(self, task_id: str) -> None:
         """Note that the task has another history now: what was told before means nothing."""
 
+    def moved(self, task_id: str, topic: Topic) -> None:
+        """Note that the task belongs to another notebook or user now, before its state is told."""
+
 
 @dataclass(slots=True, eq=False)
 class Topic:

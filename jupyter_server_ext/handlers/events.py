@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import AUTH_RESOURCE, ErrorsMixin
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.subscriber import MAX_TASKS, Subscriber
+from jupyter_server_ext.subscriber import Subscriber
 from jupyter_server_ext.transferrecords import may_see
 from progresswidget import protocol
 from progresswidget.protocol import (
@@ -28,8 +28,6 @@ from progresswidget.protocol import (
     MAX_FRAME,
     SUBPROTOCOL,
     MalformedError,
-    Ping,
-    Subscribe,
 )
 
 _MOMENT: Final = 0.05
@@ -106,7 +104,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
         """Do what the page asks for."""
         self._note_life()
         try:
-            self._obey(message)
+            self._subscriber.obey(protocol.decode_client_message(message))
         except MalformedError as error:
             text = protocol.error(
                 code=error.code,
@@ -157,19 +155,6 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, WebSocketHandler, JupyterHandle
     def restart(self) -> None:
         """Tell the page that the server is ending, and that another one may follow."""
         self._end(CLOSE_RESTART, "restart")
-
-    def _obey(self, frame: str | bytes) -> None:
-        message = protocol.decode_client_message(frame)
-        if isinstance(message, Subscribe):
-            if self._subscriber.tasks + len(message.positions) > MAX_TASKS:
-                text = f"at most {MAX_TASKS} tasks on one connection"
-                raise MalformedError("too-many", text, message.id)
-            self._subscriber.answer(message.id, message.positions)
-        elif isinstance(message, Ping):
-            pong = protocol.pong(re=message.id, timestamp=self.services.hub.timestamp())
-            self._subscriber.send(pong)
-        else:
-            self._subscriber.forget(message.task_ids)
 
     def _wake(self) -> None:
         if self._subscriber.overflowed:

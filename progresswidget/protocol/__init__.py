@@ -42,6 +42,7 @@ from progresswidget.protocol.messages import (
     removed,
     subscribed,
     transfer_update,
+    watching,
 )
 from progresswidget.protocol.reports import (
     LATER_FIELDS,
@@ -59,6 +60,7 @@ from progresswidget.protocol.subscriptions import (
     Ping,
     Position,
     Subscribe,
+    Target,
     Unsubscribe,
     decode_client_message,
 )
@@ -141,6 +143,7 @@ __all__ = [
     "Probe",
     "Status",
     "Subscribe",
+    "Target",
     "Unsubscribe",
     "decode_client_message",
     "decode_order",
@@ -159,4 +162,5 @@ __all__ = [
     "removed",
     "subscribed",
     "transfer_update",
+    "watching",
 ]

@@ -12,6 +12,7 @@ from typing import Final
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.limits import MAX_EPOCH, MAX_SUBSCRIPTIONS
 from progresswidget.protocol.reports import RECORD_FIELDS, TASK_ID_FIELD
+from progresswidget.protocol.subscriptions import TARGET_FIELDS
 from progresswidget.protocol.transfers import TRANSFER_FIELDS
 from progresswidget.protocol.words import ACTIVE, TERMINAL
 
@@ -58,6 +59,15 @@ def _status(words: frozenset[str]) -> Fields:
     return {**RECORD_FIELDS, "status": replace(RECORD_FIELDS["status"], words=words)}
 
 
+def _of_targets(
+    name: str, type_: str, about: str, envelope: Fields, more: Fields | None = None
+) -> dict[str, Message]:
+    return {
+        f"{name}{wanted.title()}": Message(type_, about, envelope, {wanted: field, **(more or {})})
+        for wanted, field in TARGET_FIELDS.items()
+    }
+
+
 POSITION_FIELDS: Final[Fields] = {
     "taskId": TASK_ID_FIELD,
     "epoch": replace(_EPOCH, nullable=True, missing=None),
@@ -100,6 +110,14 @@ SERVER_MESSAGES: Final[dict[str, Message]] = {
             "recovered": Field("flag", "The client begins anew.", only=False),
             "snapshot": Field("object", "The whole state at seq.", fields=RECORD_FIELDS),
         },
+    ),
+    **_of_targets(
+        "Watching",
+        "watching",
+        "Answers a subscribe to a target; one subscribed for each task that was counted follows. "
+        "A task that comes later is told of by a Snapshot without re.",
+        {"re": _RE, "timestamp": _TIMESTAMP},
+        {"tasks": Field("count", "The tasks of it that the browser was not told of.")},
     ),
     "ProgressUpdate": Message(
         "progress_update",
@@ -154,11 +172,23 @@ BROWSER_MESSAGES: Final[dict[str, Message]] = {
             )
         },
     ),
+    **_of_targets(
+        "Subscribe",
+        "subscribe",
+        "Asks for the state of all tasks that have something in common, those to come included.",
+        {"id": _ID},
+    ),
     "Unsubscribe": Message(
         "unsubscribe",
         "Asks for silence about tasks.",
         {"id": _ID},
         {"tasks": Field("list", "Their ids.", MAX_SUBSCRIPTIONS, least=1, item=TASK_ID_FIELD)},
+    ),
+    **_of_targets(
+        "Unsubscribe",
+        "unsubscribe",
+        "Asks for silence about the tasks of a target that belong to no other.",
+        {"id": _ID},
     ),
     "Ping": Message(
         "ping",

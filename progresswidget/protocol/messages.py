@@ -10,6 +10,8 @@ from progresswidget.protocol.words import TERMINAL, Json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from progresswidget.protocol.subscriptions import Target
+
 
 def hello(*, session: str, heartbeat: float, timestamp: int) -> Json:
     """Build the first message of a connection; `heartbeat` is in seconds."""
@@ -70,6 +72,19 @@ def encode_subscribed(
         body = b'"recovered":false,"snapshot":' + snapshot + b"}"
     data = encode({"taskId": task_id}).encode()[:-1] + b"," + body
     return _with_data(_subscribed(re, epoch, seq, timestamp), data)
+
+
+def watching(*, re: int, target: Target, tasks: int, timestamp: int) -> Json:
+    """Build the answer to a `subscribe` to a target.
+
+    Parameters
+    ----------
+    tasks
+        How many tasks belong to it now that the client was not told of: a `subscribed` for each
+        follows. One that comes later is told of without being asked for.
+    """
+    data = target.to_json() | {"tasks": tasks}
+    return {"type": "watching", "re": re, "timestamp": timestamp, "data": data}
 
 
 def event(*, epoch: str, first: int, seq: int, timestamp: int, data: Json) -> Json:

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from progresswidget.protocol.decoding import MalformedError, is_count, is_task_id, json_object
-from progresswidget.protocol.limits import MAX_EPOCH, MAX_SUBSCRIPTIONS
+from progresswidget.protocol.fields import Field, Fields
+from progresswidget.protocol.limits import MAX_EPOCH, MAX_PATH, MAX_SUBSCRIPTIONS
+
+if TYPE_CHECKING:
+    from progresswidget.protocol.words import Json
+
+
+TARGET_FIELDS: Final[Fields] = {
+    "notebook": Field("text", "The tasks of a notebook: its path.", MAX_PATH, pattern=r"[\s\S]+"),
+    "user": Field("flag", "One's own tasks.", only=True),
+    "all": Field("flag", "All tasks that one may see.", only=True),
+}
+_WANTED: Final = ("tasks", *TARGET_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +31,60 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """What tasks have in common: those to come belong to it as well.
+
+    Parameters
+    ----------
+    notebook
+        The tasks of a notebook, by its path below the server's root.
+    own
+        The user's own tasks. With neither it is all that the user may see.
+    """
+
+    notebook: str | None = None
+    own: bool = False
+
+    def fits(self, record: Json, user: str) -> bool:
+        """Say whether the public record of a task belongs to it, seen from a user.
+
+        A task of which nobody says whose it is belongs to everyone who may see it.
+        """
+        if self.notebook is not None:
+            return bool(record.get("notebook") == self.notebook)
+        return not self.own or record.get("userId") in {None, user}
+
+    def to_json(self) -> Json:
+        """Return the wire form."""
+        if self.notebook is not None:
+            return {"notebook": self.notebook}
+        return {"user": True} if self.own else {"all": True}
+
+
+@dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Ask for the state of tasks now, and for every change from then on."""
+    """Ask for the state of tasks now, and for every change from then on.
+
+    Parameters
+    ----------
+    positions
+        The tasks that are named.
+    target
+        Or what they have in common; who was away names those first that it knows.
+    """
 
     id: int
     positions: tuple[Position, ...]
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Unsubscribe:
-    """Ask for silence about tasks."""
+    """Ask for silence about tasks, or about those of a target."""
 
     id: int
     task_ids: tuple[str, ...]
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +121,18 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
     if identity is None:
         raise MalformedError("malformed", f"{kind} needs an id")
     data = message.get("data")
-    tasks = data.get("tasks") if isinstance(data, dict) else None
+    wanted, *more = [name for name in _WANTED if isinstance(data, dict) and name in data] or [""]
+    if not isinstance(data, dict) or not wanted or more:
+        raise MalformedError("malformed", f"data has one of {', '.join(_WANTED)}", identity)
+    if wanted == "tasks":
+        return _named(kind, identity, data[wanted])
+    target = _target(identity, wanted, data[wanted])
+    if kind == "subscribe":
+        return Subscribe(identity, (), target)
+    return Unsubscribe(identity, (), target)
+
+
+def _named(kind: str, identity: int, tasks: object) -> Subscribe | Unsubscribe:
     if not isinstance(tasks, list) or not tasks:
         raise MalformedError("malformed", "data.tasks must be a list of tasks", identity)
     if len(tasks) > MAX_SUBSCRIPTIONS:
@@ -79,6 +143,14 @@ def decode_client_message(text: str | bytes) -> ClientMessage:
     if not all(is_task_id(task) for task in tasks):
         raise MalformedError("malformed", "data.tasks must be a list of task ids", identity)
     return Unsubscribe(identity, tuple(tasks))
+
+
+def _target(identity: int, wanted: str, value: object) -> Target:
+    try:
+        read = TARGET_FIELDS[wanted].read(f"data.{wanted}", value)
+    except MalformedError as error:
+        raise MalformedError(error.code, error.message, identity) from None
+    return Target(notebook=read) if wanted == "notebook" else Target(own=wanted == "user")
 
 
 def _position(task: object, identity: int) -> Position:

@@ -15,7 +15,7 @@ import pytest
 from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketHandler
 
-from jupyter_server_ext.subscriber import MAX_QUEUED
+from jupyter_server_ext.outbox import MAX_QUEUED
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ async def test_a_page_that_does_not_read_holds_little_and_is_given_up(
         change = {"revision": revision, "rows": revision, "error": error}
         await server.services.registry.report(body | change)
         server.services.hub._push(server.services.hub.topic(body["taskId"]))  # type: ignore[arg-type]
-    assert page._subscriber._queued <= MAX_QUEUED
+    assert page._subscriber._queue.size <= MAX_QUEUED
     assert len(page._subscriber._marked) <= 1
     assert not page._subscriber.overflowed
     # Ends are not dropped, but too many of them give way to a snapshot.
@@ -375,7 +375,7 @@ async def test_a_page_that_does_not_read_holds_little_and_is_given_up(
             revision += 1
             change = {"revision": revision, "status": status, "error": error}
             await server.services.registry.report(body | change)
-            assert page._subscriber._queued <= MAX_QUEUED
+            assert page._subscriber._queue.size <= MAX_QUEUED
 
     while server.services.hub.overflows == 0:
         await end_and_go_on()

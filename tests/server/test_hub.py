@@ -7,18 +7,18 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from frames import message as read
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.subscriber import MAX_QUEUED, MAX_TASKS, Subscriber
-from progresswidget.protocol import ACTIVE, TERMINAL, Position
+from jupyter_server_ext.outbox import MAX_QUEUED
+from jupyter_server_ext.subscriber import MAX_TARGETS, MAX_TASKS, Subscriber
+from progresswidget.protocol import ACTIVE, TERMINAL, MalformedError, Position, Target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
 A, B = "a" * 32, "b" * 32
 
@@ -48,10 +48,10 @@ class Clock:
 class Page:
     """A page: it reads when it is told to, and applies the client's rules of the protocol."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, **more: Any) -> None:
         self.hub = hub
         self.woken = 0
-        self.outbox = Subscriber(hub, self._wake)
+        self.outbox = Subscriber(hub, self._wake, **more)
         self.frames: list[dict[str, Any]] = []
         self.state: dict[str, dict[str, Any]] = {}
         self.position: dict[str, tuple[str, int]] = {}
@@ -351,7 +351,7 @@ def test_ends_that_are_too_many_give_way_to_a_snapshot() -> None:
     page.read()
     hub.publish(B, record(B, "done"), urgent=True)
     flood(hub, 2_001)
-    assert page.outbox._queued <= MAX_QUEUED
+    assert page.outbox._queue.size <= MAX_QUEUED
     assert (hub.overflows, page.outbox.overflowed) == (1, False)
     messages = page.read()
     snapshots = [message for message in messages if message["type"] == "subscribed"]
@@ -386,11 +386,11 @@ def test_what_nothing_can_replace_has_an_end() -> None:
     page = Page(hub)
     while not page.outbox.overflowed:
         page.outbox.send({"type": "pong", "re": 1, "data": {}})
-    assert page.outbox._queued <= MAX_QUEUED + 100
-    woken, queued = page.woken, page.outbox._queued
+    assert page.outbox._queue.size <= MAX_QUEUED + 100
+    woken, queued = page.woken, page.outbox._queue.size
     page.outbox.send({"type": "pong", "re": 2, "data": {}})
     assert page.woken > woken, "whoever closes the connection is told again"
-    assert page.outbox._queued == queued
+    assert page.outbox._queue.size == queued
 
 
 def test_ten_thousand_subscriptions_stay_bounded() -> None:
@@ -403,7 +403,7 @@ def test_ten_thousand_subscriptions_stay_bounded() -> None:
     assert len(page.read()) == MAX_TASKS
     for name in names:
         hub.publish(name, record(name, "done", filler="x" * 300), urgent=True)
-    assert page.outbox._queued <= MAX_QUEUED
+    assert page.outbox._queue.size <= MAX_QUEUED
     assert not page.outbox.overflowed
     assert len(page.read()) == MAX_TASKS
     assert all(page.state[name]["status"] == "done" for name in names)
@@ -425,6 +425,116 @@ def test_readers_that_are_equally_far_share_one_frame() -> None:
     hub.publish(A, record(rows=1), urgent=False)
     frames = [page.outbox.take() for page in pages]
     assert frames[0] is frames[1] is frames[2]
+
+
+def test_a_target_brings_what_belongs_to_it_now_and_later() -> None:
+    hub, _ = make_hub()
+    names = [f"{number:032x}" for number in range(5)]
+    hub.publish(names[0], record(names[0], notebook="a.ipynb"), urgent=True)
+    hub.publish(names[1], record(names[1], notebook="b.ipynb"), urgent=True)
+    page = Page(hub)
+    page.outbox.follow(4, Target(notebook="a.ipynb"))
+    watching, answer = page.read()
+    assert (watching["type"], watching["re"]) == ("watching", 4)
+    assert watching["data"] == {"notebook": "a.ipynb", "tasks": 1}
+    assert (answer["re"], answer["data"]["taskId"]) == (4, names[0])
+    # One that begins later, one that is found to belong to it, and two that never do.
+    hub.publish(names[2], record(names[2], notebook="a.ipynb"), urgent=True)
+    hub.publish(names[3], record(names[3], notebook=None), urgent=True)
+    hub.publish(names[4], record(names[4], notebook="b.ipynb"), urgent=True)
+    hub.publish(names[3], record(names[3], notebook="a.ipynb"), urgent=False)
+    told = page.read()
+    assert [(message["type"], message["re"]) for message in told] == [("subscribed", None)] * 2
+    assert [message["data"]["taskId"] for message in told] == names[2:4]
+    hub.publish(names[3], record(names[3], "done", notebook="a.ipynb"), urgent=True)
+    assert [message["type"] for message in page.read()] == ["task_complete"]
+    # All of them: those that it has are not told again.
+    page.outbox.follow(5, Target())
+    assert page.read()[0]["data"] == {"all": True, "tasks": 2}
+    page.outbox.unfollow(Target())
+    for name in names:
+        hub.publish(name, record(name, rows=1, notebook="a.ipynb"), urgent=True)
+    page.read()
+    assert page.outbox.tasks == 5
+    page.outbox.unfollow(Target(notebook="a.ipynb"))
+    assert page.outbox.tasks == 0
+    hub.publish("f" * 32, record("f" * 32, notebook="a.ipynb"), urgent=True)
+    assert page.read() == []
+
+
+def test_ones_own_tasks_are_those_of_nobody_else() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(userId="bob"), urgent=True)
+    hub.publish(B, record(B), urgent=True)
+    for user, tasks in [("alice", {B}), ("bob", {A, B})]:
+        page = Page(hub, user=user)
+        page.outbox.follow(1, Target(own=True))
+        page.read()
+        assert set(page.state) == tasks
+
+
+def test_targets_and_their_tasks_have_an_end() -> None:
+    hub, _ = make_hub()
+    page = Page(hub)
+    for number in range(MAX_TARGETS):
+        page.outbox.follow(number, Target(notebook=str(number)))
+    with pytest.raises(MalformedError, match="at most") as caught:
+        page.outbox.follow(1000, Target())
+    assert (caught.value.code, caught.value.re) == ("too-many", 1000)
+    names = [f"{number:032x}" for number in range(MAX_TASKS + 1)]
+    for name in names:
+        hub.publish(name, record(name, notebook="0"), urgent=True)
+    last = page.read()[MAX_TARGETS]
+    assert (last["type"], last["data"]["code"], last["data"]["taskId"]) == (
+        "error",
+        "too-many",
+        names[-1],
+    )
+    assert page.outbox.tasks == MAX_TASKS
+    with pytest.raises(MalformedError):
+        Page(hub).outbox.follow(1, Target())
+
+
+def test_what_may_not_be_seen_is_as_if_it_were_not_there() -> None:
+    hub, _ = make_hub()
+    mine, theirs = "mine.ipynb", "theirs.ipynb"
+    for task_id, notebook in ((A, mine), (B, theirs)):
+        hub.publish(task_id, record(task_id, notebook=notebook), urgent=True)
+    page = Page(hub, sees=lambda record: record["notebook"] == mine)
+    page.subscribe(A, B, "c" * 32)
+    seen, *refused = page.read()
+    assert seen["data"]["taskId"] == A
+    for message in refused:
+        message["data"].pop("taskId")
+    assert refused[0] == refused[1]
+    page.outbox.follow(2, Target())
+    assert page.read()[0]["data"]["tasks"] == 0
+    page.subscribe(B)
+    for status in ("paused", "done"):
+        hub.publish(B, record(B, status, notebook=theirs), urgent=True)
+    hub.remove(B)
+    assert [message["type"] for message in page.read()] == ["error"]
+    # What moves away is gone, and what moves here is told.
+    hub.publish(A, record(A, "done", notebook=theirs, secret=True), urgent=True)
+    assert [message["type"] for message in page.read()] == ["task_removed"]
+    hub.publish(A, record(A, "done", notebook=mine), urgent=True)
+    assert [message["type"] for message in page.read()] == ["subscribed"]
+    hub.rebase("F", {A: (1, record(A, notebook=theirs)), B: (1, record(B, notebook=mine))})
+    assert [message["type"] for message in page.read()] == ["task_removed", "subscribed"]
+
+
+def test_a_right_that_becomes_known_later_counts_from_then_on() -> None:
+    hub, _ = make_hub()
+    rights: set[str] = set()
+    hub.publish(A, record(), urgent=True)
+    page = Page(hub, sees=lambda record: record["taskId"] in rights)
+    page.outbox.follow(1, Target())
+    page.read()
+    for known, told in (({A}, "subscribed"), (set[str](), "task_removed")):
+        rights.clear()
+        rights.update(known)
+        page.outbox.reconsider(A)
+        assert [message["type"] for message in page.read()] == [told]
 
 
 steps = st.lists(

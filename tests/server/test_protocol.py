@@ -78,6 +78,9 @@ messages = st.fixed_dictionaries(
                     max_size=4,
                 )
             }
+        )
+        | st.dictionaries(
+            st.sampled_from(["tasks", "notebook", "user", "all"]), json_values, max_size=2
         ),
     },
 )

@@ -1,0 +1,115 @@
+"""What waits for one connection in its order: answers, ends of jobs, removals."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from progresswidget.protocol import Position
+
+MAX_QUEUED: Final = 1024 * 1024
+"""Bytes of answers and terminal events that may wait for one connection."""
+_UNMADE: Final = 64
+"""Bytes that a message which is not made yet is charged with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A `subscribed` that is still to be made; what it tells is read when it is."""
+
+    re: int
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A `task-not-found` that is still to be made."""
+
+    re: int
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A `task_removed` that is still to be made."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The frame of an event that nothing may swallow; a snapshot may replace it."""
+
+    task_id: str
+    frame: bytes
+
+
+Item: TypeAlias = bytes | Answer | Refusal | Removal | Event
+"""Bytes are a frame that belongs to no task."""
+
+
+def _cost(item: Item) -> int:
+    if isinstance(item, bytes):
+        return len(item)
+    return len(item.frame) if isinstance(item, Event) else _UNMADE
+
+
+class Outbox:
+    """A queue that knows how much it holds, and what can be taken back."""
+
+    __slots__ = ("_items", "size")
+
+    def __init__(self) -> None:
+        self._items: deque[Item] = deque()
+        self.size = 0
+
+    def __len__(self) -> int:
+        """Return how many messages wait."""
+        return len(self._items)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is more than may be."""
+        return self.size > MAX_QUEUED
+
+    def put(self, item: Item) -> None:
+        """Add a message at the end."""
+        self._items.append(item)
+        self.size += _cost(item)
+
+    def take(self) -> Item:
+        """Take the message that has waited for longest."""
+        item = self._items.popleft()
+        self.size -= _cost(item)
+        return item
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._items.clear()
+        self.size = 0
+
+    def withdraw_answers(self, task_id: str) -> None:
+        """Take back the answers about a task."""
+        self._keep([item for item in self._items if not _answers(item, task_id)])
+
+    def refuse(self, task_id: str) -> None:
+        """Make refusals of the answers about a task."""
+        for index, item in enumerate(self._items):
+            if isinstance(item, Answer) and item.position.task_id == task_id:
+                self._items[index] = Refusal(item.re, task_id)
+
+    def withdraw_events(self) -> set[str]:
+        """Take back all events, and return the tasks that they are of."""
+        withdrawn = {item.task_id for item in self._items if isinstance(item, Event)}
+        self._keep([item for item in self._items if not isinstance(item, Event)])
+        return withdrawn
+
+    def _keep(self, items: list[Item]) -> None:
+        self._items = deque(items)
+        self.size = sum(map(_cost, items))
+
+
+def _answers(item: Item, task_id: str) -> bool:
+    return isinstance(item, Answer) and item.position.task_id == task_id
