@@ -126,6 +126,11 @@ _BY_STATUS: Final = {
 }
 
 
+def job_not_found() -> ApiError:
+    """Return the refusal of a job that is not there, or that the user may not see."""
+    return ApiError("task-not-found", "This server does not know the job.")
+
+
 def convert(error: BaseException | None, status: int) -> tuple[int, Json]:
     """Return the status and the JSON body for any exception.
 

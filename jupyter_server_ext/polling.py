@@ -50,6 +50,10 @@ class Wait:
         """Note that the task has another history."""
         self.end()
 
+    def moved(self, task_id: str, topic: Topic) -> None:
+        """Note that who asks may see the task no longer."""
+        self.end()
+
     async def over(self, within: float) -> None:
         """Return when there is something to say, or after `within` seconds."""
         with suppress(TimeoutError):

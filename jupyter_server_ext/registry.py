@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from jupyter_server_ext import model, reaper, transitions
-from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.errors import ApiError, job_not_found
 from jupyter_server_ext.observer import Observer
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
@@ -130,7 +130,7 @@ class JobRegistry:
         """
         job = self._jobs.get(task_id)
         if job is None:
-            raise ApiError("task-not-found", "This server does not know the job.")
+            raise job_not_found()
         return job
 
     @contextmanager

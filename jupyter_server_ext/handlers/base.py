@@ -9,12 +9,15 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
+from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.errors import ApiError, convert
+from jupyter_server_ext.access import AUTH_RESOURCE, JobResource
+from jupyter_server_ext.errors import ApiError, convert, job_not_found
 from jupyter_server_ext.logs import about_request
 from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import AUTHORIZATION_SCHEME, MalformedError
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
 
     from tornado.httputil import HTTPServerRequest
 
+    from jupyter_server_ext.model import Job
     from jupyter_server_ext.services import Services
+    from progresswidget.protocol import Json
 
-AUTH_RESOURCE: Final = "progresswidget"
 _INVENTED: Final = re.compile(r"[0-9a-f]{32}")
 _LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")
 """What a signed link could be, also one that somebody has spoilt."""
@@ -100,6 +104,27 @@ class ErrorsMixin(JupyterHandler):
         user = self.current_user
         invented = user.name.startswith("Anonymous ") and _INVENTED.fullmatch(user.username)
         return TOKEN_USER if invented else str(user.username)
+
+    async def visible(self, task_id: str) -> Job:
+        """Return a job, if the user may do with it what the request is for.
+
+        Raises
+        ------
+        ApiError
+            ``task-not-found``, also for a job that the user may not see; ``forbidden``.
+        """
+        job = self.services.registry.get(task_id)
+        if not await self.may("read", self.services.registry.public(job)):
+            raise job_not_found()
+        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
+        if action != "read" and not await self.may(action, self.services.registry.public(job)):
+            raise ApiError("forbidden", "You may only look at this job.")
+        return job
+
+    async def may(self, action: str, record: Json) -> bool:
+        """Say whether the user may do something with a job, by its public record."""
+        asked = self.authorizer.is_authorized(self, self.current_user, action, JobResource(record))
+        return bool(await ensure_async(asked))
 
     def skip_check_origin(self) -> bool:
         """Never, and not for a token either: a page of another origin may hold one too."""

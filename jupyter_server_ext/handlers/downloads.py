@@ -34,12 +34,14 @@ class DownloadHandler(FileHandler):
     @authorized
     async def get(self, task_id: str, generation: str, name: str) -> None:
         """Send the file, or ranges of it."""
+        await self.visible(task_id)
         await self._answer(task_id, generation, name)
 
     @web.authenticated
     @authorized
     async def head(self, task_id: str, generation: str, name: str) -> None:
         """Send what GET would say of the whole file, without the file."""
+        await self.visible(task_id)
         await self._answer(task_id, generation, name)
 
     async def _answer(self, task_id: str, generation: str, name: str) -> None:

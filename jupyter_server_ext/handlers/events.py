@@ -14,8 +14,9 @@ from jupyter_server.base.websocket import WebSocketMixin
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from jupyter_server_ext.access import AUTH_RESOURCE
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.handlers.base import AUTH_RESOURCE, ErrorsMixin
+from jupyter_server_ext.handlers.base import ErrorsMixin
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.subscriber import Subscriber
 from jupyter_server_ext.transferrecords import may_see

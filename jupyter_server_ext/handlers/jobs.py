@@ -52,7 +52,8 @@ class JobsHandler(Handler):
             kernel=self.get_query_argument("kernel", None),
             statuses=self._statuses(),
         )
-        self.finish(json.dumps([services.registry.public(job) for job in found]))
+        records = [services.registry.public(job) for job in found]
+        self.finish(json.dumps([record for record in records if await self.may("read", record)]))
 
     def _statuses(self) -> set[str] | None:
         text = self.get_query_argument("status", None)
@@ -107,17 +108,17 @@ class JobHandler(Handler):
     async def get(self, task_id: str) -> None:
         """Return the public record, or with ``since`` what came after that event."""
         if self.get_query_argument("since", None) is None:
-            self._finish_with(self.services.registry.get(task_id))
+            self._finish_with(await self.visible(task_id))
         else:
             await self._poll(self._position(task_id), self._patience())
 
     async def _poll(self, position: Position, within: float) -> None:
         # A page that only looks on is no use of the server: what moves counts by itself.
         self._track_activity = False
+        await self.visible(position.task_id)
         self._wait = Wait()
         answer = await self.services.polls.news(self.user_id, position, self._wait, within)
-        if answer is None:
-            self.services.registry.get(position.task_id)  # says that there is none
+        await self.visible(position.task_id)  # still, and to this user
         self.set_header("Cache-Control", "no-store")
         self.finish(answer)
 
@@ -178,6 +179,7 @@ class JobHandler(Handler):
     @authorized
     async def post(self, task_id: str) -> None:
         """Take the user's wish to pause, resume or cancel."""
+        await self.visible(task_id)
         job = await self.services.registry.ask(task_id, self._action())
         self.set_status(HTTPStatus.ACCEPTED)
         self._finish_with(job)
@@ -186,6 +188,7 @@ class JobHandler(Handler):
     @authorized
     async def delete(self, task_id: str) -> None:
         """Forget an ended job; its file stays."""
+        await self.visible(task_id)
         await self.services.registry.remove(task_id)
         await self.services.links.revoke(task_id)
         self.set_status(HTTPStatus.NO_CONTENT)

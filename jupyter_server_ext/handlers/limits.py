@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from jupyter_server_ext.access import AUTH_RESOURCE
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.handlers.base import AUTH_RESOURCE, Handler
+from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.shaping import LEAST_BURST
 from progresswidget.protocol import MAX_COUNT

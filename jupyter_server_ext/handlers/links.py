@@ -25,6 +25,7 @@ from jupyter_server_ext.transferrecords import TOKEN_USER
 
 if TYPE_CHECKING:
     from jupyter_server_ext.links import Link
+    from jupyter_server_ext.model import Job
     from jupyter_server_ext.services import Services
 
 _USUAL: Final = 3600.0
@@ -147,6 +148,12 @@ class _OwnerHandler(_LinksHandler):
         if not self.is_kernel:
             super().check_xsrf_cookie()
 
+    async def visible(self, task_id: str) -> Job:
+        """Return a job that the user may see; a kernel has shown that it belongs here."""
+        if self.is_kernel:
+            return self.services.registry.get(task_id)
+        return await super().visible(task_id)
+
     @property
     def user_id(self) -> str:
         """Whose the link is; a kernel is one of the server's own people."""
@@ -159,7 +166,7 @@ class JobLinksHandler(_OwnerHandler):
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen to it
     async def get(self, task_id: str) -> None:
         """Return the open links, the newest first; what opens them is not kept."""
-        self.services.registry.get(task_id)
+        await self.visible(task_id)
         links = self.services.links.of(task_id)
         self.finish(json.dumps([link.to_json() for link in links]))
 
@@ -168,7 +175,7 @@ class JobLinksHandler(_OwnerHandler):
         """Make a link to the newest file."""
         services = self.services
         seconds = self._seconds()
-        report = services.registry.get(task_id).report
+        report = (await self.visible(task_id)).report
         link, token = await services.links.issue(
             task_id=task_id, generation=report["generation"], user=self.user_id, seconds=seconds
         )
@@ -177,7 +184,7 @@ class JobLinksHandler(_OwnerHandler):
     @allow_unauthenticated
     async def delete(self, task_id: str) -> None:
         """Close all of them."""
-        self.services.registry.get(task_id)
+        await self.visible(task_id)
         await self.services.links.revoke(task_id)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
@@ -189,7 +196,7 @@ class JobLinkHandler(_OwnerHandler):
     @allow_unauthenticated
     async def delete(self, task_id: str, identity: str) -> None:
         """Close it."""
-        self.services.registry.get(task_id)
+        await self.visible(task_id)
         if not await self.services.links.revoke(task_id, identity):
             raise ApiError("link-not-found", "The job has no such link.")
         self.set_status(HTTPStatus.NO_CONTENT)
