@@ -29,7 +29,7 @@ def health(services: Services, now: float) -> Json:
         "uptime": round(now - services.begun, 3),
         "lasting": services.lasting,
         "stores": {name: store.to_json() for name, store in stores.items()},
-        "jobs": dict(Counter(job.status for job in services.registry.find())),
+        "jobs": dict(Counter(job.status for job in services.registry.jobs())),
         "transfers": dict(services.transfers.moving()),
         "uploads": {"unfinished": unfinished.uploads, "bytes": unfinished.bytes},
         "links": services.links.count(),

@@ -104,7 +104,7 @@ def _jobs(services: Services) -> Samples:
     counts: Counter[Labels] = Counter()
     # Zero is a number too: a graph of nothing has a line at the bottom.
     counts.update(dict.fromkeys(((status, "export") for status in STATUSES), 0))
-    counts.update((job.status, kind_of(job)) for job in services.registry.find())
+    counts.update((job.status, kind_of(job)) for job in services.registry.jobs())
     return counts.items()
 
 
@@ -120,6 +120,11 @@ def _transfer_events(services: Services) -> Samples:
 
 def _reports(services: Services) -> Samples:
     return (((result,), count) for result, count in ({"taken": 0} | services.tally.reports).items())
+
+
+def _errors(services: Services) -> Samples:
+    zero = dict.fromkeys(("disk-failed", "disk-full", "internal"), 0)
+    return (((code,), count) for code, count in (zero | services.tally.errors).items())
 
 
 def _transferred(services: Services) -> Samples:
@@ -184,6 +189,13 @@ FAMILIES: Final = (
         "Reports of kernels, by what became of them: taken, or the code of the error.",
         ("result",),
         _reports,
+    ),
+    Family(
+        "progresswidget_errors_total",
+        "counter",
+        "Requests that were answered with an error, by its code.",
+        ("code",),
+        _errors,
     ),
     Family(
         "progresswidget_transferred_bytes_total",

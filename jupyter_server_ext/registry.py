@@ -174,6 +174,10 @@ class JobRegistry:
         found.sort(key=lambda job: (job.report["created"], job.task_id), reverse=True)
         return found
 
+    def jobs(self) -> list[Job]:
+        """Return all jobs, in no particular order."""
+        return list(self._jobs.values())
+
     def active(self) -> list[Job]:
         """Return the jobs that have not ended."""
         return [job for job in self._jobs.values() if job.active]

@@ -48,9 +48,12 @@ class Tally:
     ----------
     reports
         Reports of kernels by what became of them: ``taken``, or the code of the error.
+    errors
+        Requests that were answered with an error, by its code.
     closes
         Live channels that the server closed, by its reason.
     """
 
     reports: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
     closes: Counter[str] = field(default_factory=Counter)

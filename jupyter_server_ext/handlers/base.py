@@ -62,6 +62,7 @@ class ErrorsMixin(JupyterHandler):
         """Set the status and the fields of an answer to an error, and return its body."""
         status, body = convert(error, status_code)
         self.outcome = str(body["code"])
+        self.services.tally.errors[self.outcome] += 1
         # RFC 9110 section 15.5.2: a 401 names the way in.
         if status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Kernel")

@@ -110,7 +110,7 @@ def test_the_data_source_and_the_servers_are_chosen_by_the_viewer() -> None:
     variables = {one["name"]: one for one in dashboard()["templating"]["list"]}
     assert variables["datasource"]["type"] == "datasource"
     assert variables["datasource"]["query"] == "prometheus"
-    assert METRIC.findall(variables["instance"]["definition"]) == ["progresswidget_build_info"]
+    assert METRIC.findall(variables["instance"]["query"]["query"]) == ["progresswidget_build_info"]
     for title, target in targets():
         expression = target["expr"]
         assert expression.count('instance=~"$instance"') == len(METRIC.findall(expression)), title
