@@ -18,6 +18,7 @@ from progresswidget import accessors
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from progresswidget.delivery.job import deliver
     from progresswidget.errors import (
         ColumnError,
         DestinationBusyError,
@@ -71,6 +72,7 @@ _HOMES: Final = {
     "TransferRefusedError": "errors",
     "UnsupportedFormatError": "errors",
     "UnsupportedSourceError": "errors",
+    "deliver": "delivery.job",
     "download": "transfer.job",
     "export_notebook": "notebook",
     "sql": "export.sources.sql",
@@ -101,6 +103,7 @@ __all__ = [
     "UnsupportedFormatError",
     "UnsupportedSourceError",
     "__version__",
+    "deliver",
     "download",
     "export",
     "export_notebook",

@@ -158,9 +158,19 @@ class TransferError(ProgressWidgetError, OSError):
 
 
 class TransferRefusedError(TransferError):
-    """The server answered that it will not do what was asked."""
+    """The server answered that it will not do what was asked.
+
+    Parameters
+    ----------
+    status
+        Of the answer, if it was one that said so.
+    """
 
     code = "transfer-refused"
+
+    def __init__(self, message: str, hint: str = "", *, status: int | None = None) -> None:
+        super().__init__(message, hint)
+        self.status = status
 
 
 class DigestMismatchError(TransferError):

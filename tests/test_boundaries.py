@@ -83,6 +83,13 @@ ORDER = {
         "progresswidget.errors",
         "progresswidget.job",
         "progresswidget.transfer",
+        "progresswidget.work",
+    },
+    "progresswidget.delivery": {
+        "progresswidget.delivery",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.transfer",
     },
     "progresswidget.accessors": {"progresswidget.job"},
     "progresswidget.cli": {
@@ -106,6 +113,7 @@ ORDER = {
     },
     "progresswidget": {
         "progresswidget.accessors",
+        "progresswidget.delivery",
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.job",

@@ -174,11 +174,15 @@ def create_part(destination: Path) -> Part:
     """
     remove_stale(destination)
     descriptor, path = _create(destination)
+    _take_mode(path, destination)
+    return Part(descriptor, path, destination)
+
+
+def _take_mode(path: Path, destination: Path) -> None:
     old = existing(destination)
     if old is not None:
         with contextlib.suppress(OSError):  # file systems without modes refuse
             path.chmod(stat.S_IMODE(old.st_mode))
-    return Part(descriptor, path, destination)
 
 
 def create_probe(destination: Path, content: bytes) -> Part:
@@ -221,6 +225,29 @@ def reopen_part(destination: Path, name: str) -> Part | None:
         return Part(descriptor, path, destination)
     os.close(descriptor)
     return None
+
+
+def part_path(destination: Path, digits: str) -> Path:
+    """Return the path of the part of `destination` with these digits in its name."""
+    return destination.with_name(f"{_stem(destination)}.{digits}.part")
+
+
+def named_part(destination: Path, digits: str) -> Part:
+    """Open and lock the part with these digits in its name; it is created where there is none.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or somebody else has it.
+    """
+    path = part_path(destination, digits)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o666)
+    if lock(descriptor) is Lock.THEIRS or not _is_there(path, descriptor):
+        os.close(descriptor)
+        raise BlockingIOError(errno.EAGAIN, "Somebody else has the part", str(path))
+    _take_mode(path, destination)
+    return Part(descriptor, path, destination)
 
 
 def is_part(destination: Path, name: str) -> bool:

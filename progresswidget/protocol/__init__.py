@@ -15,12 +15,16 @@ Two exchanges are described here:
 from progresswidget.protocol.decoding import MalformedError, encode, is_task_id
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.files import (
+    LEDGER,
     Fingerprint,
     Part,
     Place,
     Probe,
     decode_place,
+    is_delivery_name,
     is_part_name,
+    journal_of,
+    part_of,
 )
 from progresswidget.protocol.limits import (
     MAX_COUNT,
@@ -111,6 +115,7 @@ __all__ = [
     "KERNEL_SECRET_VARIABLE",
     "KERNEL_URL_VARIABLE",
     "LATER_FIELDS",
+    "LEDGER",
     "MAX_COUNT",
     "MAX_EPOCH",
     "MAX_FRAME",
@@ -155,8 +160,11 @@ __all__ = [
     "error",
     "event",
     "hello",
+    "is_delivery_name",
     "is_part_name",
     "is_task_id",
+    "journal_of",
+    "part_of",
     "pong",
     "queued",
     "removed",

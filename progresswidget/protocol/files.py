@@ -169,6 +169,10 @@ class Probe:
 
 
 _PART_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.part", re.DOTALL)
+_JOURNAL_NAME = re.compile(r"\.(.+)\.journal", re.DOTALL)
+_DELIVERY_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.delivery", re.DOTALL)
+LEDGER: Final = "ledger"
+"""The file in the folder of a delivery that tells what was done of it."""
 
 
 def is_part_name(part: str, name: str) -> bool:
@@ -180,6 +184,29 @@ def is_part_name(part: str, name: str) -> bool:
     found = _PART_NAME.fullmatch(part)
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32]
     return found is not None and found[1] in {name, digest}
+
+
+def journal_of(journal: str) -> str | None:
+    """Return what the name of a journal, ``.<name>.journal``, begins with; None if it is none.
+
+    That is the name of the file that is exported, or its digest, as in the name of a part.
+    """
+    found = _JOURNAL_NAME.fullmatch(journal)
+    return None if found is None else found[1]
+
+
+def part_of(part: str) -> str | None:
+    """Return what the name of a part begins with, as `journal_of`; None if it is none."""
+    found = _PART_NAME.fullmatch(part)
+    return None if found is None else found[1]
+
+
+def is_delivery_name(name: str) -> bool:
+    """Say whether a folder of this name may hold a delivery that is under way.
+
+    It is ``.<name>.<8 hexadecimal digits>.delivery``, and `LEDGER` in it is locked meanwhile.
+    """
+    return _DELIVERY_NAME.fullmatch(name) is not None
 
 
 def require_part_name(what: str, value: Json | None, name: str) -> None:

@@ -59,7 +59,7 @@ def refusal(response: httpx.Response, url: str) -> TransferRefusedError:
         hint = _HOW_TO_OPEN
     if not hint:
         hint = _LATER if status in TRANSIENT else _HINTS.get(status, "")
-    return TransferRefusedError(f"{shown(url)}: {message}", hint)
+    return TransferRefusedError(f"{shown(url)}: {message}", hint, status=status)
 
 
 def unreachable(error: httpx.TransportError, url: str) -> TransferError:

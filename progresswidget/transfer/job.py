@@ -14,9 +14,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
-    from progresswidget.transfer.download import Download
     from progresswidget.transfer.outcome import Transferred
-    from progresswidget.transfer.upload import Upload
+    from progresswidget.work import Work
 
 
 def download(
@@ -88,7 +87,7 @@ def download(
         timeout=timeout,
         find_server=find_server,
     )
-    return _started(work, background=background)
+    return started(work, background=background)
 
 
 def upload(
@@ -155,7 +154,7 @@ def upload(
         timeout=timeout,
         find_server=find_server,
     )
-    return _started(work, background=background)
+    return started(work, background=background)
 
 
 def find_server() -> Server | None:
@@ -167,15 +166,21 @@ def find_server() -> Server | None:
     return Server(endpoint.url, endpoint.secret, endpoint.certfile, token)
 
 
-def _started(work: Download | Upload, *, background: bool) -> TransferJob:
-    if not isinstance(background, bool):
-        raise OptionError(f"background must be True or False, not {background!r}.")
+def started(work: Work, *, background: bool) -> TransferJob:
+    """Start a transfer, and wait for it unless it is to run in the background."""
+    require_flag("background", background)
     job = TransferJob(work, background=background)
     if background:
         job._start()  # noqa: SLF001 - a job is started where it is made
     else:
         job._block()  # noqa: SLF001
     return job
+
+
+def require_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, not {value!r}.")
 
 
 class TransferJob(Job):

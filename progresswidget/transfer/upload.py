@@ -8,7 +8,7 @@ import secrets
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import httpx
 
@@ -23,6 +23,7 @@ from progresswidget.errors import (
 from progresswidget.export.destination import locate
 from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, remembered, tus
+from progresswidget.transfer.aim import UPLOADS, take_aim
 from progresswidget.transfer.answers import is_transient, refusal, unreachable
 from progresswidget.transfer.outcome import FileKind, Transferred
 from progresswidget.transfer.persistence import Persistence
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from progresswidget.export.progress import Progress
     from progresswidget.transfer.session import Server
 
-UPLOADS: Final = "uploads/"
-CONTENTS: Final = "contents/"
-"""Of the notebook server: where uploads are made, and where files are then."""
 ANEW: Final = 3
 """Times that a server may lose an upload before this is no accident."""
 
@@ -102,20 +100,9 @@ class Upload:
         if not self.path.is_file():
             raise SourceError(f"{self.path} is no file.", "Export it as a .zip, and send that.")
         self.total: int | None = self._stat.st_size
-        self.url, self.folder, self.name = self._aim(url, name)
-
-    def _aim(self, url: str, name: str | None) -> tuple[str, str, str]:
-        """Return where to create the upload, the folder there, and the name."""
         with contextlib.closing(self.session()) as session:
-            where = session.resolve(url)
-        server = self.find_server()
-        if server is None or not address.is_below(where, server.url):
-            return url, "", name or self.path.name
-        below = unquote(where[len(server.url) :])
-        if below.startswith(CONTENTS):
-            folder, _, last = below.removeprefix(CONTENTS).rpartition("/")
-            return UPLOADS, folder, name or last or self.path.name
-        return url, "", name or self.path.name
+            self._aim = take_aim(url, name or "", self.path.name, session, self.find_server())
+        self.url, self.folder, self.name = self._aim.url, self._aim.folder, self._aim.name
 
     def run(self, progress: Progress) -> Transferred:
         """Send the file.
@@ -167,7 +154,7 @@ class Upload:
     @property
     def target(self) -> str:
         """What the upload is remembered by."""
-        return f"{address.identity(self.url)} {self.folder}/{self.name}"
+        return self._aim.identity
 
 
 class _Sending:

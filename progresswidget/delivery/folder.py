@@ -1,0 +1,119 @@
+"""A folder of this machine as a receiver, such as a share: copied beside the name, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.delivery.execution import LostError
+from progresswidget.errors import ProgressWidgetError
+from progresswidget.export.destination import check, existing, explain
+from progresswidget.export.parts import RANDOM, named_part, part_path
+from progresswidget.transfer.fetched import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from progresswidget.delivery.execution import Entry
+    from progresswidget.delivery.receiver import Parcel
+    from progresswidget.export.parts import Part
+    from progresswidget.export.progress import Progress
+
+BLOCK: Final = 2**20
+ANEW: Final = 2
+"""Times that a copy may turn out to be another file before the disk is to blame."""
+COPY: Final = "copy"
+DIGITS: Final = "digits"
+"""What is noted of a copy: device and inode, and the digits in its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReceiver:
+    """A name in a folder.
+
+    Parameters
+    ----------
+    path
+        The absolute path that the file is to have.
+    overwrite
+        Whether a file of that name may be replaced.
+    """
+
+    path: Path
+    overwrite: bool
+
+    @property
+    def target(self) -> str:
+        """What a delivery to it is known by."""
+        return str(self.path)
+
+    def send(self, parcel: Parcel, entry: Entry, progress: Progress) -> dict[str, Any]:
+        """Copy the file beside its name, and look whether it is the same; see `Receiver`."""
+        check(self.path, overwrite=self.overwrite)
+        try:
+            for _ in range(ANEW):
+                with contextlib.closing(named_part(self.path, entry.key[:RANDOM])) as part:
+                    self._copy(parcel, part, progress)
+                    progress.phase = "verifying"
+                    if sha256_of(part.path, progress.checkpoint) == parcel.sha256:
+                        os.fsync(part.descriptor)
+                        stat = os.fstat(part.descriptor)
+                        digits = entry.key[:RANDOM]
+                        return {DIGITS: digits, COPY: [stat.st_dev, stat.st_ino]}
+                    part.truncate(0)
+        except OSError as error:
+            raise explain(error, self.path) from error
+        raise explain(OSError(errno.EIO, "the copy differs from what was written"), self.path)
+
+    def publish(self, parcel: Parcel, entry: Entry, progress: Progress) -> dict[str, Any]:
+        """Rename the copy; see `Receiver`."""
+        progress.phase = "finishing"
+        found = self.stands(parcel, entry)
+        if found is not None:
+            return found
+        sent = entry.before["send"]
+        try:
+            with contextlib.closing(named_part(self.path, sent[DIGITS])) as part:
+                stat = os.fstat(part.descriptor)
+                if [stat.st_dev, stat.st_ino] != sent[COPY]:
+                    part.remove()
+                    raise LostError(f"The copy beside {self.path} was removed.", "Run it again.")
+                part.publish(overwrite=self.overwrite)
+        except ProgressWidgetError:
+            raise
+        except OSError as error:
+            raise explain(error, self.path) from error
+        return {"url": self.path.as_uri()}
+
+    def stands(self, parcel: Parcel, entry: Entry) -> dict[str, Any] | None:
+        """Look whether the name is that of the copy; see `Receiver`."""
+        sent = entry.before["send"]
+        stat = existing(self.path)
+        if stat is None or [stat.st_dev, stat.st_ino, stat.st_size] != [*sent[COPY], parcel.size]:
+            return None
+        # Where nothing may be replaced it has both names for a moment.
+        part_path(self.path, sent[DIGITS]).unlink(missing_ok=True)
+        return {"url": self.path.as_uri()}
+
+    def drop(self, parcel: Parcel, entry: Entry) -> None:
+        """Remove the copy; see `Receiver`."""
+        part_path(self.path, entry.key[:RANDOM]).unlink(missing_ok=True)
+
+    def _copy(self, parcel: Parcel, part: Part, progress: Progress) -> None:
+        """Copy what is missing; what is there already the digest of the whole is to confirm."""
+        progress.phase = "sending"
+        offset = min(os.fstat(part.descriptor).st_size, parcel.size)
+        part.truncate(offset)
+        with parcel.path.open("rb", buffering=0) as file:
+            while offset < parcel.size:
+                progress.checkpoint()
+                block = memoryview(os.pread(file.fileno(), BLOCK, offset))
+                if not block:
+                    break  # the digest will not be right
+                while block:
+                    written = os.pwrite(part.descriptor, block, offset)
+                    block, offset = block[written:], offset + written
+                progress.rows = offset
