@@ -112,14 +112,9 @@ class ProgressExtension(Settings, ExtensionApp):
         for job in services.watcher.own(services.registry.active()):
             await services.registry.interrupt(job.task_id, "kernel-stopped")
         services.polls.end()
-        pages = tuple(services.connections)
-        for page in pages:
-            page.restart()
-        if pages:
-            waits = [asyncio.create_task(page.gone.wait()) for page in pages]
-            _, late = await asyncio.wait(waits, timeout=_FAREWELL)
-            for wait in late:
-                wait.cancel()
+        farewells = [page.restart() for page in tuple(services.connections)]
+        if farewells:
+            await asyncio.wait(farewells, timeout=_FAREWELL)
         for part in (services.registry, services.transfers, services.links):
             await part.close()
         services.readers.shutdown(wait=False)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from jupyter_server_ext.digests import Digests
-    from jupyter_server_ext.handlers.events import EventsHandler
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.kernels import KernelWatcher
     from jupyter_server_ext.life import Lifecycle
     from jupyter_server_ext.links import Links
     from jupyter_server_ext.notebooks import Notebooks
+    from jupyter_server_ext.page import Page
     from jupyter_server_ext.polling import Polls
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.sending import Sending
@@ -73,7 +73,7 @@ class Services:
     writers: ThreadPoolExecutor
     upload_idle_timeout: float
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    connections: set[EventsHandler] = field(default_factory=set)
+    connections: set[Page] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)
     packing: Counter[str] = field(default_factory=Counter)
     lasting: bool = True

@@ -11,6 +11,8 @@ from typing import Final
 
 _UNSENT: Final = 1024 * 1024
 """Bytes that may wait in a socket without having been sent."""
+_UNSENT_NEWS: Final = 128 * 1024
+"""The same where what waits grows old."""
 _LIMITS: Final = Path("/proc/sys/net")
 _UNKNOWN_LIMIT: Final = 64 * 1024 * 1024
 
@@ -51,6 +53,18 @@ def prepare_for_bulk(connection: socket.socket) -> None:
     if _is_local(connection):
         with suppress(OSError, AttributeError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"reno")
+
+
+def prepare_for_news(connection: socket.socket) -> None:
+    """Let little wait in a socket: who is behind gets the newest state, and not old ones first."""
+    with suppress(OSError, AttributeError):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_NEWS)
+
+
+def half_close(connection: socket.socket) -> None:
+    """Send the end, and go on reading."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
 
 
 def _is_local(connection: socket.socket) -> bool:

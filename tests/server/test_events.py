@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tornado.httpclient import HTTPClientError
-from tornado.websocket import WebSocketHandler
 
 from jupyter_server_ext.outbox import MAX_QUEUED
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
@@ -201,31 +200,46 @@ async def test_connections_of_a_user_are_limited(
 
 @pytest.mark.parametrize("settings", [{"max_connections_per_user": 2}])
 async def test_connections_count_from_the_check_and_are_given_back(
-    server: Server, join: Any, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+    server: Server, join: Any, eventually: Eventually
 ) -> None:
-    waiting, proceed, upgrade = [], asyncio.Event(), WebSocketHandler.get
-
-    async def slowly(self: WebSocketHandler, *args: Any) -> None:
-        waiting.append(self)
-        await proceed.wait()
-        await upgrade(self, *args)
-
-    monkeypatch.setattr(WebSocketHandler, "get", slowly)
-    joining = [asyncio.ensure_future(join()) for _ in range(2)]
-    await eventually(lambda: len(waiting) == 2)
-    third = asyncio.ensure_future(server.connect())
-    await eventually(lambda: third.done() or len(waiting) == 3)
-    proceed.set()
-    with pytest.raises(HTTPClientError) as caught:
-        await third
-    assert caught.value.code == 429
-    for page in await asyncio.gather(*joining):
+    joining = [asyncio.ensure_future(join()) for _ in range(5)]
+    found = await asyncio.gather(*joining, return_exceptions=True)
+    pages = [page for page in found if isinstance(page, Page)]
+    refused = [error.code for error in found if isinstance(error, HTTPClientError)]
+    assert len(pages) == 2
+    assert refused == [429] * 3
+    for page in pages:
         page.connection.close()
     await eventually(lambda: server.services.connected == {})
-    # An upgrade that fails: this version of WebSocket is not spoken.
-    fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "1"}
-    fields["Sec-WebSocket-Protocol"] = SUBPROTOCOL
-    assert (await server.fetch("ws", headers=fields)).code == 426
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"Sec-WebSocket-Version": "1"}, 426),
+        ({"Connection": "keep-alive"}, 426),
+        ({"Upgrade": "h2c"}, 426),
+        ({"Sec-WebSocket-Key": "c2hvcnQ="}, 400),
+        ({"Sec-WebSocket-Key": "no base64"}, 400),
+        ({"Sec-WebSocket-Protocol": "v0.progress"}, 400),
+    ],
+    ids=str,
+)
+async def test_what_is_no_handshake_gets_an_answer(
+    server: Server, change: dict[str, str], code: int
+) -> None:
+    fields = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(bytes(16)).decode(),
+        "Sec-WebSocket-Protocol": SUBPROTOCOL,
+    }
+    response = await server.fetch("ws", headers=fields | change)
+    assert response.code == code
+    assert set(json.loads(response.body)) == {"code", "message", "hint"}
+    if code == 426:
+        assert response.headers["Sec-WebSocket-Version"] == "13"
     assert server.services.connected == {}
 
 

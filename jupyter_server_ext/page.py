@@ -1,0 +1,171 @@
+"""A page that is connected: what it asks for, what it is told, and whether it is still there."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from jupyter_server_ext.connection import Connection
+from jupyter_server_ext.framing import text_frame
+from jupyter_server_ext.subscriber import Subscriber
+from jupyter_server_ext.transferrecords import may_see
+from progresswidget import protocol
+from progresswidget.protocol import (
+    CLOSE_MALFORMED,
+    CLOSE_RESTART,
+    CLOSE_SILENT,
+    CLOSE_SLOW,
+    MAX_FRAME,
+    MalformedError,
+)
+
+if TYPE_CHECKING:
+    from tornado.iostream import IOStream
+
+    from jupyter_server_ext.services import Services
+
+_MOMENT: Final = 0.05
+"""Seconds in which what waits in a socket is read and heard."""
+_LENIENT: Final = frozenset({"unknown-type", "too-many"})
+"""Mistakes that a newer or greedy client makes; any other one is a broken client."""
+
+
+class Page:
+    """One page's connection.
+
+    Parameters
+    ----------
+    user
+        Whose it is.
+    stream
+        After the handshake; it is the page's alone.
+    """
+
+    __slots__ = (
+        "_asked",
+        "_connection",
+        "_gone",
+        "_heard",
+        "_loop",
+        "_services",
+        "_subscriber",
+        "_timer",
+        "_user",
+    )
+
+    def __init__(self, services: Services, user: str, stream: IOStream) -> None:
+        self._services = services
+        self._user = user
+        self._loop = asyncio.get_running_loop()
+        self._gone: asyncio.Future[None] | None = None
+        self._connection = Connection(stream, self, MAX_FRAME)
+        self._subscriber = Subscriber(services.hub, self._wake, patience=services.slow_timeout)
+        self.heard()
+        self._timer = self._loop.call_later(services.heartbeat, self._check)
+
+    def start(self) -> None:
+        """Say hello, and begin to listen."""
+        services = self._services
+        services.connections.add(self)
+        services.connected[self._user] += 1
+        self._subscriber.send(
+            protocol.hello(
+                session=uuid.uuid4().hex,
+                heartbeat=services.heartbeat,
+                timestamp=services.hub.timestamp(),
+            )
+        )
+        services.hub.watch(self._subscriber, partial(may_see, self._user))
+        for record in services.transfers.active(self._user):
+            key = (record["userId"], record["fileId"])
+            self._subscriber.transfer(key, services.hub.transfer_frame(record))
+        self._connection.start()
+
+    def restart(self) -> asyncio.Future[None]:
+        """Tell the page that the server is ending, and that another one may follow.
+
+        Returns
+        -------
+        What is done when the page is gone.
+        """
+        if self._gone is None:
+            self._gone = self._loop.create_future()
+        self._close(CLOSE_RESTART, "restart")
+        return self._gone
+
+    # --- What the connection calls -------------------------------------------------------------
+
+    def next_frame(self) -> bytes | None:
+        """Return what the page is told next."""
+        return self._subscriber.take()
+
+    def received(self, message: str | bytes) -> None:
+        """Do what the page asks for."""
+        try:
+            self._subscriber.obey(protocol.decode_client_message(message))
+        except MalformedError as error:
+            text = protocol.error(
+                code=error.code,
+                message=error.message,
+                timestamp=self._services.hub.timestamp(),
+                re=error.re,
+            )
+            if error.code in _LENIENT:
+                self._subscriber.send(text)
+            else:
+                last = text_frame(protocol.encode(text).encode())
+                self._close(CLOSE_MALFORMED, error.code, last)
+
+    def heard(self) -> None:
+        """Note a sign of life."""
+        self._heard = self._loop.time()
+        self._asked = False
+
+    def ended(self) -> None:
+        """Leave every topic, and give the place to another page."""
+        services = self._services
+        services.connections.discard(self)
+        services.connected[self._user] -= 1
+        if services.connected[self._user] <= 0:
+            del services.connected[self._user]
+        self._timer.cancel()
+        self._subscriber.close()
+        if self._gone is not None:
+            self._gone.set_result(None)
+
+    def _close(self, code: int, reason: str, last: bytes = b"") -> None:
+        # Asked for again and again while a slow page does not answer: that is one end.
+        if self._connection.close(code, reason, last):
+            self._services.tally.closes[reason] += 1
+
+    def _wake(self) -> None:
+        if self._subscriber.overflowed:
+            self._close(CLOSE_SLOW, "slow")
+        self._connection.wake()
+
+    # --- Whether it is still there ---------------------------------------------------------------
+
+    def _check(self) -> None:
+        heartbeat = self._services.heartbeat
+        silent = self._loop.time() - self._heard
+        if silent < heartbeat:
+            self._timer = self._loop.call_later(heartbeat - silent, self._check)
+        elif not self._asked:
+            # However late this is: a page that was not asked has kept no answer back.
+            self._connection.ping()
+            self._asked = True
+            self._timer = self._loop.call_later(heartbeat, self._check)
+        else:
+            # A loop that was held up has not read what came meanwhile, and that is no silence of
+            # the page's: first the socket gets its turn.
+            self._timer = self._loop.call_later(_MOMENT, self._judge)
+
+    def _judge(self) -> None:
+        if not self._asked:
+            self._check()
+        elif self._connection.has_unheard:
+            self._timer = self._loop.call_later(_MOMENT, self._judge)
+        else:
+            self._close(CLOSE_SILENT, "silent")
