@@ -142,7 +142,7 @@ def _subscribes(services: Services) -> Samples:
 
 
 def _closes(services: Services) -> Samples:
-    zero = dict.fromkeys(("malformed", "restart", "silent", "slow"), 0)
+    zero = dict.fromkeys(("malformed", "restart", "silent", "slow", "version"), 0)
     return (((reason,), count) for reason, count in (zero | services.tally.closes).items())
 
 

@@ -17,6 +17,7 @@ from progresswidget.protocol import (
     CLOSE_RESTART,
     CLOSE_SILENT,
     CLOSE_SLOW,
+    CLOSE_VERSION,
     MAX_FRAME,
     MalformedError,
 )
@@ -68,8 +69,7 @@ class Page:
     def start(self) -> None:
         """Say hello, and begin to listen."""
         services = self._services
-        services.connections.add(self)
-        services.connected[self._user] += 1
+        self._enter()
         self._subscriber.send(
             protocol.hello(
                 session=uuid.uuid4().hex,
@@ -82,6 +82,16 @@ class Page:
             key = (record["userId"], record["fileId"])
             self._subscriber.transfer(key, services.hub.transfer_frame(record))
         self._connection.start()
+
+    def refuse(self) -> None:
+        """Say no more than that the page is of another version."""
+        self._enter()
+        self._connection.start()
+        self._close(CLOSE_VERSION, "version")
+
+    def _enter(self) -> None:
+        self._services.connections.add(self)
+        self._services.connected[self._user] += 1
 
     def restart(self) -> asyncio.Future[None]:
         """Tell the page that the server is ending, and that another one may follow.

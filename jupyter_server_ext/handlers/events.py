@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from http import HTTPStatus
 from typing import ClassVar, Final
 
@@ -25,6 +26,7 @@ from progresswidget.protocol import SUBPROTOCOL
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 section 1.3."""
 _VERSION: Final = "13"
+_ANY_VERSION: Final = re.compile(r"v[0-9]{1,4}\.progress")
 _KEY_SIZE: Final = 16
 
 
@@ -41,8 +43,7 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, JupyterHandler):
         accepted = self._check_handshake()
         if not self.check_origin():
             raise ApiError("origin-forbidden", "Pages of other origins are not served.")
-        if SUBPROTOCOL not in self._words("Sec-WebSocket-Protocol"):
-            raise ApiError("subprotocol-required", f"Only {SUBPROTOCOL} is spoken here.")
+        spoken = self._subprotocol()
         # A token is no person: all its connections count together.
         services, user = self.services, self.user_id
         if services.connected[user] >= services.max_connections_per_user:
@@ -53,9 +54,26 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, JupyterHandler):
         self.set_header("Upgrade", "websocket")
         self.set_header("Connection", "Upgrade")
         self.set_header("Sec-WebSocket-Accept", accepted)
-        self.set_header("Sec-WebSocket-Protocol", SUBPROTOCOL)
+        self.set_header("Sec-WebSocket-Protocol", spoken)
         self.finish()
-        Page(services, user, self.detach()).start()
+        page = Page(services, user, self.detach())
+        if spoken == SUBPROTOCOL:
+            page.start()
+        else:
+            page.refuse()
+
+    def _subprotocol(self) -> str:
+        """Return what is spoken, or another version that the page speaks and no other.
+
+        A page is told nothing of a handshake that failed: what it reads is the code of a closing.
+        """
+        offered = self._words("Sec-WebSocket-Protocol")
+        if SUBPROTOCOL in offered:
+            return SUBPROTOCOL
+        for name in offered:
+            if _ANY_VERSION.fullmatch(name):
+                return name
+        raise ApiError("subprotocol-required", f"Only {SUBPROTOCOL} is spoken here.")
 
     def _words(self, name: str) -> list[str]:
         return [word.strip() for word in self.request.headers.get(name, "").split(",")]

@@ -221,7 +221,7 @@ async def test_connections_count_from_the_check_and_are_given_back(
         ({"Upgrade": "h2c"}, 426),
         ({"Sec-WebSocket-Key": "c2hvcnQ="}, 400),
         ({"Sec-WebSocket-Key": "no base64"}, 400),
-        ({"Sec-WebSocket-Protocol": "v0.progress"}, 400),
+        ({"Sec-WebSocket-Protocol": "progress, v1, v1.progress.kernel"}, 400),
     ],
     ids=str,
 )
@@ -241,6 +241,20 @@ async def test_what_is_no_handshake_gets_an_answer(
     if code == 426:
         assert response.headers["Sec-WebSocket-Version"] == "13"
     assert server.services.connected == {}
+
+
+@pytest.mark.parametrize("name", ["v0.progress", "v2.progress"])
+async def test_row_58_a_page_of_another_version_is_told_so_and_nothing_else(
+    server: Server, eventually: Eventually, name: str
+) -> None:
+    page = Page(await server.connect(subprotocols=[name]))
+    assert page.connection.selected_subprotocol == name
+    assert await asyncio.wait_for(page.connection.read_message(), 10) is None
+    assert page.connection.close_code == 4506
+    await eventually(lambda: server.services.connected == {})
+    # Who speaks both speaks ours.
+    both = Page(await server.connect(subprotocols=[name, SUBPROTOCOL]))
+    assert (await both.receive())["type"] == "hello"
 
 
 async def test_a_stopping_server_says_so(server: Server, join: Any) -> None:
