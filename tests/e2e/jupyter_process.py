@@ -171,6 +171,15 @@ class JupyterProcess:
         found: list[dict[str, Any]] = self.api("progresswidget/api/jobs")
         return found
 
+    def secret(self) -> str:
+        """Return what kernels report with, once the extension has said it."""
+        deadline = time.monotonic() + START_LIMIT
+        while True:
+            for path in self.folder.glob("runtime/progresswidget/*/endpoint.json"):
+                return str(json.loads(path.read_text())["secret"])
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
     def kernel_pid(self) -> int:
         """Return the process id of the one kernel that runs."""
         (kernel,) = self.api("api/kernels")
