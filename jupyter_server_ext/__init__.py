@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__version__ = "0.1.0"
+
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
     """Name the extension application, as jupyter_server's discovery asks."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib.metadata import version
 from typing import TYPE_CHECKING
+
+from jupyter_server_ext import __version__
 
 if TYPE_CHECKING:
     from jupyter_server_ext.services import Services
@@ -24,7 +25,7 @@ def health(services: Services, now: float) -> Json:
     unfinished = services.uploads.unfinished()
     return {
         "status": "degraded" if degraded else "ok",
-        "version": version("progresswidget"),
+        "version": __version__,
         "epoch": services.hub.epoch,
         "uptime": round(now - services.begun, 3),
         "lasting": services.lasting,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from prometheus_client import REGISTRY
@@ -19,6 +18,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from jupyter_server_ext import __version__
 from jupyter_server_ext.life import JOB_EVENTS, KINDS, TRANSFER_EVENTS, kind_of
 from jupyter_server_ext.tally import Histogram
 from progresswidget.protocol import STATUSES
@@ -97,7 +97,7 @@ def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
 
 
 def _info(_: Services) -> Samples:
-    yield (version("progresswidget"),), 1
+    yield (__version__,), 1
 
 
 def _jobs(services: Services) -> Samples:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.observer import Observer
-from jupyter_server_ext.spans import Span, merged
+from jupyter_server_ext.spans import Span, merged, total
 from jupyter_server_ext.transferrecords import TOKEN_USER, Direction, Record, may_see
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ class _Live:
     """Whether it was told that it begins, and not yet that it has ended."""
     moved: int = 0
     """Bytes since then."""
+    missing: int = 0
+    """Bytes that were still to move then: all of them for a file that is fetched once more."""
+
+    def begin(self) -> None:
+        """Begin to move, or go on."""
+        size = self.record.size or 0
+        self.moving, self.moved = True, 0
+        self.missing = size if self.record.complete else size - total(self.record.spans)
 
     def to_json(self) -> Json:
         return self.record.public(active=bool(self.open))
@@ -206,7 +214,7 @@ class Transfers:
         transfer = Transfer(self, live, offset)
         live.open.append(transfer)
         if not live.moving:
-            live.moving, live.moved = True, 0
+            live.begin()
             self._observer.transfer_begun(live.record)
         self._push(live)
         self._make_room()
@@ -286,7 +294,7 @@ class Transfers:
         live.record = replace(live.record, ended=complete, timestamp=now)
         self._tell(live)
         # A client may come for one piece after the other: that is neither an end nor a cut.
-        whole = complete and live.record.complete
+        whole = complete and live.record.complete and live.moved >= live.missing
         if not live.open and (whole or cut):
             live.moving = False
             self._observer.transfer_ended(live.record, live.moved, complete=whole)

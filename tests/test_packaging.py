@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import jupyter_server_ext
 import progresswidget
 
 ROOT = Path(__file__).parents[1]
@@ -127,6 +128,7 @@ def test_python_and_javascript_have_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     package = json.loads((JS / "package.json").read_text())
     assert progresswidget.__version__ == project["version"] == package["version"]
+    assert jupyter_server_ext.__version__ == project["version"]
 
 
 def test_the_lock_file_records_no_download_address() -> None:

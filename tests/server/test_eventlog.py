@@ -160,6 +160,12 @@ async def test_a_transfer_is_told_once_however_many_pieces_it_comes_in(
     assert completed["task_id"] == record["taskId"]
     assert completed["direction"] == "download"
     assert completed["name"] is completed["user"] is None
+    for first in (0, 1000, 2000):
+        fields = {"Range": f"bytes={first}-{first + 999}"}
+        assert (await server.fetch(record["url"], headers=fields)).code == 206
+    begun, completed = await listener.events(2)
+    assert (begun["action"], completed["action"]) == ("begun", "completed"), "once more, and once"
+    assert completed["bytes"] == 3000
 
 
 async def test_a_cut_is_told_and_what_follows_it(
