@@ -82,20 +82,43 @@ class Settings(HasTraits):
     keep_finished = Integer(
         1_000,
         min=0,
-        help="""Finished jobs that are remembered; older ones are forgotten. Their files are
-        never touched.""",
+        help="""Finished jobs that are remembered; older ones are forgotten. Their files stay,
+        but for those in `expiring_folders`.""",
     ).tag(config=True)
 
     keep_finished_days = Float(
         30.0,
         min=0.0,
-        help="""Days after which a finished job is forgotten. Its file is never touched.""",
+        help="""Days after which a finished job is forgotten. Its file stays.""",
     ).tag(config=True)
 
     reap_interval = Float(
         60.0,
         min=0.05,
-        help="""Seconds between two looks for finished jobs to forget.""",
+        help="""Seconds between two looks for what is to be forgotten or removed: finished jobs,
+        expired uploads, links and files, and what dead exports have left.""",
+    ).tag(config=True)
+
+    keep_leftovers_days = Float(
+        7.0,
+        min=0.0,
+        help="""Days after which what exports, transfers and deliveries have left that were killed
+        is removed below the roots: hidden parts and journals that no process holds and nobody has
+        touched since. Until then the same export goes on with them. 0 keeps them for ever.""",
+    ).tag(config=True)
+
+    expiring_folders = List(
+        Unicode(),
+        help="""Folders below the roots in which exported files are temporary: they are removed
+        after `keep_files_days`, unless somebody has changed them. Other files are never
+        touched.""",
+    ).tag(config=True)
+
+    keep_files_days = Float(
+        30.0,
+        min=0.0,
+        help="""Days after which an exported file in one of `expiring_folders` is removed. In any
+        other folder no file is.""",
     ).tag(config=True)
 
     max_connections_per_user = Integer(

@@ -39,6 +39,7 @@ from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.uploads import UploadStore
+from jupyter_server_ext.tidying import Keeping, Tidying
 from jupyter_server_ext.transfers import Transfers
 from jupyter_server_ext.uploads import UploadLimits, Uploads
 from progresswidget.protocol import (
@@ -85,8 +86,10 @@ class ProgressExtension(Settings, ExtensionApp):
         self._tell_gateway(serverapp)
         self._limit_heads(serverapp)
         self._spawn(services.watcher.run(services.registry.active, self.kernel_poll_interval))
-        self._spawn(self._reap())
         await services.uploads.load()
+        self._tidying = Tidying(services, self._keeping(), self.log)
+        self._spawn(self._tidying.run(self.reap_interval))
+        self._spawn(self._tidying.follow())
         self._spawn(services.uploads.finish_interrupted())
         metrics.show(services)
         services.started.set()
@@ -264,6 +267,9 @@ class ProgressExtension(Settings, ExtensionApp):
             log=self.log,
         )
 
+    def _keeping(self) -> Keeping:
+        return Keeping(self.keep_leftovers_days, tuple(self.expiring_folders), self.keep_files_days)
+
     def _rates(self) -> Rates:
         return Rates(self.transfer_rate, self.user_rate, self.server_rate, self.rate_burst)
 
@@ -306,28 +312,6 @@ class ProgressExtension(Settings, ExtensionApp):
                 instead: MemoryStore[Any] = MemoryStore()
                 instead.health.failed(error, _milliseconds())
                 part.use(instead)
-
-    async def _reap(self) -> None:
-        while True:
-            try:
-                await self._tidy()
-            except Exception:
-                # The next round may go better, and nothing else forgets what is old.
-                self.log.exception("Could not forget all that is old", extra=about("reaper-failed"))
-            await asyncio.sleep(self.reap_interval)
-
-    async def _tidy(self) -> None:
-        services = self.services
-        known = {job.task_id for job in services.registry.find()}
-        services.watcher.forget(known.__contains__)
-        await services.transfers.reap()
-        await services.links.reap()
-        count = await services.registry.reap()
-        if count:
-            self.log.debug("Forgot %d finished jobs", count, extra=about("jobs-expired"))
-        count = await services.uploads.expire()
-        if count:
-            self.log.debug("Removed %d uploads", count, extra=about("uploads-expired"))
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,18 +1,22 @@
-"""Which finished jobs are forgotten. Pure; never a file."""
+"""Which finished jobs are forgotten, and whose files are temporary. Pure."""
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from jupyter_server_ext.model import Job
+    from progresswidget.protocol import Fingerprint
 
 _MILLISECONDS_A_DAY: Final = 86_400_000
 
 
-def expired(jobs: Iterable[Job], *, now: int, keep: int, days: float) -> list[str]:
+def expired(
+    jobs: Iterable[Job], *, now: int, keep: int, days: float, spare: Collection[str] = ()
+) -> list[str]:
     """Return the ids of finished jobs that are too many or too old.
 
     Parameters
@@ -23,8 +27,11 @@ def expired(jobs: Iterable[Job], *, now: int, keep: int, days: float) -> list[st
         Finished jobs to keep, the newest ones.
     days
         Age at which a finished job is forgotten in any case.
+    spare
+        Ids of those that are still needed.
     """
-    finished = sorted((job for job in jobs if not job.active), key=_ended, reverse=True)
+    ended = (job for job in jobs if not job.active and job.task_id not in spare)
+    finished = sorted(ended, key=_ended, reverse=True)
     oldest = now - days * _MILLISECONDS_A_DAY
     return [
         job.task_id for rank, job in enumerate(finished) if rank >= keep or _ended(job) < oldest
@@ -35,6 +42,37 @@ def oldest_finished(jobs: Iterable[Job], count: int) -> list[str]:
     """Return the ids of the `count` finished jobs that ended first, or of as many as there are."""
     finished = sorted((job for job in jobs if not job.active), key=_ended)
     return [job.task_id for job in finished[:count]]
+
+
+def finished_below(jobs: Iterable[Job], folders: Sequence[str]) -> list[tuple[Job, Fingerprint]]:
+    """Return the exports whose files were published below one of `folders`, and what they were."""
+    return [
+        (job, job.fingerprint)
+        for job in jobs
+        if job.status == "done"
+        and job.report["kind"] == "export"
+        and job.fingerprint is not None
+        and any(PurePath(job.report["path"]).is_relative_to(folder) for folder in folders)
+    ]
+
+
+def temporary(
+    jobs: Iterable[Job], folders: Sequence[str], *, now: int, days: float
+) -> list[tuple[Job, Fingerprint]]:
+    """Return those of them whose time is over, the oldest first.
+
+    Parameters
+    ----------
+    folders
+        Absolute paths.
+    now
+        Milliseconds since 1970.
+    days
+        For which files are kept.
+    """
+    oldest = now - days * _MILLISECONDS_A_DAY
+    due = [each for each in finished_below(jobs, folders) if _ended(each[0]) < oldest]
+    return sorted(due, key=lambda each: _ended(each[0]))
 
 
 def _ended(job: Job) -> int:

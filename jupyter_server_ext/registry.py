@@ -282,13 +282,14 @@ class JobRegistry:
             raise ApiError("task-active", "The job has not ended.") from None
         await self._forget([task_id])
 
-    async def reap(self) -> int:
-        """Forget finished jobs beyond the limits, and return how many."""
+    async def reap(self, spare: Collection[str] = ()) -> int:
+        """Forget finished jobs beyond the limits, but those to `spare`, and return how many."""
         expired = reaper.expired(
             self._jobs.values(),
             now=self._now(),
             keep=self._limits.finished,
             days=self._limits.finished_days,
+            spare=spare,
         )
         await self._forget(expired)
         return len(expired)

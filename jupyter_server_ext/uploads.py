@@ -161,6 +161,10 @@ class Uploads:
             raise ApiError("upload-gone", "The upload has expired or was removed.")
         raise ApiError("upload-not-found", "There is no such upload.")
 
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all uploads."""
+        return frozenset(self._live)
+
     def room(self, owner: str, own: Live | None = None) -> int:
         """Return the bytes that one more upload of a user, or `own`, may have in all."""
         others = sum(

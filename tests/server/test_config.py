@@ -45,7 +45,8 @@ def test_settings_are_read_from_the_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in NAMES if name not in {"roots", "store", "kernel_url"}]
+    "name",
+    [name for name in NAMES if name not in {"roots", "store", "kernel_url", "expiring_folders"}],
 )
 def test_nonsense_is_refused(name: str) -> None:
     with pytest.raises(TraitError):

@@ -1,14 +1,16 @@
-"""Finished jobs are forgotten by number and age; running ones never."""
+"""Finished jobs are forgotten by number and age, running ones never; some files are temporary."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from reports import make_report
 
 from jupyter_server_ext import reaper
 from jupyter_server_ext.model import Job
 
 DAY = 86_400_000
+PRINT = dict.fromkeys(("device", "inode", "size", "mtimeNs", "ctimeNs"), "3")
 
 jobs = st.lists(
     st.builds(
@@ -46,3 +48,32 @@ def test_the_oldest_finished(known: list[Job], count: int) -> None:
     updated = {job.task_id: job.updated for job in known}
     chosen = reaper.oldest_finished(known, count)
     assert [updated[task_id] for task_id in chosen] == finished[:count]
+
+
+@given(jobs, st.data())
+def test_what_is_spared_is_neither_forgotten_nor_counted(
+    known: list[Job], data: st.DataObject
+) -> None:
+    ids = [job.task_id for job in known]
+    spare = set(data.draw(st.lists(st.sampled_from(ids)))) if ids else set()
+    gone = reaper.expired(known, now=100 * DAY, keep=2, days=5, spare=spare)
+    others = [job for job in known if job.task_id not in spare]
+    assert gone == reaper.expired(others, now=100 * DAY, keep=2, days=5)
+
+
+def test_only_files_of_exports_in_the_folders_are_temporary() -> None:
+    def job(path: str, updated: int, **changes: object) -> Job:
+        values = {"path": path, "status": "done", "fingerprint": PRINT, "kind": "export"}
+        return Job(make_report(**(values | changes)), updated=updated)
+
+    old = [job("/t/a.csv", 2), job("/t/deep/b.csv", 1)]
+    others = [
+        job("/t/new.csv", 10 * DAY),
+        job("/tt/a.csv", 1),
+        job("/t/failed.csv", 1, status="failed"),
+        job("/t/running.csv", 1, status="running", fingerprint=None),
+        job("/t/fetched.csv", 1, kind="download"),
+    ]
+    due = reaper.temporary([*others, *old], ["/x", "/t"], now=10 * DAY, days=5)
+    assert [found for found, _ in due] == old[::-1]
+    assert due[0][1].size == 3
