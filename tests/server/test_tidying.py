@@ -93,7 +93,7 @@ def jp_server_config(jp_server_config: dict[str, Any], jp_root_dir: Path) -> dic
 
 @pytest.mark.parametrize(
     "settings",
-    [QUICK | {"expiring_folders": [FOLDER], "keep_files_days": 0.2 / DAY, "keep_finished": 0}],
+    [QUICK | {"expiring_folders": [FOLDER], "keep_files_days": 4.0 / DAY, "keep_finished": 0}],
 )
 async def test_exports_of_a_temporary_folder_expire_and_nothing_else(
     server: Server, root: Path, eventually: Eventually
