@@ -123,6 +123,26 @@ class Connection:
         else:
             self._write_many([found, following])
 
+    def send(self, data: bytes) -> bool:
+        """Send a frame now, if nothing else waits and the socket is not full.
+
+        Returns
+        -------
+        False where it was not sent, and the peer may still have it later.
+        """
+        if self._is_busy or self._is_closing or self._urgent or self._send is None:
+            return False
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self._stream.close()  # the reading side hears of it
+            return True
+        if sent < len(data):
+            self._defer(data[sent:])
+        return True
+
     def ping(self) -> None:
         """Ask for a sign of life."""
         self._say(PING, control_frame(PING))

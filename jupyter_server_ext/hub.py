@@ -318,10 +318,14 @@ class Hub:
 
     def _push(self, topic: Topic) -> None:
         topic.pushed = self.clock.time()
+        first = topic.ring.last + 1
         self._record(topic)
+        if first > topic.seq or not topic.listeners:
+            return
+        frame = topic.frame(first, self.timestamp())
         # A listener that is told may leave.
         for listener in tuple(topic.listeners):
-            listener.mark(topic.task_id)
+            listener.news(topic, first, frame)
         self._note_delivery(topic)
 
     def _note_delivery(self, topic: Topic) -> None:

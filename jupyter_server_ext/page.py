@@ -62,7 +62,12 @@ class Page:
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[None] | None = None
         self._connection = Connection(stream, self, MAX_FRAME)
-        self._subscriber = Subscriber(services.hub, self._wake, patience=services.slow_timeout)
+        self._subscriber = Subscriber(
+            services.hub,
+            self._wake,
+            send=self._connection.send,
+            patience=services.slow_timeout,
+        )
         self.heard()
         self._timer = self._loop.call_later(services.heartbeat, self._check)
 

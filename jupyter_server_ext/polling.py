@@ -31,8 +31,8 @@ class Wait:
         """Let it be answered with what there is."""
         self._over.set()
 
-    def mark(self, task_id: str) -> None:
-        """Note that there are news."""
+    def news(self, topic: Topic, first: int, frame: bytes) -> None:
+        """Note that there are events."""
         self.end()
 
     def ending(self, task_id: str, topic: Topic) -> None:

@@ -30,6 +30,11 @@ def _everything(record: Json) -> bool:
     return True
 
 
+def _not_at_once(frame: bytes) -> bool:
+    del frame
+    return False
+
+
 class Subscriber:
     """What one connection is told, and how far it has been told.
 
@@ -43,6 +48,8 @@ class Subscriber:
         Where the topics are.
     wake
         Called when there may be something to take. It may take it at once.
+    send
+        Sends a frame at once, and returns False where it cannot: then it is kept.
     patience
         Seconds that something may wait while nothing is taken.
     sees
@@ -59,6 +66,7 @@ class Subscriber:
         "_patience",
         "_queue",
         "_sees",
+        "_send",
         "_since",
         "_targets",
         "_told",
@@ -73,12 +81,14 @@ class Subscriber:
         hub: Hub,
         wake: Callable[[], None],
         *,
+        send: Callable[[bytes], bool] = _not_at_once,
         patience: float = 30.0,
         sees: Callable[[Json], bool] = _everything,
         user: str = "",
     ) -> None:
         self._hub = hub
         self._wake = wake
+        self._send = send
         self._patience = patience
         self._sees = sees
         self._user = user
@@ -193,6 +203,18 @@ class Subscriber:
             self.appeared(task_id, topic)
 
     # --- For the hub -------------------------------------------------------------------------
+
+    def news(self, topic: Topic, first: int, frame: bytes) -> None:
+        """Send the events at once to a page that is as far as they begin, and has nothing to read.
+
+        All that are so get the same bytes, and nothing is noted of it but how far they are.
+        """
+        told, task_id = self._told, topic.task_id
+        waits = self._marked or self._transfers or self._queue
+        if told.get(task_id) == first - 1 and not waits and self._send(frame):
+            told[task_id] = topic.seq
+        else:
+            self.mark(task_id)
 
     def mark(self, task_id: str) -> None:
         """Note that a task has news; a task whose answer waits needs no mark."""

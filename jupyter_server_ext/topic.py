@@ -21,8 +21,8 @@ _ANEW: Final = 0
 class Listener(Protocol):
     """Who is told of a topic; each method is called while the hub takes the change."""
 
-    def mark(self, task_id: str) -> None:
-        """Note that there are news."""
+    def news(self, topic: Topic, first: int, frame: bytes) -> None:
+        """Note that there are events from `first` to the newest, or send the frame of them."""
 
     def ending(self, task_id: str, topic: Topic) -> None:
         """Note that a terminal state is about to replace the one that `topic` still has."""

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import re
+from contextvars import Context
 from http import HTTPStatus
 from typing import ClassVar, Final
 
@@ -56,7 +57,12 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, JupyterHandler):
         self.set_header("Sec-WebSocket-Accept", accepted)
         self.set_header("Sec-WebSocket-Protocol", spoken)
         self.finish()
-        page = Page(services, user, self.detach())
+        # In a context of its own: jupyter_server's leads to this handler, and every timer and
+        # callback of the page would keep it, with the request and all of its headers.
+        Context().run(self._hand_over, user, spoken)
+
+    def _hand_over(self, user: str, spoken: str) -> None:
+        page = Page(self.services, user, self.detach())
         if spoken == SUBPROTOCOL:
             page.start()
         else:
