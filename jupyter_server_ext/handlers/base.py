@@ -66,6 +66,9 @@ class ErrorsMixin(JupyterHandler):
         # RFC 9110 section 15.5.2: a 401 names the way in.
         if status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Kernel")
+        # RFC 9110 section 15.5.6: a 405 names what can be done.
+        if status == HTTPStatus.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self.methods()))
         if isinstance(error, ApiError):
             for name, value in error.headers.items():
                 self.set_header(name, value)
@@ -73,6 +76,15 @@ class ErrorsMixin(JupyterHandler):
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
         return json.dumps(body)
+
+    @classmethod
+    def methods(cls) -> list[str]:
+        """Return what can be done at this address."""
+        return [
+            method
+            for method in cls.SUPPORTED_METHODS
+            if getattr(cls, method.lower()) is not getattr(web.RequestHandler, method.lower())
+        ]
 
     def log_exception(
         self,

@@ -8,7 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.iostream import StreamClosedError
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from jupyter_server_ext.transfers import Transfer
 
 T = TypeVar("T")
-
-_ALLOW: Final = "GET, HEAD, OPTIONS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +108,8 @@ class FileHandler(Handler):
         """
         super().options(*arguments, **more)
         self.set_status(HTTPStatus.NO_CONTENT)
-        self.set_header("Allow", _ALLOW)
+        self.set_header("Allow", ", ".join(self.methods()))
         self.set_header("Accept-Ranges", "bytes")
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with the error as JSON; a method that is refused with those that are not."""
-        if status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.set_header("Allow", _ALLOW)
-        super().write_error(status_code, **kwargs)
 
     async def answer(self, file: PublishedFile, about: Representation) -> None:
         """Send the file, a part of it, or why not."""

@@ -11,6 +11,7 @@ from progresswidget.protocol.reports import TASK_ID_FIELD
 
 _ID: Final = "[0-9a-f]{32}"
 _BYTES: Final = "[0-9]{1,15}"
+_STATUS: Final = f"(?:{'|'.join(sorted(STATUSES))})"
 _TAGS: Final = "Entity tags (RFC 9110 section 13.1)."
 
 PARAMETERS: Final[dict[str, Parameter]] = {
@@ -33,7 +34,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "kernel": Parameter("query", Field("text", "Only the jobs of this kernel.")),
     "status": Parameter(
         "query",
-        Field("text", f"Only these, with commas between: {', '.join(sorted(STATUSES))}.", 80),
+        Field("text", "Only these, with commas between.", 255, pattern=f"{_STATUS}(?:,{_STATUS})*"),
     ),
     "since": Parameter(
         "query", Field("text", "The last event that is known.", 16, pattern="[0-9]{1,16}")
@@ -48,7 +49,7 @@ PARAMETERS: Final[dict[str, Parameter]] = {
     "id": Parameter("query", Field("text", "Only the link with this id.", 32)),
     "follow": Parameter(
         "query",
-        Field("text", "1: send the file while it is written.", words=frozenset({"0", "1"})),
+        Field("text", "1: send the file while it is written."),
     ),
     "format": Parameter(
         "query", Field("text", "How it is packed.", missing="zip", words=frozenset({"tar", "zip"}))

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,13 +241,13 @@ class Process:
             self._process.wait(30)
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+@contextmanager
+def servers(folder: Path) -> Iterator[Callable[..., Process]]:
     """Start servers of one user and one root, configured by the file that the wheel installs."""
-    home, root = tmp_path / "home", tmp_path / "root"
+    home, root = folder / "home", folder / "root"
     enabled = home / "etc" / "jupyter_server_config.d"
-    for folder in (home, root, enabled):
-        folder.mkdir(parents=True)
+    for made in (home, root, enabled):
+        made.mkdir(parents=True)
     shutil.copy(PACKAGE / "config" / "progresswidget.json", enabled)
     others = {"ServerApp": {"jpserver_extensions": dict.fromkeys(OTHER_EXTENSIONS, False)}}
     (home / "etc" / "jupyter_server_config.json").write_text(json.dumps(others))
@@ -259,6 +260,23 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
     yield starter
     for process in started:
         process.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start servers for one test."""
+    with servers(tmp_path) as starter:
+        yield starter
+
+
+@pytest.fixture(scope="module")
+def start_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Callable[..., Process], Path]]:
+    """Start servers for all tests of a module; with their root folder."""
+    folder = tmp_path_factory.mktemp("servers")
+    with servers(folder) as starter:
+        yield starter, folder / "root"
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from jupyter_server.auth import Authorizer
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders
 from tornado.web import RequestHandler
-from tornado.websocket import WebSocketHandler, websocket_connect
+from tornado.websocket import websocket_connect
 
 from jupyter_server_ext.handlers import routes
 from jupyter_server_ext.handlers.base import NotFoundHandler
+from jupyter_server_ext.handlers.events import EventsHandler
 from progresswidget.protocol import SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ REPORT = ("PUT", r"progresswidget/api/jobs/([^/]+)")
 KERNELS = {REPORT, ("PUT", r"progresswidget/api/jobs/([^/]+)/place")}
 USERS = [row for row in TABLE if row[:2] not in KERNELS and row[1] != r"progresswidget/links/(.*)"]
 UNSAFE = [row for row in USERS if row[0] not in SAFE]
-WS = [row for row in TABLE if issubclass(row[2], WebSocketHandler)]
+WS = [row for row in TABLE if issubclass(row[2], EventsHandler)]
 
 
 def name(value: Any) -> str:
@@ -100,7 +101,7 @@ def test_every_handler_is_for_our_resource(
 
 
 def headers_for(handler: type[RequestHandler]) -> dict[str, str]:
-    if not issubclass(handler, WebSocketHandler):
+    if not issubclass(handler, EventsHandler):
         return {}
     return {
         "Upgrade": "websocket",
