@@ -45,6 +45,12 @@ class Owner(Protocol):
     def next_frame(self) -> bytes | None:
         """Return what is to be sent next, or None."""
 
+    def held_up(self) -> None:
+        """Note that the socket takes nothing now: what there is to say has to wait."""
+
+    def goes_on(self) -> None:
+        """Note that what has waited is about to be sent."""
+
     def ended(self) -> None:
         """Note that the connection is over; called once."""
 
@@ -111,6 +117,7 @@ class Connection:
     def wake(self) -> None:
         """Send what there is to say, as far as the socket takes it."""
         if self._is_busy or self._is_silent:
+            self._owner.held_up()
             return
         if self._urgent and not self._send_urgent():
             return
@@ -225,6 +232,7 @@ class Connection:
         if self._is_silent:
             self._part()
         else:
+            self._owner.goes_on()
             self.wake()
 
     def _part(self) -> None:

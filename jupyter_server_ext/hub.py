@@ -86,6 +86,8 @@ class Hub:
         """Answers to `subscribe`, by what they hold."""
         self.delivery = Histogram()
         """Seconds from a change to the moment when the sockets of its listeners had it."""
+        self.held_up = 0
+        """How often a listener was told whose socket took nothing; it counts its delivery later."""
 
     def topic(self, task_id: str) -> Topic | None:
         """Return the state of a task, or None where there is none."""
@@ -287,9 +289,10 @@ class Hub:
         if ends:
             topic.pushed = now
             self._record(topic)
+            held_up = self.held_up
             for listener in tuple(topic.listeners):
                 listener.ended(topic.task_id, topic)
-            self._note_delivery(topic)
+            self._note_delivery(topic, self.held_up - held_up)
         elif urgent:
             self._push(topic)
         else:
@@ -323,15 +326,16 @@ class Hub:
         if first > topic.seq or not topic.listeners:
             return
         frame = topic.frame(first, self.timestamp())
+        held_up = self.held_up
         # A listener that is told may leave.
         for listener in tuple(topic.listeners):
             listener.news(topic, first, frame)
-        self._note_delivery(topic)
+        self._note_delivery(topic, self.held_up - held_up)
 
-    def _note_delivery(self, topic: Topic) -> None:
-        # Once a push, and not for each listener: they have been told while they were called.
-        times = len(topic.listeners)
-        if times:
+    def _note_delivery(self, topic: Topic, late: int) -> None:
+        # Once a push, and not for each listener: their sockets had it while they were told.
+        times = len(topic.listeners) - late
+        if times > 0:
             self.delivery.observe(self.clock.time() - topic.changed, times)
 
 

@@ -54,6 +54,7 @@ class Page:
         "_subscriber",
         "_timer",
         "_user",
+        "_waits_since",
     )
 
     def __init__(self, services: Services, user: str, stream: IOStream) -> None:
@@ -61,6 +62,7 @@ class Page:
         self._user = user
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[None] | None = None
+        self._waits_since: float | None = None
         self._connection = Connection(stream, self, MAX_FRAME)
         self._subscriber = Subscriber(
             services.hub,
@@ -137,6 +139,18 @@ class Page:
         """Note a sign of life."""
         self._heard = self._loop.time()
         self._asked = False
+
+    def held_up(self) -> None:
+        """Note since when it waits: the push that came now is not what its socket has."""
+        self._services.hub.held_up += 1
+        if self._waits_since is None:
+            self._waits_since = self._loop.time()
+
+    def goes_on(self) -> None:
+        """Count what has waited, however much it is, as one late delivery."""
+        if self._waits_since is not None:
+            self._services.hub.delivery.observe(self._loop.time() - self._waits_since)
+            self._waits_since = None
 
     def ended(self) -> None:
         """Leave every topic, and give the place to another page."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
 PREFIX = "progresswidget_"
+TOKEN = "5ECRETt0ken"
 UNITS = ("_total", "_seconds", "_bytes", "_info")
 UNITLESS = {
     "progresswidget_jobs",
@@ -177,6 +178,91 @@ async def test_pages_and_subscriptions_are_counted(
     await eventually(gone)
     assert await value(server, "progresswidget_subscriptions") == 0
     assert await value(server, "progresswidget_websocket_closes_total", reason="malformed") == 1
+
+
+async def test_a_delivery_is_timed_from_the_change_to_the_socket(server: Server) -> None:
+    report = make_report()
+    await server.reported(report)
+    page = await server.connect()
+    task = {"taskId": report["taskId"]}
+    await page.write_message(json.dumps({"type": "subscribe", "id": 1, "data": {"tasks": [task]}}))
+    name = "progresswidget_delivery_latency_seconds"
+    told = [await page.read_message() for _ in range(2)]
+    assert await value(server, f"{name}_count") == 0, "an answer is no delivery"
+    for revision in range(2, 12):
+        await server.reported(report | {"revision": revision, "generation": revision})
+        told.append(await page.read_message())
+    assert None not in told
+    assert await value(server, f"{name}_count") == 10
+    assert await value(server, f"{name}_bucket", le="+Inf") == 10
+    total = await value(server, f"{name}_sum")
+    assert total is not None
+    assert 0 < total < 1
+
+
+async def test_a_page_that_does_not_read_is_timed_when_its_socket_takes_it(
+    server: Server, eventually: Callable[..., Awaitable[Any]]
+) -> None:
+    report = make_report(name="n" * 200)
+    await server.reported(report)
+    page = Reader(server)
+    await page.subscribe(report["taskId"])
+    hub, record = server.services.hub, await server.job(report["taskId"])
+    for number in range(100_000):
+        hub.publish(report["taskId"], record | {"rows": number}, urgent=True)
+        if hub.held_up > 100:
+            break
+    pushed = number + 1
+    at_once = sum(hub.delivery.counts)
+    assert 0 < at_once < pushed, "whoever is held up has nothing"
+    begun = asyncio.get_running_loop().time()
+    await eventually(lambda: asyncio.get_running_loop().time() > begun + 0.3)
+    page.resume()
+    await eventually(lambda: sum(hub.delivery.counts) > at_once)
+    bound = hub.delivery.bounds.index(0.25)
+    assert sum(hub.delivery.counts[bound + 1 :]) == 1, "it has waited for a third of a second"
+    page.close()
+
+
+class Reader(asyncio.Protocol):
+    """A page that stops to read when it has its answer."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._subscribed = asyncio.Event()
+
+    async def subscribe(self, task_id: str) -> None:
+        """Follow a job, and read no more."""
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: self, "127.0.0.1", self._server.port)
+        self._transport = transport
+        lines = [
+            "GET /user/alice/progresswidget/ws HTTP/1.1",
+            "Host: 127.0.0.1",
+            f"Authorization: token {TOKEN}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol: v1.progress",
+        ]
+        data = {"tasks": [{"taskId": task_id}]}
+        text = json.dumps({"type": "subscribe", "id": 1, "data": data}).encode()
+        # RFC 6455 section 5.3: a mask of zeros is a mask too.
+        frame = bytes([0x81, 0x80 | len(text)]) + bytes(4) + text
+        transport.write(("\r\n".join(lines) + "\r\n\r\n").encode() + frame)
+        await asyncio.wait_for(self._subscribed.wait(), 20)
+
+    def data_received(self, data: bytes) -> None:
+        if b'"subscribed"' in data and not self._subscribed.is_set():
+            self._transport.pause_reading()
+            self._subscribed.set()
+
+    def resume(self) -> None:
+        self._transport.resume_reading()
+
+    def close(self) -> None:
+        self._transport.close()
 
 
 async def test_the_store_tells_what_it_is_and_how_long_it_takes(server: Server) -> None:
