@@ -127,6 +127,11 @@ def _errors(services: Services) -> Samples:
     return (((code,), count) for code, count in (zero | services.tally.errors).items())
 
 
+def _removed(services: Services) -> Samples:
+    zero = dict.fromkeys(("file", "job", "leftover", "upload"), 0)
+    return (((what,), count) for what, count in (zero | services.tally.removed).items())
+
+
 def _transferred(services: Services) -> Samples:
     return (((way,), services.transfers.moved[way]) for way in _DIRECTIONS)
 
@@ -196,6 +201,13 @@ FAMILIES: Final = (
         "Requests that were answered with an error, by its code.",
         ("code",),
         _errors,
+    ),
+    Family(
+        "progresswidget_removed_total",
+        "counter",
+        "What was cleared away because it was old or of no use.",
+        ("what",),
+        _removed,
     ),
     Family(
         "progresswidget_transferred_bytes_total",

@@ -50,10 +50,14 @@ class Tally:
         Reports of kernels by what became of them: ``taken``, or the code of the error.
     errors
         Requests that were answered with an error, by its code.
+    removed
+        What the server has cleared away by itself: a ``job``, an ``upload``, a ``leftover`` of a
+        dead export, or a ``file`` that was to expire.
     closes
         Live channels that the server closed, by its reason.
     """
 
     reports: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    removed: Counter[str] = field(default_factory=Counter)
     closes: Counter[str] = field(default_factory=Counter)

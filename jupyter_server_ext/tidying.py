@@ -129,10 +129,13 @@ class Tidying:
         await services.transfers.reap()
         await services.links.reap()
         await self._expire_files()
+        removed = services.tally.removed
         count = await services.registry.reap(spare=self._awaited())
+        removed["job"] += count
         if count:
             self._log.debug("Forgot %d finished jobs", count, extra=about("jobs-expired"))
         count = await services.uploads.expire()
+        removed["upload"] += count
         if count:
             self._log.debug("Removed %d uploads", count, extra=about("uploads-expired"))
         await self._remove_leftovers()
@@ -144,6 +147,7 @@ class Tidying:
         paths = {str(job.report["path"]) for job in services.registry.active()}
         busy = Busy(frozenset(paths), services.uploads.ids())
         for path in await self._in_thread(partial(self._sweep.round, busy)):
+            services.tally.removed["leftover"] += 1
             extra = about("leftover-removed")
             self._log.info("Removed what a dead export has left: %s", path, extra=extra)
 
@@ -168,6 +172,7 @@ class Tidying:
                 self._log.warning("Cannot remove an expired file: %s", error, extra=extra)
                 continue
             if removed:
+                self._services.tally.removed["file"] += 1
                 extra = about("file-expired", job.task_id)
                 self._log.info("Removed an expired file: %s", path, extra=extra)
 

@@ -83,7 +83,8 @@ def test_a_unit_is_the_one_of_what_is_asked_for() -> None:
     for panel in dashboard()["panels"]:
         unit = panel.get("fieldConfig", {}).get("defaults", {}).get("unit")
         for target in panel.get("targets", ()):
-            rate, what = "rate(" in target["expr"], target["expr"]
+            what = target["expr"]
+            rate = "rate(" in what
             if "_bytes" in what:
                 assert unit == ("Bps" if rate else "bytes"), panel["title"]
             elif "histogram_quantile" in what:

@@ -71,6 +71,7 @@ async def test_a_killed_export_is_cleared_away_and_a_waiting_one_is_not(
 
         await eventually(gone)
         assert hidden(alive) == before
+        assert server.services.tally.removed["leftover"] == 2
     finally:
         running.communicate("\n" * 9)
     assert hidden(alive) == set()
@@ -113,6 +114,7 @@ async def test_exports_of_a_temporary_folder_expire_and_nothing_else(
     await eventually(lambda: not (folder / "expiring.csv").exists())
     kept = {path.name for path in root.rglob("*.csv")}
     assert kept == {"lasting.csv", "changed.csv", "own.csv"}
+    await eventually(lambda: server.services.tally.removed["file"] == 1)
     answer = await server.fetch(records[1]["url"])
     assert (answer.code, json.loads(answer.body)["code"]) == (410, "file-missing")
 
