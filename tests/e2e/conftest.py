@@ -7,22 +7,11 @@ from typing import TYPE_CHECKING
 import chromium
 import pytest
 from jupyter_process import JupyterProcess
-from page_objects import NotebookPage, write_notebook
+from page_objects import HEARTBEAT, NotebookPage, write_notebook
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +19,7 @@ def browser() -> Iterator[Browser]:
     path = chromium.find()
     assert path is not None, "no Chromium: run `python tests/e2e/chromium.py`"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=chromium.ARGUMENTS)
         yield browser
         browser.close()
 
@@ -76,6 +65,16 @@ def lab(servers: Callable[..., JupyterProcess]) -> Iterator[JupyterProcess]:
 @pytest.fixture
 def notebook7(servers: Callable[..., JupyterProcess]) -> Iterator[JupyterProcess]:
     server = servers("notebook", application="notebook")
+    yield server
+    server.clear()
+
+
+@pytest.fixture
+def short(servers: Callable[..., JupyterProcess]) -> Iterator[JupyterProcess]:
+    """A server that has little patience, and tells what it hears at once."""
+    settings = {"heartbeat": HEARTBEAT, "push_interval": 0.1}
+    options = [f"--ProgressExtension.{name}={value}" for name, value in settings.items()]
+    server = servers("short", options=options)
     yield server
     server.clear()
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 LIMIT = 60_000
 """Milliseconds for a state to come; far more than it takes, so that a slow machine passes too."""
 
+HEARTBEAT = 1.0
+"""Seconds, of a server that is quick to call a silent page dead."""
+
 SCREENSHOTS = Path(__file__).parent / ".screenshots"
 """Where the pictures go that a person should look at."""
 
@@ -47,12 +50,15 @@ class NotebookPage:
     def __init__(self, page: Page, server: JupyterProcess, name: str) -> None:
         self.page, self.server, self.name = page, server, name
 
-    def open(self) -> NotebookPage:
-        """Go to the notebook; the token is in the address once, as when a user clicks the link."""
+    @property
+    def address(self) -> str:
+        """The notebook's; the token is in it once, as when a user clicks the link."""
         address = f"{self.server.url}{WHERE[self.server.application]}{self.name}"
-        if self.server.password is None:
-            address += f"?token={self.server.token}"
-        self.page.goto(address)
+        return address if self.server.password else f"{address}?token={self.server.token}"
+
+    def open(self) -> NotebookPage:
+        """Go to the notebook."""
+        self.page.goto(self.address)
         if self.server.password is not None:
             field = self.page.locator("#password_input")
             if field.count():

@@ -19,6 +19,24 @@ const state = (
   connection: Connection = LIVE,
 ): GalleryState => ({ title, record, connection });
 
+const CONNECTIONS: readonly Connection[] = [
+  { kind: 'connecting' },
+  { kind: 'polling' },
+  ...([null, 'restart', 'slow', 'position', 'silent', 'store'] as const).map(
+    (cause) => ({ kind: 'reconnecting', attempt: 2, of: 5, cause }) as const,
+  ),
+  ...(
+    ['unreachable', 'absent', 'login', 'forbidden', 'version', 'malformed', 'refused'] as const
+  ).map((reason) => ({ kind: 'offline', reason }) as const),
+];
+
+const connected = (connection: Connection): GalleryState[] => {
+  const { kind, ...more } = connection;
+  const title = [kind, ...Object.values(more)].join(' ');
+  const shown = state(title, record({ name: 'flights by month.csv' }), connection);
+  return [shown, { ...shown, title: `${title}, Chinese`, language: 'zh-CN' }];
+};
+
 export const STATES: readonly GalleryState[] = [
   state('connecting', null, { kind: 'connecting' }),
   state('queued', record({ status: 'queued', phase: 'starting', rows: 0, bytes: 0, progress: 0 })),
@@ -37,8 +55,8 @@ export const STATES: readonly GalleryState[] = [
   state('cancelled', CANCELLED),
   state('interrupted', INTERRUPTED),
   state('unknown to the server', orphan(record()), LIVE),
-  state('reconnecting', record(), { kind: 'reconnecting', attempt: 2, of: 5, cause: null }),
-  state('offline', record(), { kind: 'offline', reason: 'unreachable' }),
+  ...CONNECTIONS.flatMap(connected),
+  state('offline, nothing known', null, { kind: 'offline', reason: 'unreachable' }),
   state('over the comm, blocking', record(), { kind: 'comm' }),
   state('long name', record({ name: `${'a very long name of a file, '.repeat(6)}2024.parquet` })),
   state('right to left', record({ name: 'رحلات نيويورك 2013.csv' })),

@@ -214,6 +214,23 @@ describe('what went wrong', () => {
 });
 
 describe('the connection', () => {
+  it('without a WebSocket is as fresh as a live one, and says so', () => {
+    const shown = show(record({ appendOnly: true }), { connection: { kind: 'polling' } });
+    expect(shown).toMatchObject({ stale: false, link: 'Live without WebSocket' });
+    expect([...shown.buttons]).toEqual(['follow', 'pause', 'cancel']);
+    expect(shown.parts.has('time')).toBe(true);
+  });
+
+  it.each(['restart', 'slow', 'position', 'silent', 'store'] as const)(
+    'that is sought says why it was lost: %s',
+    (cause) => {
+      const connection = { kind: 'reconnecting', attempt: 2, of: 5, cause } as const;
+      const shown = show(record(), { connection });
+      expect(shown.link).toBe(`Reconnecting, 2 of 5: ${ENGLISH.loss[cause]}`);
+      expect(shown.stale).toBe(true);
+    },
+  );
+
   it('is told where the job is not over', () => {
     const connection = { kind: 'reconnecting', attempt: 2, of: 5, cause: null } as const;
     expect(show(record(), { connection }).link).toBe('Reconnecting, 2 of 5');

@@ -63,9 +63,9 @@ export const CHINESE: Messages = {
   loss: {
     restart: '服务器正在重启',
     slow: '此页面接收太慢',
-    position: '服务器丢失了此页面的进度位置',
+    position: '服务器丢失了位置',
     silent: '服务器没有回音',
-    store: '服务器无法访问其存储',
+    store: '服务器存储无响应',
   },
   polling: '实时（未使用 WebSocket）',
   offline: {

@@ -68,11 +68,11 @@ export const ENGLISH: Messages = {
   reconnecting: (attempt, of, cause) =>
     `Reconnecting, ${attempt} of ${of}${cause === null ? '' : `: ${cause}`}`,
   loss: {
-    restart: 'the server is restarting',
-    slow: 'this page was too slow to follow',
-    position: 'the server has lost track of this page',
+    restart: 'the server restarts',
+    slow: 'this page was too slow',
+    position: 'the server lost the place',
     silent: 'the server fell silent',
-    store: 'the server cannot reach its store',
+    store: 'its store does not answer',
   },
   polling: 'Live without WebSocket',
   offline: {
@@ -80,8 +80,8 @@ export const ENGLISH: Messages = {
     absent: 'This server has no progresswidget extension',
     login: 'Your login has ended: log in again and reload',
     forbidden: 'You may not see this export on this server',
-    version: 'This page and the server are of different versions: reload the page',
-    malformed: 'The server did not understand this page: reload the page',
+    version: 'Not the version of the server: reload the page',
+    malformed: 'The server did not understand: reload the page',
     refused: 'The server refused the connection',
   },
   stopByHand: 'Stop with the notebook’s ■ button',
