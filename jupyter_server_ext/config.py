@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from traitlets import Bool, Enum, Float, HasTraits, Integer, List, Unicode
+from urllib.parse import urlsplit
+
+from traitlets import Bool, Enum, Float, HasTraits, Integer, List, TraitError, Unicode, validate
 
 from jupyter_server_ext.shaping import LEAST_BURST
+from jupyter_server_ext.stores.redis import SCHEMES
 
 
 class Settings(HasTraits):
@@ -48,6 +51,27 @@ class Settings(HasTraits):
         default_value=True,
         help="""Whether the events of jobs and transfers come without paths, names, notebooks and
         users. Whoever may subscribe to a server's events gets those of all its users.""",
+    ).tag(config=True)
+
+    store_url = Unicode(
+        "",
+        help="""Redis that several servers behind one address share: "redis://host:6379/0",
+        "rediss://…" with TLS or "unix:///path". They show the same jobs, links and transfers,
+        whichever of them one reaches. Empty is a server of its own. It needs
+        progresswidget[redis].""",
+    ).tag(config=True)
+
+    store_namespace = Unicode(
+        "",
+        help="""Name of the servers that share their state in Redis. Empty means all that have the
+        same root folder and base URL; set it where unrelated servers use one Redis.""",
+    ).tag(config=True)
+
+    server_lease = Float(
+        10.0,
+        min=0.3,
+        help="""Seconds without a sign of life after which the other servers on one Redis take a
+        server for dead: jobs that only it has heard of then become "interrupted".""",
     ).tag(config=True)
 
     kernel_poll_interval = Float(
@@ -266,3 +290,10 @@ class Settings(HasTraits):
         help="""Seconds within which the head of a request must have come, on every connection of
         the server, also after the request before; 0 leaves it as it is, which is an hour.""",
     ).tag(config=True)
+
+    @validate("store_url")
+    def _is_redis(self, proposal: dict[str, str]) -> str:
+        # The value is not repeated: it may hold a password.
+        if proposal["value"] and urlsplit(proposal["value"]).scheme not in SCHEMES:
+            raise TraitError(f"store_url must begin with {', '.join(sorted(SCHEMES))} and ://")
+        return proposal["value"]

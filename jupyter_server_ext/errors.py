@@ -43,6 +43,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "method-not-allowed": (405, "Use another method."),
     "task-active": (409, "Cancel the job first, or wait for its end."),
     "task-ended": (409, "The job has ended; there is nothing to steer."),
+    "task-taken": (409, "Wait for the other process, or stop it; or begin a job of your own."),
     "illegal-transition": (409, "Report a new generation for a new run."),
     "folder-missing": (409, "Make the folder first."),
     "offset-conflict": (409, "Go on at the offset that the answer names."),

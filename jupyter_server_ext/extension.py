@@ -35,9 +35,9 @@ from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
 from jupyter_server_ext.shaping import Rates, Shaper
+from jupyter_server_ext.state import make_state
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
-from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.tidying import Keeping, Tidying
 from jupyter_server_ext.transfers import Transfers
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from jupyter_server.serverapp import ServerApp
 
-    from jupyter_server_ext.stores import Kind, Store, T
+    from jupyter_server_ext.state import State
 
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""
@@ -81,11 +81,11 @@ class ProgressExtension(Settings, ExtensionApp):
         """Take up the state, and let kernels find us: the true port is known only now."""
         services = self.services
         await self._load()
-        services.watcher.restored(services.registry.active())
+        services.watcher.restored(services.registry.own())
         self._write_endpoint(serverapp)
         self._tell_gateway(serverapp)
         self._limit_heads(serverapp)
-        self._spawn(services.watcher.run(services.registry.active, self.kernel_poll_interval))
+        self._spawn(services.watcher.run(services.registry.own, self.kernel_poll_interval))
         await services.uploads.load()
         self._tidying = Tidying(services, self._keeping(), self.log)
         self._spawn(self._tidying.run(self.reap_interval))
@@ -112,7 +112,7 @@ class ProgressExtension(Settings, ExtensionApp):
         await asyncio.gather(*self._tasks, return_exceptions=True)
         # jupyter_server shuts its kernels down right after its extensions.
         services.registry.seal()
-        for job in services.watcher.own(services.registry.active()):
+        for job in services.watcher.own(services.registry.own()):
             await services.registry.interrupt(job.task_id, "kernel-stopped")
         services.polls.end()
         farewells = [page.restart() for page in tuple(services.connections)]
@@ -120,6 +120,7 @@ class ProgressExtension(Settings, ExtensionApp):
             await asyncio.wait(farewells, timeout=_FAREWELL)
         for part in (services.registry, services.transfers, services.links):
             await part.close()
+        await services.state.close()
         services.readers.shutdown(wait=False)
         services.writers.shutdown(wait=False)
         self._directory.release()
@@ -178,12 +179,6 @@ class ProgressExtension(Settings, ExtensionApp):
             raise RuntimeError("the extension is not linked to a server")
         return self.serverapp
 
-    def _make_store(self, kind: Kind[T], name: str) -> Store[T]:
-        if self.store == "memory":
-            return MemoryStore()
-        path = self._directory.path / name
-        return SqliteStore(kind, path, interval=self.push_interval, log=self.log)
-
     def _make_services(self, app: ServerApp) -> Services:
         loop = _LoopClock()
         hub = Hub(
@@ -191,7 +186,14 @@ class ProgressExtension(Settings, ExtensionApp):
         )
         events = EventLog(app.event_logger, redact=self.redact_events, log=self.log)
         life = Lifecycle(self.log, events.emit)
-        registry = self._make_registry(app, hub, life)
+        state = make_state(
+            self,
+            self._directory.path,
+            root=os.path.realpath(app.root_dir),
+            base_url=app.base_url,
+            log=self.log,
+        )
+        registry = self._make_registry(app, hub, state, life)
         settings = app.web_app.settings
         readers = ThreadPoolExecutor(self.read_threads, thread_name_prefix="progresswidget-read")
 
@@ -228,8 +230,9 @@ class ProgressExtension(Settings, ExtensionApp):
             max_archive_entries=self.max_archive_entries,
             note_activity=note_activity,
             shaper=Shaper(self._rates()),
+            state=state,
             links=Links(
-                store=self._make_store(LINKS, "links.sqlite"),
+                store=state.links,
                 key=lambda: load_key(self._directory.path / "links.key"),
                 now=_milliseconds,
                 longest=self.max_link_seconds,
@@ -237,7 +240,7 @@ class ProgressExtension(Settings, ExtensionApp):
             ),
             transfers=Transfers(
                 hub=hub,
-                store=self._make_store(TRANSFERS, "transfers.sqlite"),
+                store=state.transfers,
                 interval=self.push_interval,
                 keep=self.keep_transfers,
                 keep_days=self.keep_finished_days,
@@ -279,9 +282,12 @@ class ProgressExtension(Settings, ExtensionApp):
         if hasattr(self, "services"):
             self.services.shaper.rates = self._rates()
 
-    def _make_registry(self, app: ServerApp, hub: Hub, life: Lifecycle) -> JobRegistry:
+    def _make_registry(
+        self, app: ServerApp, hub: Hub, state: State, life: Lifecycle
+    ) -> JobRegistry:
         return JobRegistry(
-            store=self._make_store(JOBS, "state.sqlite"),
+            store=state.jobs,
+            broker=state.broker,
             hub=hub,
             files_url=f"{app.base_url}progresswidget/files/",
             now=_milliseconds,
@@ -312,6 +318,8 @@ class ProgressExtension(Settings, ExtensionApp):
                 instead: MemoryStore[Any] = MemoryStore()
                 instead.health.failed(error, _milliseconds())
                 part.use(instead)
+        services.state.follow(services.transfers, services.links)
+        await services.state.broker.start(services.registry)
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

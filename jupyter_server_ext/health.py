@@ -30,7 +30,7 @@ def health(services: Services, now: float) -> Json:
         "uptime": round(now - services.begun, 3),
         "lasting": services.lasting,
         "stores": {name: store.to_json() for name, store in stores.items()},
-        "jobs": dict(Counter(job.status for job in services.registry.jobs())),
+        "jobs": dict(Counter(job.status for job in services.registry.jobs.values())),
         "transfers": dict(services.transfers.moving()),
         "uploads": {"unfinished": unfinished.uploads, "bytes": unfinished.bytes},
         "links": services.links.count(),

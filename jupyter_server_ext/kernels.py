@@ -205,7 +205,9 @@ class KernelWatcher:
         try:
             alive = manager.is_alive()
             if asyncio.iscoroutine(alive) or asyncio.isfuture(alive):
-                alive = await asyncio.wait_for(alive, _ANSWER)
+                # Not `wait_for`: before Python 3.12 it may swallow that the server is stopping.
+                async with asyncio.timeout(_ANSWER):
+                    alive = await alive
         except Exception as error:  # noqa: BLE001 - a gateway may raise whatever it likes
             # Not knowing is not death: the next look asks again.
             extra = about("kernel-unknown")

@@ -192,6 +192,21 @@ class Links:
         """How the store fares that is used now."""
         return self._store.health
 
+    def read_key(self) -> bytes:
+        """Return what links are signed with."""
+        return self._key
+
+    def use_key(self, key: bytes) -> None:
+        """Sign links with another key from now on."""
+        self._key = key
+
+    def heard(self, identity: str, link: Link | None) -> None:
+        """Take what another server knows of a link."""
+        if link is None:
+            self._links.pop(identity, None)
+        else:
+            self._links[identity] = link
+
     def use(self, store: LinkStore) -> None:
         """Remember links in another store from now on."""
         self._store = store
@@ -280,7 +295,7 @@ class Links:
     async def _drop(self, identities: Iterable[str]) -> int:
         gone = list(identities)
         for identity in gone:
-            del self._links[identity]
+            self._links.pop(identity, None)
         if gone:
             await self._store.delete(gone)
         return len(gone)

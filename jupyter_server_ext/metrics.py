@@ -104,7 +104,7 @@ def _jobs(services: Services) -> Samples:
     counts: Counter[Labels] = Counter()
     # Zero is a number too: a graph of nothing has a line at the bottom.
     counts.update(dict.fromkeys(((status, "export") for status in STATUSES), 0))
-    counts.update((job.status, kind_of(job)) for job in services.registry.jobs())
+    counts.update((job.status, kind_of(job)) for job in services.registry.jobs.values())
     return counts.items()
 
 

@@ -23,6 +23,10 @@ INTERRUPTIONS: Final = {
 INTERRUPTION_HINT: Final = "Run the cell again: it goes on where it can."
 
 
+class TakenError(Exception):
+    """A report of a process that is not the one which is at work on the job."""
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A file that a kernel has sent: its absolute path here, and its fingerprint."""
@@ -161,11 +165,14 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     ------
     IllegalTransitionError
         If the report is newer and contradicts the state that was reached.
+    TakenError
+        If another process is at work on the job; it names that one.
     """
     status = report["status"]
     if job is None:
         transitions.after(transitions.UNKNOWN, transitions.reporting(status))
         return Job(report=report, updated=now)
+    _require_writer(job, report)
     known = job.report
     report = _as_here(job.placed, report)
     order = (report["generation"], report["revision"])
@@ -176,6 +183,39 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     transitions.after(job.status, event(status))
     pending = job.pending if status in ACTIVE else None
     return _taken_up(replace(job, report=report, updated=now, pending=pending), report, now)
+
+
+def _require_writer(job: Job, report: Json) -> None:
+    # Who is silent for too long is taken for lost, and then another one may go on with the job.
+    # A job that only waits to begin is at work nowhere.
+    known = job.report
+    if job.status not in {"running", "paused"} or _writer(known) == _writer(report):
+        return
+    kernel = "" if known["kernelId"] is None else f" of kernel {known['kernelId']}"
+    raise TakenError(f"Process {known['pid']}{kernel} is at work on this job.")
+
+
+def _writer(report: Json) -> tuple[str | None, int]:
+    return report["kernelId"], report["pid"]
+
+
+def says_the_same(job: Job, report: Json) -> bool:
+    """Say whether a report is the one that an active job was last heard of by."""
+    names = ("generation", "revision", "status")
+    return job.active and all(report[name] == job.report[name] for name in names)
+
+
+def is_newer(job: Job, other: Job) -> bool:
+    """Say whether a job was heard of later than what another server knows of it.
+
+    The kernel counts its reports. Of what servers and users add to one the later is kept, and
+    clocks of servers that run well differ by less than that matters.
+    """
+    return _age(job) > _age(other)
+
+
+def _age(job: Job) -> tuple[int, int, int]:
+    return job.report["generation"], job.report["revision"], job.updated
 
 
 def placed(job: Job, file: Placed, now: int) -> Job:

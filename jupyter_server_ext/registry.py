@@ -1,4 +1,8 @@
-"""The one owner of jobs: takes reports and wishes, remembers them, and tells the hub."""
+"""The one owner of jobs: takes reports and wishes, remembers them, and tells the hub.
+
+Whatever changes a job is decided by `model` on the state that is known, and is true when the broker
+has settled it. If somebody else was first, it is decided again on what they made of the job.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,16 @@ from jupyter_server_ext.observer import Observer
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.model import Job
     from jupyter_server_ext.processes import Process
-    from jupyter_server_ext.stores import JobStore
+    from jupyter_server_ext.stores import Broker, Change, JobStore
     from jupyter_server_ext.stores.health import StoreHealth
+
+    Decide = Callable[[Job | None], Job | None]
+    """From the state that is known to the next one; the same object where nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,9 @@ class JobRegistry:
     Parameters
     ----------
     store
-        What outlives the process.
+        What outlives the process, of the jobs that this server speaks for.
+    broker
+        Who settles in which order jobs change.
     hub
         Who is told of changes.
     files_url
@@ -66,6 +75,7 @@ class JobRegistry:
         self,
         *,
         store: JobStore,
+        broker: Broker,
         hub: Hub,
         files_url: str,
         now: Callable[[], int],
@@ -74,13 +84,20 @@ class JobRegistry:
     ) -> None:
         self._observer = observer or Observer()
         self._store = store
+        self._broker = broker
         self._hub = hub
         self._files_url = files_url
         self._now = now
         self._limits = limits
         self._jobs: dict[str, Job] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._deleting: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
         self._sealed = False
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """All jobs as they are known now."""
+        return self._jobs
 
     async def load(self) -> None:
         """Take up the jobs of the server before.
@@ -90,9 +107,7 @@ class JobRegistry:
         OSError, sqlite3.Error
             If the store cannot be opened.
         """
-        for job in await self._store.load():
-            self._jobs[job.task_id] = job
-            self._hub.publish(job.task_id, self.public(job), urgent=True)
+        self._jobs = {job.task_id: job for job in await self._store.load()}
 
     @property
     def store_health(self) -> StoreHealth:
@@ -105,6 +120,7 @@ class JobRegistry:
 
     async def close(self) -> None:
         """Write what is still to be written, and release the store."""
+        await asyncio.gather(*self._deleting)
         await self._store.close()
 
     def seal(self) -> None:
@@ -174,13 +190,13 @@ class JobRegistry:
         found.sort(key=lambda job: (job.report["created"], job.task_id), reverse=True)
         return found
 
-    def jobs(self) -> list[Job]:
-        """Return all jobs, in no particular order."""
-        return list(self._jobs.values())
-
     def active(self) -> list[Job]:
         """Return the jobs that have not ended."""
         return [job for job in self._jobs.values() if job.active]
+
+    def own(self) -> list[Job]:
+        """Return those of them whose process reports to this server, and to no other one."""
+        return [job for job in self.active() if self._broker.owns(job.task_id)]
 
     async def report(self, report: Json) -> Job:
         """Take what a kernel says of a job.
@@ -190,23 +206,34 @@ class JobRegistry:
         Raises
         ------
         ApiError
-            ``illegal-transition``, ``too-large``, ``too-many-jobs`` or ``starting``.
+            ``illegal-transition``, ``task-taken``, ``too-large``, ``too-many-jobs`` or
+            ``starting``.
         """
-        old = self._jobs.get(report["taskId"])
-        if old is None:
+        if report["taskId"] not in self._jobs:
             await self._make_room()
-        # From here to the change nothing is awaited: no report slips in behind the seal.
-        if self._sealed:
-            raise ApiError("starting", "The server is stopping.", retry_after=1)
-        try:
-            new = model.reported(old, report, self._now())
-        except transitions.IllegalTransitionError as error:
-            raise ApiError("illegal-transition", str(error)) from None
-        # An event must fit into a frame with its envelope; only absurd names come near.
-        if len(encode(self.public(new)).encode()) > MAX_FRAME - 512:
-            raise ApiError("too-large", "The record does not fit into one message.")
-        await self._change(old, new)
-        return new
+
+        owns = self._broker.owns
+
+        def decide(old: Job | None) -> Job:
+            # From here to the change nothing is awaited: no report slips in behind the seal.
+            if self._sealed:
+                raise ApiError("starting", "The server is stopping.", retry_after=1)
+            try:
+                new = model.reported(old, report, self._now())
+            except transitions.IllegalTransitionError as error:
+                raise ApiError("illegal-transition", str(error)) from None
+            except model.TakenError as error:
+                raise ApiError("task-taken", str(error)) from None
+            # An event must fit into a frame with its envelope; only absurd names come near.
+            if len(encode(self.public(new)).encode()) > MAX_FRAME - 512:
+                raise ApiError("too-large", "The record does not fit into one message.")
+            if new is old and model.says_the_same(new, report) and not owns(new.task_id):
+                # Nothing new, but now the process reports here: it is a change of the owner.
+                return replace(new)
+            return new
+
+        await self._change(report["taskId"], decide, owns=True)
+        return self.get(report["taskId"])
 
     async def ask(self, task_id: str, action: Action) -> Job:
         """Take what a user wants of a job.
@@ -216,25 +243,35 @@ class JobRegistry:
         ApiError
             ``task-not-found`` or ``task-ended``.
         """
-        old = self.get(task_id)
-        try:
-            new = model.asked(old, action, uuid.uuid4().hex, self._now())
-        except transitions.EndedError as error:
-            raise ApiError("task-ended", str(error)) from None
-        await self._change(old, new)
-        return new
+        identity = uuid.uuid4().hex
+
+        def decide(old: Job | None) -> Job:
+            try:
+                return model.asked(old or self.get(task_id), action, identity, self._now())
+            except transitions.EndedError as error:
+                raise ApiError("task-ended", str(error)) from None
+
+        await self._change(task_id, decide)
+        return self.get(task_id)
 
     async def interrupt(self, task_id: str, code: str) -> None:
         """Note that the process of a job is gone; `code` is a key of `model.INTERRUPTIONS`."""
-        old = self._jobs.get(task_id)
-        if old is not None:
-            await self._change(old, model.interrupted(old, code, self._now()))
+
+        def decide(old: Job | None) -> Job | None:
+            # A process that has gone to another server meanwhile is not this one's to judge.
+            if old is None or not self._broker.owns(task_id):
+                return old
+            return model.interrupted(old, code, self._now())
+
+        await self._change(task_id, decide, owns=True)
 
     async def locate(self, task_id: str, notebook: str | None) -> None:
         """Note to which notebook a job belongs."""
-        old = self._jobs.get(task_id)
-        if old is not None:
-            await self._change(old, model.located(old, notebook, self._now()))
+
+        def decide(old: Job | None) -> Job | None:
+            return old and model.located(old, notebook, self._now())
+
+        await self._change(task_id, decide)
 
     async def place(self, task_id: str, path: str, fingerprint: Fingerprint) -> None:
         """Note where the file of a kernel with another disk is here.
@@ -244,14 +281,15 @@ class JobRegistry:
         ApiError
             ``task-ended``, if the job has failed or was cancelled meanwhile.
         """
-        old = self._jobs.get(task_id)
-        if old is not None:
-            file = model.Placed(path, fingerprint)
+        file = model.Placed(path, fingerprint)
+
+        def decide(old: Job | None) -> Job | None:
             try:
-                new = model.placed(old, file, self._now())
+                return old and model.placed(old, file, self._now())
             except transitions.EndedError as error:
                 raise ApiError("task-ended", str(error)) from None
-            await self._change(old, new)
+
+        await self._change(task_id, decide)
 
     def bind(self, task_id: str, process: Process | None) -> None:
         """Note which process reports, for the server after this one."""
@@ -262,11 +300,11 @@ class JobRegistry:
 
     async def refingerprint(self, task_id: str, fingerprint: Fingerprint) -> None:
         """Note a new fingerprint for bytes that were found to be the same."""
-        old = self._jobs.get(task_id)
-        if old is not None:
-            new = model.refingerprinted(old, fingerprint)
-            self._jobs[task_id] = new
-            await self._store.save_now(new)
+
+        def decide(old: Job | None) -> Job | None:
+            return old and model.refingerprinted(old, fingerprint)
+
+        await self._change(task_id, decide)
 
     async def remove(self, task_id: str) -> None:
         """Forget a job; its file stays.
@@ -303,27 +341,77 @@ class JobRegistry:
             raise ApiError("too-many-jobs", "Too many jobs are running.", retry_after=10)
         await self._forget(oldest)
 
-    async def _change(self, old: Job | None, new: Job) -> None:
-        if new is old:
+    async def _change(self, task_id: str, decide: Decide, *, owns: bool = False) -> None:
+        while True:
+            old = self._jobs.get(task_id)
+            new = decide(old)
+            if new is None or new is old:
+                return
+            if await self._broker.append(task_id, new, owns=owns):
+                break
+        # What another server speaks for is its business to keep.
+        if not self._broker.owns(task_id):
             return
-        self._jobs[new.task_id] = new
-        self._wake(new.task_id)
-        self._hub.publish(new.task_id, self.public(new), urgent=model.is_urgent(old, new))
-        self._observer.job_changed(old, new)
         if new.active:
             self._store.save(new)
         else:
             await self._store.save_now(new)
 
     async def _forget(self, task_ids: list[str]) -> None:
-        if not task_ids:
-            return
         for task_id in task_ids:
-            job = self._jobs.pop(task_id)
+            while task_id in self._jobs:
+                await self._broker.append(task_id, None, owns=False)
+        if task_ids:
+            await self._store.delete(task_ids)
+
+    # --- What is settled -----------------------------------------------------------------------
+
+    def taken(self, change: Change) -> None:
+        """Take a change that is settled, of this server or another one."""
+        task_id, new = change.task_id, change.job
+        old = self._jobs.get(task_id)
+        if new is None:
+            self._drop(task_id)
+            if old is not None and change.own:
+                self._observer.job_removed(old)
+            return
+        self._jobs[task_id] = new
+        self._wake(task_id)
+        urgent = model.is_urgent(old, new)
+        self._hub.publish(task_id, self.public(new), urgent=urgent, seq=change.seq)
+        if change.own and new is not old:
+            self._observer.job_changed(old, new)
+
+    def rebased(self, epoch: str, jobs: Mapping[str, tuple[int, Job]]) -> None:
+        """Take another history: these jobs, with their numbers, and no others."""
+        gone = self._jobs.keys() - jobs.keys()
+        self._jobs = {task_id: job for task_id, (_, job) in jobs.items()}
+        topics = {task_id: (seq, self.public(job)) for task_id, (seq, job) in jobs.items()}
+        self._hub.rebase(epoch, topics)
+        for task_id in tuple(self._watchers):
+            self._wake(task_id)
+        self._delete_later(list(gone))
+
+    async def orphaned(self, task_id: str) -> None:
+        """Take over an active job whose server has died: its process was not heard since."""
+
+        def decide(old: Job | None) -> Job | None:
+            return old and model.interrupted(old, "kernel-silent", self._now())
+
+        await self._change(task_id, decide, owns=True)
+
+    def _drop(self, task_id: str) -> None:
+        if self._jobs.pop(task_id, None) is not None:
             self._wake(task_id)
             self._hub.remove(task_id)
-            self._observer.job_removed(job)
-        await self._store.delete(task_ids)
+            if not self._broker.owns(task_id):
+                self._delete_later([task_id])
+
+    def _delete_later(self, task_ids: list[str]) -> None:
+        if task_ids:
+            task = asyncio.get_running_loop().create_task(self._store.delete(task_ids))
+            self._deleting.add(task)
+            task.add_done_callback(self._deleting.discard)
 
     def _wake(self, task_id: str) -> None:
         for event in self._watchers.get(task_id, ()):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.sending import Sending
     from jupyter_server_ext.shaping import Shaper
+    from jupyter_server_ext.state import State
     from jupyter_server_ext.stores.health import StoreHealth
     from jupyter_server_ext.transfers import Transfers
     from jupyter_server_ext.uploads import Uploads
@@ -38,6 +39,8 @@ class Services:
 
     Parameters
     ----------
+    state
+        What the state is kept in, and who else may change it.
     secret
         What kernels authorise their reports with.
     roots
@@ -51,6 +54,7 @@ class Services:
     hub: Hub
     life: Lifecycle
     registry: JobRegistry
+    state: State
     watcher: KernelWatcher
     notebooks: Notebooks
     readers: ThreadPoolExecutor

@@ -128,16 +128,19 @@ class Tidying:
         services.watcher.forget(known.__contains__)
         await services.transfers.reap()
         await services.links.reap()
-        await self._expire_files()
         removed = services.tally.removed
-        count = await services.registry.reap(spare=self._awaited())
-        removed["job"] += count
-        if count:
-            self._log.debug("Forgot %d finished jobs", count, extra=about("jobs-expired"))
         count = await services.uploads.expire()
         removed["upload"] += count
         if count:
             self._log.debug("Removed %d uploads", count, extra=about("uploads-expired"))
+        # Of several servers one does it for all.
+        if not await services.state.may_reap():
+            return
+        await self._expire_files()
+        count = await services.registry.reap(spare=self._awaited())
+        removed["job"] += count
+        if count:
+            self._log.debug("Forgot %d finished jobs", count, extra=about("jobs-expired"))
         await self._remove_leftovers()
 
     async def _remove_leftovers(self) -> None:

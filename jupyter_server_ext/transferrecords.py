@@ -38,6 +38,8 @@ class Record:
         What has moved.
     ended
         Whether the last connection came to its end: all that is known without a size.
+    moving
+        Whether a connection was at it when this was written.
     """
 
     user: str
@@ -50,6 +52,7 @@ class Record:
     timestamp: int
     spans: Spans = ()
     ended: bool = False
+    moving: bool = False
 
     @property
     def key(self) -> str:
@@ -95,6 +98,7 @@ class Record:
             "timestamp": self.timestamp,
             "spans": self.spans,
             "ended": self.ended,
+            "moving": self.moving,
         }
 
     @classmethod
@@ -111,4 +115,5 @@ class Record:
             timestamp=value["timestamp"],
             spans=merged((first, end) for first, end in value["spans"]),
             ended=value["ended"],
+            moving=value.get("moving", False),
         )

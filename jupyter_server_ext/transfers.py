@@ -9,6 +9,7 @@ of a download the client's own file knows better, of an upload the server does.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from jupyter_server_ext.stores.health import StoreHealth
     from progresswidget.protocol import Json
 
+_SILENCE: Final = 10.0
+"""Seconds after which a transfer over another server that is not heard of moves no more."""
 _DAY: Final = 86_400_000
 """Milliseconds."""
 
@@ -41,6 +44,8 @@ class _Live:
     """Bytes since then."""
     missing: int = 0
     """Bytes that were still to move then: all of them for a file that is fetched once more."""
+    elsewhere: float = 0.0
+    """Until when it counts as moving over another server, by the hub's clock."""
 
     def begin(self) -> None:
         """Begin to move, or go on."""
@@ -48,8 +53,8 @@ class _Live:
         self.moving, self.moved = True, 0
         self.missing = size if self.record.complete else size - total(self.record.spans)
 
-    def to_json(self) -> Json:
-        return self.record.public(active=bool(self.open))
+    def to_json(self, now: float) -> Json:
+        return self.record.public(active=bool(self.open) or now < self.elsewhere)
 
 
 class Transfer:
@@ -222,8 +227,9 @@ class Transfers:
 
     def find(self, viewer: str) -> list[Json]:
         """Return the transfers that a user may see, the newest first."""
+        now = self._hub.clock.time()
         return [
-            live.to_json()
+            live.to_json(now)
             for (user, _), live in reversed(self._lives.items())
             if may_see(viewer, user)
         ]
@@ -243,8 +249,28 @@ class Transfers:
             live = self._lives.get((user, file_id))
             if live is not None:
                 self.gather(live)
-                return live.to_json()
+                return live.to_json(self._hub.clock.time())
         return None
+
+    def heard(self, key: str, record: Record | None) -> None:
+        """Take what another server knows of a transfer."""
+        user, file_id = json.loads(key)
+        live = self._lives.get((user, file_id))
+        if record is None:
+            if live is not None and not live.open:
+                del self._lives[user, file_id]
+            return
+        if live is None:
+            live = _Live(record)
+        elif (live.record.version, live.record.size) == (record.version, record.size):
+            # Parts of one file may go over several servers at once.
+            live.record = replace(record, spans=merged((*live.record.spans, *record.spans)))
+        elif not live.open:
+            live.record = record
+        self._lives.pop((user, file_id), None)
+        self._lives[user, file_id] = live
+        live.elsewhere = self._hub.clock.time() + _SILENCE if record.moving else 0.0
+        self._tell(live)
 
     async def reap(self) -> None:
         """Forget what is too old."""
@@ -291,7 +317,8 @@ class Transfers:
         self.gather(live)
         live.open.remove(transfer)
         now = self._hub.timestamp()
-        live.record = replace(live.record, ended=complete, timestamp=now)
+        moving = bool(live.open)
+        live.record = replace(live.record, ended=complete, timestamp=now, moving=moving)
         self._tell(live)
         # A client may come for one piece after the other: that is neither an end nor a cut.
         whole = complete and live.record.complete and live.moved >= live.missing
@@ -310,13 +337,13 @@ class Transfers:
     def _push(self, live: _Live) -> None:
         self.gather(live)
         self._tell(live)
-        self._store.save(live.record)
+        self._store.save(replace(live.record, moving=True))
 
     def _tell(self, live: _Live) -> None:
         live.due = False
         live.pushed = self._hub.clock.time()
         record = live.record
-        self._hub.tell(record.user, record.file_id, live.to_json())
+        self._hub.tell(record.user, record.file_id, live.to_json(live.pushed))
 
     def _make_room(self) -> None:
         room = len(self._lives) - self._keep

@@ -104,7 +104,7 @@ _REPORT = Operation(
     "Say the whole state of a job. A report that is lost, repeated or late does no harm: revision "
     "orders them.",
     {200: Answer("What the user wants.", Body("Reply"))},
-    ("malformed", "illegal-transition", "too-many-jobs"),
+    ("malformed", "illegal-transition", "task-taken", "too-many-jobs"),
     "kernel",
     body=Body("Report"),
 )

@@ -1,4 +1,7 @@
-"""Where jobs, transfers, links and files are kept: the port `Store`, and its backends."""
+"""Where jobs, transfers, links and files are kept, and who may change them: the ports.
+
+The backends import this module, and nothing imports them but the composition root and the tests.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from jupyter_server_ext.model import Job
 from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from jupyter_server_ext.stores.health import StoreHealth
     from progresswidget.protocol import Json
@@ -72,6 +75,9 @@ class Store(Protocol[T]):
     def health(self) -> StoreHealth:
         """How it fares."""
 
+    changed: Callable[[str, T | None], None]
+    """Called with the key of what another server has written or, None, forgotten."""
+
     async def load(self) -> list[T]:
         """Return everything, in no particular order."""
 
@@ -91,3 +97,143 @@ class Store(Protocol[T]):
 JobStore: TypeAlias = Store[Job]
 TransferStore: TypeAlias = Store[Record]
 LinkStore: TypeAlias = Store[Link]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a job that is settled.
+
+    Parameters
+    ----------
+    job
+        The job now; None where it was removed.
+    seq
+        Its number in the history of the job; None where the hub counts.
+    own
+        Whether it was this server that made it.
+    """
+
+    task_id: str
+    job: Job | None
+    seq: int | None
+    own: bool = True
+
+
+class Follower(Protocol):
+    """Who holds the jobs in memory: it decides what comes next, and follows what is settled."""
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """All jobs as they are known now."""
+
+    def taken(self, change: Change) -> None:
+        """Take a change that is settled, of this server or another one."""
+
+    def rebased(self, epoch: str, jobs: Mapping[str, tuple[int, Job]]) -> None:
+        """Take another history: these jobs, with their numbers, and no others."""
+
+    async def orphaned(self, task_id: str) -> None:
+        """Take over an active job whose server has died."""
+
+
+class Broker(Protocol):
+    """Settles in which order jobs change, among all servers that share them."""
+
+    async def start(self, follower: Follower) -> None:
+        """Bring together what the follower and the others know, and go on from there."""
+
+    async def append(self, task_id: str, job: Job | None, *, owns: bool) -> bool:
+        """Settle a change that follows what the follower knows at the moment of the call.
+
+        The follower has taken what is settled when this returns.
+
+        Parameters
+        ----------
+        job
+            The job after the change; None removes it.
+        owns
+            Whether this server speaks for the process of the job, and not only asks something
+            of it. Who was the owner before can then no longer write.
+
+        Returns
+        -------
+        Whether it is settled. If not, the follower has learnt something new and decides again.
+        """
+
+    def owns(self, task_id: str) -> bool:
+        """Say whether it is this server that the job's process reports to."""
+
+    async def close(self) -> None:
+        """Stop following."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Something that one holder has for a time.
+
+    Parameters
+    ----------
+    token
+        Grows with each lease of one name: what a holder wrote with an older one is out of date.
+    """
+
+    name: str
+    holder: str
+    token: int
+
+
+class Locker(Protocol):
+    """Gives things to one holder at a time; who does not renew a lease loses it."""
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
+        """Take a lease for `ttl` seconds; None where somebody has it, the same holder included."""
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        """Hold a lease for `ttl` seconds from now, if it was not lost."""
+
+    async def release(self, lease: Lease) -> None:
+        """End a lease; one that was lost is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an idempotency key was first used for.
+
+    Parameters
+    ----------
+    request
+        A digest of what was asked for.
+    result
+        What comes of it: the id of a job, for instance.
+    settled
+        Whether it has come of it: after that it is not made again, also where it was removed.
+    """
+
+    request: str
+    result: str
+    settled: bool = False
+
+
+class KeyStore(Protocol):
+    """Remembers which request an idempotency key belongs to."""
+
+    async def claim(self, key: str, request: str, result: str, ttl: float) -> Claim | None:
+        """Take a key for a request, in one step.
+
+        Parameters
+        ----------
+        result
+            Chosen before the work is done: who comes second, or after a crash, goes on with it.
+        ttl
+            Seconds for which the key is remembered.
+
+        Returns
+        -------
+        None where the key was free, else what it was claimed for.
+        """
+
+    async def settle(self, key: str) -> None:
+        """Note that what was asked for is done."""
+
+    async def forget(self, key: str) -> None:
+        """Give a key free, because what was asked for was refused."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from jupyter_server_ext.stores import Kept
 from jupyter_server_ext.stores.health import StoreHealth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T", bound=Kept)
 
@@ -15,6 +18,7 @@ class MemoryStore(Generic[T]):
 
     def __init__(self) -> None:
         self._items: dict[str, T] = {}
+        self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
         self.health = StoreHealth("memory")
 
     async def load(self) -> list[T]:

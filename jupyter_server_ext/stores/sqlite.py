@@ -79,6 +79,7 @@ class SqliteStore(Generic[T]):
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
         self._writes: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
+        self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
         self.health = StoreHealth("sqlite")
 
     # --- On the event loop -------------------------------------------------------------------

@@ -18,6 +18,7 @@ PACKAGES = {
     "wget": "wget",
     "aria2c": "aria2",
     "nginx": "nginx-light",
+    "redis-server": "redis-server",
     "libfaketime.so.1": "libfaketime",
     "mkfs.ext4": "e2fsprogs",
     "7z": "p7zip-full",

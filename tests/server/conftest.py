@@ -22,6 +22,7 @@ import pytest
 # to the browser tests too, where one is running already.
 from pytest_jupyter.jupyter_core import *  # noqa: F403
 from pytest_jupyter.jupyter_server import *  # noqa: F403
+from redis_server import RedisServer
 from reports import OTHER_EXTENSIONS, done_report, make_report
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -260,6 +261,23 @@ def servers(folder: Path) -> Iterator[Callable[..., Process]]:
     yield starter
     for process in started:
         process.close()
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis that all share who leave it running: each test has a namespace of its own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_redis(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis of the test's own, to be stopped, paused and filled; not started yet."""
+    server = RedisServer(tmp_path / "redis")
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""One contract for every store, and what only SQLite can suffer."""
+"""One contract for every store, and what only SQLite or only Redis can suffer."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ import asyncio
 import logging
 import resource
 import sqlite3
+import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_server_ext.links import Link
 from jupyter_server_ext.model import Job, asked
-from jupyter_server_ext.stores import JOBS, TRANSFERS
+from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
+from jupyter_server_ext.stores.redis import Redis
+from jupyter_server_ext.stores.redis_session import RedisSession
+from jupyter_server_ext.stores.redis_store import RedisStore
 from jupyter_server_ext.stores.sqlite import SCHEMA_VERSION, SqliteStore
 from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
+
+    from redis_server import RedisServer
 
     from jupyter_server_ext.stores import Kind, Store
     from progresswidget.protocol import Json
@@ -37,11 +44,50 @@ def sqlite_store(
     return SqliteStore(kind, path / "state.sqlite", interval=interval, log=LOG, vfs=vfs)
 
 
-BACKENDS: dict[str, Callable[[Path, Kind[Any]], Store[Any]]] = {
+class RedisPair:
+    """The store of one server, read by others."""
+
+    def __init__(self, redis: RedisServer, namespace: str, kind: Kind[Any]) -> None:
+        self._make = partial(redis_store, redis, namespace, kind)
+        self.session, self.store = self._make("writer")
+        self.save, self.save_now = self.store.save, self.store.save_now
+        self.delete = self.store.delete
+
+    async def load(self) -> list[Any]:
+        if not self.session.attached:
+            await self.session.start()
+        session, store = self._make("reader")
+        await session.start()
+        found = await store.load()
+        await session.close()
+        return found
+
+    async def close(self) -> None:
+        await self.store.close()
+        await self.session.close()
+
+
+def redis_store(
+    redis: RedisServer, namespace: str, kind: Kind[Any], identity: str
+) -> tuple[RedisSession, RedisStore[Any]]:
+    session = RedisSession(Redis(redis.url, namespace), identity=identity, lease=10.0, log=LOG)
+    store = RedisStore(
+        kind,
+        session,
+        interval=0.01,
+        fields=lambda item: {"timestamp": item.updated},
+        life=lambda _: 60_000,
+        log=LOG,
+    )
+    return session, store
+
+
+BACKENDS: dict[str, Callable[[Path, Kind[Any], RedisServer], Any]] = {
     "memory": lambda *_: MemoryStore(),
-    "sqlite": sqlite_store,
+    "sqlite": lambda path, kind, _: sqlite_store(path, kind),
     # A VFS without shared memory, as on a network file system: the real fallback.
-    "sqlite-dotfile": lambda path, kind: sqlite_store(path, kind, vfs="unix-dotfile"),
+    "sqlite-dotfile": lambda path, kind, _: sqlite_store(path, kind, vfs="unix-dotfile"),
+    "redis": lambda path, kind, redis: RedisPair(redis, path.name, kind),
 }
 
 
@@ -65,9 +111,14 @@ def a_transfer(report: Report, key: str, count: int) -> Record:
     )
 
 
+def a_link(report: Report, key: str, count: int) -> Link:
+    return Link(key * 32, "a" * 32, 1, "日本", count, time.time_ns() + count)
+
+
 KINDS: dict[str, tuple[Kind[Any], Callable[[Report, str, int], Any]]] = {
     "jobs": (JOBS, a_job),
     "transfers": (TRANSFERS, a_transfer),
+    "links": (LINKS, a_link),
 }
 
 
@@ -77,8 +128,10 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=sorted(BACKENDS))
-def store(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> Store[Any]:
-    return BACKENDS[request.param](tmp_path, KINDS[kind][0])
+def store(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path, redis: RedisServer
+) -> Store[Any]:
+    return BACKENDS[request.param](tmp_path, KINDS[kind][0], redis)
 
 
 @pytest.fixture

@@ -1,0 +1,185 @@
+"""What keeps a server's state, as its settings say: alone, or together with others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from jupyter_server_ext.endpoint import lasting_secret
+from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
+from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker
+from jupyter_server_ext.stores.memory import MemoryStore
+from jupyter_server_ext.stores.sqlite import SqliteStore
+from jupyter_server_ext.stores.sqlite_locker import SqliteLocker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from logging import Logger
+    from pathlib import Path
+
+    from jupyter_server_ext.config import Settings
+    from jupyter_server_ext.links import Link, Links
+    from jupyter_server_ext.stores import (
+        Broker,
+        JobStore,
+        KeyStore,
+        Kind,
+        Lease,
+        LinkStore,
+        Locker,
+        Store,
+        T,
+        TransferStore,
+    )
+    from jupyter_server_ext.stores.redis_secret import RedisSecret
+    from jupyter_server_ext.stores.redis_session import RedisSession
+    from jupyter_server_ext.transferrecords import Record
+    from jupyter_server_ext.transfers import Transfers
+
+_DAY: Final = 86_400_000
+"""Milliseconds."""
+_REAPER: Final = "reaper"
+_PATIENCE: Final = 3
+"""Rounds that whoever reaps may miss before another server does it."""
+
+
+@dataclass(slots=True)
+class State:
+    """Everything that outlives a request.
+
+    Parameters
+    ----------
+    jobs
+        What outlives the process of the jobs that report to this server, also beside Redis.
+    interval
+        Seconds between two rounds of whoever forgets what is old.
+    database
+        Of leases and keys, where there is one.
+    session, secret
+        The life with Redis, and what all sign links with; None where the server is alone.
+    """
+
+    jobs: JobStore
+    transfers: TransferStore
+    links: LinkStore
+    interval: float
+    broker: Broker
+    locker: Locker
+    keys: KeyStore
+    database: SqliteLocker | None = None
+    session: RedisSession | None = None
+    secret: RedisSecret | None = None
+    reaper: Lease | None = None
+
+    def follow(self, transfers: Transfers, links: Links) -> None:
+        """Let both hear of what other servers do."""
+        self.transfers.changed = transfers.heard
+        self.links.changed = links.heard
+        if self.secret is not None:
+            self.secret.own, self.secret.chosen = links.read_key, links.use_key
+
+    async def may_reap(self) -> bool:
+        """Say whether it is this server that forgets what is old, for some rounds from now."""
+        ttl = _PATIENCE * self.interval
+        if self.reaper is None or not await self.locker.renew(self.reaper, ttl):
+            name = str(os.getpid()) if self.session is None else self.session.id
+            self.reaper = await self.locker.acquire(_REAPER, name, ttl)
+        return self.reaper is not None
+
+    async def close(self) -> None:
+        """Leave the other servers, after the stores were closed."""
+        if self.reaper is not None:
+            await self.locker.release(self.reaper)
+        await self.broker.close()
+        if self.database is not None:
+            await self.database.close()
+
+
+def make_state(
+    settings: Settings, directory: Path, *, root: str, base_url: str, log: Logger
+) -> State:
+    """Make what the settings ask for; nothing is opened yet.
+
+    Parameters
+    ----------
+    directory
+        The server's own.
+    root, base_url
+        What servers have in common that share their state.
+
+    Raises
+    ------
+    MissingExtraError
+        If there is no client for Redis where one is asked for.
+    """
+
+    def store(kind: Kind[T], name: str) -> Store[T]:
+        if settings.store == "memory":
+            return MemoryStore()
+        return SqliteStore(kind, directory / name, interval=settings.push_interval, log=log)
+
+    alone = State(
+        jobs=store(JOBS, "state.sqlite"),
+        transfers=store(TRANSFERS, "transfers.sqlite"),
+        links=store(LINKS, "links.sqlite"),
+        interval=settings.reap_interval,
+        broker=LocalBroker(),
+        locker=LocalLocker(time.monotonic),
+        keys=LocalKeys(time.monotonic),
+    )
+    if settings.store == "sqlite":
+        alone.keys = alone.database = SqliteLocker(directory / "keys.sqlite", now=time.time)
+    if not settings.store_url:
+        return alone
+    namespace = _namespace(settings, root, base_url)
+    return _together(settings, alone, namespace, lasting_secret(directory / "server"), log)
+
+
+def _together(
+    settings: Settings, alone: State, namespace: str, identity: str, log: Logger
+) -> State:
+    from jupyter_server_ext.stores.redis import Redis
+    from jupyter_server_ext.stores.redis_broker import RedisBroker
+    from jupyter_server_ext.stores.redis_locker import RedisKeys, RedisLocker
+    from jupyter_server_ext.stores.redis_secret import RedisSecret
+    from jupyter_server_ext.stores.redis_session import RedisSession
+    from jupyter_server_ext.stores.redis_store import RedisStore
+
+    redis = Redis(settings.store_url, namespace)
+    session = RedisSession(redis, identity=identity, lease=settings.server_lease, log=log)
+
+    def store(
+        kind: Kind[T], fields: Callable[[T], dict[str, str | int]], life: Callable[[T], int]
+    ) -> RedisStore[T]:
+        interval = settings.push_interval
+        return RedisStore(kind, session, interval=interval, fields=fields, life=life, log=log)
+
+    keep = int(settings.keep_finished_days * _DAY)
+    return replace(
+        alone,
+        transfers=store(TRANSFERS, _progress, lambda _: keep),
+        links=store(LINKS, _link, lambda link: link.expires - time.time_ns() // 1_000_000),
+        broker=RedisBroker(session, log=log),
+        locker=RedisLocker(session, alone.locker),
+        keys=RedisKeys(session, alone.keys),
+        session=session,
+        secret=RedisSecret("links", session),
+    )
+
+
+def _progress(record: Record) -> dict[str, str | int]:
+    public = record.public(active=record.moving)
+    return {name: public[name] for name in ("userId", "fileId", "offset", "timestamp")}
+
+
+def _link(link: Link) -> dict[str, str | int]:
+    return {"userId": link.user, "expires": link.expires}
+
+
+def _namespace(settings: Settings, root: str, base_url: str) -> str:
+    # What a user takes for "the same server", as the name of its directory.
+    text = f"{root}\0{base_url}".encode(errors="surrogateescape")
+    return settings.store_namespace or hashlib.sha256(text).hexdigest()[:16]

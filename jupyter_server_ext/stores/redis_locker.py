@@ -1,0 +1,118 @@
+"""Leases and idempotency keys in Redis, valid for all servers; while it is away, for this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server_ext.stores import Claim, Lease
+from jupyter_server_ext.stores import redis_scripts as scripts
+from jupyter_server_ext.stores.redis import LostError
+
+if TYPE_CHECKING:
+    from jupyter_server_ext.stores import KeyStore, Locker
+    from jupyter_server_ext.stores.redis_session import RedisSession
+
+
+class RedisLocker:
+    """A `Locker` for all servers of one Redis.
+
+    Redis counts the tokens. They grow as long as it keeps its data: a lease is good only for the
+    epoch in which it was taken, and a holder that renews it in another one is told that it is lost.
+
+    Parameters
+    ----------
+    session
+        The server's life with Redis.
+    alone
+        Who gives leases while Redis is away.
+    """
+
+    def __init__(self, session: RedisSession, alone: Locker) -> None:
+        self._session = session
+        self._alone = alone
+        self._epochs: dict[Lease, str] = {}
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
+        """Take a lease."""
+        key, epoch = self._session.redis.key, self._session.epoch
+        keys = [key("lease", name), key("tokens", name)]
+        token = await _ask(self._session, scripts.ACQUIRE, keys, holder, _milliseconds(ttl))
+        if token is None:
+            lease = await self._alone.acquire(name, holder, ttl)
+            epoch = ""
+        else:
+            lease = Lease(name, holder, int(token)) if token else None
+        if lease is not None:
+            self._epochs[lease] = epoch
+        return lease
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        """Hold a lease for longer."""
+        if self._epochs.get(lease) != self._session.epoch:
+            return False
+        if not self._session.attached:
+            return await self._alone.renew(lease, ttl)
+        return bool(await self._renew(lease, _milliseconds(ttl)))
+
+    async def release(self, lease: Lease) -> None:
+        """End a lease."""
+        if self._epochs.pop(lease, None) == "":
+            await self._alone.release(lease)
+        else:
+            await self._renew(lease, 0)
+
+    async def _renew(self, lease: Lease, milliseconds: int) -> Any:
+        keys = [self._session.redis.key("lease", lease.name)]
+        return await _ask(self._session, scripts.RENEW, keys, lease.token, milliseconds)
+
+
+class RedisKeys:
+    """A `KeyStore` for all servers of one Redis.
+
+    Parameters
+    ----------
+    session
+        The server's life with Redis.
+    alone
+        Who remembers keys while Redis is away.
+    """
+
+    def __init__(self, session: RedisSession, alone: KeyStore) -> None:
+        self._session = session
+        self._alone = alone
+
+    async def claim(self, key: str, request: str, result: str, ttl: float) -> Claim | None:
+        """Take a key."""
+        keys = [self._session.redis.key("key", key)]
+        arguments = (request, result, _milliseconds(ttl))
+        found = await _ask(self._session, scripts.CLAIM, keys, *arguments)
+        if found is None:
+            return await self._alone.claim(key, request, result, ttl)
+        return Claim(found[0], found[1], settled=found[2] == "1") if found else None
+
+    async def settle(self, key: str) -> None:
+        """Note that it is done."""
+        await self._alone.settle(key)
+        await _ask(self._session, scripts.SETTLE, [self._session.redis.key("key", key)])
+
+    async def forget(self, key: str) -> None:
+        """Give a key free."""
+        await self._alone.forget(key)
+        await _ask(self._session, scripts.FORGET, [self._session.redis.key("key", key)])
+
+
+async def _ask(
+    session: RedisSession, script: str, keys: list[str], *arguments: str | int
+) -> Any | None:
+    """Run a script; None where Redis is away."""
+    if not session.attached:
+        return None
+    try:
+        return await session.redis.script(script, keys, arguments)
+    except LostError as error:
+        session.lose(error)
+        return None
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))

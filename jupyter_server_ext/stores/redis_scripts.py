@@ -1,0 +1,165 @@
+"""The scripts that Redis runs, each as one step that nothing comes between.
+
+Redis runs a script from its first command to its last with no other client in between
+(https://redis.io/docs/latest/develop/programmability/eval-intro/), so that whoever compares and
+then sets has done both at once. Every script that changes shared state first compares the epoch:
+whoever still believes in a history that is over changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ATTACH: Final = """
+-- KEYS: meta. ARGV: id of this run of Redis, a fresh epoch, a fresh name of a history.
+-- Returns the epoch, the position of the stream, and the history.
+-- A Redis that was started again may have lost its last changes: its old numbers must not be
+-- counted on, so the first server to come makes a new epoch. The history is as old as the data.
+local known = redis.call('HMGET', KEYS[1], 'run', 'epoch')
+if not known[2] or known[1] ~= ARGV[1] then
+    redis.call('HSET', KEYS[1], 'run', ARGV[1], 'epoch', ARGV[2])
+    redis.call('HINCRBY', KEYS[1], 'position', 0)
+    redis.call('HSETNX', KEYS[1], 'history', ARGV[3])
+end
+return redis.call('HMGET', KEYS[1], 'epoch', 'position', 'history')
+"""
+
+_EPOCH: Final = """
+if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[1] then
+    return {'epoch'}
+end
+"""
+
+_TELL: Final = """
+local function tell(...)
+    local position = redis.call('HINCRBY', KEYS[1], 'position', 1)
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], position .. '-0', ...)
+end
+"""
+
+APPEND: Final = f"""
+-- The next state of a job, if it follows the one that its author knows.
+-- KEYS: meta, changes, jobs, the job. ARGV: epoch, length of the stream, task id,
+-- known sequence number, author, fencing token, state, seconds for which a removed job is known.
+-- Token: '' for whoever only asks something of the owner, '0' for whoever takes the job over,
+-- else what the owner was given when it did.
+{_EPOCH}
+{_TELL}
+local known = redis.call('HMGET', KEYS[4], 'seq', 'owner', 'token', 'state')
+local seq, owner, token = tonumber(known[1] or '0'), known[2] or '', known[3] or '0'
+local held = ARGV[6] ~= '' and ARGV[6] ~= '0'
+if held and (owner ~= ARGV[5] or token ~= ARGV[6]) then
+    return {{'fenced', seq, owner, token, known[4] or ''}}
+end
+if tostring(seq) ~= ARGV[4] then
+    return {{'conflict', seq, owner, token, known[4] or ''}}
+end
+seq = seq + 1
+if ARGV[6] == '0' then
+    owner = ARGV[5]
+    token = tostring(redis.call('HINCRBY', KEYS[1], 'fence', 1))
+end
+if ARGV[7] == '' then
+    owner, token = '', '0'
+    redis.call('HDEL', KEYS[4], 'state', 'owner', 'token')
+    redis.call('HSET', KEYS[4], 'seq', seq)
+    redis.call('EXPIRE', KEYS[4], ARGV[8])
+    redis.call('SREM', KEYS[3], ARGV[3])
+else
+    redis.call('HSET', KEYS[4], 'seq', seq, 'owner', owner, 'token', token, 'state', ARGV[7])
+    redis.call('PERSIST', KEYS[4])
+    redis.call('SADD', KEYS[3], ARGV[3])
+end
+tell('kind', 'jobs', 'key', ARGV[3], 'state', ARGV[7], 'author', ARGV[5],
+    'seq', seq, 'owner', owner, 'token', token)
+return {{'done', seq, owner, token, ''}}
+"""
+
+PUT: Final = f"""
+-- Something of which the newest counts, and nobody waits for another.
+-- KEYS: meta, changes, index, its hash. ARGV: epoch, length of the stream, kind, key, author,
+-- state or '', seconds to live or 0, then names and values of fields that others read.
+{_EPOCH}
+{_TELL}
+if ARGV[6] == '' then
+    redis.call('DEL', KEYS[4])
+    redis.call('SREM', KEYS[3], ARGV[4])
+else
+    redis.call('HSET', KEYS[4], 'key', ARGV[4], 'state', ARGV[6], unpack(ARGV, 8))
+    redis.call('SADD', KEYS[3], ARGV[4])
+    if ARGV[7] == '0' then
+        redis.call('PERSIST', KEYS[4])
+    else
+        redis.call('PEXPIRE', KEYS[4], ARGV[7])
+    end
+end
+tell('kind', ARGV[3], 'key', ARGV[4], 'state', ARGV[6], 'author', ARGV[5])
+return {{'done'}}
+"""
+
+SEND: Final = f"""
+-- A word to all servers, which nobody keeps. KEYS: meta, changes.
+-- ARGV: epoch, length of the stream, kind, key, author.
+{_EPOCH}
+{_TELL}
+tell('kind', ARGV[3], 'key', ARGV[4], 'state', '', 'author', ARGV[5])
+return {{'done'}}
+"""
+
+BEAT: Final = f"""
+-- A server lives. KEYS: meta, its lease, then leases of others. ARGV: epoch, milliseconds.
+-- Returns which of the others live.
+{_EPOCH}
+redis.call('SET', KEYS[2], 1, 'PX', ARGV[2])
+local reply = {{'done'}}
+for index = 3, #KEYS do
+    reply[index - 1] = redis.call('EXISTS', KEYS[index])
+end
+return reply
+"""
+
+ACQUIRE: Final = """
+-- KEYS: the lease, the counter of tokens. ARGV: holder, milliseconds. Returns a token or 0.
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    return 0
+end
+local token = redis.call('INCR', KEYS[2])
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'token', token)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return token
+"""
+
+RENEW: Final = """
+-- KEYS: the lease. ARGV: token, milliseconds; 0 of them ends it. Returns whether it was held.
+if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then
+    return 0
+end
+if ARGV[2] == '0' then
+    redis.call('DEL', KEYS[1])
+else
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 1
+"""
+
+CLAIM: Final = """
+-- KEYS: the key. ARGV: digest of the request, result, milliseconds.
+-- Returns nothing where it was free, else what it was claimed with.
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    return redis.call('HMGET', KEYS[1], 'request', 'result', 'settled')
+end
+redis.call('HSET', KEYS[1], 'request', ARGV[1], 'result', ARGV[2], 'settled', '0')
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return {}
+"""
+
+SETTLE: Final = """
+if redis.call('EXISTS', KEYS[1]) == 1 then
+    redis.call('HSET', KEYS[1], 'settled', '1')
+end
+return 1
+"""
+
+FORGET: Final = """
+return redis.call('DEL', KEYS[1])
+"""

@@ -1,0 +1,51 @@
+"""The key that signed links are made with, the same on all servers of one Redis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_server_ext.stores.redis_session import News, RedisSession
+
+
+class RedisSecret:
+    """A secret that the first server to come has chosen for all.
+
+    Who can read Redis can sign links, and who can write there can do more than that: Redis must
+    be open to the servers only.
+
+    Parameters
+    ----------
+    name
+        What the secret is for.
+    session
+        The server's life with Redis.
+    """
+
+    def __init__(self, name: str, session: RedisSession) -> None:
+        self.own: Callable[[], bytes] = bytes
+        """Returns the secret that this server would use."""
+        self.chosen: Callable[[bytes], None] = lambda _: None
+        """Called with the secret that all use."""
+        self._name = name
+        self._session = session
+        self._found = ""
+        session.join(name, self)
+
+    async def attach(self, *, emptied: bool) -> None:
+        """Offer the own secret, and see which one was first."""
+        redis = self._session.redis
+        await redis.command("HSETNX", redis.key("secrets"), self._name, self.own().hex())
+        self._found = await redis.command("HGET", redis.key("secrets"), self._name)
+
+    def attached(self) -> None:
+        """Use it."""
+        self.chosen(bytes.fromhex(self._found))
+
+    def heard(self, news: News) -> None:
+        """Do nothing: it stays as it is."""
+
+    def lost(self) -> None:
+        """Go on with it."""

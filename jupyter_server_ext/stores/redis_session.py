@@ -1,0 +1,314 @@
+"""Being with Redis or without it: a server finds it, follows what others do, loses it, comes back.
+
+There is one stream for all that changes, numbered without a gap, and every server reads it from
+where it has read the state. While Redis is away a server goes on alone; whoever keeps something
+hears of the loss, and settles what has happened meanwhile before the server follows again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from jupyter_server_ext.logs import about
+from jupyter_server_ext.stores import redis_scripts as scripts
+from jupyter_server_ext.stores.health import StoreHealth
+from jupyter_server_ext.stores.redis import LostError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable
+    from logging import Logger
+
+    from jupyter_server_ext.stores.redis import Redis
+
+STREAM: Final = 10_000
+"""Changes that the stream holds: whoever was away for longer reads the whole state again."""
+_RETRY: Final = 0.5
+"""Seconds between two tries to find Redis again."""
+_SETTLE: Final = 5.0
+"""Seconds that settling may take; reports wait for it."""
+_PATIENCE: Final = 0.1
+"""Seconds that a task may take to end."""
+_BEAT: Final = 1.0
+"""Seconds between two signs of life, at most; a Redis that was emptied is noticed by them."""
+
+
+Arguments: TypeAlias = "list[str | int]"
+Script: TypeAlias = "tuple[str, list[str], Arguments]"
+"""A script, its keys and its arguments, but for the key and the epoch that all begin with."""
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One entry of the stream.
+
+    Parameters
+    ----------
+    state
+        What there is now, as JSON; empty where it is gone.
+    author
+        The server that wrote it.
+    fields
+        What else its kind needs.
+    """
+
+    kind: str
+    key: str
+    state: str
+    author: str
+    fields: dict[str, str]
+
+
+class Part(Protocol):
+    """Who keeps something in Redis."""
+
+    async def attach(self, *, emptied: bool) -> None:
+        """Read the state and settle what happened meanwhile, before anything is followed.
+
+        Parameters
+        ----------
+        emptied
+            Whether Redis has lost what it was told before.
+
+        Raises
+        ------
+        LostError
+            If Redis is lost again.
+        """
+
+    def attached(self) -> None:
+        """Go on with what was read. Nothing is awaited between this and the first news."""
+
+    def heard(self, news: News) -> None:
+        """Take what a server did, this one included."""
+
+    def lost(self) -> None:
+        """Go on alone."""
+
+
+class RedisSession:
+    """A server's life with Redis.
+
+    Parameters
+    ----------
+    redis
+        Where everything is kept.
+    identity
+        Names this server among the others; a server that was restarted has the one of before.
+    lease
+        Seconds after its last sign of life for which a server counts as alive.
+    log
+        Where loss and return are told.
+    """
+
+    def __init__(self, redis: Redis, *, identity: str, lease: float, log: Logger) -> None:
+        self.redis = redis
+        self.id = identity
+        self.epoch = ""
+        self.attached = False
+        self.losses = 0
+        self.health = StoreHealth("redis")
+        self.owners: Callable[[], Iterable[str]] = tuple
+        """Says on which servers something depends."""
+        self.bereaved: Callable[[set[str]], Awaitable[None]] | None = None
+        """Called with the servers that have died."""
+        self._lease = lease
+        self._log = log
+        self._parts: dict[str, Part] = {}
+        self._history = ""
+        self._position = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
+        self._away = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def join(self, kind: str, part: Part) -> None:
+        """Have a part follow the news of a kind."""
+        self._parts[kind] = part
+
+    async def start(self) -> None:
+        """Find Redis, or begin without it; from then on look after it."""
+        await self._attach()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._stay()), loop.create_task(self._live())]
+
+    async def close(self) -> None:
+        """Leave. The lease ends by itself: until then a server that is restarted keeps its jobs."""
+        tasks, self._tasks = set(self._tasks), []
+        while tasks:
+            for task in tasks:
+                task.cancel()
+            # The client library swallows a cancellation at some moments: then it is told again.
+            done, tasks = await asyncio.wait(tasks, timeout=_PATIENCE)
+            await asyncio.gather(*done, return_exceptions=True)
+        self.attached = False
+        await self.redis.close()
+
+    async def settled(self) -> None:
+        """Wait while what happened in the absence of Redis is being settled."""
+        if not self._settled.is_set():
+            await self._settled.wait()
+
+    async def change(self, script: str, keys: list[str], arguments: Arguments) -> list[str] | None:
+        """Run one of the scripts that change shared state.
+
+        Returns
+        -------
+        Its answer; None where Redis was lost, or another history began, before it came.
+        """
+        epoch = self.epoch
+        try:
+            answer = await self.run(script, keys, arguments)
+        except LostError as error:
+            if epoch == self.epoch:
+                self.lose(error)
+            return None
+        return answer if self.attached and epoch == self.epoch else None
+
+    async def run(self, script: str, keys: list[str], arguments: Arguments) -> list[str]:
+        """Run one of them while settling, where a loss is not yet anybody's business.
+
+        Raises
+        ------
+        LostError
+            If Redis cannot be had, or another history has begun.
+        """
+        shared = [self.redis.key("meta"), *keys]
+        answer: list[str] = await self.redis.script(script, shared, [self.epoch, *arguments])
+        if answer[0] == "epoch":
+            raise LostError("it has lost its state")
+        return answer
+
+    async def send(self, kind: str, key: str) -> None:
+        """Tell all servers a word that nobody keeps."""
+        if self.attached:
+            stream = self.redis.key("changes")
+            await self.change(scripts.SEND, [stream], [STREAM, kind, key, self.id])
+
+    def lose(self, error: LostError) -> None:
+        """Go on alone until Redis is found again."""
+        if not self.attached:
+            return
+        self.attached = False
+        self.epoch = ""
+        self.losses += 1
+        self._tell_away(error)
+        self.redis.drop()
+        for part in self._parts.values():
+            part.lost()
+
+    def _tell_away(self, error: LostError) -> None:
+        self.health.failed(error, time.time_ns() // 1_000_000)
+        if not self._away:
+            self._away = True
+            self._log.warning(
+                "Redis at %s is gone (%s): this server goes on alone until it is back",
+                self.redis.address,
+                error,
+                extra=about("store-lost", store="redis"),
+            )
+
+    async def _stay(self) -> None:
+        while True:
+            if not self.attached and not await self._attach():
+                await asyncio.sleep(_RETRY)
+                continue
+            try:
+                await self._follow()
+            except LostError as error:
+                self.lose(error)
+
+    async def _attach(self) -> bool:
+        try:
+            run = await self.redis.begin()
+            async with asyncio.timeout(_SETTLE):
+                self._settled.clear()
+                await self._settle(run)
+        except (LostError, TimeoutError) as error:
+            self._tell_away(error if isinstance(error, LostError) else LostError("it is slow"))
+            self.redis.drop()
+            return False
+        finally:
+            self._settled.set()
+        self.health.worked()
+        if self._away:
+            self._log.info(
+                "Redis at %s is back",
+                self.redis.address,
+                extra=about("store-found", store="redis"),
+            )
+        self._away = False
+        return True
+
+    async def _settle(self, run: str) -> None:
+        meta = self.redis.key("meta")
+        arguments = [run, uuid.uuid4().hex, uuid.uuid4().hex]
+        epoch, position, history = await self.redis.script(scripts.ATTACH, [meta], arguments)
+        self.epoch, self._position = epoch, int(position)
+        await self._beat()
+        emptied = self._history not in {"", history}
+        for part in self._parts.values():
+            await part.attach(emptied=emptied)
+        # Nothing is awaited from here on: all switch to the new history at one moment.
+        self._history, self.attached = history, True
+        for part in self._parts.values():
+            part.attached()
+
+    async def _follow(self) -> None:
+        stream = self.redis.key("changes")
+        while self.attached:
+            await self._hear(await self.redis.news(stream, self._position))
+
+    async def _hear(self, entries: list[tuple[int, dict[str, str]]]) -> None:
+        for number, fields in entries:
+            if not self.attached:
+                break
+            if number != self._position + 1:
+                await self._catch_up()
+                break
+            self._position = number
+            news = News(fields["kind"], fields["key"], fields["state"], fields["author"], fields)
+            part = self._parts.get(news.kind)
+            if part is not None:
+                part.heard(news)
+
+    async def _catch_up(self) -> None:
+        # This server slept for longer than the stream remembers.
+        self._log.info(
+            "Reading the state again: the changes since the last are gone",
+            extra=about("store-read-again", store="redis"),
+        )
+        self.attached = False
+        self._settled.clear()
+        try:
+            async with asyncio.timeout(_SETTLE):
+                await self._settle(await self.redis.begin())
+        except (LostError, TimeoutError) as error:
+            self.attached = True
+            raise LostError(str(error) or "it is slow") from error
+        finally:
+            self._settled.set()
+
+    async def _live(self) -> None:
+        while True:
+            await asyncio.sleep(min(_BEAT, self._lease / 3))
+            if not self.attached:
+                continue
+            try:
+                dead = await self._beat()
+                if dead and self.bereaved is not None:
+                    await self.bereaved(dead)
+            except LostError as error:
+                self.lose(error)
+
+    async def _beat(self) -> set[str]:
+        others = sorted({owner for owner in self.owners() if owner not in {"", self.id}})
+        keys = [self._lease_key(server) for server in (self.id, *others)]
+        answer = await self.run(scripts.BEAT, keys, [int(self._lease * 1000)])
+        return {other for other, alive in zip(others, answer[1:], strict=True) if not alive}
+
+    def _lease_key(self, server: str) -> str:
+        return self.redis.key("server", server)

@@ -1,0 +1,150 @@
+"""Leases and idempotency keys in SQLite, so that they outlive the process that took them.
+
+Time is the wall clock, because it must mean something to the process after this one. As in
+`SqliteStore`, one thread owns the connection and the event loop never waits for SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from jupyter_server_ext.stores import Claim, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+R = TypeVar("R")
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS leases (
+    name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS keys (
+    key TEXT PRIMARY KEY, request TEXT NOT NULL, result TEXT NOT NULL, settled INTEGER NOT NULL,
+    until REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS keys_until ON keys (until);
+"""
+_ACQUIRE: Final = """
+INSERT INTO leases (name, holder, token, until) VALUES (:name, :holder, 1, :until)
+ON CONFLICT (name) DO UPDATE SET holder = :holder, token = token + 1, until = :until
+WHERE until <= :now RETURNING token
+"""
+_RENEW: Final = """
+UPDATE leases SET until = :until WHERE name = :name AND token = :token AND until > :now
+"""
+_CLAIM: Final = """
+INSERT INTO keys (key, request, result, settled, until)
+VALUES (:key, :request, :result, 0, :until) ON CONFLICT (key) DO NOTHING
+"""
+_TRIM: Final = """
+DELETE FROM keys WHERE key IN (SELECT key FROM keys ORDER BY until DESC LIMIT -1 OFFSET ?)
+"""
+
+
+class SqliteLocker:
+    """A `Locker` and a `KeyStore` in one file.
+
+    Parameters
+    ----------
+    path
+        The database; it is made where it does not exist.
+    now
+        Seconds since 1970.
+    most
+        Keys that are remembered; beyond it the oldest is forgotten.
+    """
+
+    def __init__(self, path: Path, *, now: Callable[[], float], most: int = 10_000) -> None:
+        self._path = path
+        self._now = now
+        self._most = most
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-locker")
+        self._connection: sqlite3.Connection | None = None
+
+    async def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
+        """Take a lease."""
+
+        def work(connection: sqlite3.Connection, now: float) -> Lease | None:
+            values = {"name": name, "holder": holder, "until": now + ttl, "now": now}
+            row = connection.execute(_ACQUIRE, values).fetchone()
+            return None if row is None else Lease(name, holder, row[0])
+
+        return await self._run(work)
+
+    async def renew(self, lease: Lease, ttl: float) -> bool:
+        """Hold a lease for longer."""
+
+        def work(connection: sqlite3.Connection, now: float) -> bool:
+            values = {"name": lease.name, "token": lease.token, "until": now + ttl, "now": now}
+            return connection.execute(_RENEW, values).rowcount == 1
+
+        return await self._run(work)
+
+    async def release(self, lease: Lease) -> None:
+        """End a lease; the row stays, because its token must go on growing."""
+        await self.renew(lease, 0)
+
+    async def claim(self, key: str, request: str, result: str, ttl: float) -> Claim | None:
+        """Take a key."""
+
+        def work(connection: sqlite3.Connection, now: float) -> Claim | None:
+            connection.execute("DELETE FROM keys WHERE until <= ?", (now,))
+            values = {"key": key, "request": request, "result": result, "until": now + ttl}
+            if connection.execute(_CLAIM, values).rowcount == 1:
+                connection.execute(_TRIM, (self._most,))
+                return None
+            found = "SELECT request, result, settled FROM keys WHERE key = ?"
+            row = connection.execute(found, (key,)).fetchone()
+            return Claim(row[0], row[1], settled=bool(row[2]))
+
+        return await self._run(work)
+
+    async def settle(self, key: str) -> None:
+        """Note that it is done."""
+        await self._run(
+            lambda connection, _: connection.execute(
+                "UPDATE keys SET settled = 1 WHERE key = ?", (key,)
+            )
+        )
+
+    async def forget(self, key: str) -> None:
+        """Give a key free."""
+        await self._run(
+            lambda connection, _: connection.execute("DELETE FROM keys WHERE key = ?", (key,))
+        )
+
+    async def close(self) -> None:
+        """Close the database."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[sqlite3.Connection, float], R]) -> R:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._transact, work)
+
+    def _transact(self, work: Callable[[sqlite3.Connection, float], R]) -> R:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=10)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            # A key that was given must be known after a loss of power: its job is made only once.
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.executescript(_SCHEMA)
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            answer = work(connection, self._now())
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        return answer
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

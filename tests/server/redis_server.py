@@ -1,0 +1,91 @@
+"""A real Redis on a free port, or several of them, ended with the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class RedisServer:
+    """One `redis-server`, on the same port after each start.
+
+    Parameters
+    ----------
+    folder
+        Its own, for what it saves.
+    options
+        More arguments of the command.
+    """
+
+    password = "5ECRETpassw0rd"
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self._folder = folder
+        self._options = options
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        program = shutil.which("redis-server") or "/usr/bin/redis-server"
+        command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--dir", str(self._folder), "--save", "", "--requirepass", self.password]
+        with (self._folder / "log.txt").open("ab") as log:
+            self.process = subprocess.Popen([*command, *self._options], stdout=log, stderr=log)
+        end = time.monotonic() + 30
+        while self.command("PING") != "+PONG":
+            assert self.process.poll() is None, (self._folder / "log.txt").read_text()
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+    def stop(self, sign: int = signal.SIGKILL) -> None:
+        if self.process is not None:
+            self.process.send_signal(sign)
+            self.process.send_signal(signal.SIGCONT)
+            self.process.wait(30)
+            self.process = None
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, sign: int) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, sign)
+
+    def command(self, *words: str) -> str:
+        """Run a command by hand, without the client library; return the first line."""
+        try:
+            with closing(socket.create_connection(("127.0.0.1", self.port), timeout=10)) as line:
+                file = line.makefile("rwb")
+                for some in (("AUTH", self.password), words):
+                    file.write(f"*{len(some)}\r\n".encode())
+                    for word in some:
+                        file.write(f"${len(word.encode())}\r\n{word}\r\n".encode())
+                    file.flush()
+                    answer: str = file.readline().decode().strip()
+        except OSError as error:
+            return str(error)
+        return answer

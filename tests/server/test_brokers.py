@@ -1,0 +1,505 @@
+"""Who settles the order of changes: alone, on one Redis with others, and while Redis is away."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.hub import Hub
+from jupyter_server_ext.registry import JobRegistry, Limits
+from jupyter_server_ext.stores.local import LocalBroker
+from jupyter_server_ext.stores.memory import MemoryStore
+from jupyter_server_ext.stores.redis import LostError, MissingExtraError, Redis, address
+from jupyter_server_ext.stores.redis_broker import RedisBroker
+from jupyter_server_ext.stores.redis_session import RedisSession
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from redis_server import RedisServer
+
+    from progresswidget.protocol import Json
+
+    Report = Callable[..., Json]
+    Eventually = Callable[..., Awaitable[object]]
+
+LOG = logging.getLogger("test_brokers")
+LEASE = 2.0
+
+
+class Side:
+    """What a server has that the broker touches: real parts, and no HTTP."""
+
+    def __init__(self, redis: RedisServer | None, namespace: str, identity: str) -> None:
+        self.hub = Hub(
+            epoch=identity,
+            interval=0.01,
+            clock=asyncio.get_running_loop(),
+            timestamp=lambda: time.time_ns() // 1_000_000,
+        )
+        self.session: RedisSession | None = None
+        self.broker: Any = LocalBroker()
+        if redis is not None:
+            client = Redis(redis.url, namespace)
+            self.session = RedisSession(client, identity=identity, lease=LEASE, log=LOG)
+            self.broker = RedisBroker(self.session, log=LOG)
+        self.store = MemoryStore()
+        self.registry = JobRegistry(
+            store=self.store,
+            broker=self.broker,
+            hub=self.hub,
+            files_url="/files/",
+            now=self.hub.timestamp,
+            limits=Limits(1000, 1000, 30),
+        )
+
+    async def start(self) -> Side:
+        await self.registry.load()
+        await self.broker.start(self.registry)
+        return self
+
+    def job(self, task_id: str) -> tuple[int, Json] | None:
+        """What pages are told of a job, and the number of it."""
+        topic = self.hub.topic(task_id)
+        return None if topic is None else (topic.seq, topic.data)
+
+    @property
+    def position(self) -> tuple[str, dict[str, int]]:
+        seqs = {task_id: self.job(task_id)[0] for task_id in self.registry.jobs}
+        return self.hub.epoch, seqs
+
+    @property
+    def attached(self) -> bool:
+        return self.session is not None and self.session.attached
+
+    def sleep(self) -> None:
+        """Hear and say nothing from now on, as a process that is stopped."""
+        assert self.session is not None
+        for task in self.session._tasks:
+            task.cancel()
+
+
+class Place:
+    """Servers of one place on one Redis."""
+
+    def __init__(self, redis: RedisServer, namespace: str) -> None:
+        self.redis = redis
+        self._namespace = namespace
+        self.sides: list[Side] = []
+
+    async def server(self, *, alone: bool = False, identity: str = "") -> Side:
+        identity = identity or f"server-{len(self.sides)}"
+        side = Side(None if alone else self.redis, self._namespace, identity)
+        self.sides.append(side)
+        return await side.start()
+
+    async def close(self) -> None:
+        for side in self.sides:
+            await side.broker.close()
+
+
+@pytest.fixture
+def place(
+    tmp_path: Path, redis: RedisServer, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Iterator[Place]:
+    made = Place(redis, tmp_path.name)
+    yield made
+    jp_asyncio_loop.run_until_complete(made.close())
+
+
+@pytest.fixture
+def frail(own_redis: RedisServer, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Place]:
+    """Servers on a Redis of the test's own."""
+    own_redis.start()
+    made = Place(own_redis, "n")
+    yield made
+    own_redis.go_on() if own_redis.process else None
+    jp_asyncio_loop.run_until_complete(made.close())
+
+
+@pytest.fixture(params=["alone", "redis", "redis-away"])
+def one(
+    request: pytest.FixtureRequest, place: Place, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Side:
+    async def make() -> Side:
+        side = await place.server(alone=request.param == "alone")
+        if request.param == "redis-away":
+            side.sleep()
+            side.session.lose(LostError("it is away"))
+        return side
+
+    return jp_asyncio_loop.run_until_complete(make())
+
+
+# --- The contract --------------------------------------------------------------------------------
+
+
+async def test_changes_are_numbered_without_a_gap(one: Side, report: Report) -> None:
+    body = report()
+    for revision in range(1, 6):
+        await one.registry.report(body | {"revision": revision, "rows": revision})
+        seq, data = one.job(body["taskId"])
+        assert (seq, data["rows"]) == (revision, revision)
+    assert one.broker.owns(body["taskId"])
+
+
+async def test_what_changes_nothing_has_no_number(one: Side, report: Report) -> None:
+    body = report()
+    for _ in range(3):
+        await one.registry.report(body)
+    assert one.job(body["taskId"])[0] == 1
+
+
+async def test_changes_at_the_same_time_all_count(one: Side, report: Report) -> None:
+    body = report()
+    await one.registry.report(body)
+    reports = [one.registry.report(body | {"revision": 2 + n, "rows": n}) for n in range(20)]
+    wishes = [one.registry.ask(body["taskId"], "pause"), one.registry.locate(body["taskId"], "a")]
+    await asyncio.gather(*reports, *wishes)
+    seq, data = one.job(body["taskId"])
+    assert data["rows"] == 19
+    assert (data["pending"], data["notebook"]) == ("pause", "a")
+    assert 4 <= seq <= 23
+
+
+async def test_a_removed_job_is_gone_and_goes_on_counting(one: Side, report: Report) -> None:
+    body = report(status="failed")
+    await one.registry.report(body)
+    await one.registry.remove(body["taskId"])
+    assert one.job(body["taskId"]) is None
+    assert not one.registry.jobs
+    await one.registry.report(body)
+    assert one.job(body["taskId"])[0] > 1
+
+
+async def test_a_second_process_is_told_who_is_at_work(one: Side, report: Report) -> None:
+    body = report(kernelId="k1", pid=11)
+    await one.registry.report(body)
+    for stranger in ({"pid": 12}, {"kernelId": "k2"}, {"kernelId": None}):
+        with pytest.raises(ApiError) as caught:
+            await one.registry.report(body | {"revision": 99} | stranger)
+        assert caught.value.code == "task-taken"
+        assert "Process 11 of kernel k1" in caught.value.message
+    assert one.job(body["taskId"])[0] == 1
+    await one.registry.interrupt(body["taskId"], "kernel-silent")
+    await one.registry.report(body | {"revision": 99, "pid": 12})
+    with pytest.raises(ApiError):
+        await one.registry.report(body | {"revision": 100})
+
+
+async def test_what_was_known_before_is_told(place: Place, report: Report) -> None:
+    for alone in (True, False):
+        side = Side(None if alone else place.redis, "n", f"loads-{alone}")
+        place.sides.append(side)
+        job = await (await place.server(alone=True)).registry.report(report())
+        side.store.save(job)
+        await side.start()
+        assert side.job(job.task_id) == (1, side.registry.public(job))
+
+
+# --- Several servers -----------------------------------------------------------------------------
+
+
+async def test_all_see_the_same_under_the_same_numbers(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    bodies = [report(), report(status="failed"), report()]
+    for body in bodies:
+        await a.registry.report(body)
+    for revision in range(2, 30):
+        await a.registry.report(bodies[0] | {"revision": revision})
+    await eventually(lambda: a.position == b.position)
+    assert a.position[1][bodies[0]["taskId"]] == 29
+    late = await place.server()
+    assert late.position == a.position
+    assert [late.job(body["taskId"]) for body in bodies] == [
+        a.job(body["taskId"]) for body in bodies
+    ]
+    await b.registry.remove(bodies[1]["taskId"])
+    await eventually(lambda: len(a.registry.jobs) == len(late.registry.jobs) == 2)
+
+
+async def test_a_wish_reaches_the_server_of_the_kernel(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report()
+    await b.registry.report(body)
+    await eventually(lambda: a.job(body["taskId"]))
+    asked = await a.registry.ask(body["taskId"], "cancel")
+    job = await b.registry.report(body | {"revision": 2})
+    assert job.pending == asked.pending
+    assert (a.broker.owns(job.task_id), b.broker.owns(job.task_id)) == (False, True)
+    assert a.registry.own() == []
+    assert a.store._items == {}, "what another server speaks for is kept there"
+
+
+async def test_no_change_of_two_servers_is_lost(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report()
+    await a.registry.report(body)
+    await eventually(lambda: b.job(body["taskId"]))
+
+    async def reports() -> None:
+        for revision in range(2, 40):
+            await a.registry.report(body | {"revision": revision})
+
+    async def moves() -> None:
+        for turn in range(40):
+            await b.registry.locate(body["taskId"], f"{turn}.ipynb")
+
+    await asyncio.gather(reports(), moves())
+    await eventually(lambda: a.position == b.position)
+    seq, data = a.job(body["taskId"])
+    assert seq == 79, "each change has a number of its own"
+    assert data["notebook"] == "39.ipynb"
+    assert data["revision"] == 39
+    assert a.broker.conflicts + b.broker.conflicts > 0
+
+
+def tokens(redis: RedisServer, namespace: str, task_id: str) -> str:
+    return redis.command("HGET", f"progresswidget:{{{namespace}}}:job:{task_id}", "token")
+
+
+async def test_row_64_who_slept_cannot_write_with_an_old_token(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report()
+    await a.registry.report(body)
+    await eventually(lambda: b.job(body["taskId"]))
+    before = a.broker._marks[body["taskId"]].token
+    a.sleep()
+    # Nobody has heard of A for the lease, so B takes its job; then the kernel comes to B.
+    await eventually(lambda: b.job(body["taskId"])[1]["status"] == "interrupted")
+    await b.registry.report(body | {"revision": 5})
+    after = b.broker._marks[body["taskId"]].token
+    assert int(after) > int(before)
+    settled = b.position
+    # A wakes up with reports that it had not answered yet, and with what it thinks of its kernels.
+    await a.registry.report(body | {"revision": 4})
+    await a.registry.interrupt(body["taskId"], "kernel-silent")
+    assert a.broker.fenced == 1, "it learns the truth by the first refusal"
+    assert b.position == settled
+    assert b.job(body["taskId"])[1]["revision"] == 5
+
+
+async def test_a_process_that_goes_to_another_server_takes_its_job_along(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body, given = report(status="paused"), []
+    for turn in range(6):
+        side = (a, b)[turn % 2]
+        # Not even something new to say is needed.
+        await side.registry.report(body)
+        assert side.broker.owns(body["taskId"])
+        given.append(int(side.broker._marks[body["taskId"]].token))
+        await eventually(lambda: a.position == b.position)
+    assert given == sorted(set(given)), "the token grows with each owner"
+    assert not a.broker.owns(body["taskId"])
+
+
+async def test_the_jobs_of_a_dead_server_are_interrupted_once(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b, c = [await place.server() for _ in range(3)]
+    running, ended = report(), report(status="failed")
+    for body in (running, ended):
+        await a.registry.report(body)
+    await eventually(lambda: b.position == c.position == a.position)
+    a.sleep()
+    for side in (b, c):
+        await eventually(
+            lambda side=side: side.job(running["taskId"])[1]["status"] == "interrupted"
+        )
+    await eventually(lambda: b.position == c.position)
+    assert b.position[1] == {running["taskId"]: 2, ended["taskId"]: 1}
+    assert b.job(running["taskId"])[1]["error"]["code"] == "kernel-silent"
+
+
+async def test_a_server_that_is_restarted_keeps_its_jobs(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report()
+    await a.registry.report(body)
+    await a.broker.close()
+    again = await place.server(identity="server-0")
+    assert again.broker.owns(body["taskId"])
+    assert [job.task_id for job in again.registry.own()] == [body["taskId"]]
+    await again.registry.report(body | {"revision": 2})
+    await eventually(lambda: b.position == again.position)
+    assert again.broker.fenced == 0
+
+
+async def test_a_reader_that_slept_for_too_long_reads_everything_again(
+    place: Place, report: Report, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_server_ext.stores.redis_broker.STREAM", 1)
+    a, b = await place.server(), await place.server()
+    b.session._tasks[0].cancel()  # it does not read any more
+    bodies = [report() for _ in range(300)]
+    for body in bodies:
+        await a.registry.report(body)
+    b.session._tasks[0] = asyncio.get_running_loop().create_task(b.session._stay())
+    await eventually(lambda: a.position == b.position)
+    assert b.session.losses == 0
+
+
+# --- Redis goes and comes ------------------------------------------------------------------------
+
+
+def lose(redis: RedisServer, how: str) -> None:
+    if how in {"killed", "emptied"}:
+        redis.stop()
+    elif how == "paused":
+        redis.pause()
+    elif how == "flushed":
+        redis.command("FLUSHALL")
+    else:
+        redis.command("CONFIG", "SET", "maxmemory", "1")
+
+
+def bring_back(redis: RedisServer, how: str) -> None:
+    if how in {"killed", "emptied"}:
+        redis.start()
+    elif how == "paused":
+        redis.go_on()
+    elif how == "full":
+        redis.command("CONFIG", "SET", "maxmemory", "0")
+
+
+@pytest.mark.parametrize("how", ["emptied", "paused", "full", "flushed"])
+async def test_row_63_redis_goes_and_comes_back(
+    frail: Place,
+    report: Report,
+    eventually: Eventually,
+    caplog: pytest.LogCaptureFixture,
+    how: str,
+) -> None:
+    caplog.set_level(logging.INFO)
+    a, b = await frail.server(), await frail.server()
+    bodies = [report(), report()]
+    for side, body in zip((a, b), bodies, strict=True):
+        await side.registry.report(body)
+    await eventually(lambda: a.position == b.position)
+    shared = a.hub.epoch
+    lose(frail.redis, how)
+    begun = time.monotonic()
+    for revision in range(2, 6):
+        for side, body in zip((a, b), bodies, strict=True):
+            await side.registry.report(body | {"revision": revision})
+    assert time.monotonic() - begun < 6, "reports do not wait for Redis"
+    if how != "flushed":
+        assert not a.attached
+        assert len({a.hub.epoch, b.hub.epoch, shared}) == 3, "no two share a history now"
+        assert "is gone" in caplog.text
+        assert a.session.health.degraded
+    await a.registry.report(bodies[0] | {"revision": 6})
+    bring_back(frail.redis, how)
+    begun = time.monotonic()
+    await eventually(lambda: a.attached and b.attached and a.position == b.position)
+    assert time.monotonic() - begun < 5
+    assert "is back" in caplog.text
+    assert (a.hub.epoch == shared) is (how in {"paused", "full"}), "new if the data is lost"
+    assert [b.job(body["taskId"])[1]["revision"] for body in bodies] == [6, 5]
+    assert not a.session.health.degraded
+    assert frail.redis.password not in caplog.text
+    # And all goes on as before.
+    await a.registry.report(bodies[0] | {"revision": 7})
+    await eventually(lambda: a.position == b.position)
+
+
+async def test_a_redis_that_forgot_the_last_changes_begins_a_new_history(
+    own_redis: RedisServer,
+    jp_asyncio_loop: asyncio.AbstractEventLoop,
+    report: Report,
+    eventually: Eventually,
+) -> None:
+    own_redis.start()
+    place = Place(own_redis, "n")
+    a = await place.server()
+    body = report()
+    await a.registry.report(body)
+    assert own_redis.command("SAVE") == "+OK"
+    for revision in range(2, 6):
+        await a.registry.report(body | {"revision": revision})
+    shared = a.hub.epoch
+    own_redis.stop()
+    own_redis.start()
+    await eventually(lambda: a.session.losses and a.attached)
+    assert a.hub.epoch != shared, "number 2 would mean two different states"
+    assert a.job(body["taskId"])[1]["revision"] == 5
+    await place.close()
+
+
+async def test_what_was_removed_meanwhile_stays_removed(
+    frail: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await frail.server(), await frail.server()
+    body = report(status="failed")
+    await a.registry.report(body)
+    await eventually(lambda: b.job(body["taskId"]))
+    a.sleep()
+    a.session.lose(LostError("the network is cut"))
+    assert a.registry.jobs
+    await b.registry.remove(body["taskId"])
+    await a.session.start()
+    assert not a.registry.jobs
+    assert a.position == b.position
+
+
+async def test_a_server_starts_without_redis_and_finds_it_later(
+    own_redis: RedisServer, report: Report, eventually: Eventually
+) -> None:
+    place = Place(own_redis, "n")
+    a = await place.server()
+    body = report()
+    await a.registry.report(body)
+    own_redis.start()
+    await eventually(lambda: a.attached)
+    b = await place.server()
+    assert b.position == a.position
+    await place.close()
+
+
+# --- The address ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://:secret@host:6379/0?x=secret", "redis://host:6379/0"),
+        ("rediss://user:secret@host", "rediss://host"),
+        ("unix://:secret@/run/redis.sock?db=1", "unix:///run/redis.sock"),
+    ],
+)
+def test_an_address_without_its_secrets(url: str, shown: str) -> None:
+    assert address(url) == shown
+    assert Redis(url, "n").address == shown
+
+
+def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "redis", None)
+    with pytest.raises(MissingExtraError, match=r"progresswidget\[redis\]"):
+        Redis("redis://host", "n")
+
+
+async def test_other_programs_can_read_how_far_a_file_is(place: Place, report: Report) -> None:
+    side = await place.server()
+    body = report()
+    await side.registry.report(body)
+    client = side.session.redis
+    state = await client.command("HGET", client.key("job", body["taskId"]), "state")
+    assert json.loads(state)["report"]["rows"] == body["rows"]
