@@ -6,15 +6,18 @@ tells accidents apart, not attacks, and nothing here has an attacker: who can wr
 can write the file too.
 
 What the same rows may differ in is kept out of it: the cuts between batches, offsets into shared
-buffers, the order of a dictionary. What lies below a missing number or a missing short text is not
-kept out: a difference there only means that a unit is written once more.
+buffers, the order of a dictionary. What lies below a missing number or a missing text is not kept
+out: a difference there only means that a unit is written once more.
+
+Texts in views are gathered once, unless all of them are short: their bytes lie anywhere. Writers
+that gather them anyway do it before, see `Writer.settle`.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export import forks, literals
+from progresswidget.export import literals
 from progresswidget.export.size import VIEW, view_lengths
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+VERSION: Final = 2
+"""Raised when the same rows get another digest, so that no older journal is gone on with."""
 WORDS: Final = 65_536
 """Entries of a dictionary up to which each is hashed for itself."""
 INLINE: Final = 12
@@ -144,18 +149,18 @@ class _Column:
         self._lengths.update(memoryview(lengths.buffers()[1])[start : start + len(lengths) * width])
 
     def _text(self, array: pa.Array) -> None:
+        import numpy as np
         import pyarrow as pa
-        import pyarrow.compute as pc
 
         if not len(array):
             return
-        self._numbers(_zeroed(pc.binary_length(array)))
         wide = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
-        offsets = memoryview(array.buffers()[1]).cast("B").cast("q" if wide else "i")
-        first, last = offsets[array.offset], offsets[array.offset + len(array)]
-        data = array.buffers()[2]
+        kind = np.dtype(np.int64 if wide else np.int32)
+        _, ends, data = array.buffers()
+        offsets = np.frombuffer(ends, kind, len(array) + 1, array.offset * kind.itemsize)
+        self._lengths.update(np.diff(offsets))
         if data is not None:
-            self._values.update(memoryview(data)[first:last])
+            self._values.update(memoryview(data)[offsets[0] : offsets[-1]])
 
     def _dictionary(self, array: pa.Array) -> None:
         if len(array.dictionary) > WORDS:
@@ -164,26 +169,16 @@ class _Column:
             self._values.update(_hashes(array))
 
     def _end_views(self) -> None:
+        import pyarrow as pa
+
         # Known only now, and not by batch: the cuts must not decide how a value is taken in.
         inline = all(_is_inline(array) for array in self._views)
         for array in self._views:
             if inline:
                 self._fixed(array, VIEW * 8)  # short texts are in the views themselves
             else:
-                self._hashed(array)
-
-    def _hashed(self, array: pa.Array) -> None:
-        """Take in views by a hash of each value: gathering their bytes would take longer."""
-        import pyarrow as pa
-
-        if forks.lost():
-            binary = pa.types.is_binary_view(array.type)
-            self._text(array.cast(pa.large_binary() if binary else pa.large_string()))
-            return
-        import polars as pl
-
-        # Stable for a version of polars, which the key of the journal holds.
-        self._values.update(pl.Series(array).hash().to_arrow().buffers()[1])
+                binary = pa.types.is_binary_view(array.type)
+                self._text(array.cast(pa.large_binary() if binary else pa.large_string()))
 
     def _serialised(self, array: pa.Array) -> None:
         """Take in rare types by their values in Python's own form, which has no layout."""

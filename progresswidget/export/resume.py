@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.digest import bytes_digest
+from progresswidget.export.digest import VERSION, bytes_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -171,7 +171,7 @@ def _versions() -> list[str]:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return [*found, sys.byteorder]
+    return [*found, f"digest {VERSION}", sys.byteorder]
 
 
 def write_at(descriptor: int, pieces: Sequence[tuple[int, Piece]]) -> None:

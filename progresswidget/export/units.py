@@ -227,7 +227,7 @@ def _wait_for_encoders() -> None:
         thread.join()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
     payload: Payload
     start: int
@@ -249,6 +249,7 @@ class _Task:
     def run(self) -> None:
         """Make the unit; one whose bytes come piece by piece can be had before the last of them."""
         try:
+            self._settle()
             data = b"" if self.comparing is None else _digest(self.payload)
             if self.comparing is not None and self.comparing.on:
                 self.unit.set_result(Unit(self.rows, data, self.encode, self.section, self._skip))
@@ -257,6 +258,11 @@ class _Task:
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             self.unit.set_exception(error)
         self.done.set_result(None)
+
+    def _settle(self) -> None:
+        # Before the digest: what has to be converted anyway is hashed as it is then.
+        if isinstance(self.payload, list):
+            self.payload = self.writer.settle(self.payload)
 
     def _make(self, data: bytes) -> None:
         made = self._made(self.writer.prepare)

@@ -206,6 +206,13 @@ class Writer(ABC):
         """Return the bytes before the first unit of a section, which go to `offset`."""
         return ()
 
+    def settle(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Return the batches of a unit as they are hashed and encoded.
+
+        Called by any thread. What comes out may depend on nothing but the rows.
+        """
+        return batches
+
     def arrange(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Return the batches of a unit as `encode` gets them, if the writer `arranges`."""
         return batches

@@ -44,6 +44,8 @@ def text_plan(kind: pa.DataType) -> Plan:
         kind = kind.storage_type
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type
+    if quick(kind) is not None:
+        return base  # texts already
     pattern = _pattern(kind)
     if pattern is None:
         return Plan(base.to_arrow, lambda column: base.to_text(column).cast(pl.String), base.slow)

@@ -17,7 +17,9 @@ written needs not be known, and pyarrow, pandas and polars read dictionaries tha
 file may have one dictionary only for each column, or one that grows by deltas, which polars does
 not read. So it grows here, and is written behind the batches: see `arrowfile`.
 
-Nothing is copied: the values go from the memory of the frame to the file.
+Nothing is copied but views, whose text may lie anywhere: the values go from the memory of the frame
+to the file. Views are gathered before the digest is taken, which then need not gather them again.
+polars, whose own files keep them, is faster by that; readers of some years ago know none.
 """
 
 from __future__ import annotations
@@ -95,6 +97,10 @@ class ArrowStreamWriter(Writer):
         """Return the schema."""
         return [self._schema.serialize()]
 
+    def settle(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Return the batches with the types of the file."""
+        return [_converted(batch, self._schema) for batch in batches]
+
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return the messages of some rows."""
         converted = (_converted(batch, self._schema) for batch in _large(batches))
@@ -156,6 +162,10 @@ class FeatherWriter(Writer):
     def head(self) -> Sequence[Piece]:
         """Return the magic number and the schema."""
         return [arrowfile.START, self._schema.serialize()]
+
+    def settle(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+        """Return the batches with the types of the file."""
+        return [_converted(batch, self._schema) for batch in batches]
 
     def arrange(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Return the batches with indices into the dictionaries of the file, which may grow."""

@@ -207,7 +207,8 @@ def _plan(kind: pa.DataType) -> columns.Plan:
         return _plan(kind.value_type).after(lambda array: array.dictionary_decode())
     if pa.types.is_nested(kind) and not _is_native(kind):
         return _raw(kind)
-    if _is_native(kind) or pa.types.is_float16(kind) or pa.types.is_null(kind):
+    native = _is_native(kind) or pa.types.is_float16(kind) or pa.types.is_null(kind)
+    if native or pa.types.is_dictionary(kind):  # polars writes categories as texts
         return columns.plan(kind) if not pa.types.is_nested(kind) else columns.Plan()
     return text_plan(kind)
 
