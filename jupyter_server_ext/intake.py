@@ -6,9 +6,12 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
+import xxhash
+
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.receiving import receive
 from jupyter_server_ext.stores.staged import RunningDigest
+from jupyter_server_ext.tusheaders import XXH128
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +58,7 @@ class Intake:
         self._threads = threads
         self._moved = moved
         checksum = append.checksum
-        self._checksum = None if checksum is None else hashlib.new(checksum.algorithm)
+        self._checksum = None if checksum is None else _begin(checksum.algorithm)
 
     async def take(self, body: Body, gate: Gate) -> None:
         """Take the body; afterwards `file.offset` and `digest` are true, however it ended.
@@ -111,3 +114,7 @@ class Intake:
 
     async def _run(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+
+
+def _begin(algorithm: str) -> Any:
+    return xxhash.xxh3_128() if algorithm == XXH128 else hashlib.new(algorithm)

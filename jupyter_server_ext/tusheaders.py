@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 VERSION: Final = "1.0.0"
-ALGORITHMS: Final = {"sha256": 32, "sha1": 20, "md5": 16}
+XXH128: Final = "xxh128"
+"""XXH3 with 128 bits (https://xxhash.com), in its canonical form, which is big-endian.
+
+It finds what happens to bytes on their way as surely as the others, at ten times their speed; it
+is no proof against who wants to deceive, but neither is any digest that travels beside its bytes.
+"""
+ALGORITHMS: Final = {"sha256": 32, "sha1": 20, "md5": 16, XXH128: 16}
 """Checksums of a body that are taken, and their sizes in bytes."""
 CONTENT_TYPE: Final = "application/offset+octet-stream"
 MAX_METADATA: Final = 16 * 1024

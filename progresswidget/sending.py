@@ -49,7 +49,9 @@ GIVE_UP: Final = 600.0
 """Seconds without a byte that went through, after which a finished export counts as not sent."""
 RETRY_CAP: Final = 5.0
 UPLOADS: Final = "uploads/"
-ABLE: Final = tus.Abilities(creation=True, termination=True, checksum="sha256", max_size=None)
+ABLE: Final = tus.Abilities(
+    creation=True, termination=True, checksum=tus.CHECKSUMS[0], max_size=None
+)
 """What our own server can do, without asking it."""
 
 

@@ -8,7 +8,6 @@ up with is theirs to say, by the `Tries` that they bring.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -264,7 +263,7 @@ class _Ahead:
             self._thread.shutdown(cancel_futures=True)
 
     def _take(self, offset: int, size: int) -> str:
-        digest = hashlib.new(self._algorithm)
+        digest = tus.hasher(self._algorithm)
         for block in blocks(self._descriptor, offset, size):
             self._check(block)
             digest.update(block)

@@ -93,7 +93,7 @@ def test_row_24_an_unclear_checksum_takes_no_byte(tus: Uploader, value: str) -> 
     assert tus.offset(upload) == 0
 
 
-@pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5", "xxh128"])
 def test_row_24_a_flipped_bit_is_never_stored(
     tus: Uploader,
     proxy: FaultProxy,

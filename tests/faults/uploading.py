@@ -8,6 +8,7 @@ import http.client
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import xxhash
 from laboratory import Answer
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ CHUNK: Final = 8 << 20
 
 def checksum(content: bytes, algorithm: str = "sha256") -> str:
     """Return the value of `Upload-Checksum`."""
-    digest = hashlib.new(algorithm, content).digest()
-    return f"{algorithm} {base64.b64encode(digest).decode()}"
+    made = xxhash.xxh3_128(content) if algorithm == "xxh128" else hashlib.new(algorithm, content)
+    return f"{algorithm} {base64.b64encode(made.digest()).decode()}"
 
 
 @dataclass

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import httpx
 import pytest
 from hypothesis import given
@@ -33,21 +31,49 @@ def test_the_server_reads_a_creation_as_it_was_meant(
     assert ("Upload-Defer-Length" in headers) == (length is None)
 
 
-@given(st.integers(0, 2**40), st.binary(max_size=100), st.booleans())
+@given(
+    st.integers(0, 2**40),
+    st.binary(max_size=100),
+    st.booleans(),
+    st.sampled_from(sorted({*tus.CHECKSUMS} & {*tusheaders.ALGORITHMS})),
+)
 def test_the_server_reads_an_append_as_it_was_meant(
     offset: int,
     data: bytes,
     last: bool,  # noqa: FBT001
+    algorithm: str,
 ) -> None:
     length = offset + len(data) if last else None
-    checksum = tus.checksum("sha256", hashlib.sha256(data).digest())
+    digest = tus.hasher(algorithm)
+    digest.update(data)
+    checksum = tus.checksum(algorithm, digest.digest())
     headers = tus.append(offset, len(data), checksum=checksum, length=length)
     assert headers["Content-Length"] == str(len(data))
     standing = server.Standing(offset, None)
     append = server.decide_append(headers, standing, body=len(data), max_size=2**42)
     assert (append.offset, append.length) == (offset, length)
     assert append.checksum is not None
-    assert append.checksum.algorithm == "sha256"
+    assert append.checksum == tusheaders.Checksum(algorithm, digest.digest())
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"),
+    [
+        (",".join(tusheaders.ALGORITHMS), "xxh128"),
+        ("md5,sha1,sha256", "sha256"),
+        ("sha1", "sha1"),
+        ("crc32", ""),
+    ],
+)
+def test_the_best_checksum_that_both_know_is_taken(offered: str, chosen: str) -> None:
+    headers = {
+        "Tus-Version": "1.0.0",
+        "Tus-Extension": "creation,checksum",
+        "Tus-Checksum-Algorithm": offered,
+    }
+    able = tus.abilities(headers)
+    assert able is not None
+    assert able.checksum == chosen
 
 
 @pytest.mark.parametrize(

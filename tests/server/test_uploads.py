@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+import xxhash
 from jupyter_server.auth.identity import IdentityProvider, User
 
 from jupyter_server_ext.stores.staged import refusal
@@ -38,8 +39,8 @@ def metadata(**values: str) -> str:
 
 
 def checksum(algorithm: str, content: bytes) -> str:
-    digest = hashlib.new(algorithm, content).digest()
-    return f"{algorithm} {base64.b64encode(digest).decode()}"
+    made = xxhash.xxh3_128(content) if algorithm == "xxh128" else hashlib.new(algorithm, content)
+    return f"{algorithm} {base64.b64encode(made.digest()).decode()}"
 
 
 @dataclass
@@ -146,7 +147,7 @@ async def test_options_tell_what_is_true(tus: Tus) -> None:
         assert (response.code, response.body) == (204, b"")
         assert response.headers["Tus-Version"] == "1.0.0"
         assert response.headers["Tus-Max-Size"] == str(2**40)
-        assert response.headers["Tus-Checksum-Algorithm"] == "sha256,sha1,md5"
+        assert response.headers["Tus-Checksum-Algorithm"] == "sha256,sha1,md5,xxh128"
         extensions = "creation,creation-with-upload,creation-defer-length"
         extensions += ",checksum,expiration,termination"
         assert response.headers["Tus-Extension"] == extensions
@@ -232,7 +233,7 @@ async def test_a_request_sent_twice_counts_once(tus: Tus, root: Path) -> None:
     assert (again.code, again.headers["Upload-Offset"]) == (204, "300000")
 
 
-@pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5"])
+@pytest.mark.parametrize("algorithm", ["sha256", "sha1", "md5", "xxh128"])
 async def test_a_wrong_checksum_drops_the_body(tus: Tus, root: Path, algorithm: str) -> None:
     upload = await tus.created()
     good = checksum(algorithm, CONTENT[:1000])
