@@ -199,6 +199,8 @@ class Hub:
         if topic is None:
             # A task that was removed and reports again goes on counting: a page that still has the
             # old position must not be taken for up to date.
+            if seq is not None and seq <= self._ended.get(task_id, 0):
+                return
             known = self._ended.pop(task_id, self._floor)
             self._appear(self._add(task_id, data, known + 1 if seq is None else seq))
             return
@@ -208,10 +210,25 @@ class Hub:
             return
         self._take(topic, data, seq, urgent=urgent)
 
-    def remove(self, task_id: str) -> None:
-        """Forget a task and tell its listeners."""
-        topic = self._topics.pop(task_id, None)
+    def remove(self, task_id: str, *, seq: int | None = None, epoch: str | None = None) -> None:
+        """Forget a task and tell its listeners.
+
+        Parameters
+        ----------
+        seq, epoch
+            Where somebody else counts, as for `publish`: a removal is an event, too.
+        """
+        if epoch is not None and epoch != self.epoch:
+            return
+        topic = self._topics.get(task_id)
+        known = 0 if topic is None else topic.seq
+        if seq is not None:
+            if seq <= known:
+                return
+            self._remember(task_id, seq)
         if topic is not None:
+            del self._topics[task_id]
+            self._remember(task_id, known)
             self._discard(topic)
 
     def rebase(self, epoch: str, states: Mapping[str, tuple[int, Json]]) -> None:
@@ -236,6 +253,8 @@ class Hub:
             self._add(task_id, data, seq)
         for topic in before.values():
             if topic.task_id not in self._topics:
+                if topic.epoch == epoch:
+                    self._remember(topic.task_id, topic.seq)
                 self._discard(topic)
         for task_id, topic in tuple(self._topics.items()):
             if task_id in before:
@@ -266,11 +285,12 @@ class Hub:
             listener.moved(topic.task_id, topic)
         self._appear(topic)
 
-    def _discard(self, topic: Topic) -> None:
-        if topic.epoch == self.epoch:
-            self._ended[topic.task_id] = topic.seq
+    def _remember(self, task_id: str, seq: int) -> None:
+        self._ended[task_id] = max(seq, self._ended.pop(task_id, 0))
         if len(self._ended) > _REMEMBERED:
             self._floor = max(self._floor, self._ended.pop(next(iter(self._ended))))
+
+    def _discard(self, topic: Topic) -> None:
         self._rings.drop(topic.ring)
         for listener in tuple(topic.listeners):
             listener.removed(topic.task_id)

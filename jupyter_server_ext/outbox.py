@@ -57,12 +57,19 @@ def _cost(item: Item) -> int:
 
 
 class Outbox:
-    """A queue that knows how much it holds, and what can be taken back."""
+    """A queue that knows how much it holds, and what can be taken back.
 
-    __slots__ = ("_items", "size")
+    Parameters
+    ----------
+    room
+        Bytes that it should not go beyond.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_items", "_room", "size")
+
+    def __init__(self, room: int = MAX_QUEUED) -> None:
         self._items: deque[Item] = deque()
+        self._room = room
         self.size = 0
 
     def __len__(self) -> int:
@@ -72,7 +79,7 @@ class Outbox:
     @property
     def is_full(self) -> bool:
         """Whether there is more than may be."""
-        return self.size > MAX_QUEUED
+        return self.size > self._room
 
     def put(self, item: Item) -> None:
         """Add a message at the end."""

@@ -6,7 +6,15 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.framing import text_frame
-from jupyter_server_ext.outbox import Answer, Event, Item, Outbox, Refusal, Removal
+from jupyter_server_ext.outbox import (
+    MAX_QUEUED,
+    Answer,
+    Event,
+    Item,
+    Outbox,
+    Refusal,
+    Removal,
+)
 from progresswidget import protocol
 from progresswidget.protocol import MalformedError, Ping, Position, Subscribe
 
@@ -57,6 +65,8 @@ class Subscriber:
         were not there.
     user
         Whose the connection is.
+    room
+        Bytes that may wait in their order.
     """
 
     __slots__ = (
@@ -85,6 +95,7 @@ class Subscriber:
         patience: float = 30.0,
         sees: Callable[[Json], bool] = _everything,
         user: str = "",
+        room: int = MAX_QUEUED,
     ) -> None:
         self._hub = hub
         self._wake = wake
@@ -92,7 +103,7 @@ class Subscriber:
         self._patience = patience
         self._sees = sees
         self._user = user
-        self._queue = Outbox()
+        self._queue = Outbox(room)
         self._told: dict[str, int] = {}
         self._answering: dict[str, int] = {}  # a page may ask twice before it is answered
         self._marked: OrderedDict[str, None] = OrderedDict()  # the longest waiting goes first
@@ -320,7 +331,10 @@ class Subscriber:
         if self._answering[task_id] <= 0:
             del self._answering[task_id]
         topic = self._visible(task_id)
-        answer = None if topic is None else hub.catch_up(item.position, item.re)
+        position = item.position
+        if self._told.get(task_id) == _LOST:
+            position = Position(task_id)  # it was asked for before the thread was lost
+        answer = None if topic is None else hub.catch_up(position, item.re)
         if topic is None or answer is None:
             return self._not_found(item.re, task_id)
         hub.join(task_id, self)  # the task may be younger than the question

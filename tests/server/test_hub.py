@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from frames import message as read
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from virtual_clock import Clock
 
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.outbox import MAX_QUEUED
 from jupyter_server_ext.subscriber import MAX_TARGETS, MAX_TASKS, Subscriber
 from progresswidget.protocol import ACTIVE, TERMINAL, MalformedError, Position, Target
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 A, B = "a" * 32, "b" * 32
-
-
-class Clock:
-    """Time that passes only when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self._calls: list[tuple[float, int, Callable[[], None]]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, callback: Callable[[], None], /) -> object:
-        heapq.heappush(self._calls, (self.now + delay, len(self._calls), callback))
-        return None
-
-    def advance(self, seconds: float) -> None:
-        end = self.now + seconds
-        while self._calls and self._calls[0][0] <= end:
-            self.now, _, callback = heapq.heappop(self._calls)
-            callback()
-        self.now = end
 
 
 class Page:
