@@ -281,6 +281,8 @@ class Hub:
             listener.lost(new.task_id)
 
     def _move(self, topic: Topic) -> None:
+        # Who may see it now must not be told how it was where it came from.
+        self._rings.drop(topic.ring)
         for listener in tuple(topic.listeners):
             listener.moved(topic.task_id, topic)
         self._appear(topic)

@@ -212,6 +212,7 @@ class Connection:
         self.subscriber = Subscriber(
             server.hub,
             self._wake,
+            send=self._send_at_once,
             patience=PATIENCE,
             sees=self._sees,
             user=user,
@@ -253,11 +254,20 @@ class Connection:
         frame = self.subscriber.take()
         if frame is None:
             return False
+        self._go(frame)
+        return True
+
+    def _send_at_once(self, frame: bytes) -> bool:
+        if not self.eager or self.is_gone or self.is_lost or len(self.down) >= SOCKET:
+            return False
+        self._go(frame)
+        return True
+
+    def _go(self, frame: bytes) -> None:
         message = read_frame(frame)
         self._check_rights(message)
         self._discharge(message)
         self.down.append(message)
-        return True
 
     def close_if_slow(self) -> None:
         """Do what a connection does when its subscriber has given up."""
