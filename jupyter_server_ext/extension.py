@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import sqlite3
@@ -18,6 +19,7 @@ from jupyter_core.paths import jupyter_runtime_dir
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import observe
 
+import jupyter_server_ext
 from jupyter_server_ext import endpoint, metrics, statedir
 from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.config import Settings
@@ -68,6 +70,8 @@ class ProgressExtension(Settings, ExtensionApp):
     def initialize_handlers(self) -> None:
         """Make every part, and the routes."""
         app = self._app()
+        # Modules that are given no log have one below this name: it goes where ours goes.
+        logging.getLogger(jupyter_server_ext.__name__).parent = self.log
         self._tasks: set[asyncio.Task[None]] = set()
         self._directory = statedir.acquire(
             Path(jupyter_runtime_dir()), os.path.realpath(app.root_dir), app.base_url, self.log

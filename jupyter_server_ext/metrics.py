@@ -1,96 +1,28 @@
 """What Prometheus is told, below ``/metrics`` of the server itself.
 
 All is read when somebody asks, from the parts that have it: nothing here is called while the
-server works. A process may run several servers, and has one registry: they are added up.
+server works. Each metric is one row of `FAMILIES`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
-
-from prometheus_client import REGISTRY
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext import __version__
+from jupyter_server_ext.exposition import Family, Labels, Samples, Servers
 from jupyter_server_ext.life import JOB_EVENTS, KINDS, TRANSFER_EVENTS, kind_of
-from jupyter_server_ext.tally import Histogram
 from progresswidget.protocol import STATUSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from jupyter_server_ext.services import Services
+    from jupyter_server_ext.stores.redis_session import RedisSession
+    from jupyter_server_ext.tally import Histogram
     from jupyter_server_ext.transferrecords import Direction
 
-Labels: TypeAlias = tuple[str, ...]
-Samples: TypeAlias = "Iterable[tuple[Labels, float | Histogram]]"
-
 _DIRECTIONS: Final[tuple[Direction, ...]] = ("download", "upload")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One metric.
-
-    Parameters
-    ----------
-    name
-        With its unit, and ``_total`` where it counts
-        (https://prometheus.io/docs/practices/naming/).
-    labels
-        Their names. No value of a label is chosen by a user: there are few, whatever happens.
-    read
-        Returns what one server has of it: values of the labels, and the number.
-    """
-
-    name: str
-    type: Literal["counter", "gauge", "histogram"]
-    help: str
-    labels: Labels
-    read: Callable[[Services], Samples]
-
-    def collect(self, servers: Iterable[Services]) -> Metric:
-        """Return the metric of all servers together."""
-        found: dict[Labels, float | Histogram] = {}
-        for services in servers:
-            for labels, value in self.read(services):
-                found[labels] = _added(found.get(labels), value)
-        if self.type == "histogram":
-            histogram = HistogramMetricFamily(self.name, self.help, labels=self.labels)
-            for labels, value in found.items():
-                if isinstance(value, Histogram):
-                    histogram.add_metric(labels, _buckets(value), value.total)
-            return histogram
-        make: Any = CounterMetricFamily if self.type == "counter" else GaugeMetricFamily
-        family: Metric = make(self.name, self.help, labels=self.labels)
-        for labels, value in found.items():
-            family.add_metric(labels, value)  # type: ignore[attr-defined]
-        return family
-
-
-def _added(one: float | Histogram | None, other: float | Histogram) -> float | Histogram:
-    if one is None:
-        return other
-    if isinstance(one, Histogram) and isinstance(other, Histogram):
-        return one + other
-    if isinstance(one, Histogram) or isinstance(other, Histogram):
-        raise TypeError("a histogram and a number are not added up")
-    return one + other
-
-
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    buckets, below = [], 0
-    for bound, count in zip((*histogram.bounds, "+Inf"), histogram.counts, strict=True):
-        below += count
-        buckets.append((str(bound), float(below)))
-    return buckets
 
 
 # --- What each server has --------------------------------------------------------------------
@@ -163,9 +95,18 @@ def _store(name: str) -> Callable[[Services], Samples]:
     return read
 
 
-def _redis(services: Services) -> Samples:
-    backends = [health for health in services.stores.values() if health.backend == "redis"]
-    return [((), float(not any(health.degraded for health in backends)))] if backends else []
+def _redis(read: Callable[[RedisSession], float]) -> Callable[[Services], Samples]:
+    def read_if_any(services: Services) -> Samples:
+        session = services.state.session
+        return [] if session is None else [((), read(session))]
+
+    return read_if_any
+
+
+def _conflicts(services: Services) -> Samples:
+    broker = services.state.broker
+    yield ("order",), broker.conflicts - broker.fenced
+    yield ("owner",), broker.fenced
 
 
 def _one(read: Callable[[Services], float | Histogram]) -> Callable[[Services], Samples]:
@@ -310,7 +251,7 @@ FAMILIES: Final = (
     Family(
         "progresswidget_store_errors_total",
         "counter",
-        "Writes that failed; they are tried again.",
+        "Failures; what could not be written is tried again.",
         ("store",),
         _store("errors"),
     ),
@@ -321,35 +262,31 @@ FAMILIES: Final = (
         ("store",),
         _store("writes"),
     ),
-    Family("progresswidget_redis_up", "gauge", "1 while Redis answers.", (), _redis),
+    Family(
+        "progresswidget_redis_up",
+        "gauge",
+        "1 while Redis answers.",
+        (),
+        _redis(lambda session: session.attached),
+    ),
+    Family(
+        "progresswidget_redis_losses_total",
+        "counter",
+        "How often Redis was lost.",
+        (),
+        _redis(lambda session: session.losses),
+    ),
+    Family(
+        "progresswidget_broker_conflicts_total",
+        "counter",
+        "Changes of jobs that were decided anew: another server was first, or is the owner now.",
+        ("reason",),
+        _conflicts,
+    ),
 )
 
 
-class _Servers:
-    """The servers of this process, as a collector of Prometheus' registry."""
-
-    def __init__(self) -> None:
-        self._servers: list[Services] = []
-
-    def add(self, services: Services) -> None:
-        self._servers.append(services)
-        if len(self._servers) == 1:
-            REGISTRY.register(self)
-
-    def remove(self, services: Services) -> None:
-        # By identity: comparing would compare all that they have.
-        left = [one for one in self._servers if one is not services]
-        if self._servers and not left:
-            REGISTRY.unregister(self)
-        self._servers = left
-
-    def collect(self) -> Iterator[Metric]:
-        """Return every metric; called by the registry."""
-        for family in FAMILIES:
-            yield family.collect(tuple(self._servers))
-
-
-_SERVERS: Final = _Servers()
+_SERVERS: Final = Servers(FAMILIES)
 
 
 def show(services: Services) -> None:

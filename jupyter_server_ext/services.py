@@ -93,12 +93,17 @@ class Services:
 
     @property
     def stores(self) -> dict[str, StoreHealth]:
-        """How each store fares, by what is kept in it."""
-        return {
+        """How each store fares, by what is kept in it; what is shared is kept in ``redis``."""
+        stores = {
             "jobs": self.registry.store_health,
             "transfers": self.transfers.store_health,
             "links": self.links.store_health,
         }
+        session = self.state.session
+        if session is None:
+            return stores
+        own = {name: one for name, one in stores.items() if one is not session.health}
+        return own | {"redis": session.health}
 
     def is_secret(self, text: str) -> bool:
         """Say whether `text` is the kernels' secret, in a time that does not tell how near."""

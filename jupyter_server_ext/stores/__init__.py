@@ -137,7 +137,18 @@ class Follower(Protocol):
 
 
 class Broker(Protocol):
-    """Settles in which order jobs change, among all servers that share them."""
+    """Settles in which order jobs change, among all servers that share them.
+
+    Parameters
+    ----------
+    conflicts
+        Changes so far that came too late, because another server had made one.
+    fenced
+        Those of them that another server speaks for.
+    """
+
+    conflicts: int
+    fenced: int
 
     async def start(self, follower: Follower) -> None:
         """Bring together what the follower and the others know, and go on from there."""

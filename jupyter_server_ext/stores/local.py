@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class LocalBroker:
     """A `Broker` where nobody else changes anything. Nothing here ever waits."""
 
+    conflicts = fenced = 0
+
     async def start(self, follower: Follower) -> None:
         """Tell of what the follower knows."""
         self._follower = follower

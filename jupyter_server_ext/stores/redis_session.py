@@ -159,13 +159,14 @@ class RedisSession:
         -------
         Its answer; None where Redis was lost, or another history began, before it came.
         """
-        epoch = self.epoch
+        epoch, begun = self.epoch, time.monotonic()
         try:
             answer = await self.run(script, keys, arguments)
         except LostError as error:
             if epoch == self.epoch:
                 self.lose(error)
             return None
+        self.health.writes.observe(time.monotonic() - begun)
         return answer if self.attached and epoch == self.epoch else None
 
     async def run(self, script: str, keys: list[str], arguments: Arguments) -> list[str]:

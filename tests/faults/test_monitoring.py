@@ -11,15 +11,17 @@ import time
 from typing import TYPE_CHECKING
 
 import programs
+import pytest
 from laboratory import eventually, make_report
 from monitoring import RULES, Prometheus, dashboard, targets
 from page import Page
+from redis_server import RedisServer
 from uploading import Uploader
 
 from jupyter_server_ext.metrics import FAMILIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from laboratory import Server
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 METRIC = re.compile(r"progresswidget_[a-z_]+")
 NOT_SHOWN: set[str] = set()
 """Metrics that are deliberately not on the dashboard."""
-WITHOUT_DATA = {"progresswidget_redis_up"}
-"""Metrics that a server has only with Redis."""
 PANELS = {"row", "stat", "table", "timeseries"}
 # https://grafana.com/docs/grafana/latest/panels-visualizations/: the ids of units that we use
 UNITS = {"short", "ops", "reqps", "Bps", "bytes", "s"}
@@ -170,10 +170,19 @@ def work(server: Server) -> tuple[int, int]:
     return out, len(CONTENT)
 
 
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path / "redis")
+    server.start()
+    yield server
+    server.stop()
+
+
 def test_a_real_prometheus_shows_all_that_the_dashboard_asks_for(
-    own: Callable[..., Server], tmp_path: Path
+    own: Callable[..., Server], redis: RedisServer, tmp_path: Path
 ) -> None:
-    server = own(base_url="/user/alice/").start()
+    settings = {"store_url": redis.url, "push_interval": 0.05}
+    server = own(base_url="/user/alice/", settings=settings).start()
     schemes = {"jupyter": "token", "bearer": "Bearer"}
     with Prometheus(tmp_path / "prometheus", server, schemes) as prometheus:
         seen = 'sum(progresswidget_jobs{job="jupyter"})'
@@ -193,6 +202,15 @@ def test_a_real_prometheus_shows_all_that_the_dashboard_asks_for(
         assert_panels_have_data(prometheus)
         assert len(rules_of(prometheus)) == len(FIRING) == RULES.read_text().count("alert:")
         eventually(lambda: all(rule["health"] == "ok" for rule in rules_of(prometheus)))
+        redis.stop()
+        up_now = 'progresswidget_redis_up{job="jupyter"}'
+        eventually(lambda: prometheus.value(up_now) == 0, what="the loss of Redis is seen")
+        waits = "ProgresswidgetRedisDown", "pending"
+        eventually(lambda: waits in {(one["name"], one["state"]) for one in rules_of(prometheus)})
+        assert server.request("GET", "api/health").json["stores"]["redis"]["degraded"] is True
+        redis.start()
+        eventually(lambda: prometheus.value(up_now) == 1, what="its return is seen")
+        assert prometheus.value('progresswidget_redis_losses_total{job="jupyter"}') == 1
     server.stop()
 
 
@@ -215,7 +233,7 @@ def assert_panels_have_data(prometheus: Prometheus) -> None:
         # What Grafana shows as a name must be a label that there is.
         for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
             assert all(label in line["metric"] for line in lines), title
-    assert {METRIC.findall(expression)[0] for _, expression in empty} <= WITHOUT_DATA, empty
+    assert empty == set()
 
 
 def test_prometheus_own_linter_finds_nothing(server: Server) -> None:
