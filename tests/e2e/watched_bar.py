@@ -55,9 +55,14 @@ class WatchedBar:
         """Go to the notebook, and wait until its bar is there."""
         self.job.advance()
         self.job.write_notebook(self.server.root / "test.ipynb")
+        return self.look_at(self.job, self.server.token)
+
+    def look_at(self, job: ReportedJob, token: str) -> WatchedBar:
+        """Go to the notebook of a job, as the owner of a token."""
+        self.job = job
         self.page.add_init_script(OBSERVE)
         dismiss_dialogs_on(self.page)
-        behind = replace(self.server, port=self.proxy.port)
+        behind = replace(self.server, port=self.proxy.port, token=token)
         self.page.goto(NotebookPage(self.page, behind, "test.ipynb").address)
         self.page.locator("[data-task-id]").wait_for(timeout=LIMIT)
         return self

@@ -312,7 +312,7 @@ async def test_another_origin_gets_no_socket_even_with_a_token(
 
 
 async def test_a_socket_needs_the_subprotocol(server: Server) -> None:
-    for offered in (None, ["v2.progress"], ["v1.progress.kernel.websocket.jupyter.org"]):
+    for offered in (None, ["v2.other"], ["v1.progress.kernel.websocket.jupyter.org"]):
         with pytest.raises(HTTPClientError) as caught:
             await server.connect(subprotocols=offered)
         assert caught.value.code == 400

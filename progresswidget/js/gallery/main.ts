@@ -1,8 +1,8 @@
 /** `npm run gallery`: every state side by side, to look at in light, dark and narrow. */
 
 import { messagesFor } from '../src/i18n';
-import { adoptStyle } from '../src/stylesheet';
-import { JobView } from '../src/view';
+import { JobView } from '../src/view/job_view';
+import { adoptStyle } from '../src/view/stylesheet';
 import { STATES } from './states';
 
 const main = document.querySelector('main');

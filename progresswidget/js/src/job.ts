@@ -9,10 +9,10 @@ import type { TaskState } from './reducer';
 import { canSave } from './save/file_access';
 import { type Save, saveOf } from './save/saves';
 import type { Server } from './server';
-import { adoptStyle } from './stylesheet';
 import type { TransferState } from './transfer';
-import { TransferView } from './transfer_view';
-import { JobView } from './view';
+import { JobView } from './view/job_view';
+import { adoptStyle } from './view/stylesheet';
+import { TransferView } from './view/transfer_view';
 
 export interface JobOptions {
   readonly taskId: string;

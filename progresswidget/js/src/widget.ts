@@ -6,7 +6,7 @@ import { Job } from './job';
 import { isTaskId } from './protocol';
 import { decodeSnapshot } from './record';
 import { channelOf, fetchJob, serverOfPage } from './server';
-import { adoptStyle } from './stylesheet';
+import { adoptStyle } from './view/stylesheet';
 
 interface Traits {
   snapshot: unknown;

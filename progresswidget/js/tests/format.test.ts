@@ -8,7 +8,7 @@ import {
   formatPercent,
   formatSpan,
   shortDigest,
-} from '../src/format';
+} from '../src/view/format';
 
 const plain = (text: string) => text.replaceAll('\u00a0', ' ');
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../src/channel/connection';
 import { CHINESE, ENGLISH } from '../src/i18n';
-import { type Presentation, present, type Situation } from '../src/presentation';
 import { ACTIVE_STATUSES, type JobRecord, TERMINAL_STATUSES } from '../src/protocol';
+import { type Presentation, present, type Situation } from '../src/view/presentation';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record, SHA256 } from './records';
 
 function show(record: JobRecord | null, changes: Partial<Situation> = {}): Presentation {

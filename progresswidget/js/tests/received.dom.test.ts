@@ -3,8 +3,8 @@ import { Channel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
 import { Job } from '../src/job';
 import type { TransferRecord } from '../src/protocol';
-import { ReceivedBar } from '../src/received';
 import { pageServer } from '../src/server';
+import { ReceivedBar } from '../src/view/received';
 import { Network } from './fake_network';
 import { DONE, TASK } from './records';
 

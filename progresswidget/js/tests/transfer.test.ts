@@ -9,7 +9,7 @@ import {
   TRANSFER_FAILURES,
   type TransferState,
 } from '../src/transfer';
-import { presentTransfer } from '../src/transfer_presentation';
+import { presentTransfer } from '../src/view/transfer_presentation';
 
 const state = (changes: Partial<TransferState>): TransferState => ({
   ...NEW_TRANSFER,

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
 import { messagesFor } from '../src/i18n';
-import { adoptStyle } from '../src/stylesheet';
 import { NEW_TRANSFER, type TransferState } from '../src/transfer';
-import { TransferView } from '../src/transfer_view';
+import { adoptStyle } from '../src/view/stylesheet';
+import { TransferView } from '../src/view/transfer_view';
 
 const views: TransferView[] = [];
 const state = (changes: Partial<TransferState>): TransferState => ({

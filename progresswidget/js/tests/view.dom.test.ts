@@ -5,8 +5,8 @@ import { ActionFailure } from '../src/actions';
 import type { Connection } from '../src/channel/connection';
 import { messagesFor } from '../src/i18n';
 import type { Action, JobRecord } from '../src/protocol';
-import { adoptStyle } from '../src/stylesheet';
-import { type Handlers, JobView } from '../src/view';
+import { type Handlers, JobView } from '../src/view/job_view';
+import { adoptStyle } from '../src/view/stylesheet';
 import { DONE, FAILED, record, TASK } from './records';
 
 const LIVE: Connection = { kind: 'live' };

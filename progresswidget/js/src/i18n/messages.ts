@@ -3,10 +3,10 @@
 import type { FailureKey } from '../actions';
 import type { LossCause, OfflineReason } from '../channel/connection';
 import type { FileFailureKey } from '../files';
-import type { TransferButton } from '../icons';
 import type { Action, JobError, Phase, Status } from '../protocol';
 import type { TransferFailure } from '../transfer';
-import type { Direction } from '../transfer_presentation';
+import type { TransferButton } from '../view/icons';
+import type { Direction } from '../view/transfer_presentation';
 
 /** What is said of a job that did not come to its end. */
 export type ErrorText = Pick<JobError, 'message' | 'hint'>;

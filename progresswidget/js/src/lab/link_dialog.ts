@@ -3,10 +3,10 @@
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 import { closeLinks, FileFailure, type Link, makeLink, openLinks } from '../files';
-import { formatMoment, formatSpan } from '../format';
 import type { Messages } from '../i18n';
 import type { Server } from '../server';
-import { adoptStyle } from '../stylesheet';
+import { formatMoment, formatSpan } from '../view/format';
+import { adoptStyle } from '../view/stylesheet';
 import type { Chosen } from './place';
 
 /** Seconds that a person can choose from: ten minutes, an hour, a day, a week. */

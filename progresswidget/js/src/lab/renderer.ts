@@ -8,7 +8,7 @@ import type { Messages } from '../i18n';
 import { Job, orphan } from '../job';
 import { isTerminal, JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { channelOf, type Server } from '../server';
-import { adoptStyle } from '../stylesheet';
+import { adoptStyle } from '../view/stylesheet';
 import { jobMetadata, withSnapshot } from './output';
 
 export interface RendererContext {

@@ -2,10 +2,10 @@
 
 import { Panel, Widget } from '@lumino/widgets';
 import type { Messages } from '../i18n';
-import { adoptStyle } from '../stylesheet';
 import type { TransferState } from '../transfer';
-import type { Direction } from '../transfer_presentation';
-import { TransferView } from '../transfer_view';
+import { adoptStyle } from '../view/stylesheet';
+import type { Direction } from '../view/transfer_presentation';
+import { TransferView } from '../view/transfer_view';
 
 /** One file on its way. */
 export interface Item {

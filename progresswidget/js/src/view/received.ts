@@ -1,9 +1,9 @@
 /** The second, thin bar: how much of the file the server has handed out, to whatever downloads it. */
 
+import type { Messages } from '../i18n';
+import type { TransferRecord } from '../protocol';
 import { block, setAttribute, setText, span } from './dom';
 import { formatBytes } from './format';
-import type { Messages } from './i18n';
-import type { TransferRecord } from './protocol';
 
 export class ReceivedBar {
   readonly element = block('pw-received');

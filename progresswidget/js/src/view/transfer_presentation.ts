@@ -1,9 +1,9 @@
 /** What a bar shows for a transfer: pure values, no DOM. */
 
+import type { Messages } from '../i18n';
+import { canResume, isMoving, type TransferState } from '../transfer';
 import { formatBytes, formatEta, formatPercent } from './format';
-import type { Messages } from './i18n';
 import type { StateIcon, TransferButton } from './icons';
-import { canResume, isMoving, type TransferState } from './transfer';
 
 export type Direction = 'save' | 'upload';
 export type TransferPart = 'percent' | 'bytes' | 'rate' | 'time';

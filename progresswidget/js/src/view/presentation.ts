@@ -1,6 +1,8 @@
 /** What a bar shows for a record and a connection: pure values, no DOM. */
 
-import type { Connection } from './channel/connection';
+import type { Connection } from '../channel/connection';
+import { errorText, type Messages } from '../i18n';
+import { isTerminal, type JobRecord, type Status } from '../protocol';
 import {
   formatBytes,
   formatCount,
@@ -9,9 +11,7 @@ import {
   formatPercent,
   shortDigest,
 } from './format';
-import { errorText, type Messages } from './i18n';
 import type { ButtonName, StateIcon } from './icons';
-import { isTerminal, type JobRecord, type Status } from './protocol';
 
 /** The colour and the motion of the bar. */
 export type Stage =

@@ -1,9 +1,9 @@
 /** The bar of one transfer: a row in a job's card, or in the list below a file browser's path. */
 
+import type { Messages } from '../i18n';
+import { isMoving, Meter, type TransferState } from '../transfer';
 import { block, setAttribute, setText, setTitle, span } from './dom';
-import type { Messages } from './i18n';
 import { STATE_ICONS, TRANSFER_ICONS, type TransferButton } from './icons';
-import { isMoving, Meter, type TransferState } from './transfer';
 import {
   type Direction,
   presentTransfer,

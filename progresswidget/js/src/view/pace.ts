@@ -1,6 +1,6 @@
 /** How the time of a running job goes on between two words of the server. */
 
-import type { JobRecord } from './protocol';
+import type { JobRecord } from '../protocol';
 
 /** Milliseconds. The server calls a job silent long before: a larger lag is two clocks. */
 const LARGEST_LAG = 60_000;

@@ -1,13 +1,15 @@
 /** The bar: one compact card, the same in every front end. */
 
-import { ActionFailure } from './actions';
-import type { Connection } from './channel/connection';
+import { ActionFailure } from '../actions';
+import type { Connection } from '../channel/connection';
+import type { Messages } from '../i18n';
+import type { Action, JobRecord, TransferRecord } from '../protocol';
+import { type Asked, Buttons } from './buttons';
 import { block, setAttribute, setText, setTitle, span } from './dom';
-import type { Messages } from './i18n';
-import { ACTION_ICONS, type ButtonName, STATE_ICONS } from './icons';
+import { type ButtonName, STATE_ICONS } from './icons';
+import { Numbers } from './numbers';
 import { everySecond, Pace } from './pace';
-import { type PartName, type Presentation, present } from './presentation';
-import type { Action, JobRecord, TransferRecord } from './protocol';
+import { type Presentation, present } from './presentation';
 import { ReceivedBar } from './received';
 
 export interface Handlers {
@@ -28,22 +30,6 @@ export interface ViewOptions {
   readonly handlers: Handlers;
 }
 
-interface Button {
-  readonly element: HTMLButtonElement;
-  readonly label: HTMLSpanElement;
-}
-
-const BUTTONS: readonly ButtonName[] = [
-  'reconnect',
-  'follow',
-  'pause',
-  'resume',
-  'cancel',
-  'save',
-  'download',
-];
-const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
-
 export class JobView {
   readonly element: HTMLElement;
   readonly #options: ViewOptions;
@@ -53,16 +39,14 @@ export class JobView {
   readonly #words = span('pw-words');
   readonly #track = block('pw-track');
   readonly #fill = block('pw-fill');
-  readonly #numbers = block('pw-numbers');
-  readonly #parts = new Map<PartName, HTMLSpanElement>();
-  readonly #separators = new Map<PartName, HTMLSpanElement>();
+  readonly #numbers = new Numbers();
   readonly #pace = new Pace();
   readonly #link = span('pw-link');
   readonly #note = block('pw-note');
   readonly #noteMessage = block('pw-note-message');
   readonly #noteHint = block('pw-note-hint');
   readonly #announcer = span('pw-announcer');
-  readonly #buttons = new Map<ButtonName, Button>();
+  readonly #buttons: Buttons;
 
   #record: JobRecord | null = null;
   #connection: Connection = { kind: 'connecting' };
@@ -83,6 +67,11 @@ export class JobView {
   constructor(options: ViewOptions) {
     this.#options = options;
     this.#received = new ReceivedBar(options.messages);
+    this.#buttons = new Buttons(
+      options.messages,
+      (name) => void this.#press(name),
+      this.#living.signal,
+    );
     this.element = this.#build();
     this.#render();
   }
@@ -141,10 +130,8 @@ export class JobView {
 
     this.#icon.ariaHidden = 'true';
     this.#name.className = 'pw-name';
-    const actions = span('pw-actions');
-    for (const name of BUTTONS) actions.append(this.#addButton(name).element);
     const head = block('pw-head');
-    head.append(this.#icon, this.#name, this.#words, actions);
+    head.append(this.#icon, this.#name, this.#words, this.#buttons.element);
 
     this.#track.role = 'progressbar';
     this.#track.setAttribute('aria-valuemin', '0');
@@ -152,42 +139,13 @@ export class JobView {
     this.#track.append(this.#fill);
 
     const meta = block('pw-meta');
-    for (const name of PARTS) {
-      const part = span('pw-part');
-      part.dataset.part = name;
-      part.hidden = true;
-      // Real text, so that a copied line can be read.
-      const separator = span('pw-separator');
-      separator.dataset.before = name;
-      separator.textContent = ' · ';
-      separator.hidden = true;
-      this.#parts.set(name, part);
-      this.#separators.set(name, separator);
-      this.#numbers.append(separator, part);
-    }
-    meta.append(this.#numbers, this.#link);
+    meta.append(this.#numbers.element, this.#link);
 
     this.#note.append(this.#noteMessage, this.#noteHint);
     this.#announcer.role = 'status';
     this.#announcer.ariaLive = 'polite';
     card.append(head, this.#track, meta, this.#note, this.#announcer);
     return card;
-  }
-
-  #addButton(name: ButtonName): Button {
-    const element = document.createElement('button');
-    element.type = 'button';
-    element.className = 'pw-button';
-    element.dataset.action = name;
-    element.innerHTML = ACTION_ICONS[name];
-    const label = span('pw-label');
-    element.append(label);
-    element.addEventListener('click', () => void this.#press(name), {
-      signal: this.#living.signal,
-    });
-    const button = { element, label };
-    this.#buttons.set(name, button);
-    return button;
   }
 
   // --- Rendering --------------------------------------------------------------------------------
@@ -213,21 +171,12 @@ export class JobView {
     dataset.blank = String(shown.blank);
     this.#renderHead(shown);
     this.#renderTrack(shown, first);
-    let follows = false;
-    for (const [name, element] of this.#parts) {
-      const part = shown.parts.get(name);
-      const separator = this.#separators.get(name);
-      if (separator) separator.hidden = !follows || part === undefined;
-      follows ||= part !== undefined;
-      setText(element, part?.text ?? '');
-      setTitle(element, part?.title ?? '');
-      element.hidden = part === undefined;
-    }
+    this.#numbers.update(shown.parts);
     setText(this.#link, shown.link ?? '');
     setTitle(this.#link, shown.link ?? '');
     this.#renderReceived();
     this.#renderNote(shown);
-    this.#renderButtons(shown);
+    this.#buttons.update({ shown: shown.buttons, asked: this.#underway, name: this.#fileName });
     this.#announce(shown);
     this.#tickWhile(shown.state === 'running' && !shown.stale);
   }
@@ -292,43 +241,6 @@ export class JobView {
     if (this.#note.dataset.kind !== kind) this.#note.dataset.kind = kind;
   }
 
-  #renderButtons(shown: Presentation): void {
-    const { messages } = this.#options;
-    const pending = this.#pending;
-    const focused = this.#focused();
-    for (const [name, { element, label }] of this.#buttons) {
-      const asked = name === pending || name === this.#fetching;
-      const text = asked ? messages.pending[name] : messages.action[name];
-      setText(label, text);
-      setAttribute(element, 'aria-label', `${text} ${this.#fileName}`);
-      setTitle(element, text);
-      // Nothing replaces a pending cancel. A truly disabled button would lose the keyboard's place.
-      const closed = name !== 'reconnect' && name !== 'download' && name !== 'save';
-      const waits = asked || (pending === 'cancel' && closed);
-      setAttribute(element, 'aria-disabled', String(waits));
-      element.hidden = !shown.buttons.has(name);
-    }
-    if (focused?.element.hidden) this.#passFocus();
-  }
-
-  #focused(): Button | undefined {
-    return [...this.#buttons.values()].find(({ element }) => element.matches(':focus'));
-  }
-
-  /** A button that goes away under the keyboard hands its place to the next one, or to the card. */
-  #passFocus(): void {
-    const next = [...this.#buttons.values()].find(({ element }) => !element.hidden);
-    if (next) {
-      next.element.focus();
-      return;
-    }
-    // Only for as long as it holds the focus: a click into the card is the notebook's affair.
-    const card = this.element;
-    card.tabIndex = -1;
-    card.focus({ preventScroll: true });
-    card.addEventListener('blur', () => card.removeAttribute('tabindex'), { once: true });
-  }
-
   /** Tell changes of state to a screen reader, never the numbers and not what was there at first. */
   #announce(shown: Presentation): void {
     const text = [shown.words, this.#failure ?? shown.note?.message, shown.link]
@@ -345,15 +257,16 @@ export class JobView {
     return this.#record?.name ?? this.#options.name;
   }
 
-  get #pending(): Action | null {
-    return this.#asked ?? this.#record?.pending ?? null;
+  /** What was asked for, here or elsewhere, and has not come about. */
+  get #underway(): ReadonlySet<Asked> {
+    const names = [this.#asked ?? this.#record?.pending, this.#fetching];
+    return new Set(names.filter((name) => name != null));
   }
 
   // --- Buttons ----------------------------------------------------------------------------------
 
   async #press(name: ButtonName): Promise<void> {
     const { handlers } = this.#options;
-    if (this.#buttons.get(name)?.element.ariaDisabled === 'true') return;
     if (name === 'reconnect') {
       handlers.reconnect();
       return;

@@ -1,8 +1,8 @@
 /** The bar's style, brought along by the script: hosts load one file. */
 
-import bar from '../style/bar.css?inline';
-import dialog from '../style/dialog.css?inline';
-import transfer from '../style/transfer.css?inline';
+import bar from '../../style/bar.css?inline';
+import dialog from '../../style/dialog.css?inline';
+import transfer from '../../style/transfer.css?inline';
 
 let sheet: CSSStyleSheet | undefined;
 

@@ -1,0 +1,38 @@
+/** The line of numbers below the bar: a part for each, and real text between them. */
+
+import { block, setText, setTitle, span } from './dom';
+import type { Part, PartName } from './presentation';
+
+const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
+
+export class Numbers {
+  readonly element = block('pw-numbers');
+  readonly #parts = new Map<PartName, { text: HTMLSpanElement; separator: HTMLSpanElement }>();
+
+  constructor() {
+    for (const name of PARTS) {
+      const text = span('pw-part');
+      text.dataset.part = name;
+      text.hidden = true;
+      // Real text, so that a copied line can be read.
+      const separator = span('pw-separator');
+      separator.dataset.before = name;
+      separator.textContent = ' · ';
+      separator.hidden = true;
+      this.#parts.set(name, { text, separator });
+      this.element.append(separator, text);
+    }
+  }
+
+  update(shown: ReadonlyMap<PartName, Part>): void {
+    let follows = false;
+    for (const [name, { text, separator }] of this.#parts) {
+      const part = shown.get(name);
+      separator.hidden = !follows || part === undefined;
+      follows ||= part !== undefined;
+      setText(text, part?.text ?? '');
+      setTitle(text, part?.title ?? '');
+      text.hidden = part === undefined;
+    }
+  }
+}
