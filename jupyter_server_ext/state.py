@@ -12,6 +12,7 @@ from jupyter_server_ext.endpoint import lasting_secret
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker
 from jupyter_server_ext.stores.memory import MemoryStore
+from jupyter_server_ext.stores.sidecar import WithSidecar
 from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.sqlite_locker import SqliteLocker
 
@@ -121,8 +122,11 @@ def make_state(
             return MemoryStore()
         return SqliteStore(kind, directory / name, interval=settings.push_interval, log=log)
 
+    jobs = store(JOBS, "state.sqlite")
+    if settings.store == "sqlite":
+        jobs = WithSidecar(JOBS, jobs, directory / "ended.jsonl", log)
     alone = State(
-        jobs=store(JOBS, "state.sqlite"),
+        jobs=jobs,
         transfers=store(TRANSFERS, "transfers.sqlite"),
         links=store(LINKS, "links.sqlite"),
         interval=settings.reap_interval,

@@ -19,6 +19,7 @@ from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.redis import Redis
 from jupyter_server_ext.stores.redis_session import RedisSession
 from jupyter_server_ext.stores.redis_store import RedisStore
+from jupyter_server_ext.stores.sidecar import SPARE, WithSidecar
 from jupyter_server_ext.stores.sqlite import SCHEMA_VERSION, SqliteStore
 from jupyter_server_ext.transferrecords import Record
 
@@ -42,6 +43,10 @@ def sqlite_store(
     path: Path, kind: Kind[Any] = JOBS, *, interval: float = 0.01, vfs: str | None = None
 ) -> SqliteStore[Any]:
     return SqliteStore(kind, path / "state.sqlite", interval=interval, log=LOG, vfs=vfs)
+
+
+def sidecar_store(path: Path, kind: Kind[Any] = JOBS) -> WithSidecar[Any]:
+    return WithSidecar(kind, sqlite_store(path, kind), path / "ended.jsonl", LOG)
 
 
 class RedisPair:
@@ -88,6 +93,7 @@ BACKENDS: dict[str, Callable[[Path, Kind[Any], RedisServer], Any]] = {
     # A VFS without shared memory, as on a network file system: the real fallback.
     "sqlite-dotfile": lambda path, kind, _: sqlite_store(path, kind, vfs="unix-dotfile"),
     "redis": lambda path, kind, redis: RedisPair(redis, path.name, kind),
+    "sqlite-sidecar": lambda path, kind, _: sidecar_store(path, kind),
 }
 
 
@@ -345,3 +351,104 @@ async def test_a_store_that_cannot_be_made_says_so(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.OperationalError):
         await store.load()
     await store.close()
+
+
+# --- What a lost database is rebuilt from ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", ["noise", "page", "newer", "truncated", "emptied", "removed"])
+async def test_ends_outlive_their_database(
+    tmp_path: Path, report: Report, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    store = sidecar_store(tmp_path)
+    await store.load()
+    ended = [Job(report(status="failed"), updated=count) for count in range(1, 50)]
+    for job in ended:
+        await store.save_now(job)
+    await store.delete([ended.pop().task_id])
+    store.save(Job(report(), updated=60))
+    await store.close()
+    path = tmp_path / "state.sqlite"
+    if damage == "removed":
+        path.unlink()
+    elif damage == "emptied":
+        path.write_bytes(b"")
+    else:
+        _spoil(path, damage)
+    for _ in range(2):  # and the next server finds them in the database again
+        again = sidecar_store(tmp_path)
+        found = await again.load()
+        assert sorted(found, key=lambda job: job.updated) == ended
+        await again.close()
+    assert caplog.text.count("taken from its sidecar") == 1
+
+
+async def test_an_end_that_the_database_could_not_take_is_kept(
+    tmp_path: Path, report: Report
+) -> None:
+    store = sidecar_store(tmp_path)
+    await store.load()
+    job = Job(report(), updated=1)
+    await store.save_now(job)
+    blocker = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
+    blocker.execute("BEGIN EXCLUSIVE")
+    end = Job({**job.report, "status": "failed", "revision": 2}, updated=2)
+    await asyncio.wait_for(store.save_now(end), 5)  # SQLite itself would wait for ten
+    lines = (tmp_path / "ended.jsonl").read_bytes()
+    blocker.execute("COMMIT")
+    blocker.close()
+    await store.close()
+    # As if the server had been killed before: the database knows only that it ran.
+    running = sqlite_store(tmp_path)
+    await running.load()
+    await running.save_now(job)
+    await running.close()
+    (tmp_path / "ended.jsonl").write_bytes(lines)
+    other = sidecar_store(tmp_path)
+    assert [found.status for found in await other.load()] == ["failed"]
+    await other.close()
+
+
+async def test_torn_and_foreign_lines_cost_no_others(tmp_path: Path, report: Report) -> None:
+    store = sidecar_store(tmp_path)
+    await store.load()
+    job = Job(report(status="failed"), updated=1)
+    await store.save_now(job)
+    await store.close()
+    (tmp_path / "state.sqlite").unlink()
+    with (tmp_path / "ended.jsonl").open("ab") as file:
+        file.write(b'[]\n{"key": 1}\n\xff\n{"key": "x", "record": {}}\n{"key": "%b' % b"a" * 32)
+    again = sidecar_store(tmp_path)
+    assert await again.load() == [job]
+    await again.close()
+
+
+async def test_a_sidecar_does_not_grow_for_ever(tmp_path: Path, report: Report) -> None:
+    store = sidecar_store(tmp_path)
+    await store.load()
+    job = Job(report(status="failed"), updated=1)
+    line = {"key": job.task_id, "record": job.to_json()}
+    for _ in range(SPARE // 1000 + 1):
+        store._lines.add([line] * 1000)
+    assert (tmp_path / "ended.jsonl").read_bytes().count(b"\n") == 1
+    await store.close()
+
+
+async def test_a_sidecar_makes_up_for_what_the_disk_refused(tmp_path: Path, report: Report) -> None:
+    store = sidecar_store(tmp_path)
+    await store.load()
+    gone = Job(report(status="failed"), updated=1)
+    await store.save_now(gone)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        await store.delete([gone.task_id])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    kept = Job(report(status="failed"), updated=2)
+    await store.save_now(kept)
+    await store.close()
+    (tmp_path / "state.sqlite").unlink()
+    again = sidecar_store(tmp_path)
+    assert await again.load() == [kept]
+    await again.close()
