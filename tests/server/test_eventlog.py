@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from conftest import Process, Server
+    from redis_server import RedisServer
 
     from progresswidget.protocol import Json
 
@@ -279,3 +280,29 @@ def test_a_handler_that_is_configured_gets_them(
     assert done["rows"] == 5000
     assert done["bytes"] == completed["bytes"] == len(content)
     assert "sales" not in path.read_text()
+
+
+def test_of_two_servers_with_one_state_the_one_that_was_told_tells(
+    start: Callable[..., Process], redis: RedisServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "events.ndjson"
+    config = tmp_path / "home" / "config"
+    config.mkdir()
+    own = f"{path}.{{os.getpid()}}"
+    text = CONFIG.format(path="").replace("''", f'f"{own}"')
+    (config / "jupyter_server_config.py").write_text(f"import os\n{text}")
+    one, other = (start(f"--ProgressExtension.store_url={redis.url}") for _ in range(2))
+    report = make_report()
+    one.report(report)
+    until(lambda: other.request("api/jobs"))
+    one.report(report | {"revision": 2, "status": "paused"})
+    until(lambda: other.request(f"api/jobs/{report['taskId']}")["status"] == "paused")
+
+    def actions(server: Process) -> list[str]:
+        lines = Path(f"{path}.{server.pid}").read_text().splitlines()
+        return [json.loads(line)["action"] for line in lines]
+
+    assert actions(one) == ["created", "started", "paused"]
+    assert actions(other) == []
+    assert other.request("api/health")["jobs"] == {"paused": 1}
+    assert one.request("api/health")["epoch"] == other.request("api/health")["epoch"]
