@@ -1,4 +1,4 @@
-"""The composition root: reads the settings, makes the parts, and joins them to the server."""
+"""The composition root: what the server starts and stops, and how kernels find it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import logging
 import os
 import secrets
 import sqlite3
-import time
-import uuid
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,29 +17,13 @@ from traitlets import observe
 
 import jupyter_server_ext
 from jupyter_server_ext import endpoint, metrics, statedir
-from jupyter_server_ext.activity import Activity
+from jupyter_server_ext.assembly import assemble, milliseconds, rates_of
 from jupyter_server_ext.config import Settings
-from jupyter_server_ext.digests import Digests
-from jupyter_server_ext.eventlog import EventLog
 from jupyter_server_ext.handlers import routes
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.kernels import KernelWatcher
-from jupyter_server_ext.life import Lifecycle
-from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.notebooks import Notebooks
-from jupyter_server_ext.polling import Polls
-from jupyter_server_ext.registry import JobRegistry, Limits
-from jupyter_server_ext.sending import Sending
-from jupyter_server_ext.services import Services
-from jupyter_server_ext.shaping import Rates, Shaper
-from jupyter_server_ext.state import make_state
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
-from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.tidying import Keeping, Tidying
-from jupyter_server_ext.transfers import Transfers
-from jupyter_server_ext.uploads import UploadLimits, Uploads
 from progresswidget.protocol import (
     ENDPOINT_VARIABLE,
     KERNEL_SECRET_VARIABLE,
@@ -51,11 +31,8 @@ from progresswidget.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jupyter_server.serverapp import ServerApp
 
-    from jupyter_server_ext.state import State
 
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""
@@ -76,7 +53,8 @@ class ProgressExtension(Settings, ExtensionApp):
         self._directory = statedir.acquire(
             Path(jupyter_runtime_dir()), os.path.realpath(app.root_dir), app.base_url, self.log
         )
-        self.services = self._make_services(app)
+        secret = self._make_secret(app)
+        self.services = assemble(self, app, self._directory, secret=secret, log=self.log)
         self.handlers.extend(routes(self.services))
         # Before any kernel can start; the file itself follows when the port is certain.
         os.environ[ENDPOINT_VARIABLE] = str(self._endpoint)
@@ -183,121 +161,14 @@ class ProgressExtension(Settings, ExtensionApp):
             raise RuntimeError("the extension is not linked to a server")
         return self.serverapp
 
-    def _make_services(self, app: ServerApp) -> Services:
-        loop = _LoopClock()
-        hub = Hub(
-            epoch=uuid.uuid4().hex, interval=self.push_interval, clock=loop, timestamp=_milliseconds
-        )
-        events = EventLog(app.event_logger, redact=self.redact_events, log=self.log)
-        life = Lifecycle(self.log, events.emit)
-        state = make_state(
-            self,
-            self._directory.path,
-            root=os.path.realpath(app.root_dir),
-            base_url=app.base_url,
-            log=self.log,
-        )
-        registry = self._make_registry(app, hub, state, life)
-        settings = app.web_app.settings
-        readers = ThreadPoolExecutor(self.read_threads, thread_name_prefix="progresswidget-read")
-
-        def note_activity() -> None:
-            # jupyter_server takes every setting that ends so for a sign of use.
-            settings["progresswidget_last_activity"] = datetime.now(UTC)
-
-        activity = Activity(note_activity, time=time.monotonic, most=self.max_awake)
-
-        writers = ThreadPoolExecutor(self.write_threads, thread_name_prefix="progresswidget-write")
-        return Services(
-            hub=hub,
-            life=life,
-            registry=registry,
-            watcher=KernelWatcher(
-                kernels=app.kernel_manager,
-                interrupt=registry.interrupt,
-                lease=self.kernel_lease,
-                time=time.monotonic,
-                log=self.log,
-            ),
-            notebooks=Notebooks(app.session_manager, time=time.monotonic, log=self.log),
-            readers=readers,
-            sending=Sending(readers, self.stall_timeout, activity),
-            digests=Digests(readers),
-            secret=self._make_secret(app),
-            roots=(app.root_dir, *(str(Path(root).expanduser()) for root in self.roots)),
-            allow_hidden=bool(app.contents_manager.allow_hidden),
-            heartbeat=self.heartbeat,
-            slow_timeout=self.slow_timeout,
-            follow_patience=self.follow_patience,
-            max_connections_per_user=self.max_connections_per_user,
-            polls=Polls(hub, longest=self.poll_wait, most=self.max_polls_per_user),
-            max_archive_entries=self.max_archive_entries,
-            note_activity=note_activity,
-            shaper=Shaper(self._rates()),
-            state=state,
-            links=Links(
-                store=state.links,
-                key=lambda: load_key(self._directory.path / "links.key"),
-                now=_milliseconds,
-                longest=self.max_link_seconds,
-                most=self.max_links,
-            ),
-            transfers=Transfers(
-                hub=hub,
-                store=state.transfers,
-                interval=self.push_interval,
-                keep=self.keep_transfers,
-                keep_days=self.keep_finished_days,
-                observer=life,
-            ),
-            uploads=self._make_uploads(app, writers, activity),
-            writers=writers,
-            upload_idle_timeout=self.upload_idle_timeout,
-            lasting=self._directory.lasting or self.store == "memory",
-        )
-
-    def _make_uploads(
-        self, app: ServerApp, writers: ThreadPoolExecutor, activity: Activity
-    ) -> Uploads:
-        return Uploads(
-            store=UploadStore(self._directory.path, app.root_dir),
-            threads=writers,
-            time=time.monotonic,
-            now=_milliseconds,
-            limits=UploadLimits(
-                size=self.max_upload_size,
-                quota=self.upload_quota,
-                count=self.max_uploads_per_user,
-                expiry=self.upload_expiry,
-            ),
-            activity=activity,
-            log=self.log,
-        )
-
     def _keeping(self) -> Keeping:
         return Keeping(self.keep_leftovers_days, tuple(self.expiring_folders), self.keep_files_days)
-
-    def _rates(self) -> Rates:
-        return Rates(self.transfer_rate, self.user_rate, self.server_rate, self.rate_burst)
 
     @observe("transfer_rate", "user_rate", "server_rate", "rate_burst")
     def _rates_changed(self, _: object) -> None:
         # While the configuration is read there is nothing to shape yet.
         if hasattr(self, "services"):
-            self.services.shaper.rates = self._rates()
-
-    def _make_registry(
-        self, app: ServerApp, hub: Hub, state: State, life: Lifecycle
-    ) -> JobRegistry:
-        return JobRegistry(
-            store=state.jobs,
-            broker=state.broker,
-            hub=hub,
-            files_url=f"{app.base_url}progresswidget/files/",
-            now=_milliseconds,
-            limits=Limits(self.max_jobs, self.keep_finished, self.keep_finished_days),
-            observer=life,
-        )
+            self.services.shaper.rates = rates_of(self)
 
     async def _load(self) -> None:
         services = self.services
@@ -320,7 +191,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 )
                 await part.close()
                 instead: MemoryStore[Any] = MemoryStore()
-                instead.health.failed(error, _milliseconds())
+                instead.health.failed(error, milliseconds())
                 part.use(instead)
         services.state.follow(services.transfers, services.links)
         await services.state.broker.start(services.registry)
@@ -335,17 +206,3 @@ class ProgressExtension(Settings, ExtensionApp):
         if not task.cancelled() and task.exception() is not None:
             extra = about("task-failed")
             self.log.error("A background task failed", exc_info=task.exception(), extra=extra)
-
-
-class _LoopClock:
-    """The running event loop's clock; there is none yet when the parts are made."""
-
-    def time(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def call_later(self, delay: float, callback: Callable[[], None], /) -> object:
-        return asyncio.get_running_loop().call_later(delay, callback)
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000
