@@ -41,9 +41,13 @@ _STORE: Final = {
     "type": "object",
     "properties": {
         "backend": {"type": "string"},
+        "journalMode": {"type": ["string", "null"], "description": "Of SQLite."},
         "degraded": {"type": "boolean", "description": "Whether it lies in memory only."},
-        "failingSince": {"type": ["number", "null"]},
-        "lastError": {"type": ["string", "null"]},
+        "failingSince": {
+            "type": ["number", "null"],
+            "description": "Milliseconds since 1970, null while it works.",
+        },
+        "lastError": {"type": ["string", "null"], "description": "Its class, without its text."},
         "errors": {"type": "integer", "minimum": 0},
     },
     "required": ["backend", "degraded"],
@@ -55,6 +59,7 @@ _HEALTHY: Final = {
         "version": {"type": "string"},
         "epoch": {"type": "string"},
         "uptime": {"type": "number", "minimum": 0, "description": "Seconds."},
+        "lasting": {"type": "boolean", "description": "Whether its state outlives the server."},
         "stores": {"type": "object", "additionalProperties": _STORE},
         "jobs": _COUNTS | {"description": "Jobs by status."},
         "transfers": _COUNTS | {"description": "Files on their way, by direction."},

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
 from jupyter_core.paths import jupyter_runtime_dir
 from reports import make_report
@@ -53,6 +54,17 @@ async def test_a_server_that_is_well_says_so(server: Server) -> None:
         "lastError": None,
         "errors": 0,
     }
+
+
+async def test_the_record_is_what_the_document_says(server: Server) -> None:
+    document = json.loads((await server.fetch("api/openapi.json")).body)
+    answer = document["paths"]["/api/health"]["get"]["responses"]["200"]
+    (content,) = answer["content"].values()
+    schema, record = content["schema"], await health(server)
+    jsonschema.validate(record, schema)
+    assert set(record) == set(schema["properties"])
+    store = schema["properties"]["stores"]["additionalProperties"]
+    assert set(record["stores"]["jobs"]) == set(store["properties"])
 
 
 async def test_who_is_not_signed_in_learns_nothing(server: Server) -> None:
