@@ -159,6 +159,15 @@ export function encodeUnsubscribe(id: number, taskIds: readonly string[]): strin
   return JSON.stringify({ type: 'unsubscribe', id, data: { tasks: taskIds } });
 }
 
+/** Ask for all tasks of a notebook, also those that come later. */
+export function encodeWatch(id: number, notebook: string): string {
+  return JSON.stringify({ type: 'subscribe', id, data: { notebook } });
+}
+
+export function encodeUnwatch(id: number, notebook: string): string {
+  return JSON.stringify({ type: 'unsubscribe', id, data: { notebook } });
+}
+
 export function encodePing(id: number): string {
   return JSON.stringify({ type: 'ping', id });
 }

@@ -139,6 +139,77 @@ describe('following', () => {
   });
 });
 
+describe('following a notebook', () => {
+  const NOTEBOOK = record().notebook ?? '';
+
+  async function watching(): Promise<() => void> {
+    const end = channel.followNotebook(NOTEBOOK, listen);
+    network.wire.hello();
+    await settle();
+    return end;
+  }
+
+  it('asks for what it is, and hears of each task, also of those that come later', async () => {
+    await watching();
+    expect(network.wire.sent).toEqual([{ type: 'subscribe', id: 1, data: { notebook: NOTEBOOK } }]);
+    network.wire.say(snapshot(17));
+    expect(last().task.record?.revision).toBe(17);
+    network.wire.say(progress(18, 18));
+    expect(last().task.record?.revision).toBe(18);
+    network.wire.say({ ...snapshot(1, 'E', OTHER), re: null });
+    expect(last().task).toMatchObject({ taskId: OTHER, seq: 1, awaiting: false });
+  });
+
+  it('is told of no task of another one', async () => {
+    await watching();
+    const data = { taskId: TASK, recovered: false, snapshot: record({ notebook: 'other.ipynb' }) };
+    network.wire.say({ ...snapshot(17), data });
+    expect(heard).toEqual([]);
+  });
+
+  it('shares what is known with the views of single tasks', async () => {
+    await watching();
+    network.wire.say(snapshot(17));
+    const end = channel.follow(TASK, listen);
+    expect(last().task.seq).toBe(17);
+    heard = [];
+    network.wire.say(progress(18, 18));
+    expect(heard).toHaveLength(2);
+    end();
+    await settle();
+    network.wire.say(progress(19, 19));
+    expect(last().task.seq).toBe(19);
+    expect(network.wire.ofType('unsubscribe')).toEqual([]);
+  });
+
+  it('names the places that it knows before it asks for the rest again', async () => {
+    await watching();
+    network.wire.say(snapshot(17));
+    network.wire.break(1006);
+    await network.clock.advance(334);
+    network.wire.hello();
+    expect(network.wire.sent.map(({ data }) => data)).toEqual([
+      { tasks: [{ taskId: TASK, epoch: 'E', seq: 17 }] },
+      { notebook: NOTEBOOK },
+    ]);
+  });
+
+  it('ends the connection after a grace, and forgets what nobody else follows', async () => {
+    const end = await watching();
+    network.wire.say(snapshot(17));
+    end();
+    expect(network.wire.ofType('unsubscribe')).toEqual([
+      { type: 'unsubscribe', id: 2, data: { notebook: NOTEBOOK } },
+    ]);
+    heard = [];
+    network.wire.say(progress(18, 18));
+    expect(heard).toEqual([]);
+    await network.clock.advance(5_000);
+    expect(network.wire.closedWith).toBe(1000);
+    expect(network.clock.pending).toBe(0);
+  });
+});
+
 describe('reconnecting', () => {
   it('names its position, and believes nothing until the answer', async () => {
     live();

@@ -71,6 +71,9 @@ describe('the watch over a notebook', () => {
   let fetched: () => Promise<readonly JobRecord[] | null>;
   let asked: number;
   let kernel: () => void;
+  let job: () => void;
+  let hears: boolean;
+  const unfollowed = vi.fn();
   let living: AbortController;
   const found = vi.fn();
   const start = () => {
@@ -87,6 +90,11 @@ describe('the watch over a notebook', () => {
           kernel = run;
           return () => {};
         },
+        onJob: (run) => {
+          job = run;
+          return unfollowed;
+        },
+        hears: () => hears,
         visible: () => true,
       },
       living.signal,
@@ -98,10 +106,12 @@ describe('the watch over a notebook', () => {
     vi.useFakeTimers();
     busy = false;
     runsHere = false;
+    hears = false;
     asked = 0;
     fetched = async () => [record()];
     living = new AbortController();
     found.mockClear();
+    unfollowed.mockClear();
   });
   afterEach(() => {
     living.abort();
@@ -142,6 +152,19 @@ describe('the watch over a notebook', () => {
     const before = asked;
     await pass(10_000);
     expect(asked).toBe(before + 1);
+  });
+
+  it('asks when it is told of a new job, and then not in turn', async () => {
+    busy = hears = true;
+    start();
+    await pass(60_000);
+    expect(asked).toBe(1);
+    job();
+    job();
+    await pass(1_000);
+    expect(asked).toBe(2);
+    living.abort();
+    expect(unfollowed).toHaveBeenCalledOnce();
   });
 
   it('tries a failed request again, and not for ever', async () => {

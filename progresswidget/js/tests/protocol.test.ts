@@ -1,7 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MalformedError } from '../src/fields';
-import { decodeServerFrame, encodePing, encodeSubscribe, encodeUnsubscribe } from '../src/frames';
+import {
+  decodeServerFrame,
+  encodePing,
+  encodeSubscribe,
+  encodeUnsubscribe,
+  encodeUnwatch,
+  encodeWatch,
+} from '../src/frames';
 import { decodeSnapshot } from '../src/record';
 import { DONE, record, TASK } from './records';
 
@@ -74,6 +81,8 @@ describe('what the page sends', () => {
     ['a first subscription', encodeSubscribe(1, [{ taskId: TASK }])],
     ['a position', encodeSubscribe(1, [{ taskId: TASK, epoch: '9f2c', seq: 17 }])],
     ['an end', encodeUnsubscribe(3, [TASK])],
+    ['the tasks of a notebook', encodeWatch(1, 'a.ipynb')],
+    ['the end of that', encodeUnwatch(2, 'a.ipynb')],
     ['a sign of life', encodePing(7)],
   ])('has the shape of a golden frame: %s', (_, frame) => {
     const shapes = valid.map(shape);

@@ -1,6 +1,6 @@
 /** The live channel: one connection per page and server, whatever the number of bars. */
 
-import { encodeSubscribe, encodeUnsubscribe } from '../frames';
+import { encodeSubscribe, encodeUnsubscribe, encodeUnwatch, encodeWatch } from '../frames';
 import {
   CLOSE_POSITION,
   isTerminal,
@@ -31,6 +31,7 @@ const TASKS_PER_FRAME = 400;
 
 interface Followed {
   state: TaskState;
+  /** None where only the task's notebook is followed. */
   readonly listeners: Set<Listener>;
 }
 
@@ -39,6 +40,7 @@ export class Channel {
   readonly #line: Line;
   readonly #transfers = new Transfers();
   readonly #tasks = new Map<string, Followed>();
+  readonly #notebooks = new Map<string, Set<Listener>>();
   readonly #toSubscribe = new Set<string>();
   readonly #toUnsubscribe = new Set<string>();
   /** The tasks of each `subscribe` that may still be refused as a whole. */
@@ -70,10 +72,22 @@ export class Channel {
       this.#want(taskId);
     }
     followed.listeners.add(listener);
-    this.#env.clearTimeout(this.#idle);
     listener(followed.state, this.connection);
-    this.#line.open();
+    this.#open();
     return () => this.#unfollow(taskId, listener);
+  }
+
+  /** Be told of each task of a notebook, also of those that come later; the function ends it. */
+  followNotebook(path: string, listener: Listener): () => void {
+    const listeners = this.#notebooks.get(path) ?? new Set();
+    const begins = listeners.size === 0;
+    this.#notebooks.set(path, listeners.add(listener));
+    for (const { state } of [...this.#tasks.values()]) {
+      if (state.record?.notebook === path) listener(state, this.connection);
+    }
+    if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, path));
+    this.#open();
+    return () => this.#unfollowNotebook(path, listener);
   }
 
   /** Be told how far downloads of a task's file are; the function returned ends it. */
@@ -103,13 +117,39 @@ export class Channel {
   #unfollow(taskId: string, listener: Listener): void {
     const followed = this.#tasks.get(taskId);
     if (!followed?.listeners.delete(listener) || followed.listeners.size > 0) return;
+    if (this.#listenersOf(followed.state).length > 0) return;
     this.#tasks.delete(taskId);
     if (!this.#toSubscribe.delete(taskId)) {
       this.#toUnsubscribe.add(taskId);
       this.#flushSoon();
     }
-    // A notebook that is closed and opened again, or a cell that is moved, keeps the connection.
-    if (this.#tasks.size > 0) return;
+    this.#closeIfIdle();
+  }
+
+  #unfollowNotebook(path: string, listener: Listener): void {
+    const listeners = this.#notebooks.get(path);
+    if (!listeners?.delete(listener) || listeners.size > 0) return;
+    this.#notebooks.delete(path);
+    if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, path));
+    for (const [taskId, { state }] of this.#tasks) {
+      if (this.#listenersOf(state).length === 0) this.#tasks.delete(taskId);
+    }
+    this.#closeIfIdle();
+  }
+
+  #listenersOf({ taskId, record }: TaskState): readonly Listener[] {
+    const own = this.#tasks.get(taskId)?.listeners ?? [];
+    return [...own, ...(this.#notebooks.get(record?.notebook ?? '') ?? [])];
+  }
+
+  #open(): void {
+    this.#env.clearTimeout(this.#idle);
+    this.#line.open();
+  }
+
+  /** A notebook that is closed and opened again, or a cell that is moved, keeps the connection. */
+  #closeIfIdle(): void {
+    if (this.#tasks.size > 0 || this.#notebooks.size > 0) return;
     this.#env.clearTimeout(this.#idle);
     this.#idle = this.#env.setTimeout(() => this.#line.close(), IDLE_GRACE);
   }
@@ -129,7 +169,9 @@ export class Channel {
       followed.state = disconnected(followed.state);
       this.#toSubscribe.add(taskId);
     }
+    // The tasks that are known come first, with where they are: only the others are new then.
     this.#flush();
+    for (const path of this.#notebooks.keys()) this.#line.send((id) => encodeWatch(id, path));
   }
 
   #onLost(code: number): void {
@@ -140,11 +182,12 @@ export class Channel {
     }
   }
 
-  /** What has ended says nothing more, once its end is known. */
+  /** What is shown, but for what has ended: it says nothing more, once its end is known. */
   #positionsToPoll(): readonly Position[] {
-    return [...this.#tasks.values()].flatMap(({ state }) => {
+    return [...this.#tasks.values()].flatMap(({ state, listeners }) => {
       const ended = state.record !== null && isTerminal(state.record.status);
-      return state.missing || (ended && !state.awaiting) ? [] : [position(state)];
+      const silent = listeners.size === 0 || state.missing || (ended && !state.awaiting);
+      return silent ? [] : [position(state)];
     });
   }
 
@@ -183,14 +226,23 @@ export class Channel {
   }
 
   #onTask(taskId: string, message: TaskMessage): void {
-    const followed = this.#tasks.get(taskId);
+    const followed = this.#tasks.get(taskId) ?? this.#newcomer(taskId, message);
     if (!followed) return;
     const before = followed.state;
     const { state, resubscribe } = reduce(before, message);
     followed.state = state;
     if (resubscribe) this.#want(taskId);
     if (state === before) return;
-    for (const listener of [...followed.listeners]) listener(state, this.connection);
+    for (const listener of this.#listenersOf(state)) listener(state, this.connection);
+  }
+
+  /** A task of a notebook that is followed, and that nobody has asked for by its id. */
+  #newcomer(taskId: string, message: TaskMessage): Followed | undefined {
+    const notebook = message.type === 'subscribed' ? message.snapshot?.notebook : null;
+    if (notebook == null || !this.#notebooks.has(notebook)) return undefined;
+    const followed = { state: newTask(taskId), listeners: new Set<Listener>() };
+    this.#tasks.set(taskId, followed);
+    return followed;
   }
 
   // --- Subscriptions ----------------------------------------------------------------------------

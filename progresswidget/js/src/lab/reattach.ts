@@ -5,8 +5,9 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IOutputAreaModel } from '@jupyterlab/outputarea';
 import type { ISignal } from '@lumino/signaling';
 import { Backoff } from '../backoff';
+import type { Channel } from '../channel/channel';
 import { isTerminal, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
-import { fetchJobsOfNotebook, type Server } from '../server';
+import { channelOf, fetchJobsOfNotebook, type Server } from '../server';
 import { displayOf, jobMetadata } from './output';
 
 /** What a plan needs to know of a cell. */
@@ -115,6 +116,7 @@ async function watchNotebook(panel: NotebookPanel, server: Server): Promise<void
   await panel.context.ready;
   if (panel.isDisposed) return;
   const reattacher = new Reattacher(panel);
+  const channel = channelOf(server);
   watchForJobs(
     {
       fetch: () => fetchJobsOfNotebook(server, panel.context.localPath, living.signal),
@@ -129,10 +131,33 @@ async function watchNotebook(panel: NotebookPanel, server: Server): Promise<void
         panel.sessionContext.statusChanged.connect(run);
         return () => panel.sessionContext.statusChanged.disconnect(run);
       },
+      onJob: (run) => onNewJob(panel, channel, run),
+      hears: () => channel.connection.kind === 'live',
       visible: () => document.visibilityState === 'visible',
     },
     living.signal,
   );
+}
+
+/** Call `run` for each job of the notebook that was not there before, wherever it was started. */
+function onNewJob(panel: NotebookPanel, channel: Channel, run: () => void): () => void {
+  const known = new Set<string>();
+  let end = () => {};
+  const follow = () => {
+    end();
+    end = channel.followNotebook(panel.context.localPath, ({ taskId }) => {
+      if (known.has(taskId)) return;
+      known.add(taskId);
+      run();
+    });
+  };
+  follow();
+  // A notebook may be renamed, and its jobs go with it.
+  panel.context.pathChanged.connect(follow);
+  return () => {
+    panel.context.pathChanged.disconnect(follow);
+    end();
+  };
 }
 
 /** What the watch over one notebook needs; the page and the kernel in a test's hands. */
@@ -144,18 +169,24 @@ export interface Watched {
   /** Whether this page runs a cell, whose outputs come from the kernel. */
   runsHere(): boolean;
   onKernel(run: () => void): () => void;
+  /** Be told of jobs that were not there before; called once the server knows of jobs at all. */
+  onJob(run: () => void): () => void;
+  /** Whether it would be told now. */
+  hears(): boolean;
   visible(): boolean;
 }
 
 /**
  * Ask for the jobs now and whenever there may be new ones that the kernel will not show here: a
- * queued cell or a loop of before the reload, a cell that another tab runs.
+ * queued cell or a loop of before the reload, a cell that another tab runs. The channel tells of
+ * them; where there is none, a kernel that works on something of others is asked about in turn.
  */
 export function watchForJobs(watched: Watched, signal: AbortSignal): void {
   const backoff = new Backoff();
   let timer: ReturnType<typeof setTimeout> | undefined;
   let asking = false;
   let again = false;
+  let endJobs: (() => void) | null = null;
   // The kernel works on something that this page did not start, until it was idle for a while.
   let foreign = watched.kernelIsBusy();
   let idleSince: number | null = null;
@@ -190,8 +221,10 @@ export function watchForJobs(watched: Watched, signal: AbortSignal): void {
     backoff.reset();
     if (jobs === null) return;
     watched.found(jobs);
+    endJobs ??= watched.onJob(() => after(SETTLE));
+    const deaf = !watched.hears();
     if (again) after(SETTLE);
-    else if (foreign && watched.kernelIsBusy() && watched.visible()) after(LOOK_EVERY);
+    else if (deaf && foreign && watched.kernelIsBusy() && watched.visible()) after(LOOK_EVERY);
   };
   const onKernel = () => {
     if (watched.kernelIsBusy()) {
@@ -215,6 +248,7 @@ export function watchForJobs(watched: Watched, signal: AbortSignal): void {
   signal.addEventListener('abort', () => {
     clearTimeout(timer);
     endKernel();
+    endJobs?.();
   });
   void ask();
 }
