@@ -6,6 +6,7 @@ A job that a user may not see looks to that user as if it were not there.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
@@ -15,7 +16,6 @@ from progresswidget.protocol import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from logging import Logger
 
     from progresswidget.protocol import Json
 
@@ -27,6 +27,8 @@ _PATIENCE: Final = 100
 """Messages of one page that may wait for an authorizer."""
 
 Answer: TypeAlias = bool | Awaitable[bool]
+Ask: TypeAlias = "Callable[[JobResource], Answer]"
+_log: Final = logging.getLogger(__name__)
 
 
 class JobResource(str):
@@ -73,16 +75,11 @@ class Access:
         Asks the authorizer, which may take its time.
     changed
         Called with the id of a job when an answer came that did.
-    log
-        For an authorizer that fails: that is a refusal.
     """
 
-    def __init__(
-        self, ask: Callable[[JobResource], Answer], changed: Callable[[str], None], log: Logger
-    ) -> None:
+    def __init__(self, ask: Ask, changed: Callable[[str], None]) -> None:
         self._ask = ask
         self._changed = changed
-        self._log = log
         self._known: dict[str, tuple[tuple[str | None, ...], bool]] = {}
         self._thinking: dict[JobResource, asyncio.Task[None]] = {}
         self._waiting: deque[Callable[[], None]] = deque()
@@ -149,7 +146,7 @@ class Access:
         self._known[resource.task_id] = (resource.place, answer)
 
     def _failed(self, resource: JobResource) -> bool:
-        self._log.exception(
+        _log.exception(
             "The authorizer failed, so the job is refused",
             extra=about("authorizer-failed", resource.task_id),
         )

@@ -158,7 +158,11 @@ class Hub:
         data
             The whole state: where it follows one that was not read yet, it replaces that.
         """
-        told = [subscriber for subscriber, sees in self._watchers.items() if sees(user)]
+        told = [
+            subscriber
+            for subscriber, sees in self._watchers.items()
+            if sees(user) and subscriber.may_hear(data)
+        ]
         if told:
             frame = self.transfer_frame(data)
             for subscriber in told:

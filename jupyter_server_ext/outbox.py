@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from progresswidget.protocol import Position
 
 MAX_QUEUED: Final = 1024 * 1024
@@ -97,9 +99,10 @@ class Outbox:
         self._items.clear()
         self.size = 0
 
-    def withdraw_answers(self, task_id: str) -> None:
-        """Take back the answers about a task."""
-        self._keep([item for item in self._items if not _answers(item, task_id)])
+    def withdraw(self, task_ids: Collection[str]) -> None:
+        """Take back the answers and events of tasks."""
+        if any(_task_of(item) in task_ids for item in self._items):
+            self._keep([item for item in self._items if _task_of(item) not in task_ids])
 
     def refuse(self, task_id: str) -> None:
         """Make refusals of the answers about a task."""
@@ -118,5 +121,7 @@ class Outbox:
         self.size = sum(map(_cost, items))
 
 
-def _answers(item: Item, task_id: str) -> bool:
-    return isinstance(item, Answer) and item.position.task_id == task_id
+def _task_of(item: Item) -> str | None:
+    if isinstance(item, Answer):
+        return item.position.task_id
+    return item.task_id if isinstance(item, Event) else None

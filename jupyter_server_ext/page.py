@@ -7,9 +7,10 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from jupyter_server_ext.access import Access
 from jupyter_server_ext.connection import Connection
 from jupyter_server_ext.framing import text_frame
-from jupyter_server_ext.subscriber import Subscriber
+from jupyter_server_ext.subscriber import Subscriber, everything
 from jupyter_server_ext.transferrecords import may_see
 from progresswidget import protocol
 from progresswidget.protocol import (
@@ -20,12 +21,15 @@ from progresswidget.protocol import (
     CLOSE_VERSION,
     MAX_FRAME,
     MalformedError,
+    Subscribe,
 )
 
 if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
+    from jupyter_server_ext.access import Ask
     from jupyter_server_ext.services import Services
+    from progresswidget.protocol import ClientMessage, Json
 
 _MOMENT: Final = 0.05
 """Seconds in which what waits in a socket is read and heard."""
@@ -42,9 +46,12 @@ class Page:
         Whose it is.
     stream
         After the handshake; it is the page's alone.
+    ask
+        Asks the authorizer about a job; None where everybody may see all.
     """
 
     __slots__ = (
+        "_access",
         "_asked",
         "_connection",
         "_gone",
@@ -57,18 +64,23 @@ class Page:
         "_waits_since",
     )
 
-    def __init__(self, services: Services, user: str, stream: IOStream) -> None:
+    def __init__(
+        self, services: Services, user: str, stream: IOStream, ask: Ask | None = None
+    ) -> None:
         self._services = services
         self._user = user
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[None] | None = None
         self._waits_since: float | None = None
         self._connection = Connection(stream, self, MAX_FRAME)
+        self._access = None if ask is None else Access(ask, self._reconsider)
         self._subscriber = Subscriber(
             services.hub,
             self._wake,
             send=self._connection.send,
             patience=services.slow_timeout,
+            sees=everything if self._access is None else self._access.sees,
+            user=user,
         )
         self.heard()
         self._timer = self._loop.call_later(services.heartbeat, self._check)
@@ -85,7 +97,7 @@ class Page:
             )
         )
         services.hub.watch(self._subscriber, partial(may_see, self._user))
-        for record in services.transfers.active(self._user):
+        for record in filter(self._subscriber.may_hear, services.transfers.active(self._user)):
             key = (record["userId"], record["fileId"])
             self._subscriber.transfer(key, services.hub.transfer_frame(record))
         self._connection.start()
@@ -121,19 +133,13 @@ class Page:
     def received(self, message: str | bytes) -> None:
         """Do what the page asks for."""
         try:
-            self._subscriber.obey(protocol.decode_client_message(message))
-        except MalformedError as error:
-            text = protocol.error(
-                code=error.code,
-                message=error.message,
-                timestamp=self._services.hub.timestamp(),
-                re=error.re,
-            )
-            if error.code in _LENIENT:
-                self._subscriber.send(text)
+            wish = protocol.decode_client_message(message)
+            if self._access is None:
+                self._obey(wish)
             else:
-                last = text_frame(protocol.encode(text).encode())
-                self._close(CLOSE_MALFORMED, error.code, last)
+                self._access.when_known(self._concerned(wish), partial(self._obey, wish))
+        except MalformedError as error:
+            self._refuse(error)
 
     def heard(self) -> None:
         """Note a sign of life."""
@@ -161,6 +167,8 @@ class Page:
             del services.connected[self._user]
         self._timer.cancel()
         self._subscriber.close()
+        if self._access is not None:
+            self._access.close()
         if self._gone is not None:
             self._gone.set_result(None)
 
@@ -168,6 +176,37 @@ class Page:
         # Asked for again and again while a slow page does not answer: that is one end.
         if self._connection.close(code, reason, last):
             self._services.tally.closes[reason] += 1
+
+    def _obey(self, wish: ClientMessage) -> None:
+        try:
+            self._subscriber.obey(wish)
+        except MalformedError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: MalformedError) -> None:
+        text = protocol.error(
+            code=error.code,
+            message=error.message,
+            timestamp=self._services.hub.timestamp(),
+            re=error.re,
+        )
+        if error.code in _LENIENT:
+            self._subscriber.send(text)
+        else:
+            last = text_frame(protocol.encode(text).encode())
+            self._close(CLOSE_MALFORMED, error.code, last)
+
+    def _concerned(self, wish: ClientMessage) -> list[Json]:
+        hub = self._services.hub
+        if not isinstance(wish, Subscribe):
+            return []
+        if wish.target is not None:
+            return [topic.data for topic in hub.topics()]
+        topics = [hub.topic(position.task_id) for position in wish.positions]
+        return [topic.data for topic in topics if topic is not None]
+
+    def _reconsider(self, task_id: str) -> None:
+        self._subscriber.reconsider(task_id)
 
     def _wake(self) -> None:
         if self._subscriber.overflowed:

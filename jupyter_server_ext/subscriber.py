@@ -19,7 +19,7 @@ from progresswidget import protocol
 from progresswidget.protocol import MalformedError, Ping, Position, Subscribe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.topic import Topic
@@ -33,7 +33,8 @@ _LOST: Final = -1
 """In the place of how far a page has been told: it needs the whole state, wherever it is."""
 
 
-def _everything(record: Json) -> bool:
+def everything(record: Json) -> bool:
+    """Let a page see whatever there is."""
     del record
     return True
 
@@ -93,7 +94,7 @@ class Subscriber:
         *,
         send: Callable[[bytes], bool] = _not_at_once,
         patience: float = 30.0,
-        sees: Callable[[Json], bool] = _everything,
+        sees: Callable[[Json], bool] = everything,
         user: str = "",
         room: int = MAX_QUEUED,
     ) -> None:
@@ -137,7 +138,7 @@ class Subscriber:
         elif message.target is not None:
             self.unfollow(message.target)
         else:
-            self.forget(message.task_ids)
+            self.forget(set(message.task_ids))
 
     def answer(self, re: int, positions: Iterable[Position]) -> None:
         """Subscribe, and queue one answer a task.
@@ -155,14 +156,14 @@ class Subscriber:
                 self._hub.join(task_id, self)
             self._put(Answer(re, position))
 
-    def forget(self, task_ids: Iterable[str]) -> None:
+    def forget(self, task_ids: Collection[str]) -> None:
         """Unsubscribe."""
         for task_id in task_ids:
             self._hub.leave(task_id, self)
             self._told.pop(task_id, None)
             self._marked.pop(task_id, None)
-            if self._answering.pop(task_id, 0):
-                self._queue.withdraw_answers(task_id)
+            self._answering.pop(task_id, None)
+        self._queue.withdraw(task_ids)
 
     def follow(self, re: int, target: Target) -> None:
         """Subscribe to the tasks of a target, those to come included.
@@ -189,12 +190,13 @@ class Subscriber:
         self._targets.pop(target, None)
         if not self._targets:
             self._hub.unfollow(self)
-        for task_id in self._told.keys() | self._answering.keys():
-            topic = self._hub.topic(task_id)
-            if topic is None or not target.fits(topic.data, self._user):
-                continue
-            if not any(other.fits(topic.data, self._user) for other in self._targets):
-                self.forget([task_id])
+        self.forget(
+            {
+                task_id
+                for task_id in self._told.keys() | self._answering.keys()
+                if self._belongs(task_id, [target]) and not self._belongs(task_id, self._targets)
+            }
+        )
 
     def send(self, message: Json) -> None:
         """Queue a message of its own, a pong for instance."""
@@ -205,6 +207,11 @@ class Subscriber:
         self._note_wait()
         self._transfers[key] = frame
         self._wake()
+
+    def may_hear(self, transfer: Json) -> bool:
+        """Say whether a transfer may be told, which may be one of a job's file."""
+        topic = self._hub.topic(transfer.get("taskId") or "")
+        return topic is None or self._sees(topic.data)
 
     def reconsider(self, task_id: str) -> None:
         """Take note that what `sees` says of a task has changed."""
@@ -361,6 +368,10 @@ class Subscriber:
     def _visible(self, task_id: str) -> Topic | None:
         topic = self._hub.topic(task_id)
         return topic if topic is not None and self._sees(topic.data) else None
+
+    def _belongs(self, task_id: str, targets: Iterable[Target]) -> bool:
+        topic = self._hub.topic(task_id)
+        return topic is not None and any(one.fits(topic.data, self._user) for one in targets)
 
     def _fits(self, topic: Topic, target: Target) -> bool:
         return target.fits(topic.data, self._user) and self._sees(topic.data)

@@ -139,6 +139,11 @@ class ErrorsMixin(JupyterHandler):
         asked = self.authorizer.is_authorized(self, self.current_user, action, JobResource(record))
         return bool(await ensure_async(asked))
 
+    async def may_hear(self, transfer: Json) -> bool:
+        """Say whether the user may be told of a transfer, which may be one of a job's file."""
+        topic = self.services.hub.topic(transfer.get("taskId") or "")
+        return topic is None or await self.may("read", topic.data)
+
     def skip_check_origin(self) -> bool:
         """Never, and not for a token either: a page of another origin may hold one too."""
         return False

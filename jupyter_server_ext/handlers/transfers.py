@@ -18,7 +18,8 @@ class TransfersHandler(Handler):
     @authorized
     async def get(self) -> None:
         """Return what is known of the user's own transfers, the newest first, as a JSON array."""
-        self.finish(json.dumps(self.services.transfers.find(self.user_id)))
+        found = self.services.transfers.find(self.user_id)
+        self.finish(json.dumps([record for record in found if await self.may_hear(record)]))
 
 
 class TransferHandler(Handler):
@@ -29,6 +30,6 @@ class TransferHandler(Handler):
     async def get(self, file_id: str) -> None:
         """Return how far one file is: where a client goes on that has lost its place."""
         record = self.services.transfers.get(self.user_id, file_id)
-        if record is None:
+        if record is None or not await self.may_hear(record):
             raise ApiError("transfer-not-found", "No byte of this file is known to have moved.")
         self.finish(json.dumps(record))

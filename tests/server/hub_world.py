@@ -18,7 +18,7 @@ from virtual_clock import Clock
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.ring import Rings
 from jupyter_server_ext.subscriber import Subscriber
-from progresswidget.protocol import TERMINAL, MalformedError, Target, decode_client_message
+from progresswidget.protocol import TERMINAL, Subscribe, Target, Unsubscribe, decode_client_message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -104,7 +104,7 @@ class Server:
             timestamp=lambda: 0,
             rings=Rings(events=RING_EVENTS, ring_bytes=RING_BYTES, rings_bytes=RINGS_BYTES),
         )
-        self.cursor = len(broker.log)
+        self.cursor = self._joined = len(broker.log)
         if self.is_alone:
             for task_id, record in self.own().items():
                 self._publish(task_id, record, urgent=True)
@@ -130,12 +130,13 @@ class Server:
             self.cursor += 1
             self._take(task_id, seq, record, urgent=urgent)
 
-    def repeat(self, entries: int) -> None:
-        """Be told again what it was told already."""
+    def repeat(self, entries: int, last: int) -> None:
+        """Be told again a part of what it was told already."""
         broker = self.world.broker
         if self.is_alone:
             return
-        for task_id, seq, record in broker.log[max(0, self.cursor - entries) : self.cursor]:
+        known = broker.log[self._joined : self.cursor]
+        for task_id, seq, record in known[-entries:][:last]:
             self._take(task_id, seq, record, urgent=True)
 
     def lose_broker(self) -> None:
@@ -159,7 +160,7 @@ class Server:
     def rejoin(self) -> None:
         """Take the whole state of the broker, as after a feed with a hole."""
         if not self.is_alone:
-            self.cursor = len(self.world.broker.log)
+            self.cursor = self._joined = len(self.world.broker.log)
             self._rebase(self.world.broker.epoch, self.world.broker.states())
 
     def _take(self, task_id: str, seq: int, record: Json | None, *, urgent: bool) -> None:
@@ -208,6 +209,7 @@ class Connection:
         self.expected: list[tuple[str, str, int]] = []
         """Ends that this page must be told of, unless it is too slow or leaves."""
         self._overflows = server.hub.overflows
+        self._silent: set[str] = set()
         self._seen: set[str] = set()
         self.subscriber = Subscriber(
             server.hub,
@@ -241,11 +243,12 @@ class Connection:
     def hear(self) -> None:
         """Take one message of the page."""
         if self.up and not self.is_gone:
-            frame = self.up.popleft()
-            try:
-                self.subscriber.obey(decode_client_message(frame))
-            except MalformedError as error:
-                raise AssertionError(frame) from error
+            message = decode_client_message(self.up.popleft())
+            self.subscriber.obey(message)
+            if isinstance(message, Unsubscribe):
+                self._silent |= set(message.task_ids)
+            elif isinstance(message, Subscribe):
+                self._silent -= {position.task_id for position in message.positions}
 
     def write(self) -> bool:
         """Put one frame on its way, and say whether there was one."""
@@ -267,6 +270,7 @@ class Connection:
         message = read_frame(frame)
         self._check_rights(message)
         self._discharge(message)
+        assert message["data"].get("taskId") not in self._silent, "a word after it was unsubscribed"
         self.down.append(message)
 
     def close_if_slow(self) -> None:
@@ -327,6 +331,7 @@ class Page:
         self.tasks = {} if target else {task: Followed(task) for task in TASKS}
         self.connection: Connection | None = None
         self._ids = count(1)
+        self._asked: dict[tuple[int, str], int] = {}
 
     def connect(self, server: Server, *, eager: bool) -> None:
         """Open a connection, and ask for everything from where it is."""
@@ -349,6 +354,13 @@ class Page:
         if self.is_live and task_id in self.tasks:
             self.tasks[task_id].disconnected()
             self._send("subscribe", {"tasks": [self.tasks[task_id].position]})
+
+    def lie(self, task_id: str) -> None:
+        """Ask from a place that nobody has come to yet."""
+        followed = self.tasks.get(task_id)
+        if self.is_live and followed is not None and followed.epoch and not followed.awaiting:
+            followed.seq += 100
+            self.ask(task_id)
 
     def drop(self, task_id: str) -> None:
         """Follow a task no longer."""
@@ -403,6 +415,7 @@ class Page:
         followed = self.tasks.get(task_id)
         if followed is None:
             return  # it was dropped meanwhile
+        self._check_start(message)
         before = (followed.epoch, followed.seq)
         for effect in followed.apply(message):
             record = effect["data"].get("snapshot", effect["data"])
@@ -410,6 +423,12 @@ class Page:
             if effect["type"] != "subscribed" and before[0] == effect["epoch"]:
                 assert effect["seq"] > before[1], "an event was applied twice"
             before = (effect["epoch"], effect["seq"])
+
+    def _check_start(self, message: Json) -> None:
+        events = message["data"].get("events") if message["type"] == "subscribed" else None
+        if events:
+            asked = self._asked[message["re"], message["data"]["taskId"]]
+            assert events[0]["from"] == asked + 1, "more or less than was missed"
 
     def _lost(self) -> None:
         self.connection = None
@@ -419,6 +438,9 @@ class Page:
     def _send(self, kind: str, data: Json) -> None:
         assert self.connection is not None
         message = {"type": kind, "id": next(self._ids), "data": data}
+        if kind == "subscribe":
+            for position in data.get("tasks", ()):
+                self._asked[message["id"], position["taskId"]] = position.get("seq", 0)
         self.connection.up.append(json.dumps(message))
 
 

@@ -59,16 +59,18 @@ class Followed:
             self.epoch, self.seq = message["epoch"], message["seq"]
             return [message]
         events = message["data"]["events"]
-        effects = [effect for event in events for effect in self._event(event)]
+        effects = [one for event in events for one in self._event(event, is_missed=True)]
         assert self.seq == message["seq"], "a part of a recovery"
         return effects
 
-    def _event(self, event: Json) -> list[Json]:
+    def _event(self, event: Json, *, is_missed: bool = False) -> list[Json]:
         if self.awaiting:
             return []
         assert event["epoch"] == self.epoch, "an event of another history"
         if event["seq"] <= self.seq:
+            assert is_missed, "an event that was told before"
             return []
         assert event["from"] <= self.seq + 1, "a gap"
+        assert is_missed or event["from"] == self.seq + 1, "a part that was told before"
         self.record, self.seq, self.missing = event["data"], event["seq"], False
         return [event]

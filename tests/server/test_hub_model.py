@@ -70,15 +70,15 @@ class Model(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.world.clock.advance(seconds)
 
-    @rule(task=tasks, place=notebooks, removed=st.booleans())
-    def manage(self, *, task: str, place: str, removed: bool) -> None:
+    @rule(task=tasks, place=notebooks, wish=st.sampled_from(["move", "remove", "renew"]))
+    def manage(self, task: str, place: str, wish: str) -> None:
         known = self.world.truth.get(task)
-        if removed:
+        if wish != "move":
             self.world.remove(task)
-        elif known is not None:
+        if wish != "remove" and known is not None:
             self.world.change(task, known["status"], place, urgent=False, filler=0)
 
-    @rule(page=pages, task=tasks, wish=st.sampled_from(["ask", "drop", "follow"]))
+    @rule(page=pages, task=tasks, wish=st.sampled_from(["ask", "drop", "follow", "lie"]))
     def wish(self, page: int, task: str, wish: str) -> None:
         getattr(self.world.pages[page], wish)(task)
 
@@ -103,12 +103,12 @@ class Model(RuleBasedStateMachine):
         else:
             getattr(server, trouble)()
 
-    @rule(number=servers, entries=some, reset=st.sampled_from([False, False, True]))
-    def repeat(self, *, number: int, entries: int, reset: bool) -> None:
+    @rule(number=servers, entries=some, last=some, reset=st.sampled_from([False, False, True]))
+    def repeat(self, *, number: int, entries: int, last: int, reset: bool) -> None:
         if reset:
             self.world.reset_broker()
         else:
-            self.world.servers[number].repeat(entries)
+            self.world.servers[number].repeat(entries, last)
 
     # --- What must hold ---
 
