@@ -15,6 +15,7 @@ from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.digests import Digests
 from jupyter_server_ext.eventlog import EventLog
 from jupyter_server_ext.hub import Hub
+from jupyter_server_ext.idempotency import Idempotency
 from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.life import Lifecycle
 from jupyter_server_ext.links import Links, load_key
@@ -84,6 +85,7 @@ def assemble(
         life=life,
         registry=registry,
         state=state,
+        idempotency=Idempotency(state.keys, settings.idempotency_expiry),
         watcher=KernelWatcher(
             kernels=app.kernel_manager,
             interrupt=registry.interrupt,

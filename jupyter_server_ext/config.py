@@ -204,6 +204,20 @@ class Settings(HasTraits):
         help="""Signed links that may be open at the same time.""",
     ).tag(config=True)
 
+    idempotency_expiry = Float(
+        86_400.0,
+        min=1.0,
+        help="""Seconds for which an Idempotency-Key is known: the same request with it makes
+        nothing new.""",
+    ).tag(config=True)
+
+    max_idempotency_keys = Integer(
+        10_000,
+        min=1,
+        help="""Keys of requests that are known at most; beyond it the oldest is forgotten. Redis
+        forgets them by their age alone.""",
+    ).tag(config=True)
+
     max_awake = Float(
         43_200.0,
         min=0.0,

@@ -220,8 +220,15 @@ class Links:
         generation: int = 0,
         path: str = "",
         tag: str = "",
+        identity: str = "",
     ) -> tuple[Link, str]:
         """Make a link to the file of a job, or to the one at a path.
+
+        Parameters
+        ----------
+        identity
+            Its id, where that is chosen: 32 hexadecimal digits that nobody could guess. The link
+            that has it already is returned as it is.
 
         Returns
         -------
@@ -232,15 +239,30 @@ class Links:
         ApiError
             ``too-many-links``.
         """
+        if identity in self._links:
+            return self.made(identity)
         now = self._now()
         await self.reap()
         if len(self._links) >= self._most:
             raise ApiError("too-many-links", f"{self._most} links are open.")
-        identity = secrets.token_hex(_NONCE)
+        identity = identity or secrets.token_hex(_NONCE)
         expires = now + int(seconds * 1000)
         link = Link(identity, task_id, generation, user, now, expires, path, tag)
         self._links[identity] = link
         await self._store.save_now(link)
+        return link, sign(self._key, link)
+
+    def made(self, identity: str) -> tuple[Link, str]:
+        """Return what `issue` did for a link that was made with this id.
+
+        Raises
+        ------
+        ApiError
+            ``made-gone``, if it is closed or has expired.
+        """
+        link = self._links.get(identity)
+        if link is None or link.expires <= self._now():
+            raise ApiError("made-gone", "The link is closed.")
         return link, sign(self._key, link)
 
     def open(self, token: str) -> Link:

@@ -235,6 +235,21 @@ class JobRegistry:
         await self._change(report["taskId"], decide, owns=True)
         return self.get(report["taskId"])
 
+    async def order(self, report: Json) -> Job:
+        """Make a job that nobody has reported to yet.
+
+        Returns when it is safe on the disk: nobody else knows of it.
+
+        Raises
+        ------
+        ApiError
+            As `report`.
+        """
+        job = await self.report(report)
+        if self._broker.owns(job.task_id):
+            await self._store.save_now(job)
+        return job
+
     async def ask(self, task_id: str, action: Action) -> Job:
         """Take what a user wants of a job.
 

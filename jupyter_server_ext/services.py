@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from jupyter_server_ext.digests import Digests
     from jupyter_server_ext.hub import Hub
+    from jupyter_server_ext.idempotency import Idempotency
     from jupyter_server_ext.kernels import KernelWatcher
     from jupyter_server_ext.life import Lifecycle
     from jupyter_server_ext.links import Links
@@ -55,6 +56,7 @@ class Services:
     life: Lifecycle
     registry: JobRegistry
     state: State
+    idempotency: Idempotency
     watcher: KernelWatcher
     notebooks: Notebooks
     readers: ThreadPoolExecutor

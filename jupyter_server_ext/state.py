@@ -132,10 +132,12 @@ def make_state(
         interval=settings.reap_interval,
         broker=LocalBroker(),
         locker=LocalLocker(time.monotonic),
-        keys=LocalKeys(time.monotonic),
+        keys=LocalKeys(time.monotonic, most=settings.max_idempotency_keys),
     )
     if settings.store == "sqlite":
-        alone.keys = alone.database = SqliteLocker(directory / "keys.sqlite", now=time.time)
+        alone.keys = alone.database = SqliteLocker(
+            directory / "keys.sqlite", now=time.time, most=settings.max_idempotency_keys
+        )
     if not settings.store_url:
         return alone
     namespace = _namespace(settings, root, base_url)

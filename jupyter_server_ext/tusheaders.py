@@ -34,7 +34,6 @@ MAX_METADATA: Final = 16 * 1024
 _NUMBER: Final = re.compile(r"[0-9]{1,15}")
 """Below 2**53, and more than any file has bytes."""
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,128}")
-_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,128}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -214,25 +213,6 @@ def _text(pairs: Mapping[str, bytes], key: str) -> str:
         return pairs.get(key, b"").decode()
     except UnicodeDecodeError:
         raise ApiError("malformed", f"The value of {key} must be UTF-8.") from None
-
-
-def parse_key(headers: Mapping[str, str]) -> str | None:
-    """Return the `Idempotency-Key`, or None where there is none.
-
-    It is a string of RFC 8941, in quotation marks, or the same without them.
-
-    Raises
-    ------
-    ApiError
-        ``malformed``.
-    """
-    text = headers.get("Idempotency-Key")
-    if text is None:
-        return None
-    key = text.strip(" \t").removeprefix('"').removesuffix('"')
-    if _IDEMPOTENCY_KEY.fullmatch(key) is None:
-        raise ApiError("malformed", "Idempotency-Key must be 1 to 128 visible ASCII characters.")
-    return key
 
 
 def require_content_type(headers: Mapping[str, str]) -> None:

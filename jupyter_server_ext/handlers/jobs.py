@@ -14,6 +14,7 @@ from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.handlers.owners import OwnerHandler, once
 from jupyter_server_ext.model import still_running
 from jupyter_server_ext.polling import Wait
 from jupyter_server_ext.stores.probes import sees
@@ -26,7 +27,9 @@ from progresswidget.protocol import (
     Action,
     Position,
     Probe,
+    decode_order,
     decode_report,
+    queued,
 )
 
 if TYPE_CHECKING:
@@ -34,8 +37,17 @@ if TYPE_CHECKING:
     from progresswidget.protocol import Json
 
 
-class JobsHandler(Handler):
-    """All jobs."""
+class JobsHandler(OwnerHandler):
+    """All jobs: a new one is made here for somebody who will report to it."""
+
+    max_body: ClassVar[int] = MAX_REPORT
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate; what a kernel may do is to make jobs."""
+        if self.request.method == "POST":
+            await super().prepare()
+        else:
+            await Handler.prepare(self)
 
     @web.authenticated
     @authorized
@@ -54,6 +66,24 @@ class JobsHandler(Handler):
         )
         records = [services.registry.public(job) for job in found]
         self.finish(json.dumps([record for record in records if await self.may("read", record)]))
+
+    @allow_unauthenticated  # by jupyter_server's means: prepare() has seen to it
+    async def post(self) -> None:
+        """Make a job in the state queued; if nobody reports to it, its lease ends it."""
+        services, order = self.services, decode_order(self.body)
+        async with once(self, {"jobs": order}) as making:
+            if not making.again:
+                report = queued(making.identity, order, services.hub.timestamp())
+                if not self.is_kernel and not await self.may("write", {**report, "notebook": None}):
+                    raise ApiError("forbidden", "You may not make this job.")
+                services.watcher.heard(await services.registry.order(report))
+        try:
+            job = await self.visible(making.identity)
+        except ApiError:
+            raise ApiError("made-gone", "The job was removed.") from None
+        self.set_status(HTTPStatus.CREATED)
+        self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")
+        self.finish(json.dumps(services.registry.public(job)))
 
     def _statuses(self) -> set[str] | None:
         text = self.get_query_argument("status", None)

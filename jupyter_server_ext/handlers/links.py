@@ -12,20 +12,18 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
-from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
-from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler, hide_link
 from jupyter_server_ext.handlers.contents import open_contents, represent, strong
 from jupyter_server_ext.handlers.downloads import DownloadHandler
+from jupyter_server_ext.handlers.owners import OwnerHandler, once
 from jupyter_server_ext.transferrecords import TOKEN_USER
 
 if TYPE_CHECKING:
     from jupyter_server_ext.links import Link
-    from jupyter_server_ext.model import Job
     from jupyter_server_ext.services import Services
 
 _USUAL: Final = 3600.0
@@ -102,13 +100,14 @@ class LinkHandler(DownloadHandler):
             await self.answer(file, about)
 
 
-class _LinksHandler(Handler):
+class _LinksMixin(Handler):
     """What both kinds of links have in common."""
 
     max_body: ClassVar[int] = 4096
 
-    def _told(self, link: Link, token: str, name: str) -> None:
-        """Answer with a new link; the address is told this once."""
+    def _told(self, identity: str, name: str) -> None:
+        """Answer with a link that this request, or the same before, has made."""
+        link, token = self.services.links.made(identity)
         address = f"{self.base_url}progresswidget/links/{token}/{quote(name, safe='')}"
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Cache-Control", "no-store")
@@ -128,39 +127,7 @@ class _LinksHandler(Handler):
         return float(seconds)
 
 
-class _OwnerHandler(_LinksHandler):
-    """For users, and for the kernels of this server: both may give a job's file away."""
-
-    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
-        """Authenticate and authorise, by the kernels' secret or as a user."""
-        await self.admit(self.prepare_kernel() if self.is_kernel else self._prepare_owner())
-
-    async def _prepare_owner(self) -> None:
-        await self._prepare_user()
-        user, action = self.current_user, HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
-        if user is None or not await ensure_async(
-            self.authorizer.is_authorized(self, user, action, self.auth_resource)
-        ):
-            raise web.HTTPError(403)
-
-    def check_xsrf_cookie(self) -> None:
-        """Check as jupyter_server does, but for kernels: what no cookie opens none can forge."""
-        if not self.is_kernel:
-            super().check_xsrf_cookie()
-
-    async def visible(self, task_id: str) -> Job:
-        """Return a job that the user may see; a kernel has shown that it belongs here."""
-        if self.is_kernel:
-            return self.services.registry.get(task_id)
-        return await super().visible(task_id)
-
-    @property
-    def user_id(self) -> str:
-        """Whose the link is; a kernel is one of the server's own people."""
-        return TOKEN_USER if self.is_kernel else super().user_id
-
-
-class JobLinksHandler(_OwnerHandler):
+class JobLinksHandler(_LinksMixin, OwnerHandler):
     """``api/jobs/<taskId>/links``: the links of one job."""
 
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen to it
@@ -176,10 +143,17 @@ class JobLinksHandler(_OwnerHandler):
         services = self.services
         seconds = self._seconds()
         report = (await self.visible(task_id)).report
-        link, token = await services.links.issue(
-            task_id=task_id, generation=report["generation"], user=self.user_id, seconds=seconds
-        )
-        self._told(link, token, report["name"])
+        asked = {"links of": task_id, "expires": seconds}
+        async with once(self, asked) as making:
+            if not making.again:
+                await services.links.issue(
+                    identity=making.identity,
+                    task_id=task_id,
+                    generation=report["generation"],
+                    user=self.user_id,
+                    seconds=seconds,
+                )
+        self._told(making.identity, report["name"])
 
     @allow_unauthenticated
     async def delete(self, task_id: str) -> None:
@@ -190,7 +164,7 @@ class JobLinksHandler(_OwnerHandler):
         self.finish()
 
 
-class JobLinkHandler(_OwnerHandler):
+class JobLinkHandler(OwnerHandler):
     """``api/jobs/<taskId>/links/<id>``: one of them."""
 
     @allow_unauthenticated
@@ -203,7 +177,7 @@ class JobLinkHandler(_OwnerHandler):
         self.finish()
 
 
-class PathLinksHandler(_LinksHandler):
+class PathLinksHandler(_LinksMixin, Handler):
     """``api/links/<path>``: the links of a file below the server's root.
 
     Giving a file away takes the right to read it, and to write here.
@@ -224,12 +198,19 @@ class PathLinksHandler(_LinksHandler):
     async def post(self, path: str) -> None:
         """Make a link to the file as it is now."""
         seconds = self._seconds()
-        with await open_contents(self.services, path) as file:
-            tag = strong(represent(path, file).etag)
-        link, token = await self.services.links.issue(
-            path=path, tag=tag, user=self.user_id, seconds=seconds
-        )
-        self._told(link, token, path.rpartition("/")[2])
+        links, asked = self.services.links, {"links of path": path, "expires": seconds}
+        async with once(self, asked) as making:
+            if not making.again:
+                with await open_contents(self.services, path) as file:
+                    tag = strong(represent(path, file).etag)
+                await links.issue(
+                    identity=making.identity,
+                    path=path,
+                    tag=tag,
+                    user=self.user_id,
+                    seconds=seconds,
+                )
+        self._told(making.identity, path.rpartition("/")[2])
 
     @web.authenticated
     @authorized

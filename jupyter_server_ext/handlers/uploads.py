@@ -23,6 +23,7 @@ from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.body import Body
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.idempotency import parse_key
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.ranges import http_date
 from jupyter_server_ext.transferrecords import TOKEN_USER
@@ -234,7 +235,7 @@ class UploadsHandler(TusHandler):
         creation = tusheaders.parse_creation(
             headers, max_size=uploads.limits.size, hidden=services.allow_hidden
         )
-        key = tusheaders.parse_key(headers)
+        key = parse_key(headers)
         first = None
         if not body.ended:
             first = tus.decide_first(headers, creation.length, body=body.length, max_size=room)

@@ -96,6 +96,15 @@ _LIST = Operation(
     ("malformed",),
     takes=("notebook", "kernel", "status"),
 )
+_ORDER = Operation(
+    "orderJob",
+    "Make a job in the state queued, for somebody who will report to it.",
+    {201: Answer("The record; the same key gets the same one.", _RECORD, ("Location",))},
+    ("malformed", "key-reused", "key-busy", "made-gone", "too-many-jobs"),
+    "both",
+    ("Idempotency-Key",),
+    Body("Order"),
+)
 _READ = Operation(
     "readJob",
     "Return a record; or, with since, what a subscription from there would be answered with, as "
@@ -171,7 +180,7 @@ _OPEN = Operation(
 
 JOBS: Final = Chapter(
     {
-        "/api/jobs": {"get": _LIST},
+        "/api/jobs": {"get": _LIST, "post": _ORDER},
         "/api/jobs/{taskId}": {"get": _READ, "put": _REPORT, "post": _STEER, "delete": _FORGET},
         "/api/jobs/{taskId}/place": {"put": _PLACE},
         "/api/health": {"get": _HEALTH},

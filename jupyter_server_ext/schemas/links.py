@@ -30,10 +30,11 @@ _TABLES: Final[dict[str, Fields]] = {
 }
 
 _CLOSED: Final = {204: Answer("They are closed.")}
-_MADE: Final = {201: Answer("The link.", Body("NewLink"))}
+_MADE: Final = {201: Answer("The link; the same key gets the same one.", Body("NewLink"))}
+_KEY: Final = ("Idempotency-Key",)
 _WANTED: Final = Body("LinkOrder", needed=False)
 _NO_JOB: Final = ("task-not-found",)
-_REFUSED: Final = ("malformed", "too-many-links")
+_REFUSED: Final = ("malformed", "key-reused", "key-busy", "made-gone", "too-many-links")
 _NO_FILE: Final = ("not-found", "hidden", "outside-roots", "not-a-file", "not-readable")
 _LIST_OF_JOB = Operation(
     "listJobLinks",
@@ -48,7 +49,8 @@ _MAKE_FOR_JOB = Operation(
     _MADE,
     (*_REFUSED, *_NO_JOB),
     "both",
-    body=_WANTED,
+    _KEY,
+    _WANTED,
 )
 _CLOSE_OF_JOB = Operation(
     "closeJobLinks", "Close all links to a job's file.", _CLOSED, _NO_JOB, "both"
@@ -70,6 +72,7 @@ _MAKE = Operation(
     "Make a link to a file as it is now.",
     _MADE,
     (*_REFUSED, *_NO_FILE),
+    takes=_KEY,
     body=_WANTED,
 )
 _CLOSE = Operation(

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 _ABOUT: Final = """\
 Everything below progresswidget/ on a Jupyter server. An error is JSON with a code for programs, a
 message and a hint. What changes live is told over the WebSocket, see asyncapi.json.
+
+A request that makes something may carry an Idempotency-Key: sent again with the same key it makes
+nothing new and gets what was made, as it is now, with the same status; with another body it is
+refused with 422, while the first is still being done with 409, and after what was made has been
+removed with 410. Keys belong to a user, and are forgotten after c.ProgressExtension.
+idempotency_expiry seconds. A request that was refused leaves its key free. A report (PUT) needs
+none: the reporter makes the id of its job, and revision says which report is newer.
 """
 # What any request may meet before its handler runs.
 _ALWAYS: Final = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from jupyter_server_ext.idempotency import PATTERN
 from jupyter_server_ext.schemas.operations import Parameter
 from progresswidget.protocol import MAX_EPOCH, MAX_NAME, MAX_PATH, STATUSES
 from progresswidget.protocol.fields import Field
@@ -65,8 +66,8 @@ PARAMETERS: Final[dict[str, Parameter]] = {
             "text",
             "A string of RFC 9651 that no other request has: the same request with the same key is "
             "done once, however often it is sent (draft-ietf-httpapi-idempotency-key-header).",
-            130,
-            pattern='"[\\x21\\x23-\\x5b\\x5d-\\x7e]{1,128}"',
+            260,
+            pattern=PATTERN,
         ),
     ),
     "Range": Parameter("header", Field("text", "RFC 9110 section 14.2; bytes only.")),

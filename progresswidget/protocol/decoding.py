@@ -54,12 +54,19 @@ def json_object(text: str | bytes) -> Json:
         If it is no JSON, or no object.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise MalformedError("malformed", f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise MalformedError("malformed", "a JSON object is expected")
     return cast("Json", value)
+
+
+def _number(text: str) -> float:
+    # JSON has one kind of number (RFC 8259 section 6): 1.0 is the whole number 1, as JavaScript and
+    # JSON Schema have it.
+    value = float(text)
+    return int(value) if abs(value) <= MAX_COUNT and value.is_integer() else value
 
 
 def _refuse_constant(name: str) -> float:

@@ -1,8 +1,8 @@
 """JSON Schema 2020-12 of everything on the wire, made of the tables that the decoders read.
 
 What a schema cannot say: that two fields agree (``from`` and ``seq``, a snapshot's task and its
-envelope's, the name of a part and its file's), how long a frame is, that a whole number is not
-written with a point, and that a text holds no half of a surrogate pair.
+envelope's, the name of a part and its file's), how long a frame is, and that a text holds no half
+of a surrogate pair.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ CONFIG = {
         },
     }
 }
-# Rules that the document cannot say: that 1.0 is no count, which names no file may have, how long a
-# link may be open, which is a setting, and which header fields of tus go together.
+# Rules that the document cannot say: which file a part belongs to, which names no file may have,
+# how long a link may be open, which is a setting, and which header fields of tus go together.
 UNSAYABLE = {
     ("put", "/api/jobs/{taskId}"),
     ("put", "/api/jobs/{taskId}/place"),

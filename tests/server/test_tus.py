@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.idempotency import parse_key
 from jupyter_server_ext.names import check_name
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def check_parsers(headers: dict[str, str]) -> None:
     if checksum is not None:
         assert isinstance(checksum, tusheaders.Checksum)
         assert len(checksum.digest) == tusheaders.ALGORITHMS[checksum.algorithm]
-    attempt(lambda: tusheaders.parse_key(headers))
+    attempt(lambda: parse_key(headers))
     attempt(lambda: tusheaders.require_version(headers))
 
 
