@@ -99,28 +99,31 @@ class Lifecycle(Observer):
     def _tell_of_job(self, event: str, job: Job) -> None:
         kind, report = kind_of(job), job.report
         self.jobs[event, kind] += 1
+        rows, size = report["rows"], report["bytes"]
         error = (report["error"] or {}).get("code")
+        extra = about(f"job-{event}", job.task_id, kind=kind, rows=rows, bytes=size)
         self._log.log(
             _LEVELS.get(event, logging.INFO),
-            "Job %s (%s) %s: %d rows, %d bytes%s",
+            "Job %s (%s) %s%s%s",
             job.task_id,
             kind,
             event,
-            report["rows"],
-            report["bytes"],
-            f", {error}" if error else "",
-            extra=about(f"job-{event}", job.task_id, kind=kind),
+            f": {rows:,} rows, {size:,} bytes" if size else "",
+            f" ({error})" if error else "",
+            extra=extra | ({"error": error} if error else {}),
         )
         self._emit("job", _job_data(event, kind, job))
 
     def _tell_of_transfer(self, event: str, record: Record, moved: int) -> None:
         self.transfers[event, record.direction] += 1
         self._log.debug(
-            "The %s of a file %s: %d bytes",
+            "The %s of a file %s: %s bytes",
             record.direction,
             event,
-            moved,
-            extra=about(f"transfer-{event}", record.task_id, direction=record.direction),
+            f"{moved:,}",
+            extra=about(
+                f"transfer-{event}", record.task_id, direction=record.direction, bytes=moved
+            ),
         )
         self._emit("transfer", _transfer_data(event, record, moved))
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 _TASK: Final = re.compile(r"/(?:jobs|files)/([0-9a-f]{32})(?=/|\Z)")
 
 
-def about(event: str, task_id: str | None = None, **fields: str) -> dict[str, Any]:
+def about(event: str, task_id: str | None = None, **fields: str | int) -> dict[str, Any]:
     """Return the `extra` of a line: what has happened, and to which job.
 
     Parameters

@@ -112,7 +112,8 @@ def test_an_export_can_be_followed_by_its_id(
     assert told[-3:] == ["job-done", "transfer-begun", "transfer-completed"]
     (done,) = [line for line in lines(server) if line.get("event") == "job-done"]
     assert done["levelname"] == "INFO"
-    assert done["kind"] == "export"
+    assert (done["kind"], done["rows"]) == ("export", 40_000)
+    assert done["bytes"] == len(download(server, task_id))
     assert task_id in done["message"]
 
 
@@ -135,7 +136,8 @@ def test_a_kill_and_a_failure_are_told_without_what_is_secret(
         assert line["levelname"] == "WARNING"
         job = server.request(f"api/jobs/{line['task_id']}")
         assert job["status"] == event.removeprefix("job-")
-        assert job["error"]["code"] in line["message"]
+        assert job["error"]["code"] == line["error"]
+        assert line["error"] in line["message"]
     (failure,) = [job for job in server.request("api/jobs") if job["status"] == "failed"]
     assert "5ECRETpassw0rd" in failure["error"]["message"], "its user is told"
     text = server.log.read_text()
