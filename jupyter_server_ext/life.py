@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +32,7 @@ JOB_EVENTS: Final = (
     "removed",
 )
 TRANSFER_EVENTS: Final = ("begun", "completed", "cut")
+_CODE: Final = re.compile(r"[a-z][a-z0-9-]{0,63}")
 _LEVELS: Final = {
     "created": logging.DEBUG,  # most start in the same moment
     "failed": logging.WARNING,
@@ -42,6 +44,18 @@ def kind_of(job: Job) -> str:
     """Return the kind of a job, of few: a report may name any."""
     kind = str(job.report["kind"])
     return kind if kind in KINDS else "other"
+
+
+def error_of(job: Job) -> str | None:
+    """Return the code of a job's error; what is no code may be any text, and is told as ``other``.
+
+    None where there is no error.
+    """
+    error = job.report["error"]
+    if not error:
+        return None
+    code = str(error["code"])
+    return code if _CODE.fullmatch(code) else "other"
 
 
 def job_events(old: Job | None, new: Job) -> tuple[str, ...]:
@@ -100,7 +114,7 @@ class Lifecycle(Observer):
         kind, report = kind_of(job), job.report
         self.jobs[event, kind] += 1
         rows, size = report["rows"], report["bytes"]
-        error = (report["error"] or {}).get("code")
+        error = error_of(job)
         extra = about(f"job-{event}", job.task_id, kind=kind, rows=rows, bytes=size)
         self._log.log(
             _LEVELS.get(event, logging.INFO),
@@ -139,7 +153,7 @@ def _job_data(event: str, kind: str, job: Job) -> Json:
         "rows": report["rows"],
         "bytes": report["bytes"],
         "seconds": report["elapsed"],
-        "error": (report["error"] or {}).get("code"),
+        "error": error_of(job),
         "kernel_id": job.kernel_id,
         "path": report["path"],
         "notebook": job.notebook,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import make_report
 
-from jupyter_server_ext.life import job_events, kind_of
+from jupyter_server_ext.life import error_of, job_events, kind_of
 from jupyter_server_ext.model import Job
 from progresswidget.protocol import STATUSES
 
@@ -68,6 +68,23 @@ def test_an_event_is_told_only_for_a_change_and_then_the_last_one_is_the_state(
             assert events[-1] == new.status
         if not same and new.status == "running":
             assert events[-1] in {"started", "resumed"}
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("kernel-died", "kernel-died"),
+        ("out-of-memory-2", "out-of-memory-2"),
+        ("two\nlines", "other"),
+        ("postgres://me:5ECRET@host", "other"),
+        ("", "other"),
+        ("x" * 65, "other"),
+    ],
+)
+def test_what_is_no_code_is_not_told(code: str, told: str) -> None:
+    error = {"code": code, "message": "", "hint": ""}
+    assert error_of(job("failed", error=error)) == told
+    assert error_of(job("failed")) is None
 
 
 def test_kinds_are_few() -> None:
