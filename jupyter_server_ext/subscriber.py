@@ -117,7 +117,7 @@ class Subscriber:
     @property
     def tasks(self) -> int:
         """How many tasks it is subscribed to, or about to be."""
-        return len(self._told.keys() | self._answering.keys())
+        return len(self._told) + sum(task_id not in self._told for task_id in self._answering)
 
     def obey(self, message: ClientMessage) -> None:
         """Do what the page asks for.

@@ -165,6 +165,28 @@ def test_another_history_begins_with_a_snapshot() -> None:
     assert [message["type"] for message in late.read()] == ["task_removed", "subscribed"]
 
 
+def test_a_feed_that_repeats_itself_changes_nothing() -> None:
+    hub, _ = make_hub()
+    states = {5: record(rows=5), 6: None, 7: record(rows=7), 8: None}
+
+    def feed(seq: int) -> None:
+        state = states[seq]
+        if state is None:
+            hub.remove(A, seq=seq, epoch="E")
+        else:
+            hub.publish(A, state, urgent=True, seq=seq, epoch="E")
+
+    for seq, rest in ((5, []), (6, [5]), (7, [5, 6]), (8, [5, 6, 7])):
+        feed(seq)
+        topic = hub.topic(A)
+        for again in [*rest, seq]:
+            feed(again)
+            assert hub.topic(A) is topic
+    hub.remove(A, seq=9, epoch="of another history")
+    hub.publish(A, record(rows=9), urgent=True, seq=9, epoch="E")
+    assert hub.topic(A) is not None
+
+
 def test_what_was_forgotten_is_never_taken_for_what_comes_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
