@@ -9,11 +9,15 @@ from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.grouping import group
 from progresswidget.export.reading import read_ahead
 from progresswidget.export.sources import Source, once
+from progresswidget.export.unicode import Texts
 from progresswidget.export.units import encode_sections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
+    import pyarrow as pa
+
+    from progresswidget.export.entries import Blob
     from progresswidget.export.progress import Progress
     from progresswidget.export.resume import Earlier
     from progresswidget.export.sections import Section
@@ -93,6 +97,7 @@ class Contents:
             with closing(items):
                 if section.content.once:
                     once.start(section.frame)
+                look = _looker(section.content)
                 while True:
                     with blaming_the_source():
                         item = next(items, None)
@@ -100,6 +105,7 @@ class Contents:
                         break
                     if isinstance(section.content, Source):
                         self._progress.read += item.num_rows
+                        look(item)
                     yield item
                 with blaming_the_source():
                     section.content.check()
@@ -108,6 +114,13 @@ class Contents:
         for item in read_ahead(read, self._progress.checkpoint):
             yield item
             self._progress.checkpoint()
+
+
+def _looker(content: Source | Blob) -> Callable[[pa.RecordBatch], None]:
+    """Return what refuses batches that cannot be written, whatever the format is."""
+    if not isinstance(content, Source) or content.unicode:
+        return lambda _: None
+    return Texts(content.schema).check
 
 
 def _of_section(

@@ -45,6 +45,8 @@ class Source:
         the reading.
     once
         Whether it can be read only once; then `once.start` is called for the frame.
+    unicode
+        Whether all text is known to be UTF-8, so that nobody has to look.
     check
         Called after the last row; raises `SourceChangedError` if the rows are not of one moment.
     """
@@ -53,6 +55,7 @@ class Source:
     total: int | None
     batches: Callable[[], Generator[pa.RecordBatch, None, None]]
     once: bool = False
+    unicode: bool = False
     check: Callable[[], None] = lambda: None
 
 

@@ -46,7 +46,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     check(columns)
     polars = sys.modules["polars"]
     schema = schema_of(polars.DataFrame(schema=columns))
-    return Source(schema, None, lambda: _stream(query))
+    return Source(schema, None, lambda: _stream(query), unicode=True)
 
 
 def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
