@@ -85,10 +85,15 @@ export function browserEnvironment(server: Server): Environment {
   };
 }
 
+/** Milliseconds in which a server says how it is. */
+const HEALTH_LIMIT = 10_000;
+
 export async function health(server: Server): Promise<Health> {
   let response: Response;
   try {
-    response = await server.request(`${server.base}api/health`, { method: 'GET' });
+    // On a network that has fallen silent the browser itself would wait for minutes.
+    const signal = AbortSignal.timeout(HEALTH_LIMIT);
+    response = await server.request(`${server.base}api/health`, { method: 'GET', signal });
   } catch {
     return 'unreachable';
   }

@@ -317,6 +317,21 @@ describe('reconnecting', () => {
     expect(network.wires).toHaveLength(3);
   });
 
+  it('does not wait for a try that hangs when the page wakes', async () => {
+    live();
+    network.wire.break(1006);
+    await network.clock.advance(334);
+    const hanging = network.wire;
+    await network.clock.advance(3_000);
+    network.wake();
+    expect(network.wires).toHaveLength(3);
+    expect(hanging.closedWith).toBe(1000);
+    hanging.hello();
+    expect(last().connection).toEqual({ kind: 'connecting' });
+    network.wire.hello();
+    expect(last().connection).toEqual({ kind: 'live' });
+  });
+
   it('wakes up from being offline', async () => {
     live();
     for (let n = 0; n < 6; n += 1) {
@@ -494,6 +509,8 @@ describe('without a WebSocket', () => {
     for (let n = 0; n < 9; n += 1) {
       network.wire.break(1006);
       await network.clock.advance(30_000);
+      answer(missed());
+      await settle();
     }
     expect(last().connection).toEqual({ kind: 'polling' });
     expect(network.wires.length).toBeGreaterThan(9);
@@ -511,6 +528,17 @@ describe('without a WebSocket', () => {
     network.wake();
     expect(network.wires).toHaveLength(2);
     expect(last().connection).toEqual({ kind: 'polling' });
+  });
+
+  it('gives up a question that is not answered', async () => {
+    await polling();
+    network.health = 'unreachable';
+    const [question] = network.polls;
+    await network.clock.advance(59_999);
+    expect(last().connection).toEqual({ kind: 'polling' });
+    await network.clock.advance(1);
+    expect(question?.signal.aborted).toBe(true);
+    expect(last().connection.kind).not.toBe('polling');
   });
 
   it('takes no more than two connections, and each task its turn', async () => {

@@ -87,7 +87,8 @@ export class Line {
   reconnect(): void {
     if (this.isLive || !this.#endWake) return;
     this.#backoff.reset();
-    if (this.#socket) return;
+    // One that is being opened may hang on a network that is gone.
+    this.#socket?.close();
     if (this.#connection.kind === 'polling') this.#connect();
     else this.#begin();
   }

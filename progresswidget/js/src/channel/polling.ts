@@ -5,6 +5,8 @@ import { type Environment, Timers } from './environment';
 
 /** Questions under way at once: a browser has six connections to a host, and the page needs them. */
 const AT_ONCE = 2;
+/** Milliseconds after which a question that is not answered never will be. */
+const SILENCE = 60_000;
 /** Milliseconds between two questions about one task where the server answers at once. */
 const PAUSE = 1_000;
 
@@ -70,14 +72,19 @@ export class Polling {
   async #ask(position: Position, wait: boolean, running: AbortController): Promise<void> {
     this.#asking += 1;
     this.#asked.set(position.taskId, Number.POSITIVE_INFINITY);
+    const patience = new AbortController();
+    const limit = this.#env.setTimeout(() => patience.abort(), SILENCE);
+    const signal = AbortSignal.any([running.signal, patience.signal]);
     let message: ServerMessage;
     try {
-      message = await this.#env.poll(position, wait, running.signal);
+      message = await this.#env.poll(position, wait, signal);
     } catch {
       if (running !== this.#running) return;
       this.stop();
       this.#listener.failed();
       return;
+    } finally {
+      this.#env.clearTimeout(limit);
     }
     if (running !== this.#running) return;
     this.#asking -= 1;
