@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from jupyter_server_ext.moving import Moving, Transfer
 from jupyter_server_ext.observer import Observer
-from jupyter_server_ext.spans import Span, merged, total
+from jupyter_server_ext.spans import merged
 from jupyter_server_ext.transferrecords import TOKEN_USER, Direction, Record, may_see
 
 if TYPE_CHECKING:
@@ -28,91 +29,6 @@ _SILENCE: Final = 10.0
 """Seconds after which a transfer over another server that is not heard of moves no more."""
 _DAY: Final = 86_400_000
 """Milliseconds."""
-
-
-@dataclass(slots=True, eq=False)
-class _Live:
-    """A record, and the connections that are changing it."""
-
-    record: Record
-    open: list[Transfer] = field(default_factory=list)
-    pushed: float = 0.0
-    due: bool = False
-    moving: bool = False
-    """Whether it was told that it begins, and not yet that it has ended."""
-    moved: int = 0
-    """Bytes since then."""
-    missing: int = 0
-    """Bytes that were still to move then: all of them for a file that is fetched once more."""
-    elsewhere: float = 0.0
-    """Until when it counts as moving over another server, by the hub's clock."""
-
-    def begin(self) -> None:
-        """Begin to move, or go on."""
-        size = self.record.size or 0
-        self.moving, self.moved = True, 0
-        self.missing = size if self.record.complete else size - total(self.record.spans)
-
-    def to_json(self, now: float) -> Json:
-        return self.record.public(active=bool(self.open) or now < self.elsewhere)
-
-
-class Transfer:
-    """One connection that moves a file. Made by `Transfers.begin`; call `end` in any case.
-
-    All methods are called on the event loop.
-    """
-
-    __slots__ = ("_end", "_first", "_live", "_owner")
-
-    def __init__(self, owner: Transfers, live: _Live, offset: int) -> None:
-        self._owner = owner
-        self._live = live
-        self._first = self._end = offset
-
-    @property
-    def span(self) -> Span:
-        """What it has moved without a gap."""
-        return self._first, self._end
-
-    def moved(self, offset: int) -> None:
-        """Note how far it is.
-
-        Parameters
-        ----------
-        offset
-            Bytes from the beginning of the file, absolute.
-        """
-        self._owner.count(self._live, offset - self._end)
-        self._end = offset
-        if not self._live.due:
-            self._owner.push_later(self._live)
-
-    def stands(self, offset: int) -> None:
-        """Note that the bytes up to `offset` were there before."""
-        self._end = offset
-        if not self._live.due:
-            self._owner.push_later(self._live)
-
-    def seek(self, offset: int) -> None:
-        """Go on elsewhere in the file, as between the parts of a multipart answer."""
-        if offset != self._end:
-            self._owner.gather(self._live)
-            self._first = self._end = offset
-
-    def end(self, *, complete: bool, cut: bool | None = None) -> None:
-        """Note the end of the connection; a second call does nothing.
-
-        Parameters
-        ----------
-        complete
-            Whether it moved all that it was to move.
-        cut
-            Whether it ended before its time; None where that is the same as not `complete`.
-        """
-        if self in self._live.open:
-            cut = not complete if cut is None else cut
-            self._owner.ended(self, self._live, complete=complete, cut=cut)
 
 
 class Transfers:
@@ -151,7 +67,7 @@ class Transfers:
         self._interval = interval
         self._keep = keep
         self._keep_days = keep_days
-        self._lives: dict[tuple[str, str], _Live] = {}  # who moved last is the last
+        self._lives: dict[tuple[str, str], Moving] = {}  # who moved last is the last
         self._saving: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
         self._forgotten: list[str] = []
 
@@ -165,7 +81,7 @@ class Transfers:
         """
         records = await self._store.load()
         for record in sorted(records, key=lambda record: record.timestamp):
-            self._lives[record.user, record.file_id] = _Live(record)
+            self._lives[record.user, record.file_id] = Moving(record)
 
     @property
     def store_health(self) -> StoreHealth:
@@ -212,7 +128,7 @@ class Transfers:
         now = self._hub.timestamp()
         new = Record(user, file_id, version, name, size, direction, task_id, now)
         if live is None or (live.record.version, live.record.size) != (version, size):
-            live = _Live(new)
+            live = Moving(new)
         else:
             live.record = replace(new, spans=live.record.spans)
         self._lives[key] = live
@@ -261,7 +177,7 @@ class Transfers:
                 del self._lives[user, file_id]
             return
         if live is None:
-            live = _Live(record)
+            live = Moving(record)
         elif (live.record.version, live.record.size) == (record.version, record.size):
             # Parts of one file may go over several servers at once.
             live.record = replace(record, spans=merged((*live.record.spans, *record.spans)))
@@ -293,26 +209,26 @@ class Transfers:
 
     # --- For `Transfer` ----------------------------------------------------------------------
 
-    def gather(self, live: _Live) -> None:
+    def gather(self, live: Moving) -> None:
         """Take what the open connections have moved into the record."""
         spans = merged((*live.record.spans, *(transfer.span for transfer in live.open)))
         if spans != live.record.spans:
             live.record = replace(live.record, spans=spans, timestamp=self._hub.timestamp())
 
-    def count(self, live: _Live, length: int) -> None:
+    def count(self, live: Moving, length: int) -> None:
         """Count bytes that have moved."""
         if length > 0:
             live.moved += length
             self.moved[live.record.direction] += length
 
-    def push_later(self, live: _Live) -> None:
+    def push_later(self, live: Moving) -> None:
         """Tell of progress at the end of the interval."""
         live.due = True
         clock = self._hub.clock
         wait = max(0.0, live.pushed + self._interval - clock.time())
         clock.call_later(wait, lambda: self._push_due(live))
 
-    def ended(self, transfer: Transfer, live: _Live, *, complete: bool, cut: bool) -> None:
+    def ended(self, transfer: Transfer, live: Moving, *, complete: bool, cut: bool) -> None:
         """Tell of the end of a connection at once, and write it down."""
         self.gather(live)
         live.open.remove(transfer)
@@ -329,17 +245,17 @@ class Transfers:
         self._saving.add(task)
         task.add_done_callback(self._saving.discard)
 
-    def _push_due(self, live: _Live) -> None:
+    def _push_due(self, live: Moving) -> None:
         # An end in between has said all there is to say.
         if live.due:
             self._push(live)
 
-    def _push(self, live: _Live) -> None:
+    def _push(self, live: Moving) -> None:
         self.gather(live)
         self._tell(live)
         self._store.save(replace(live.record, moving=True))
 
-    def _tell(self, live: _Live) -> None:
+    def _tell(self, live: Moving) -> None:
         live.due = False
         live.pushed = self._hub.clock.time()
         record = live.record

@@ -31,9 +31,9 @@ from jupyter_server_ext.stores.files import FileChangedError, PublishedFile
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jupyter_server_ext.moving import Transfer
     from jupyter_server_ext.sending import Body
     from jupyter_server_ext.shaping import Gate
-    from jupyter_server_ext.transfers import Transfer
 
 T = TypeVar("T")
 

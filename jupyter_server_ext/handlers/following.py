@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from jupyter_server_ext.following import Source
     from jupyter_server_ext.handlers.downloads import DownloadHandler
     from jupyter_server_ext.model import Job
+    from jupyter_server_ext.moving import Transfer
     from jupyter_server_ext.sending import Body
-    from jupyter_server_ext.transfers import Transfer
 
 
 class Follower:

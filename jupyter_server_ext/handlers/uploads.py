@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from jupyter_server_ext.live import Live
-    from jupyter_server_ext.transfers import Transfer
+    from jupyter_server_ext.moving import Transfer
 
 _LINGER: Final = 5.0
 """Seconds that a client gets to notice a refusal while it is still sending."""
