@@ -99,6 +99,8 @@ class Reporter:
     def wake(self) -> None:
         """Send what has changed now rather than at the next tick."""
         with self._changed:
+            # A server that was away may be back; a script that ends now cannot wait to find out.
+            self._away_until = 0.0
             for tracked in self._jobs.values():
                 tracked.next_report = 0.0
             self._changed.notify_all()

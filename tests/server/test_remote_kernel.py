@@ -80,6 +80,35 @@ def test_a_kernel_that_is_killed_goes_on_when_the_cell_runs_again(
     assert before + ended["sent"] <= ended["bytes"] + CHUNK
 
 
+@pytest.mark.parametrize("who", ["kernel", pytest.param("server", marks=SLOW)])
+def test_whoever_dies_when_the_file_has_its_name_it_is_published_once(
+    place: Place, who: str
+) -> None:
+    # The upload is published, and the job does not know of it yet, or only just. Its key finds the
+    # upload, its sidecar the file, and its digest says that it is this one: nothing is sent again.
+    server = place.serve()
+    kernel = place.kernel(server)
+    target = place.root / "sales.csv"
+    until(target.exists)
+    inode = target.stat().st_ino
+    if who == "kernel":
+        kernel.kill()
+        kernel = place.kernel(server)
+        ended = kernel.end()
+        assert (ended["error"], ended["sent"]) == (None, 0)
+    else:
+        server.stop(signal.SIGKILL)
+        server = place.serve()
+        ended = kernel.end()
+        assert ended["error"] is None
+    assert target.stat().st_ino == inode, "seen once"
+    assert place.files(place.root) == ["sales.csv"]
+    assert place.digest("sales.csv") == ended["sha256"]
+    record = server.request(f"api/jobs/{ended['id']}")
+    assert (record["status"], record["path"]) == ("done", str(target))
+    assert hashlib.sha256(download(server, ended["id"])).hexdigest() == ended["sha256"]
+
+
 def until_still(size: Callable[[], int]) -> int:
     seen: list[int] = []
 
