@@ -44,7 +44,7 @@ def server(shared: Server) -> Iterator[Server]:
 def empty(server: Server) -> None:
     """Forget all jobs and remove all files."""
     for job in server.request("GET", "api/jobs").json:
-        if job["status"] == "running":
+        if job["status"] in {"queued", "running"}:
             order = {"generation": job["generation"], "revision": 1000}
             server.report(make_report(job["taskId"], status="cancelled", **order))
         assert server.request("DELETE", f"api/jobs/{job['taskId']}").status == 204

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import programs
 import pytest
 from laboratory import Server, eventually, free_port
+from nginx import Nginx
 from proxy import Fault, FaultProxy
-from test_nginx_faults import nginx
 
 from progresswidget.errors import TransferError, TransferRefusedError
 from progresswidget.export.progress import Progress
@@ -194,8 +194,8 @@ def test_a_byte_that_is_flipped_on_the_way_is_never_stored(
 def test_row_65_a_proxy_that_takes_small_bodies_gets_small_ones(
     server: Server, tmp_path: Path, source: Path
 ) -> None:
-    with nginx(tmp_path / "nginx", server.port) as port:
-        done = send(server, source, port)
+    with Nginx(tmp_path / "nginx", server.port) as proxy:
+        done = send(server, source, proxy.port)
     assert (server.root / "source.bin").read_bytes() == CONTENT
     assert done.bytes == len(CONTENT)
 
@@ -320,6 +320,26 @@ def test_an_upload_that_was_ended_goes_on(
     assert (server.root / "source.bin").read_bytes() == CONTENT
     assert not server.staged()
     server.stop()
+
+
+def test_row_3_who_was_killed_before_it_knew_its_upload_goes_on_with_it(
+    server: Server, proxy: FaultProxy, source: Path
+) -> None:
+    arguments = command("upload", source, server.url("uploads/", proxy.port), server=server)
+    # The server makes the upload, and nobody learns which it is: what it can do is told before.
+    assert server.request("OPTIONS", "uploads/", port=proxy.port).status == 204
+    proxy.once(Fault("hole", "down", proxy.passed["down"]))
+    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL) as process:
+        (staged,) = eventually(server.staged)
+        process.kill()
+    again = subprocess.run(arguments, stderr=subprocess.PIPE, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    upload = staged.name.removeprefix(".progresswidget-").removesuffix(".upload")
+    headers = {"Tus-Resumable": "1.0.0"}
+    answer = server.request("HEAD", f"uploads/{upload}", headers=headers)
+    assert answer.headers["Upload-Offset"] == str(len(CONTENT))
+    assert [path.name for path in server.root.iterdir()] == ["source.bin"]
+    assert (server.root / "source.bin").read_bytes() == CONTENT
 
 
 @pytest.mark.faults

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import select
 import socket
@@ -22,7 +23,7 @@ from uploading import OCTETS, Uploader, answer_of, checksum
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from laboratory import Server
+    from laboratory import Answer, Server
 
     Repetitions = Callable[[int, int], int]
 
@@ -307,6 +308,22 @@ def test_row_30_lost_answers_make_no_second_upload(tus: Uploader, proxy: FaultPr
     assert tus.created(SIZE, Idempotency_Key="once") == upload
     assert tus.target.read_bytes() == CONTENT
     assert [path.name for path in tus.server.root.iterdir()] == ["upload.bin"]
+
+
+def test_row_30_a_lost_answer_makes_no_second_job(server: Server, proxy: FaultProxy) -> None:
+    order = json.dumps({"name": "a.csv", "path": "/elsewhere/a.csv"}).encode()
+
+    def make(port: int | None = None) -> Answer:
+        headers = {"Idempotency-Key": '"once"'}
+        return server.request("POST", "api/jobs", headers=headers, body=order, port=port)
+
+    proxy.once(Fault("cut", "down", 0))
+    with pytest.raises((OSError, ConnectionError)):
+        make(proxy.port)
+    first, again = make(), make(proxy.port)
+    assert (first.status, again.status) == (201, 201)
+    (job,) = server.request("GET", "api/jobs").json
+    assert job["taskId"] == first.json["taskId"] == again.json["taskId"]
 
 
 def test_row_31_an_expired_upload_is_gone(own: Callable[..., Server]) -> None:

@@ -1,0 +1,171 @@
+/**
+ * The schema of the wire, as Python's tables make it, against what is read here: a field or a message
+ * that one side knows and the other does not fails.
+ */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { MalformedError } from '../src/fields';
+import { decodeServerFrame } from '../src/frames';
+import { ACTIONS, ACTIVE_STATUSES, PHASES, TERMINAL_STATUSES } from '../src/protocol';
+import { decodeRecord, LATER_FIELDS, RECORD_FIELDS } from '../src/record';
+
+interface Schema {
+  readonly $ref?: string;
+  readonly anyOf?: readonly Schema[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly type?: string | readonly string[];
+  readonly pattern?: string;
+  readonly maxLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+}
+
+type Sample = Record<string, unknown>;
+
+const url = new URL('../../../jupyter_server_ext/schemas/wire.json', import.meta.url);
+const WIRE: { readonly $defs: Readonly<Record<string, Schema>> } = JSON.parse(
+  readFileSync(url, 'utf8'),
+);
+
+function named(name: string): Schema {
+  const found = WIRE.$defs[name];
+  if (found === undefined) throw new Error(`no ${name}`);
+  return found;
+}
+
+function resolved(schema: Schema): Schema {
+  return schema.$ref === undefined ? schema : named(schema.$ref.slice('#/$defs/'.length));
+}
+
+/** Texts of which one follows each pattern that there is. */
+const TEXTS = ['0123456789abcdef0123456789abcdef', 'a.csv', '/a.csv', 'a'.repeat(64), '1'];
+
+/** One value that follows a schema, with every field that it names. */
+function sample(schema: Schema): unknown {
+  const here = resolved(schema);
+  if (here.anyOf?.[0] !== undefined) return sample(here.anyOf[0]);
+  if (here.const !== undefined) return here.const;
+  if (here.enum !== undefined) return here.enum[0];
+  const type = Array.isArray(here.type) ? here.type[0] : here.type;
+  switch (type) {
+    case 'object':
+      return Object.fromEntries(
+        Object.entries(here.properties ?? {}).map(([name, inner]) => [name, sample(inner)]),
+      );
+    case 'array':
+      return [];
+    case 'boolean':
+      return true;
+    case 'string': {
+      const found = TEXTS.find((text) => new RegExp(here.pattern ?? '', 'u').test(text));
+      if (found === undefined) throw new Error(`no text like ${here.pattern}`);
+      return found;
+    }
+    default:
+      return Math.max(1, here.minimum ?? 0);
+  }
+}
+
+function decoded(message: unknown) {
+  return decodeServerFrame(JSON.stringify(message));
+}
+
+describe('the record of a job', () => {
+  const properties = named('Record').properties ?? {};
+
+  it('has the fields that are read here, with the same kinds and limits', () => {
+    const kinds: Record<string, string> = {
+      string: 'text',
+      integer: 'count',
+      number: 'number',
+      boolean: 'flag',
+    };
+    const table = Object.fromEntries(
+      Object.entries(properties).map(([name, schema]) => {
+        const types = [schema.type ?? ''].flat() as string[];
+        const limit = schema.maxLength ?? schema.maximum ?? 0;
+        const row = [kinds[types[0] ?? ''], types.includes('null'), limit];
+        return [name, schema.default === undefined ? row : [...row, schema.default]];
+      }),
+    );
+    // A text of known words is as long as they are, and these are objects or the server's own.
+    const words = { status: 16, phase: 16 };
+    for (const [name, limit] of Object.entries(words)) table[name] = ['text', false, limit];
+    for (const name of ['taskId', 'error', 'url', 'notebook', 'pending', 'updated']) {
+      expect(table).toHaveProperty(name);
+      delete table[name];
+    }
+    expect({ ...RECORD_FIELDS, ...LATER_FIELDS }).toEqual(table);
+  });
+
+  it('knows the same words', () => {
+    const { status, phase, pending } = properties;
+    const statuses: readonly string[] = [...ACTIVE_STATUSES, ...TERMINAL_STATUSES];
+    expect([...statuses].sort()).toEqual(status?.enum);
+    expect([...PHASES].sort()).toEqual(phase?.enum);
+    expect([...ACTIONS].sort().concat([null as never])).toEqual(pending?.enum);
+  });
+
+  it('is read with every field', () => {
+    const record = decodeRecord(sample({ $ref: '#/$defs/Record' }));
+    expect(Object.keys(record).sort()).toEqual(Object.keys(properties).sort());
+  });
+});
+
+/** What a subscribe to a target is answered with, before its tasks: no page has a use for it. */
+const UNUSED = /^Watching/;
+
+describe('the messages of the server', () => {
+  const names = (named('ServerMessage').anyOf ?? [])
+    .map(({ $ref }) => $ref?.slice('#/$defs/'.length) ?? '')
+    .filter((name) => name !== '' && !UNUSED.test(name));
+
+  it.each(names)('are known: %s', (name) => {
+    expect(decoded(sample(named(name))).type).not.toBe('unknown');
+  });
+
+  it('are read with all that they must have', () => {
+    const unread: string[] = [];
+    for (const name of names) {
+      const schema = named(name);
+      const whole = sample(schema) as Sample;
+      const data = resolved(schema.properties?.data ?? {});
+      const without = [
+        ...(schema.required ?? []).map((field) => [field, omit(whole, field)] as const),
+        ...(data.required ?? []).map((field) => {
+          return [`data.${field}`, { ...whole, data: omit(whole.data as Sample, field) }] as const;
+        }),
+      ];
+      for (const [field, rest] of without) {
+        if (!refuses(rest)) unread.push(`${name}.${field}`);
+      }
+    }
+    // An answer to a sign of life is one, whichever it answers; an error may answer nothing.
+    expect(unread).toEqual(['Pong.re', 'Error.re']);
+  });
+
+  it('tell of a transfer with every field', () => {
+    const message = decoded(sample(named('TransferUpdate')));
+    const known = Object.keys(named('Transfer').properties ?? {}).sort();
+    expect(message.type === 'transfer' && Object.keys(message.record).sort()).toEqual(known);
+  });
+});
+
+function omit(whole: Sample, field: string): Sample {
+  return Object.fromEntries(Object.entries(whole).filter(([name]) => name !== field));
+}
+
+function refuses(message: unknown): boolean {
+  try {
+    decoded(message);
+    return false;
+  } catch (error) {
+    if (error instanceof MalformedError) return true;
+    throw error;
+  }
+}
