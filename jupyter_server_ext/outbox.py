@@ -26,14 +26,6 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A `task-not-found` that is still to be made."""
-
-    re: int
-    task_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class Removal:
     """A `task_removed` that is still to be made."""
 
@@ -48,7 +40,7 @@ class Event:
     frame: bytes
 
 
-Item: TypeAlias = bytes | Answer | Refusal | Removal | Event
+Item: TypeAlias = bytes | Answer | Removal | Event
 """Bytes are a frame that belongs to no task."""
 
 
@@ -70,13 +62,14 @@ class Outbox:
     __slots__ = ("_items", "_room", "size")
 
     def __init__(self, room: int = MAX_QUEUED) -> None:
-        self._items: deque[Item] = deque()
+        # None while it is empty: a deque is larger than all else that an idle page takes.
+        self._items: deque[Item] | None = None
         self._room = room
         self.size = 0
 
     def __len__(self) -> int:
         """Return how many messages wait."""
-        return len(self._items)
+        return len(self._items or ())
 
     @property
     def is_full(self) -> bool:
@@ -85,39 +78,46 @@ class Outbox:
 
     def put(self, item: Item) -> None:
         """Add a message at the end."""
+        if self._items is None:
+            self._items = deque()
         self._items.append(item)
         self.size += _cost(item)
 
     def take(self) -> Item:
-        """Take the message that has waited for longest."""
+        """Take the message that has waited for longest.
+
+        Raises
+        ------
+        IndexError
+            If there is none.
+        """
+        if self._items is None:
+            raise IndexError("nothing waits")
         item = self._items.popleft()
         self.size -= _cost(item)
+        self._items = self._items or None
         return item
 
     def clear(self) -> None:
         """Forget everything."""
-        self._items.clear()
+        self._items = None
         self.size = 0
 
     def withdraw(self, task_ids: Collection[str]) -> None:
         """Take back the answers and events of tasks."""
-        if any(_task_of(item) in task_ids for item in self._items):
-            self._keep([item for item in self._items if _task_of(item) not in task_ids])
-
-    def refuse(self, task_id: str) -> None:
-        """Make refusals of the answers about a task."""
-        for index, item in enumerate(self._items):
-            if isinstance(item, Answer) and item.position.task_id == task_id:
-                self._items[index] = Refusal(item.re, task_id)
+        items = self._items or ()
+        if any(_task_of(item) in task_ids for item in items):
+            self._keep([item for item in items if _task_of(item) not in task_ids])
 
     def withdraw_events(self) -> set[str]:
         """Take back all events, and return the tasks that they are of."""
-        withdrawn = {item.task_id for item in self._items if isinstance(item, Event)}
-        self._keep([item for item in self._items if not isinstance(item, Event)])
+        items = self._items or ()
+        withdrawn = {item.task_id for item in items if isinstance(item, Event)}
+        self._keep([item for item in items if not isinstance(item, Event)])
         return withdrawn
 
     def _keep(self, items: list[Item]) -> None:
-        self._items = deque(items)
+        self._items = deque(items) or None
         self.size = sum(map(_cost, items))
 
 

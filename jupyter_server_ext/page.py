@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from jupyter_server_ext.access import Access
 from jupyter_server_ext.connection import Connection
 from jupyter_server_ext.framing import text_frame
-from jupyter_server_ext.subscriber import Subscriber, everything
+from jupyter_server_ext.subscriber import Subscriber
+from jupyter_server_ext.teller import everything
 from jupyter_server_ext.transferrecords import may_see
 from progresswidget import protocol
 from progresswidget.protocol import (

@@ -1,20 +1,11 @@
-"""What one connection is told next. No tornado, thread or clock inside."""
+"""What one connection asks for: tasks by their names or by a target, as far as it may see them."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jupyter_server_ext.framing import text_frame
-from jupyter_server_ext.outbox import (
-    MAX_QUEUED,
-    Answer,
-    Event,
-    Item,
-    Outbox,
-    Refusal,
-    Removal,
-)
+from jupyter_server_ext.outbox import Answer
+from jupyter_server_ext.teller import LOST, Teller
 from progresswidget import protocol
 from progresswidget.protocol import MalformedError, Ping, Position, Subscribe
 
@@ -29,90 +20,25 @@ MAX_TASKS: Final = 10_000
 """Tasks that one connection may subscribe to."""
 MAX_TARGETS: Final = 100
 """Targets that one connection may subscribe to."""
-_LOST: Final = -1
-"""In the place of how far a page has been told: it needs the whole state, wherever it is."""
 
 
-def everything(record: Json) -> bool:
-    """Let a page see whatever there is."""
-    del record
-    return True
-
-
-def _not_at_once(frame: bytes) -> bool:
-    del frame
-    return False
-
-
-class Subscriber:
-    """What one connection is told, and how far it has been told.
-
-    What has to be told in its order is queued: answers, ends of jobs, removals. Everything else is
-    a mark. Where the queue would get too long the ends give way to snapshots, of which there is at
-    most one a task; what cannot give way, or waits for too long, is the end of the connection.
+class Subscriber(Teller):
+    """A connection that subscribes.
 
     Parameters
     ----------
-    hub
-        Where the topics are.
-    wake
-        Called when there may be something to take. It may take it at once.
-    send
-        Sends a frame at once, and returns False where it cannot: then it is kept.
-    patience
-        Seconds that something may wait while nothing is taken.
-    sees
-        Says of the public record of a task whether it may be told. What may not looks as if it
-        were not there.
+    hub, wake, more
+        As for `Teller`.
     user
         Whose the connection is.
-    room
-        Bytes that may wait in their order.
     """
 
-    __slots__ = (
-        "_answering",
-        "_hub",
-        "_marked",
-        "_patience",
-        "_queue",
-        "_sees",
-        "_send",
-        "_since",
-        "_targets",
-        "_told",
-        "_transfers",
-        "_user",
-        "_wake",
-        "overflowed",
-    )
+    __slots__ = ("_targets", "_user")
 
-    def __init__(
-        self,
-        hub: Hub,
-        wake: Callable[[], None],
-        *,
-        send: Callable[[bytes], bool] = _not_at_once,
-        patience: float = 30.0,
-        sees: Callable[[Json], bool] = everything,
-        user: str = "",
-        room: int = MAX_QUEUED,
-    ) -> None:
-        self._hub = hub
-        self._wake = wake
-        self._send = send
-        self._patience = patience
-        self._sees = sees
+    def __init__(self, hub: Hub, wake: Callable[[], None], *, user: str = "", **more: Any) -> None:
+        super().__init__(hub, wake, **more)
         self._user = user
-        self._queue = Outbox(room)
-        self._told: dict[str, int] = {}
-        self._answering: dict[str, int] = {}  # a page may ask twice before it is answered
-        self._marked: OrderedDict[str, None] = OrderedDict()  # the longest waiting goes first
-        self._transfers: OrderedDict[tuple[str, str], bytes] = OrderedDict()  # the newest of each
         self._targets: dict[Target, None] = {}
-        self._since: float | None = None
-        self.overflowed = False
-        """Whether the connection has to end: it has not read what it must not miss."""
 
     @property
     def tasks(self) -> int:
@@ -163,6 +89,7 @@ class Subscriber:
             self._told.pop(task_id, None)
             self._marked.pop(task_id, None)
             self._answering.pop(task_id, None)
+            self._refused.pop(task_id, None)
         self._queue.withdraw(task_ids)
 
     def follow(self, re: int, target: Target) -> None:
@@ -198,16 +125,6 @@ class Subscriber:
             }
         )
 
-    def send(self, message: Json) -> None:
-        """Queue a message of its own, a pong for instance."""
-        self._put(_framed(message))
-
-    def transfer(self, key: tuple[str, str], frame: bytes) -> None:
-        """Note the newest state of a transfer."""
-        self._note_wait()
-        self._transfers[key] = frame
-        self._wake()
-
     def may_hear(self, transfer: Json) -> bool:
         """Say whether a transfer may be told, which may be one of a job's file."""
         topic = self._hub.topic(transfer.get("taskId") or "")
@@ -220,64 +137,24 @@ class Subscriber:
             self.moved(task_id, topic)
             self.appeared(task_id, topic)
 
-    # --- For the hub -------------------------------------------------------------------------
-
-    def news(self, topic: Topic, first: int, frame: bytes) -> None:
-        """Send the events at once to a page that is as far as they begin, and has nothing to read.
-
-        All that are so get the same bytes, and nothing is noted of it but how far they are.
-        """
-        told, task_id = self._told, topic.task_id
-        waits = self._marked or self._transfers or self._queue
-        if told.get(task_id) == first - 1 and not waits and self._send(frame):
-            told[task_id] = topic.seq
-        else:
-            self.mark(task_id)
-
-    def mark(self, task_id: str) -> None:
-        """Note that a task has news; a task whose answer waits needs no mark."""
-        if task_id in self._told and task_id not in self._answering:
-            self._note_wait()
-            self._marked[task_id] = None
-            self._wake()
-
-    def ending(self, task_id: str, topic: Topic) -> None:
-        """Queue the state before a terminal one, if it was not told: nothing swallows the end."""
-        if task_id in self._answering:
-            return
-        told = self._told.get(task_id, _LOST)
-        if told != _LOST and told < topic.seq:
-            self._queue_event(task_id, topic)
-
-    def ended(self, task_id: str, topic: Topic) -> None:
-        """Queue the terminal event of a task."""
-        if task_id in self._answering:
-            return
-        if self._told.get(task_id, _LOST) == _LOST:
-            self.mark(task_id)  # the snapshot that is due will tell of it
-        else:
-            self._queue_event(task_id, topic)
-
-    def removed(self, task_id: str) -> None:
-        """Queue the news that a task is gone, and unsubscribe from it."""
-        self._told.pop(task_id, None)
-        self._marked.pop(task_id, None)
-        if self._answering.pop(task_id, 0):
-            # Now, and not when it is made: a task of the same id may be there again by then.
-            self._queue.refuse(task_id)
-        self._put(Removal(task_id))
-
-    def lost(self, task_id: str) -> None:
-        """Note that the task has another history: its whole state is due."""
-        if task_id in self._told:
-            self._told[task_id] = _LOST
-            self.mark(task_id)
-
-    def moved(self, task_id: str, topic: Topic) -> None:
-        """Note that a task belongs elsewhere: what may not be seen any more is as good as gone."""
-        if self._has(task_id) and not self._sees(topic.data):
+    def close(self) -> None:
+        """Leave every topic."""
+        self._hub.unwatch(self)
+        self._hub.unfollow(self)
+        for task_id in self._told.keys() | self._answering.keys():
             self._hub.leave(task_id, self)
-            self.removed(task_id)
+        for known in (
+            self._told,
+            self._marked,
+            self._answering,
+            self._refused,
+            self._transfers,
+            self._targets,
+        ):
+            known.clear()
+        self._queue.clear()
+
+    # --- For the hub -------------------------------------------------------------------------
 
     def appeared(self, task_id: str, topic: Topic) -> None:
         """Subscribe to a task that belongs to a target: its whole state is due."""
@@ -287,87 +164,10 @@ class Subscriber:
             self._refuse_one(task_id)
             return
         self._hub.join(task_id, self)
-        self._told[task_id] = _LOST
+        self._told[task_id] = LOST
         self.mark(task_id)
 
-    # --- For the connection ------------------------------------------------------------------
-
-    def take(self) -> bytes | None:
-        """Return the next WebSocket frame, or None where there is nothing to say."""
-        self._since = None
-        if self._queue:
-            return self._make(self._queue.take())
-        while self._marked:
-            task_id, _ = self._marked.popitem(last=False)
-            topic = self._hub.topic(task_id)
-            told = self._told[task_id]
-            if topic is not None and told != topic.seq:
-                self._told[task_id] = topic.seq
-                if told == _LOST:
-                    return topic.anew(self._hub.timestamp())
-                return topic.frame(told + 1, self._hub.timestamp())
-        if self._transfers:
-            return self._transfers.popitem(last=False)[1]
-        return None
-
-    def close(self) -> None:
-        """Leave every topic."""
-        self._hub.unwatch(self)
-        self._hub.unfollow(self)
-        for task_id in self._told.keys() | self._answering.keys():
-            self._hub.leave(task_id, self)
-        for known in (self._told, self._marked, self._answering, self._transfers, self._targets):
-            known.clear()
-        self._queue.clear()
-
-    def _make(self, item: Item) -> bytes:
-        if isinstance(item, bytes):
-            return item
-        if isinstance(item, Event):
-            return item.frame
-        if isinstance(item, Answer):
-            return self._answer(item)
-        if isinstance(item, Refusal):
-            return self._not_found(item.re, item.task_id)
-        timestamp = self._hub.timestamp()
-        return _framed(protocol.removed(task_id=item.task_id, timestamp=timestamp))
-
-    def _answer(self, item: Answer) -> bytes:
-        hub, task_id = self._hub, item.position.task_id
-        self._answering[task_id] -= 1
-        if self._answering[task_id] <= 0:
-            del self._answering[task_id]
-        topic = self._visible(task_id)
-        position = item.position
-        if self._told.get(task_id) == _LOST:
-            position = Position(task_id)  # it was asked for before the thread was lost
-        answer = None if topic is None else hub.catch_up(position, item.re)
-        if topic is None or answer is None:
-            return self._not_found(item.re, task_id)
-        hub.join(task_id, self)  # the task may be younger than the question
-        self._told[task_id] = topic.seq
-        self._marked.pop(task_id, None)
-        return text_frame(answer)
-
-    def _not_found(self, re: int, task_id: str) -> bytes:
-        return _framed(
-            protocol.error(
-                code="task-not-found",
-                message="this server does not know the task",
-                timestamp=self._hub.timestamp(),
-                re=re,
-                task_id=task_id,
-            )
-        )
-
-    # --- What it has, and may have -----------------------------------------------------------
-
-    def _has(self, task_id: str) -> bool:
-        return task_id in self._told or task_id in self._answering
-
-    def _visible(self, task_id: str) -> Topic | None:
-        topic = self._hub.topic(task_id)
-        return topic if topic is not None and self._sees(topic.data) else None
+    # --- What it may have ---------------------------------------------------------------------
 
     def _belongs(self, task_id: str, targets: Iterable[Target]) -> bool:
         topic = self._hub.topic(task_id)
@@ -390,41 +190,3 @@ class Subscriber:
             temporary=True,
         )
         self.send(message)
-
-    # --- The queue ---------------------------------------------------------------------------
-
-    def _queue_event(self, task_id: str, topic: Topic) -> None:
-        frame = topic.frame(self._told[task_id] + 1, self._hub.timestamp())
-        self._told[task_id] = topic.seq
-        self._marked.pop(task_id, None)
-        self._put(Event(task_id, frame))
-
-    def _put(self, item: Item) -> None:
-        self._note_wait()
-        if not self.overflowed:
-            self._queue.put(item)
-            if self._queue.is_full:
-                self._give_way()
-        self._wake()
-
-    def _give_way(self) -> None:
-        # A snapshot says how each of these tasks ended, and takes no place until it is taken.
-        self._hub.overflows += 1
-        for task_id in self._queue.withdraw_events() & self._told.keys():
-            self._told[task_id] = _LOST
-            self._marked[task_id] = None
-        self.overflowed = self._queue.is_full
-
-    def _note_wait(self) -> None:
-        # Only where something waits already: a connection that keeps up never looks at the clock.
-        if not (self._queue or self._marked or self._transfers):
-            return
-        now = self._hub.clock.time()
-        if self._since is None:
-            self._since = now
-        elif now - self._since > self._patience:
-            self.overflowed = True
-
-
-def _framed(message: Json) -> bytes:
-    return text_frame(protocol.encode(message).encode())
