@@ -136,8 +136,10 @@ class Server:
         if self.is_alone:
             return
         known = broker.log[self._joined : self.cursor]
+        before = self._states()
         for task_id, seq, record in known[-entries:][:last]:
             self._take(task_id, seq, record, urgent=True)
+        assert self._states() == before, "a repeated word was taken for a new one"
 
     def lose_broker(self) -> None:
         """Serve alone: in a history of its own, and with the tasks that are its own."""
@@ -169,6 +171,9 @@ class Server:
             self.hub.remove(task_id, seq=seq, epoch=epoch)
         else:
             self._publish(task_id, record, urgent=urgent, seq=seq, epoch=epoch)
+
+    def _states(self) -> dict[str, tuple[int, Json]]:
+        return {topic.task_id: (topic.seq, topic.data) for topic in self.hub.topics()}
 
     def _local_epoch(self) -> str:
         return f"local-{self.number}-{next(self._epochs)}"
@@ -244,11 +249,11 @@ class Connection:
         """Take one message of the page."""
         if self.up and not self.is_gone:
             message = decode_client_message(self.up.popleft())
+            if isinstance(message, Subscribe):
+                self._silent -= {position.task_id for position in message.positions}
             self.subscriber.obey(message)
             if isinstance(message, Unsubscribe):
                 self._silent |= set(message.task_ids)
-            elif isinstance(message, Subscribe):
-                self._silent -= {position.task_id for position in message.positions}
 
     def write(self) -> bool:
         """Put one frame on its way, and say whether there was one."""

@@ -88,6 +88,18 @@ class Model(RuleBasedStateMachine):
     def connect(self, *, page: int, server: int, eager: bool) -> None:
         self.world.connect(self.world.pages[page], self.world.servers[server], eager=eager)
 
+    @rule(page=pages, reports=reports, urgent=st.booleans(), eager=st.booleans())
+    def blink(
+        self, *, page: int, reports: list[tuple[str, str, int]], urgent: bool, eager: bool
+    ) -> None:
+        blinking = self.world.pages[page]
+        connection = blinking.connection
+        if connection is not None:
+            blinking.cut()
+            self.report(reports=reports, urgent=urgent, fed=True)
+            self.world.connect(blinking, connection.server, eager=eager)
+            blinking.move(9, 9, 9)
+
     @rule(page=pages, number=st.integers(0, 9), noticed=st.booleans())
     def cut(self, *, page: int, number: int, noticed: bool) -> None:
         self.world.pages[page].cut()
