@@ -29,53 +29,72 @@ def reset(page: WebSocketClientConnection) -> None:
     stream.close()
 
 
+class Burst:
+    """A job that changes all the time, and a page that is cut off again and again."""
+
+    def __init__(self, server: Server, body: Json) -> None:
+        self.server = server
+        self.body = body
+        self.truth: dict[int, Json] = {}
+        self.followed = Followed(body["taskId"])
+        self.seen: list[tuple[int, Json]] = []
+        self.anew = 0
+
+    async def go_on(self, events: int) -> None:
+        """Let the job change; each change is told at once."""
+        services = self.server.services
+        for revision in range(2, events + 2):
+            status = ("running", "paused")[revision % 2] if revision <= events else "cancelled"
+            change = {"revision": revision, "rows": revision, "status": status}
+            await services.registry.report(self.body | change)
+            topic = services.hub.topic(self.body["taskId"])
+            assert topic is not None
+            self.truth[topic.seq] = topic.data
+            await asyncio.sleep(0.002)
+
+    async def connect(self, messages: int) -> None:
+        """Ask for what was missed, read a few messages, and be cut off."""
+        page = await self.server.connect()
+        self.followed.disconnected()
+        ask = {"type": "subscribe", "id": 1, "data": {"tasks": [self.followed.position]}}
+        await page.write_message(json.dumps(ask))
+        for _ in range(messages):
+            if not self.is_over:
+                self._take(json.loads(await asyncio.wait_for(page.read_message(), 30) or ""))
+        reset(page)
+
+    @property
+    def is_over(self) -> bool:
+        record = self.followed.record
+        return record is not None and record["status"] == "cancelled"
+
+    def _take(self, message: Json) -> None:
+        if message["type"] == "hello":
+            return
+        for effect in self.followed.apply(message):
+            if effect["type"] == "subscribed":
+                self.anew += 1
+            else:
+                self.seen.append((effect["seq"], effect["data"]))
+
+
 @pytest.mark.parametrize("events", [150, pytest.param(1_000, marks=pytest.mark.faults)])
 async def test_resets_in_a_burst_lose_and_repeat_nothing(
     server: Server, report: Callable[..., Json], events: int
 ) -> None:
-    body, registry, hub = report(), server.services.registry, server.services.hub
-    task_id = body["taskId"]
+    body, hub = report(), server.services.hub
     await server.reported(body)
-    truth: dict[int, Json] = {}
+    burst, resets = Burst(server, body), 0
+    going = asyncio.ensure_future(burst.go_on(events))
     chance = random.Random(51)
-
-    async def go_on() -> None:
-        for revision in range(2, events + 2):
-            status = ("running", "paused")[revision % 2]  # each change is told at once
-            if revision == events + 1:
-                status = "cancelled"
-            change = {"revision": revision, "rows": revision, "status": status}
-            await registry.report(body | change)
-            topic = hub.topic(task_id)
-            assert topic is not None
-            truth[topic.seq] = topic.data
-            await asyncio.sleep(0.002)
-
-    going = asyncio.ensure_future(go_on())
-    followed, anew, resets = Followed(task_id), 0, 0
-    seen: list[tuple[int, Json]] = []
-    while not going.done() or followed.seq < max(truth):
-        page = await server.connect()
-        followed.disconnected()
-        ask = {"type": "subscribe", "id": 1, "data": {"tasks": [followed.position]}}
-        await page.write_message(json.dumps(ask))
-        for _ in range(chance.randrange(1, 12)):
-            if going.done() and not followed.awaiting and followed.seq >= max(truth):
-                break
-            message = json.loads(await asyncio.wait_for(page.read_message(), 30) or "")
-            if message["type"] == "hello":
-                continue
-            for effect in followed.apply(message):
-                if effect["type"] == "subscribed":
-                    anew += 1
-                else:
-                    seen.append((effect["seq"], effect["data"]))
-        reset(page)
+    while not burst.is_over:
+        await burst.connect(chance.randrange(1, 12))
         resets += 1
     await going
-    assert followed.record == await server.job(task_id)
+    assert burst.followed.record == await server.job(body["taskId"])
     # What was there at the beginning was told as a whole, and each event from then on once.
-    assert anew == 1
-    assert seen == [(seq, truth[seq]) for seq in range(seen[0][0], max(truth) + 1)]
+    assert burst.anew == 1
+    first, last = burst.seen[0][0], max(burst.truth)
+    assert burst.seen == [(seq, burst.truth[seq]) for seq in range(first, last + 1)]
     recovered = f"{hub.replayed} recoveries, {hub.snapshots} snapshots"
-    print(f"{resets} resets, {len(seen)} events, {recovered}")
+    print(f"{resets} resets, {len(burst.seen)} events, {recovered}")
