@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
     from jupyter_server_ext.config import Settings
+    from jupyter_server_ext.sharing import UploadSharing
     from jupyter_server_ext.state import State
     from jupyter_server_ext.statedir import StateDirectory
 
@@ -123,7 +124,7 @@ def assemble(
             keep_days=settings.keep_finished_days,
             observer=life,
         ),
-        uploads=_make_uploads(settings, app, directory, writers, activity, log),
+        uploads=_make_uploads(settings, app, directory, state.uploads, writers, activity, log),
         writers=writers,
         upload_idle_timeout=settings.upload_idle_timeout,
         lasting=directory.lasting or settings.store == "memory",
@@ -160,12 +161,14 @@ def _make_uploads(
     settings: Settings,
     app: ServerApp,
     directory: StateDirectory,
+    sharing: UploadSharing | None,
     writers: ThreadPoolExecutor,
     activity: Activity,
     log: Logger,
 ) -> Uploads:
     return Uploads(
-        store=UploadStore(directory.path, app.root_dir),
+        store=UploadStore(directory.path, app.root_dir, sharing),
+        sharing=sharing,
         threads=writers,
         time=time.monotonic,
         now=milliseconds,

@@ -194,6 +194,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 instead.health.failed(error, milliseconds())
                 part.use(instead)
         services.state.follow(services.transfers, services.links)
+        services.uploads.share()
         await services.state.broker.start(services.registry)
 
     def _spawn(self, work: Any) -> None:

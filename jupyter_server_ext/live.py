@@ -44,6 +44,8 @@ class Live:
     newest: int = 0
     interrupt: Callable[[ApiError], None] | None = None
     gone: bool = False
+    turn: tuple[str, int] = ("", 0)
+    """The last lease that this server had on it, where several share it."""
 
     @property
     def done(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.endpoint import lasting_secret
+from jupyter_server_ext.sharing import SIDECARS, Sidecar, UploadSharing
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker
 from jupyter_server_ext.stores.memory import MemoryStore
@@ -59,8 +60,9 @@ class State:
         Seconds between two rounds of whoever forgets what is old.
     database
         Of leases and keys, where there is one.
-    session, secret
-        The life with Redis, and what all sign links with; None where the server is alone.
+    session, secret, uploads
+        The life with Redis, what all sign links with, and what uploads have in common; None where
+        the server is alone.
     """
 
     jobs: JobStore
@@ -73,6 +75,7 @@ class State:
     database: SqliteLocker | None = None
     session: RedisSession | None = None
     secret: RedisSecret | None = None
+    uploads: UploadSharing | None = None
     reaper: Lease | None = None
 
     def follow(self, transfers: Transfers, links: Links) -> None:
@@ -164,15 +167,20 @@ def _together(
         return RedisStore(kind, session, interval=interval, fields=fields, life=life, log=log)
 
     keep = int(settings.keep_finished_days * _DAY)
+    # A sidecar is written again only when something changes, which takes as long as the upload.
+    unfinished = int(2 * settings.upload_expiry * 1000) + _DAY
+    sidecars = store(SIDECARS, _sidecar, lambda _: unfinished)
+    locker = RedisLocker(session, alone.locker)
     return replace(
         alone,
         transfers=store(TRANSFERS, _progress, lambda _: keep),
         links=store(LINKS, _link, lambda link: link.expires - time.time_ns() // 1_000_000),
         broker=RedisBroker(session, log=log),
-        locker=RedisLocker(session, alone.locker),
+        locker=locker,
         keys=RedisKeys(session, alone.keys),
         session=session,
         secret=RedisSecret("links", session),
+        uploads=UploadSharing(sidecars, locker, session),
     )
 
 
@@ -183,6 +191,11 @@ def _progress(record: Record) -> dict[str, str | int]:
 
 def _link(link: Link) -> dict[str, str | int]:
     return {"userId": link.user, "expires": link.expires}
+
+
+def _sidecar(sidecar: Sidecar) -> dict[str, str | int]:
+    upload = sidecar.upload
+    return {"userId": upload.owner, "fileId": upload.id, "timestamp": upload.created}
 
 
 def _namespace(settings: Settings, root: str, base_url: str) -> str:

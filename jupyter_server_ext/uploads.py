@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import uuid
 from collections import OrderedDict
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
@@ -15,14 +15,16 @@ from jupyter_server_ext.appender import Appender
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.live import TAKE_OVER, Live
 from jupyter_server_ext.logs import about
+from jupyter_server_ext.stores.staged import RunningDigest
 from jupyter_server_ext.stores.uploads import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from concurrent.futures import Executor
     from logging import Logger
 
     from jupyter_server_ext.activity import Activity
+    from jupyter_server_ext.sharing import UploadSharing
     from jupyter_server_ext.stores.uploads import UploadStore
     from jupyter_server_ext.tusheaders import Creation
 
@@ -82,6 +84,8 @@ class Uploads:
         Called when bytes have come.
     log
         Where failures of the disk are told.
+    sharing
+        What other servers have to do with it, where there are some.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Uploads:
         limits: UploadLimits,
         activity: Activity,
         log: Logger,
+        sharing: UploadSharing | None = None,
     ) -> None:
         self.limits = limits
         self.appender = Appender(
@@ -109,15 +114,23 @@ class Uploads:
         self._time = time
         self._now = now
         self._log = log
+        self._sharing = sharing
         self._live: dict[str, Live] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stopping: ApiError | None = None
 
+    def share(self) -> None:
+        """Follow what other servers do, before they are heard for the first time."""
+        if self._sharing is not None:
+            self._sharing.wanted = self._let_go
+            self._sharing.start(self._heard)
+
     async def load(self) -> None:
         """Take up the uploads of the server before."""
+        known = frozenset() if self._sharing is None else await self._sharing.known()
         try:
-            found = await self._run(self._store.load)
+            found = await self._run(self._store.load, known)
         except OSError as error:
             extra = about("uploads-lost")
             self._log.error("Uploads of an earlier server are lost: %s", error, extra=extra)
@@ -125,13 +138,15 @@ class Uploads:
         for upload, offset in found:
             left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
             self._live[upload.id] = Live(upload, offset, self._time() + max(0.0, left))
+            if self._sharing is not None:
+                await self._sharing.put(upload)
 
     async def finish_interrupted(self) -> None:
         """Publish what was complete when the server before ended."""
         for live in list(self._live.values()):
             if live.complete and not live.done:
                 with suppress(ApiError):
-                    async with live.hold():
+                    async with self.hold(live, politely=True):
                         await self.appender.publish(live)
 
     async def stop(self) -> None:
@@ -146,7 +161,7 @@ class Uploads:
 
     # --- Finding and making --------------------------------------------------------------------
 
-    def find(self, upload_id: str, owner: str) -> Live:
+    async def find(self, upload_id: str, owner: str) -> Live:
         """Return an upload of its owner.
 
         Raises
@@ -155,6 +170,10 @@ class Uploads:
             ``upload-not-found``, also for those of others, or ``upload-gone``.
         """
         live = self._live.get(upload_id)
+        if live is None and self._sharing is not None:
+            # Another server may have made it a moment ago.
+            self._heard(upload_id, await self._sharing.find(upload_id))
+            live = self._live.get(upload_id)
         if live is not None and live.upload.owner == owner:
             return live
         if self._gone.get(upload_id) == owner:
@@ -250,6 +269,75 @@ class Uploads:
             await self.remove(live)
             raise ApiError("upload-gone", "The file is not any more what was uploaded.")
 
+    # --- Several servers -------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def hold(
+        self,
+        live: Live,
+        interrupt: Callable[[ApiError], None] | None = None,
+        *,
+        politely: bool = False,
+    ) -> AsyncIterator[None]:
+        """Have an upload for oneself, as `Live.hold`, among all servers.
+
+        Parameters
+        ----------
+        politely
+            Whether another server that has it is left alone.
+
+        Raises
+        ------
+        ApiError
+            As `Live.hold`.
+        """
+        async with live.hold(interrupt):
+            if self._sharing is None:
+                yield
+                return
+            async with self._sharing.hold(live, politely=politely) as disturbed:
+                if disturbed:
+                    await self._look_again(self._sharing, live)
+                yield
+
+    async def _look_again(self, sharing: UploadSharing, live: Live) -> None:
+        # Somebody else had it: nothing that was known of it is certain.
+        before, alone = live.offset, sharing.alone
+        upload = await sharing.find(live.upload.id)
+        if upload is None:
+            self._drop(live)
+            raise ApiError("upload-gone", "The upload has expired or was removed.")
+        try:
+            live.upload, live.offset = await self._run(self._store.recover, upload)
+        except ApiError as error:
+            if error.code == "upload-gone" and alone:
+                # Another server may have finished it, and cannot be asked now.
+                message = "What other servers have done with this upload is not known now."
+                raise ApiError("upload-locked", message, retry_after=1) from error
+            raise
+        live.digest = RunningDigest()
+        if live.offset != before:
+            live.deadline = self._time() + self.limits.expiry
+
+    def _heard(self, upload_id: str, upload: Upload | None) -> None:
+        live = self._live.get(upload_id)
+        if live is None and upload is not None:
+            left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
+            offset = upload.length or 0 if upload.state == "done" else 0
+            self._live[upload_id] = Live(upload, offset, self._time() + max(0.0, left))
+        elif live is not None and not live.lock.locked():
+            if upload is None:
+                self._drop(live)
+            else:
+                live.upload = upload
+
+    def _let_go(self, upload_id: str) -> None:
+        live = self._live.get(upload_id)
+        if live is not None and live.interrupt is not None:
+            live.interrupt(
+                ApiError("upload-taken-over", "Another server goes on with this upload.")
+            )
+
     # --- Ends ------------------------------------------------------------------------------------
 
     async def remove(self, live: Live) -> None:
@@ -265,9 +353,12 @@ class Uploads:
             await self._run(self._store.forget, upload.id)
         else:
             await self._run(self._store.remove, upload)
+        self._drop(live)
+
+    def _drop(self, live: Live) -> None:
         live.gone = True
-        del self._live[upload.id]
-        self._gone[upload.id] = upload.owner
+        self._live.pop(live.upload.id, None)
+        self._gone[live.upload.id] = live.upload.owner
         if len(self._gone) > _GONE:
             self._gone.popitem(last=False)
 
@@ -282,9 +373,10 @@ class Uploads:
             if live.lock.locked():
                 continue
             with suppress(ApiError):
-                async with live.hold():
-                    await self.remove(live)
-                    count += 1
+                async with self.hold(live, politely=True):
+                    if live.deadline <= self._time() or live.done:
+                        await self.remove(live)
+                        count += 1
         return count
 
     def expires(self, live: Live) -> int:

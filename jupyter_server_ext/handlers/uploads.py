@@ -241,7 +241,7 @@ class UploadsHandler(TusHandler):
             first = tus.decide_first(headers, creation.length, body=body.length, max_size=room)
         live, new = await uploads.create(self._owner, creation, key)
         self._live = live
-        async with live.hold(body.interrupt):
+        async with uploads.hold(live, body.interrupt):
             if first is not None and live.offset == 0 and not live.done:
                 await self._take_first(live, first, body)
             else:
@@ -289,8 +289,8 @@ class UploadHandler(TusHandler):
         if self.verb != "PATCH" or self._reader is None:
             return
         uploads, body = self.services.uploads, self._reader
-        live = self._live = self._find()
-        async with live.hold(body.interrupt):
+        live = self._live = await self._find()
+        async with uploads.hold(live, body.interrupt):
             append = tus.decide_append(
                 self.request.headers,
                 live.standing,
@@ -300,17 +300,17 @@ class UploadHandler(TusHandler):
             if not live.done:
                 await self.take(live, append, body)
 
-    def _find(self) -> Live:
+    async def _find(self) -> Live:
         (upload_id,) = self.path_args
         if not tus.is_upload_id(upload_id):
             raise ApiError("upload-not-found", "There is no such upload.")
-        return self.services.uploads.find(upload_id, self._owner)
+        return await self.services.uploads.find(upload_id, self._owner)
 
     @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
     async def head(self, _: str) -> None:
         """Tell how far the upload is; a PATCH that runs ends with that."""
-        live, uploads = self._find(), self.services.uploads
-        async with live.hold():
+        live, uploads = await self._find(), self.services.uploads
+        async with uploads.hold(live):
             await uploads.look(live)
         upload = live.upload
         if upload.length is None:
@@ -326,14 +326,14 @@ class UploadHandler(TusHandler):
     async def patch(self, _: str) -> None:
         """Answer: `receive` has done it."""
         self.set_status(HTTPStatus.NO_CONTENT)
-        self.describe(self._find())
+        self.describe(await self._find())
         self.finish()
 
     @allow_unauthenticated  # by jupyter_server's means: `prepare` has seen who it is
     async def delete(self, _: str) -> None:
         """End an upload and drop its bytes; a finished file stays."""
-        live, uploads = self._find(), self.services.uploads
-        async with live.hold():
+        live, uploads = await self._find(), self.services.uploads
+        async with uploads.hold(live):
             await uploads.remove(live)
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()

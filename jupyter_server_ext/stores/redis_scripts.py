@@ -124,6 +124,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
     return 0
 end
 local token = redis.call('INCR', KEYS[2])
+redis.call('EXPIRE', KEYS[2], 2592000)
 redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'token', token)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return token

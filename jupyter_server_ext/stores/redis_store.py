@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Kept, Kind
 from jupyter_server_ext.stores import redis_scripts as scripts
+from jupyter_server_ext.stores.redis import LostError
 from jupyter_server_ext.stores.redis_session import STREAM
 
 if TYPE_CHECKING:
@@ -76,6 +77,18 @@ class RedisStore(Generic[T]):
     async def load(self) -> list[T]:
         """Return everything that is known."""
         return list(self._items.values())
+
+    async def fetch(self, key: str) -> T | None:
+        """Return an item as it is now, also where this server was not told of it yet."""
+        redis, known = self._session.redis, self._items.get(key)
+        if key in self._waiting or not self._session.attached:
+            return known
+        try:
+            state = await redis.command("HGET", redis.key(self._kind.name, key), "state")
+        except LostError as error:
+            self._session.lose(error)
+            return known
+        return self._decode(key, state or "")
 
     def save(self, item: T) -> None:
         """Write an item with the next batch."""

@@ -22,9 +22,10 @@ from jupyter_server_ext.tus import is_upload_id
 from jupyter_server_ext.tusheaders import Creation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
+    from jupyter_server_ext.sharing import UploadSharing
     from progresswidget.protocol import Json
 
 State: TypeAlias = Literal["receiving", "publishing", "done"]
@@ -119,16 +120,25 @@ class UploadStore:
         The server's own, for the sidecars.
     root
         The folder below which files are uploaded.
+    sharing
+        Who is told of sidecars, where several servers share them.
     """
 
-    def __init__(self, directory: Path, root: str) -> None:
+    def __init__(self, directory: Path, root: str, sharing: UploadSharing | None = None) -> None:
         self._directory = directory / "uploads"
         self._root = root
+        self._sharing = sharing
 
     # --- Sidecars ----------------------------------------------------------------------------
 
-    def load(self) -> list[tuple[Upload, int]]:
-        """Return every upload with its offset, put in order after whatever ended the server."""
+    def load(self, known: Collection[str] = ()) -> list[tuple[Upload, int]]:
+        """Return every upload with its offset, put in order after whatever ended the server.
+
+        Parameters
+        ----------
+        known
+            What other servers may be busy with, which is left alone.
+        """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = []
         for path in self._directory.glob("*.json"):
@@ -139,8 +149,10 @@ class UploadStore:
             if upload is None or not is_upload_id(upload.id):
                 path.unlink(missing_ok=True)
                 continue
+            if upload.id in known:
+                continue
             try:
-                found.append(self._recover(upload))
+                found.append(self.recover(upload))
             except ApiError as error:
                 # A folder that cannot be reached now may be there at the next start.
                 if error.code in {"upload-gone", "folder-missing"}:
@@ -168,10 +180,14 @@ class UploadStore:
             part.replace(path)
         except OSError as error:
             raise refusal(error) from error
+        if self._sharing is not None:
+            self._sharing.saved(upload)
 
     def forget(self, upload_id: str) -> None:
         """Remove the sidecar, if it is there."""
         (self._directory / f"{upload_id}.json").unlink(missing_ok=True)
+        if self._sharing is not None:
+            self._sharing.forgotten(upload_id)
 
     # --- Staged files ------------------------------------------------------------------------
 
@@ -269,7 +285,14 @@ class UploadStore:
         same = (status.st_dev, status.st_ino) == upload.inode and status.st_size == upload.length
         return same and upload.mtime_ns in {None, status.st_mtime_ns}
 
-    def _recover(self, upload: Upload) -> tuple[Upload, int]:
+    def recover(self, upload: Upload) -> tuple[Upload, int]:
+        """Return an upload and its offset, put in order after whoever had it before.
+
+        Raises
+        ------
+        ApiError
+            ``upload-gone``, if the bytes are not there any more.
+        """
         if upload.state == "done":
             return upload, upload.length or 0
         with self._folder(upload) as folder:

@@ -543,7 +543,7 @@ async def test_an_upload_whose_bytes_cannot_be_removed_is_removed_later(
     path.mkdir()  # what even root cannot unlink
     response = await tus.send(upload, "DELETE")
     assert (response.code, code(response)) == (500, "disk-failed")
-    server.services.uploads.find(upload, "user token").deadline = 0.0
+    (await server.services.uploads.find(upload, "user token")).deadline = 0.0
     assert await server.services.uploads.expire() == 0
     path.rmdir()
     assert await server.services.uploads.expire() == 1
