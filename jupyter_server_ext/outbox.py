@@ -104,7 +104,7 @@ class Outbox:
         self.size = 0
 
     def withdraw(self, task_ids: Collection[str]) -> None:
-        """Take back the answers and events of tasks."""
+        """Take back what is about tasks."""
         items = self._items or ()
         if any(_task_of(item) in task_ids for item in items):
             self._keep([item for item in items if _task_of(item) not in task_ids])
@@ -124,4 +124,4 @@ class Outbox:
 def _task_of(item: Item) -> str | None:
     if isinstance(item, Answer):
         return item.position.task_id
-    return item.task_id if isinstance(item, Event) else None
+    return None if isinstance(item, bytes) else item.task_id

@@ -165,6 +165,21 @@ def test_another_history_begins_with_a_snapshot() -> None:
     assert [message["type"] for message in late.read()] == ["task_removed", "subscribed"]
 
 
+def test_who_has_lost_the_thread_begins_anew_whatever_it_has_asked() -> None:
+    hub, _ = make_hub()
+    hub.publish(A, record(rows=1), urgent=True)
+    page = Page(hub)
+    page.subscribe(A)
+    page.read()
+    hub.rebase("F", {A: (1, record(rows=2))})
+    page.read()
+    hub.rebase("E", {A: (1, record(rows=1))})
+    # The question had left before the page learnt of the other history.
+    page.outbox.answer(7, [Position(A, "E", 1)])
+    (answer,) = page.read()
+    assert (answer["re"], answer["data"]["recovered"]) == (7, False)
+
+
 def test_a_feed_that_repeats_itself_changes_nothing() -> None:
     hub, _ = make_hub()
     states = {5: record(rows=5), 6: None, 7: record(rows=7), 8: None}
