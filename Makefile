@@ -125,6 +125,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/upload.py
 	$(BIN)/python tests/benchmarks/transfer.py
 	$(BIN)/python tests/benchmarks/hub.py
+	$(BIN)/python tests/benchmarks/reporter.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension

@@ -89,6 +89,8 @@ class Reporter:
                 connection.close()
         with self._changed:
             self._jobs[job.id] = _Tracked(job)
+            # The thread may be waiting for a job, since the one before has ended.
+            self._changed.notify_all()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
                     target=self._run, name="progresswidget-reporter", daemon=True

@@ -22,7 +22,8 @@ ORDER = {
     "progresswidget.texts": set(),
     "progresswidget.cell": set(),
     "progresswidget.export": {"progresswidget.errors", "progresswidget.export"},
-    "progresswidget.client": {"progresswidget.protocol"},
+    "progresswidget.replies": set(),
+    "progresswidget.client": {"progresswidget.protocol", "progresswidget.replies"},
     "progresswidget.reporting": {"progresswidget.client", "progresswidget.protocol"},
     "progresswidget.tus": set(),
     "progresswidget.probe": {

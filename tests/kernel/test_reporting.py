@@ -102,6 +102,26 @@ def test_the_last_state_is_delivered_and_then_nothing_more(
     assert all(report["taskId"] == other.id for report in reporting_server.reports[count:])
 
 
+def test_a_job_is_followed_at_once_though_another_has_just_ended(
+    reporting_server: ReportingServer, reporter: reporting.Reporter
+) -> None:
+    first = Counter()
+    reporter.announce(first)
+    first.change("cancelled")
+    assert reporter.settle(first, 10)
+    other = Counter()
+    other.id = "1" * 32
+    reporter.announce(other)
+    other.change()
+    with reporting_server.arrived:
+        # Nobody wakes the thread, which waits half a minute for the next job.
+        assert reporting_server.arrived.wait_for(
+            lambda: reporting_server.reports[-1]["revision"] == 1, 10
+        )
+    other.change("cancelled")
+    assert reporter.settle(other, 10)
+
+
 def test_a_restarted_server_with_another_port_and_secret_is_found(
     reporting_server: ReportingServer, reporter: reporting.Reporter
 ) -> None:

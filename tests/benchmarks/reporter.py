@@ -1,0 +1,165 @@
+"""Measure what a progress report costs who sends it, and what it costs the user's own code.
+
+Run ``python tests/benchmarks/reporter.py``. One thread reports to a real server: as the package
+does, and with a bare `http.client` that keeps its connection, has its body made beforehand and
+drops the answer; they take turns. Then a busy main thread runs, with a job being reported from the
+background and without one, again in turns: how much it gets done, and its longest pauses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import statistics
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broadcasters import REPORT
+from servers import Server, jupyter
+
+from progresswidget import protocol
+from progresswidget.client import Connection, Endpoint
+from progresswidget.reporting import Reporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from progresswidget.protocol import Json
+
+BLOCK = 100
+"""Reports in one turn."""
+
+
+def new_report() -> Json:
+    own = {"taskId": uuid.uuid4().hex, "pid": os.getpid(), "probe": None, "kernelId": None}
+    return REPORT | own
+
+
+def find_endpoint(folder: Path) -> Endpoint:
+    """Return what the server leaves for its kernels when it is up, and let this be one of them."""
+    end = time.monotonic() + 30
+    while True:
+        for file in folder.glob("runtime/progresswidget/*/endpoint.json"):
+            os.environ[protocol.ENDPOINT_VARIABLE] = str(file)
+            found = Endpoint.find()
+            if found is not None:
+                return found
+        if time.monotonic() > end:
+            raise TimeoutError("the server left no endpoint")
+        time.sleep(0.05)
+
+
+def turn(send: Callable[[Json], object], report: Json, begun: int) -> tuple[float, float]:
+    """Send a block of reports, and return the seconds and the CPU seconds of each."""
+    wall, cpu = time.perf_counter(), time.thread_time()
+    for index in range(BLOCK):
+        send(report | {"revision": begun + index, "rows": begun + index})
+    return (time.perf_counter() - wall) / BLOCK, (time.thread_time() - cpu) / BLOCK
+
+
+def compare(endpoint: Endpoint, server: Server, rounds: int) -> None:
+    ours = Connection(endpoint)
+    bare = http.client.HTTPConnection("127.0.0.1", server.port)
+    report = new_report()
+    path = f"/progresswidget/api/jobs/{report['taskId']}"
+    fields = {
+        "Authorization": f"{protocol.AUTHORIZATION_SCHEME} {endpoint.secret}",
+        "Content-Type": "application/json",
+    }
+    made: dict[int, bytes] = {}
+
+    def send_bare(each: Json) -> None:
+        bare.request("PUT", path, made[each["revision"]], fields)
+        response = bare.getresponse()
+        if response.status != http.HTTPStatus.OK:
+            raise RuntimeError(response.read().decode())
+        response.read()
+
+    found: dict[str, list[tuple[float, float]]] = {"progresswidget": [], "http.client": []}
+    for number in range(1, 2 * rounds + 1, 2):
+        first = number * BLOCK
+        found["progresswidget"].append(turn(ours.report, report, first))
+        first += BLOCK
+        for index in range(first, first + BLOCK):
+            made[index] = json.dumps(report | {"revision": index, "rows": index}).encode()
+        found["http.client"].append(turn(send_bare, report, first))
+    print(f"{'one report':26}{'µs':>8}{'µs of CPU':>11}")
+    for name, turns in found.items():
+        wall, cpu = (statistics.median(values) for values in zip(*turns, strict=True))
+        print(f"{name:26}{1e6 * wall:8.0f}{1e6 * cpu:11.0f}")
+
+
+class Job:
+    """A job that is further each time it is asked."""
+
+    def __init__(self) -> None:
+        self._report = new_report()
+        self.id = str(self._report["taskId"])
+        self.count = 0
+
+    def report(self) -> Json:
+        """Return the state."""
+        self.count += 1
+        return self._report | {"revision": self.count, "rows": self.count}
+
+    def answered(self, reply: Json) -> None:
+        """Take nothing of it."""
+
+    def mirror(self, report: Json) -> None:
+        """Show it nowhere else."""
+
+
+def work(seconds: float) -> tuple[float, float]:
+    """Compute, and return how many steps were made in a second and the longest of 1,000 pauses."""
+    delays = []
+    end = time.perf_counter() + seconds
+    before = time.perf_counter()
+    while before < end:
+        sum(range(500))
+        now = time.perf_counter()
+        delays.append(now - before)
+        before = now
+    delays.sort()
+    return len(delays) / seconds, delays[len(delays) * 999 // 1000]
+
+
+def disturb(rounds: int, seconds: float) -> None:
+    job = Job()
+    reporter = Reporter()
+    found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    for _ in range(rounds):
+        found[False].append(work(seconds))
+        reporter.announce(job)
+        before = job.count
+        found[True].append(work(seconds))
+        count = job.count - before
+        reporter._jobs.clear()  # a job that never ends
+    steps = {key: statistics.median(each[0] for each in turns) for key, turns in found.items()}
+    pause = {key: statistics.median(each[1] for each in turns) for key, turns in found.items()}
+    print(f"\n{'a busy main thread':26}{'steps/s':>10}{'p99.9 of a step, µs':>22}")
+    for key, name in ((False, "alone"), (True, f"{count / seconds:.0f} reports/s beside it")):
+        print(f"{name:26}{steps[key]:10,.0f}{1e6 * pause[key]:22.1f}")
+    print(f"{'share':26}{steps[True] / steps[False]:10.4f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        root, folder = Path(name) / "root", Path(name) / "server"
+        root.mkdir()
+        folder.mkdir()
+        with jupyter(root, folder, ours=True) as server:
+            compare(find_endpoint(folder), server, given.rounds)
+            disturb(max(3, given.rounds // 3), given.seconds)
+
+
+if __name__ == "__main__":
+    main()
