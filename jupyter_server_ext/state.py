@@ -139,7 +139,11 @@ def make_state(
     )
     if settings.store == "sqlite":
         alone.keys = alone.database = SqliteLocker(
-            directory / "keys.sqlite", now=time.time, most=settings.max_idempotency_keys
+            directory / "keys.sqlite",
+            now=time.time,
+            log=log,
+            alone=alone.keys,
+            most=settings.max_idempotency_keys,
         )
     if not settings.store_url:
         return alone

@@ -206,7 +206,7 @@ class SqliteStore(Generic[T]):
             address += f"&vfs={self._vfs}"
         connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
         try:
-            _check(connection)
+            check(connection)
             _migrate(connection, self._kind)
             self.health.journal_mode = self._set_journal_mode(connection)
         except BaseException:
@@ -239,12 +239,7 @@ class SqliteStore(Generic[T]):
         return str(mode)
 
     def _move_aside(self, error: sqlite3.DatabaseError) -> None:
-        stamp = time.strftime("%Y%m%dT%H%M%S")
-        aside = self._path.with_name(f"{self._path.name}.damaged-{stamp}-{time.time_ns() % 10**9}")
-        self._path.rename(aside)
-        for suffix in ("-wal", "-shm", "-journal"):
-            with suppress(FileNotFoundError):
-                self._path.with_name(self._path.name + suffix).rename(f"{aside}{suffix}")
+        aside = move_aside(self._path)
         self._log.error(
             "The %s database %s cannot be used (%s). It was moved to %s and a new one is made: "
             "the list of past %s starts empty, exported files are not affected.",
@@ -280,7 +275,25 @@ class SqliteStore(Generic[T]):
         return self._connection
 
 
-def _check(connection: sqlite3.Connection) -> None:
+def move_aside(path: Path) -> Path:
+    """Give a damaged database another name, with what belongs to it, and return that name."""
+    stamp = time.strftime("%Y%m%dT%H%M%S")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}-{time.time_ns() % 10**9}")
+    path.rename(aside)
+    for suffix in ("-wal", "-shm", "-journal"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
+    return aside
+
+
+def check(connection: sqlite3.Connection) -> None:
+    """Read a whole database.
+
+    Raises
+    ------
+    sqlite3.DatabaseError
+        If it is damaged.
+    """
     # Every page is read: damage shows here, and not in the middle of an export.
     if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError("the integrity check found damage")

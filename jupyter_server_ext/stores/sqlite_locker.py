@@ -9,13 +9,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Claim, Lease
+from jupyter_server_ext.stores.sqlite import check, move_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from logging import Logger
     from pathlib import Path
+
+    from jupyter_server_ext.stores import KeyStore
 
 R = TypeVar("R")
 
@@ -55,12 +61,27 @@ class SqliteLocker:
         The database; it is made where it does not exist.
     now
         Seconds since 1970.
+    log
+        Where damage and failures are told.
+    alone
+        Who remembers keys while the database cannot be written.
     most
         Keys that are remembered; beyond it the oldest is forgotten.
     """
 
-    def __init__(self, path: Path, *, now: Callable[[], float], most: int = 10_000) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], float],
+        log: Logger,
+        alone: KeyStore,
+        most: int = 10_000,
+    ) -> None:
         self._path = path
+        self._log = log
+        self._alone = alone
+        self._failing = False
         self._now = now
         self._most = most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-locker")
@@ -102,21 +123,33 @@ class SqliteLocker:
             row = connection.execute(found, (key,)).fetchone()
             return Claim(row[0], row[1], settled=bool(row[2]))
 
-        return await self._run(work)
+        try:
+            claim = await self._run(work)
+        except sqlite3.Error as error:
+            # A request must not fail because a full disk cannot remember that it was made.
+            if not self._failing:
+                extra = about("store-failed", store="keys")
+                message = "Cannot write %s (%s): idempotency keys are kept in memory meanwhile"
+                self._log.error(message, self._path, error, extra=extra)
+            self._failing = True
+            return await self._alone.claim(key, request, result, ttl)
+        self._failing = False
+        return claim
 
     async def settle(self, key: str) -> None:
         """Note that it is done."""
-        await self._run(
-            lambda connection, _: connection.execute(
-                "UPDATE keys SET settled = 1 WHERE key = ?", (key,)
-            )
-        )
+        await self._alone.settle(key)
+        await self._write("UPDATE keys SET settled = 1 WHERE key = ?", key)
 
     async def forget(self, key: str) -> None:
         """Give a key free."""
-        await self._run(
-            lambda connection, _: connection.execute("DELETE FROM keys WHERE key = ?", (key,))
-        )
+        await self._alone.forget(key)
+        await self._write("DELETE FROM keys WHERE key = ?", key)
+
+    async def _write(self, statement: str, key: str) -> None:
+        # What cannot be written now is told where the next key is claimed.
+        with suppress(sqlite3.Error):
+            await self._run(lambda connection, _: connection.execute(statement, (key,)))
 
     async def close(self) -> None:
         """Close the database."""
@@ -129,20 +162,46 @@ class SqliteLocker:
 
     def _transact(self, work: Callable[[sqlite3.Connection, float], R]) -> R:
         if self._connection is None:
-            self._connection = sqlite3.connect(self._path, isolation_level=None, timeout=10)
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            # A key that was given must be known after a loss of power: its job is made only once.
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.executescript(_SCHEMA)
+            self._connection = self._open()
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
             answer = work(connection, self._now())
+            connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise
-        connection.execute("COMMIT")
         return answer
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.OperationalError:
+            raise  # the disk, a lock, a permission: the file itself may be in order
+        except sqlite3.DatabaseError as error:
+            self._log.error(
+                "The database %s cannot be used (%s). It was moved to %s and a new one is made: "
+                "idempotency keys of before are forgotten.",
+                self._path,
+                error,
+                move_aside(self._path),
+                extra=about("store-damaged", store="keys"),
+            )
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=10)
+        try:
+            check(connection)
+            connection.execute("PRAGMA journal_mode = WAL")
+            # A key that was given must be known after a loss of power: its job is made only once.
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(_SCHEMA)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -40,7 +40,7 @@ class Backends:
 
     async def make(self, name: str, *, most: int = 10_000) -> Any:
         if name == "sqlite":
-            self.opened.append(SqliteLocker(self.path / "keys.sqlite", now=time.time, most=most))
+            self.opened.append(sqlite_locker(self.path / "keys.sqlite", most=most))
             return self.opened[-1]
         alone = LocalLocker(time.monotonic), LocalKeys(time.monotonic, most=most)
         if name == "memory":
@@ -52,6 +52,11 @@ class Backends:
             await session.start()
             assert session.attached
         return Both(RedisLocker(session, alone[0]), RedisKeys(session, alone[1]))
+
+
+def sqlite_locker(path: Path, *, most: int = 10_000) -> SqliteLocker:
+    alone = LocalKeys(time.monotonic)
+    return SqliteLocker(path, now=time.time, log=LOG, alone=alone, most=most)
 
 
 class Both:
@@ -175,6 +180,32 @@ async def test_several_servers_share_leases_and_keys(backends: Backends, name: s
     assert not await one.renew(first, LONG)
     assert await one.claim("key", "digest", "job", LONG) is None
     assert await other.claim("key", "digest", "another", LONG) == Claim("digest", "job")
+
+
+async def test_a_damaged_database_of_keys_is_moved_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "keys.sqlite"
+    path.write_bytes(b"not a database" * 1000)
+    keys = sqlite_locker(path)
+    assert await keys.claim("key", "digest", "job", LONG) is None
+    assert await keys.claim("key", "digest", "x", LONG) == Claim("digest", "job")
+    (aside,) = tmp_path.glob("keys.sqlite.damaged-*")
+    assert str(aside) in caplog.text
+    await keys.close()
+
+
+async def test_keys_are_remembered_without_a_disk(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = sqlite_locker(tmp_path / "missing" / "keys.sqlite")
+    assert await keys.claim("key", "digest", "job", LONG) is None
+    await keys.settle("key")
+    assert await keys.claim("key", "digest", "x", LONG) == Claim("digest", "job", settled=True)
+    await keys.forget("key")
+    assert await keys.claim("key", "other", "x", LONG) is None
+    assert caplog.text.count("kept in memory") == 1
+    await keys.close()
 
 
 async def test_a_lease_of_redis_is_lost_with_it(
