@@ -17,7 +17,7 @@ import time
 
 TOKEN = "benchmark"
 SUBPROTOCOL = "v1.progress"
-PING, PONG = 0x89, b"\x8a\x80" + bytes(4)
+PING, PONG = 0x89, 0x8A
 PER_ADDRESS = 20_000
 """Connections from one address of the loopback: there are not more ports for one."""
 REQUEST = (
@@ -95,7 +95,8 @@ class Viewer:
             if place + head + size > end:
                 break
             if data[place] == PING:
-                self.socket.sendall(PONG)
+                answer = data[place + head : place + head + size]
+                self.socket.sendall(bytes([PONG, 0x80 | size]) + bytes(4) + answer)
             found = data.find(b'"rows":', place, place + head + size)
             if found >= 0 and now:
                 delays.append(now - int(data[found + 7 : data.index(b",", found)]))
