@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tornado.httpclient import HTTPClientError
 
+from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.outbox import MAX_QUEUED
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
 
@@ -182,6 +184,20 @@ async def test_an_oversized_frame_ends_the_connection(join: Any, server: Server)
     await page.connection.write_message("x" * (MAX_FRAME + 1))
     assert await page.closed() == 1009
     assert (await server.fetch("api/jobs")).code == 200
+
+
+async def test_nothing_of_the_request_is_kept_for_a_page(
+    server: Server, join: Any, eventually: Eventually
+) -> None:
+    await join()
+    await eventually(lambda: len(server.services.connections) == 1)
+
+    def handlers() -> int:
+        gc.collect()
+        return sum(isinstance(each, EventsHandler) for each in gc.get_objects())
+
+    # Its headers alone take more than the page.
+    await eventually(lambda: handlers() == 0)
 
 
 @pytest.mark.parametrize("settings", [{"max_connections_per_user": 2}])
