@@ -14,7 +14,7 @@ from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
-from jupyter_server_ext.handlers.owners import OwnerHandler, once
+from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
 from jupyter_server_ext.model import still_running
 from jupyter_server_ext.polling import Wait
 from jupyter_server_ext.stores.probes import sees
@@ -77,10 +77,7 @@ class JobsHandler(OwnerHandler):
                 if not self.is_kernel and not await self.may("write", {**report, "notebook": None}):
                     raise ApiError("forbidden", "You may not make this job.")
                 services.watcher.heard(await services.registry.order(report))
-        try:
-            job = await self.visible(making.identity)
-        except ApiError:
-            raise ApiError("made-gone", "The job was removed.") from None
+        job = await made(partial(services.registry.get, making.identity))
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")
         self.finish(json.dumps(services.registry.public(job)))

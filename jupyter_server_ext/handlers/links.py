@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler, hide_link
 from jupyter_server_ext.handlers.contents import open_contents, represent, strong
 from jupyter_server_ext.handlers.downloads import DownloadHandler
-from jupyter_server_ext.handlers.owners import OwnerHandler, once
+from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
 from jupyter_server_ext.transferrecords import TOKEN_USER
 
 if TYPE_CHECKING:
@@ -105,9 +106,9 @@ class _LinksMixin(Handler):
 
     max_body: ClassVar[int] = 4096
 
-    def _told(self, identity: str, name: str) -> None:
+    async def _told(self, identity: str, name: str) -> None:
         """Answer with a link that this request, or the same before, has made."""
-        link, token = self.services.links.made(identity)
+        link, token = await made(partial(self.services.links.made, identity))
         address = f"{self.base_url}progresswidget/links/{token}/{quote(name, safe='')}"
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Cache-Control", "no-store")
@@ -153,7 +154,7 @@ class JobLinksHandler(_LinksMixin, OwnerHandler):
                     user=self.user_id,
                     seconds=seconds,
                 )
-        self._told(making.identity, report["name"])
+        await self._told(making.identity, report["name"])
 
     @allow_unauthenticated
     async def delete(self, task_id: str) -> None:
@@ -210,7 +211,7 @@ class PathLinksHandler(_LinksMixin, Handler):
                     user=self.user_id,
                     seconds=seconds,
                 )
-        self._told(making.identity, path.rpartition("/")[2])
+        await self._told(making.identity, path.rpartition("/")[2])
 
     @web.authenticated
     @authorized

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from tornado import web
 
+from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.idempotency import parse_key
 from jupyter_server_ext.transferrecords import TOKEN_USER
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from jupyter_server_ext.idempotency import Making
     from jupyter_server_ext.model import Job
     from progresswidget.protocol import Json
+
+T = TypeVar("T")
 
 
 class OwnerHandler(Handler):
@@ -52,6 +57,11 @@ class OwnerHandler(Handler):
         return TOKEN_USER if self.is_kernel else super().user_id
 
 
+_LATE: Final = 1.0
+"""Seconds within which one server hears of what another has made."""
+_LOOK: Final = 0.02
+
+
 def once(handler: Handler, request: Json) -> AbstractAsyncContextManager[Making]:
     """Make what a request asks for, or find what it has made before under the same key.
 
@@ -68,3 +78,27 @@ def once(handler: Handler, request: Json) -> AbstractAsyncContextManager[Making]
     owner = "kernel" if handler.is_kernel else f"user {handler.user_id}"
     key = parse_key(handler.request.headers)
     return handler.services.idempotency.once(owner, key, request)
+
+
+async def made(look: Callable[[], T]) -> T:
+    """Return what was made before, maybe by another server just now.
+
+    Parameters
+    ----------
+    look
+        Returns it, or raises `ApiError`.
+
+    Raises
+    ------
+    ApiError
+        ``made-gone``.
+    """
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _LATE
+    while True:
+        try:
+            return look()
+        except ApiError:
+            if loop.time() >= end:
+                raise ApiError("made-gone", "What was made has been removed.") from None
+        await asyncio.sleep(_LOOK)

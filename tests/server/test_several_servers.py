@@ -11,8 +11,10 @@ import signal
 import sqlite3
 import time
 import urllib.error
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from several import Several
@@ -350,3 +352,29 @@ async def test_minutes_of_kills_and_reconnects_agree_with_the_truth(
     fragile: Several, report: Report, eventually: Eventually, seed: int
 ) -> None:
     await live_through(fragile, report, eventually, 180.0, seed)
+
+
+def test_the_same_key_at_two_servers_makes_one_job(several: Several) -> None:
+    first, second = several.begin(2)
+    order = {"name": "a.csv", "path": "/elsewhere/a.csv"}
+
+    def make(server: Process, key: int) -> tuple[int, Json]:
+        connection = http.client.HTTPConnection("127.0.0.1", urlsplit(server.url).port, timeout=30)
+        headers = {"Authorization": f"token {server.token}", "Idempotency-Key": f'"{key}"'}
+        path = f"{urlsplit(server.url).path}api/jobs"
+        with closing(connection):
+            connection.request("POST", path, json.dumps(order), headers)
+            answer = connection.getresponse()
+            return answer.status, json.load(answer)
+
+    for key in range(20):
+        there = make(first, key)
+        assert there[0] == 201
+        assert make(second, key) == there
+    with ThreadPoolExecutor(2) as threads:
+        for key in range(20, 40):
+            answers = [*threads.map(make, (first, second), (key, key))]
+            assert {status for status, _ in answers} == {201}
+            assert len({record["taskId"] for _, record in answers}) == 1
+    for server in (first, second):
+        assert len(server.request("api/jobs")) == 40
