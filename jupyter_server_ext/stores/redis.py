@@ -19,6 +19,8 @@ TIMEOUT: Final = 1.0
 """Seconds that an answer may take: longer, and the server goes on without Redis."""
 BLOCK: Final = 1.0
 """Seconds that the feed waits for news in one call."""
+_AT_ONCE: Final = 500
+"""Hashes that are asked for with one trip: others have their turn between two."""
 _CONNECTIONS: Final = 32
 
 
@@ -137,12 +139,14 @@ class Redis:
             raise LostError(_reason(error)) from error
 
     async def hashes(self, keys: Sequence[str], fields: Sequence[str]) -> list[list[str | None]]:
-        """Return some fields of many hashes, with one trip."""
+        """Return some fields of many hashes, with few trips."""
+        found: list[list[str | None]] = []
         try:
-            async with self._commands.pipeline(transaction=False) as pipeline:
-                for key in keys:
-                    pipeline.hmget(key, *fields)
-                found: list[list[str | None]] = await pipeline.execute()
+            for first in range(0, len(keys), _AT_ONCE):
+                async with self._commands.pipeline(transaction=False) as pipeline:
+                    for key in keys[first : first + _AT_ONCE]:
+                        pipeline.hmget(key, *fields)
+                    found += await pipeline.execute()
         except self._failures as error:
             raise LostError(_reason(error)) from error
         return found

@@ -102,7 +102,8 @@ class RedisBroker:
 
     async def append(self, task_id: str, job: Job | None, *, owns: bool) -> bool:
         """Settle a change that follows what the follower knows now."""
-        await self._session.settled()
+        if not await self._session.settled():
+            return False
         mark = self._marks.get(task_id, _Mark())
         if not self._session.attached:
             owner = self._session.id if owns else mark.owner
@@ -225,7 +226,8 @@ class RedisBroker:
         return known.job is not None and model.is_newer(job, known.job)
 
     async def _settle(self, task_id: str, job: Job) -> None:
-        owns = self.owns(task_id)
+        # A job that is at work must have an owner: its process tells soon where it reports now.
+        owns = self.owns(task_id) or job.active
         while self._is_ahead(task_id, job):
             theirs = self._found.get(task_id, _Known(_Mark(), None)).mark
             write = self._write(task_id, job, theirs, owns=owns)

@@ -147,10 +147,17 @@ class RedisSession:
         self.attached = False
         await self.redis.close()
 
-    async def settled(self) -> None:
-        """Wait while what happened in the absence of Redis is being settled."""
-        if not self._settled.is_set():
-            await self._settled.wait()
+    async def settled(self) -> bool:
+        """Wait while what happened in the absence of Redis is being settled.
+
+        Returns
+        -------
+        Whether it was settled already: if not, what was known before may be known better now.
+        """
+        if self._settled.is_set():
+            return True
+        await self._settled.wait()
+        return False
 
     async def change(self, script: str, keys: list[str], arguments: Arguments) -> list[str] | None:
         """Run one of the scripts that change shared state.

@@ -310,6 +310,38 @@ async def test_a_process_that_goes_to_another_server_takes_its_job_along(
     assert not a.broker.owns(body["taskId"])
 
 
+async def test_whoever_waits_while_others_settle_decides_again(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report()
+    await a.registry.report(body)
+    await eventually(lambda: b.job(body["taskId"]))
+    a.session._settled.clear()
+    wish = asyncio.create_task(a.registry.ask(body["taskId"], "pause"))
+    await b.registry.locate(body["taskId"], "new.ipynb")
+    await eventually(lambda: a.job(body["taskId"])[1]["notebook"] == "new.ipynb")
+    a.session._settled.set()
+    await wish
+    data = a.job(body["taskId"])[1]
+    assert (data["notebook"], data["pending"]) == ("new.ipynb", "pause")
+
+
+async def test_a_job_at_work_never_has_no_owner(
+    frail: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await frail.server(), await frail.server()
+    body = report()
+    await b.registry.report(body)
+    await eventually(lambda: a.job(body["taskId"]))
+    b.sleep()
+    frail.redis.stop()
+    frail.redis.start()
+    # Only A puts it back, and B is not there to own it.
+    await eventually(lambda: a.session.losses and a.attached)
+    assert a.broker.owns(body["taskId"])
+
+
 async def test_the_jobs_of_a_dead_server_are_interrupted_once(
     place: Place, report: Report, eventually: Eventually
 ) -> None:
