@@ -63,7 +63,7 @@ class ServerReceiver:
     @property
     def target(self) -> str:
         """What a delivery to it is known by."""
-        return self.aim.identity
+        return f"{self.aim.identity} {'replace' if self.overwrite else ''}"
 
     def send(self, parcel: Parcel, entry: Entry, progress: Progress) -> dict[str, Any]:
         """Send all but the last byte; see `Receiver`."""
@@ -75,7 +75,7 @@ class ServerReceiver:
                 self._create(sender, parcel, entry)
             while sender.offset < parcel.size - 1:
                 if not sender.send(parcel.size - 1, whole=False):
-                    self._create(sender, parcel, entry)
+                    raise self._lost()
             return {LOCATION: sender.location}
 
         return self._with_sender(parcel.path, progress, work)

@@ -18,6 +18,7 @@ from progresswidget.errors import (
     DestinationExistsError,
     OptionError,
     SourceError,
+    TransferError,
     TransferRefusedError,
     UnsupportedFormatError,
 )
@@ -113,6 +114,15 @@ def test_a_server_that_loses_the_upload_gets_it_once_more(here: Path, server: Od
     assert [len(content) for content in server.files.values()] == [done.bytes]
     assert server.received == 2 * done.bytes
     assert left(here) == []
+
+
+def test_a_server_that_loses_it_each_time_is_given_up(here: Path, server: OddTusServer) -> None:
+    server.faults.extend(["gone"] * 9)
+    with pytest.raises(TransferError, match="has lost the upload"):
+        pw.deliver(TABLE, "a.csv", server.url)
+    assert server.methods().count("POST") == 3
+    (folder,) = left(here)
+    assert protocol.is_delivery_name(folder.name), "the next run begins with the file"
 
 
 def test_a_server_that_shows_what_is_half_there_gets_nothing(
