@@ -140,6 +140,8 @@ class RedisBroker:
         """Take a change from the stream, if it is not known already."""
         fields = news.fields
         mark = _Mark(int(fields["seq"]), fields["owner"], fields["token"])
+        if mark.seq <= self._marks.get(news.key, _Mark()).seq:
+            return  # mostly its own, which it knows from the answer
         own = news.author == self._session.id
         self._take(news.key, _Known(mark, self._decode(news.key, news.state)), own=own)
 

@@ -209,7 +209,7 @@ class Process:
         self.content = content
 
     def _wait_for_endpoint(self, home: Path) -> Path:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             assert self._process.poll() is None, self.log.read_text()
             for path in home.glob("runtime/progresswidget/*/endpoint.json"):
