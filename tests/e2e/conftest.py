@@ -71,8 +71,8 @@ def notebook7(servers: Callable[..., JupyterProcess]) -> Iterator[JupyterProcess
 
 @pytest.fixture
 def short(servers: Callable[..., JupyterProcess]) -> Iterator[JupyterProcess]:
-    """A server that has little patience, and tells what it hears at once."""
-    settings = {"heartbeat": HEARTBEAT, "push_interval": 0.1}
+    """A server with little patience for pages and much for kernels, which tells at once."""
+    settings = {"heartbeat": HEARTBEAT, "push_interval": 0.1, "kernel_lease": 600.0}
     options = [f"--ProgressExtension.{name}={value}" for name, value in settings.items()]
     server = servers("short", options=options)
     yield server

@@ -119,7 +119,7 @@ describe('the card', () => {
     expect(heights.size).toBe(1);
   });
 
-  it.each([320, 375, 480, 768, 1600])('fits into %d px, whatever is in it', (width) => {
+  it.each([200, 320, 375, 480, 768, 1600])('fits into %d px, whatever is in it', (width) => {
     const host = document.createElement('div');
     host.style.width = `${width}px`;
     document.body.append(host);
@@ -130,6 +130,7 @@ describe('the card', () => {
       { kind: 'comm' },
       { kind: 'reconnecting', attempt: 1, of: 5, cause: null },
       { kind: 'offline', reason: 'absent' },
+      { kind: 'polling' },
     ] as Connection[]) {
       for (const state of [record({ name: 'x'.repeat(255) }), DONE, FAILED]) {
         view.update(state, connection);
