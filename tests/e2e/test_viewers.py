@@ -1,4 +1,4 @@
-"""Who looks at one job: two tabs of one person, another person, a page that did not begin it."""
+"""Who looks at one job: two tabs of one person, another person, and one who may not see it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 PEOPLE = '''
-from jupyter_server.auth import IdentityProvider, User
+from jupyter_server.auth import Authorizer, IdentityProvider, User
 
-TOKENS = {"alices-token": "alice", "bobs-token": "bob"}
+TOKENS = {"alices-token": "alice", "bobs-token": "bob", "carols-token": "carol"}
 
 
 class People(IdentityProvider):
@@ -38,9 +38,22 @@ class People(IdentityProvider):
         return self.get_user_cookie(handler)
 
 
+class Rights(Authorizer):
+    """Lets Carol use the server, and see no job of it."""
+
+    def is_authorized(self, handler, user, action, resource):
+        return user.username != "carol" or not resource.startswith("progresswidget:")
+
+
 c = get_config()
+# Else every page would be given it, and be Alice.
+c.IdentityProvider.token = ""
 c.ServerApp.identity_provider_class = People
+c.ServerApp.authorizer_class = Rights
 '''
+
+
+WHO = "fetch('/api/me').then(answer => answer.json()).then(me => me.identity.username)"
 
 
 @pytest.fixture
@@ -69,18 +82,21 @@ def sign_in(browser: Browser) -> Iterator[Callable[[], Page]]:
         context.close()
 
 
-def test_two_tabs_and_another_person_see_the_same(
+def test_two_tabs_and_another_person_see_the_same_and_who_may_not_sees_nothing(
     shared: JupyterProcess, sign_in: Callable[[], Page]
 ) -> None:
     first = WatchedBar(sign_in(), shared, shared).show()
-    tab, bob = (
+    tab, bob, carol = (
         WatchedBar(page, shared, shared).look_at(first.job, token)
         for page, token in (
             (first.page.context.new_page(), "alices-token"),
             (sign_in(), "bobs-token"),
+            (sign_in(), "carols-token"),
         )
     )
     viewers = (first, tab, bob)
+    names = [viewer.page.evaluate(WHO) for viewer in (*viewers, carol)]
+    assert names == ["alice", "alice", "bob", "carol"]
     with first.job.moving():
         for viewer in viewers:
             viewer.page.wait_for_function("window.seen.length > 3", timeout=LIMIT)
@@ -91,6 +107,8 @@ def test_two_tabs_and_another_person_see_the_same(
     bob.page.locator("[data-task-id] button[data-action=pause]").click()
     for viewer in viewers:
         expect(viewer.page.locator("[data-task-id]")).to_contain_text("Pausing…", timeout=LIMIT)
+    expect(carol.page.locator("[data-task-id]")).to_contain_text("does not know this export")
+    assert carol.page.evaluate("window.seen") == []
     first.job.report(status="cancelled")
     for viewer in viewers:
         viewer.page.locator("[data-task-id][data-state=cancelled]").wait_for(timeout=LIMIT)

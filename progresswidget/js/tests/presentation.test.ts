@@ -244,4 +244,10 @@ describe('the connection', () => {
     expect(shown).toMatchObject({ blank: false, moving: false });
     expect(shown.link).toBe('This server has no progresswidget extension');
   });
+
+  it('to a server that knows no such job leaves nothing to wait for', () => {
+    const shown = show(null, { unknown: true });
+    expect(shown).toMatchObject({ blank: false, moving: false, words: '' });
+    expect(shown.note?.message).toBe('This server does not know this export any more.');
+  });
 });

@@ -67,7 +67,7 @@ export interface Situation {
 
 export function present(situation: Situation, messages: Messages): Presentation {
   const { record, connection } = situation;
-  if (record === null) return presentNothing(connection, messages);
+  if (record === null) return presentNothing(situation, messages);
   const percent = percentOf(record, situation.floor);
   const words = wordsFor(record, messages);
   const ended = isTerminal(record.status);
@@ -97,21 +97,24 @@ export function present(situation: Situation, messages: Messages): Presentation 
   };
 }
 
-function presentNothing(connection: Connection, messages: Messages): Presentation {
+function presentNothing({ connection, unknown }: Situation, messages: Messages): Presentation {
   const offline = connection.kind === 'offline';
+  // The answer has come, and it is that there is none.
+  const nowhere = unknown === true && !offline;
+  const waits = !offline && !nowhere;
   return {
     state: 'queued',
     stage: 'connecting',
     icon: 'connecting',
-    words: offline ? '' : messages.connecting,
+    words: waits ? messages.connecting : '',
     percent: null,
-    moving: !offline,
+    moving: waits,
     valueText: messages.connecting,
     parts: new Map(),
-    blank: !offline,
-    stale: offline,
+    blank: waits,
+    stale: !waits,
     buttons: offlineButtons(connection),
-    note: null,
+    note: nowhere ? { message: messages.failure.unknownJob, hint: '' } : null,
     link: linkText(connection, null, messages),
   };
 }
