@@ -55,18 +55,7 @@ LONGEST_ADDRESS = 8_000
 CONFIG = {
     "checks": {
         "positive_data_acceptance": {
-            "expected-statuses": [
-                "2xx",
-                "3xx",
-                "403",
-                "404",
-                "405",
-                "409",
-                "410",
-                "412",
-                "416",
-                "503",
-            ]
+            "expected-statuses": ["2xx", "3xx", "403", "404", "405", "409", "41x", "422", "503"]
         },
         "negative_data_rejection": {
             "expected-statuses": ["400", "401", "403", "404", "405", "409", "41x", "422"]
@@ -200,7 +189,7 @@ def ask_for(api: Api, method: str, address: str, mode: GenerationMode, examples:
 def test_the_server_keeps_to_the_document(
     api: Api, method: str, address: str, mode: GenerationMode
 ) -> None:
-    ask_for(api, method, address, mode, examples=12)
+    ask_for(api, method, address, mode, examples=8)
 
 
 @pytest.mark.faults
