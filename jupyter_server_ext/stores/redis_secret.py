@@ -32,7 +32,7 @@ class RedisSecret:
         self._name = name
         self._session = session
         self._found = ""
-        session.join(name, self)
+        session.join(f"{name} secret", self)
 
     async def attach(self, *, emptied: bool) -> None:
         """Offer the own secret, and see which one was first."""

@@ -126,7 +126,15 @@ class RedisSession:
         self._tasks: list[asyncio.Task[None]] = []
 
     def join(self, kind: str, part: Part) -> None:
-        """Have a part follow the news of a kind."""
+        """Have a part follow the news of a kind.
+
+        Raises
+        ------
+        ValueError
+            If another part does already.
+        """
+        if kind in self._parts:
+            raise ValueError(f"two parts follow {kind}")
         self._parts[kind] = part
 
     async def start(self) -> None:

@@ -218,7 +218,9 @@ class Process:
             time.sleep(0.05)
         raise AssertionError(f"no endpoint: {self.log.read_text()}")
 
-    def request(self, path: str, *, method: str = "GET", body: Json | None = None) -> Any:
+    def request(
+        self, path: str, *, method: str = "GET", body: Json | None = None, empty: bool = False
+    ) -> Any:
         scheme = f"Kernel {self._secret}" if method == "PUT" else f"token {self.token}"
         request = urllib.request.Request(
             self.url + path,
@@ -227,7 +229,7 @@ class Process:
             data=None if body is None else json.dumps(body).encode(),
         )
         with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)
+            return None if empty else json.load(response)
 
     def report(self, body: Json) -> Any:
         return self.request(f"api/jobs/{body['taskId']}", method="PUT", body=body)

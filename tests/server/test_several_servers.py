@@ -50,6 +50,20 @@ def fragile(
     place.close()
 
 
+@pytest.fixture
+def until() -> Callable[..., object]:
+    """Wait until a condition holds, by looking at it, and return what it says."""
+
+    def wait(condition: Callable[[], object]) -> object:
+        end = time.monotonic() + 30
+        while not (value := condition()):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return value
+
+    return wait
+
+
 def refusal(server: Process, body: Json) -> Json:
     with pytest.raises(urllib.error.HTTPError) as caught:
         server.report(body)
@@ -82,6 +96,60 @@ async def test_a_page_at_one_server_sees_and_steers_what_reports_to_another(
     await eventually(lambda: page.states[body["taskId"]][2]["status"] == "failed")
     assert page.mistakes == []
     await page.close()
+
+
+def test_links_and_transfers_are_those_of_all_servers(
+    several: Several, report_of: Report, tmp_path: Path, until: Callable[..., object]
+) -> None:
+    a, b = several.begin(2)
+    path = tmp_path / "root" / "flights.csv"
+    path.write_bytes(b"a,b\n" * 100_000)
+    body = report_of(path)
+    a.report(body)
+    address = f"api/jobs/{body['taskId']}"
+    until(lambda: any(job["taskId"] == body["taskId"] for job in b.request("api/jobs")))
+    link = a.request(f"{address}/links", method="POST", body={"expires": 60})
+
+    def opened(port: int) -> tuple[int, bytes]:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("GET", link["url"])
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    until(lambda: opened(several.ports[1]) == (200, path.read_bytes()))
+    # What one server sends, the other one tells of.
+    (mine,), (theirs,) = (
+        until(lambda server=server: [t for t in server.request("api/transfers") if t["complete"]])
+        for server in (b, a)
+    )
+    names = ("userId", "fileId", "offset", "size", "complete")
+    assert [mine[name] for name in names] == [theirs[name] for name in names]
+    assert mine["offset"] == path.stat().st_size
+    assert stored(several, mine) == {
+        "userId": mine["userId"],
+        "fileId": mine["fileId"],
+        "offset": str(mine["offset"]),
+        "timestamp": str(mine["timestamp"]),
+    }
+    b.request(f"{address}/links/{link['id']}", method="DELETE", empty=True)
+    until(lambda: [opened(port)[0] for port in several.ports] == [404, 404])
+    # A server that comes later knows them all, and signs with the same key.
+    link = a.request(f"{address}/links", method="POST", body={"expires": 60})
+    a.stop(signal.SIGKILL)
+    several.again(0)
+    assert opened(several.ports[0])[0] == 200
+
+
+def stored(several: Several, record: Json) -> Json:
+    """Return what other programs can read of a transfer in Redis."""
+    import redis
+
+    name = json.dumps([record["userId"], record["fileId"]])
+    key = f"progresswidget:{{{several._folder.parent.name}}}:transfers:{name}"
+    with redis.Redis.from_url(several.redis.url, decode_responses=True) as client:
+        found = client.hgetall(key)
+        assert client.ttl(key) > 0
+    return {name: found[name] for name in ("userId", "fileId", "offset", "timestamp")}
 
 
 async def test_a_page_of_a_killed_server_misses_nothing(
