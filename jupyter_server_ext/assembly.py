@@ -154,6 +154,8 @@ def _make_registry(
         now=milliseconds,
         limits=Limits(settings.max_jobs, settings.keep_finished, settings.keep_finished_days),
         observer=life,
+        # Who else has access to the server of somebody looks on.
+        user=os.environ.get("JUPYTERHUB_USER"),
     )
 
 

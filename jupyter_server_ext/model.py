@@ -62,6 +62,8 @@ class Job:
         The process that reported last, where it was seen alive on this host.
     placed
         The file on this server, where the kernel has another disk and has sent it.
+    user
+        Whose job it is, where that is known.
     """
 
     report: Json
@@ -70,6 +72,7 @@ class Job:
     pending: Control | None = None
     process: Process | None = None
     placed: Placed | None = None
+    user: str | None = None
 
     @property
     def task_id(self) -> str:
@@ -122,6 +125,7 @@ class Job:
         record["notebook"] = self.notebook
         record["pending"] = None if self.pending is None else self.pending.action
         record["updated"] = self.updated
+        record["userId"] = self.user
         return record
 
     def to_json(self) -> Json:
@@ -133,6 +137,7 @@ class Job:
             "pending": None if self.pending is None else self.pending.to_json(),
             "process": None if self.process is None else self.process.to_json(),
             "placed": None if self.placed is None else self.placed.to_json(),
+            "user": self.user,
         }
 
     @classmethod
@@ -146,10 +151,11 @@ class Job:
             pending=None if pending is None else Control(pending["id"], pending["action"]),
             process=None if process is None else Process.from_json(process),
             placed=None if placed is None else Placed.from_json(placed),
+            user=value.get("user"),
         )
 
 
-def reported(job: Job | None, report: Json, now: int) -> Job:
+def reported(job: Job | None, report: Json, now: int, user: str | None = None) -> Job:
     """Return the job after a report; the same object where the report says nothing new.
 
     Parameters
@@ -160,6 +166,8 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
         The decoded report.
     now
         Milliseconds since 1970.
+    user
+        Whose job a new one is, where that is known.
 
     Raises
     ------
@@ -171,7 +179,7 @@ def reported(job: Job | None, report: Json, now: int) -> Job:
     status = report["status"]
     if job is None:
         transitions.after(transitions.UNKNOWN, transitions.reporting(status))
-        return Job(report=report, updated=now)
+        return Job(report=report, updated=now, user=user)
     _require_writer(job, report)
     known = job.report
     report = _as_here(job.placed, report)

@@ -69,6 +69,8 @@ class JobRegistry:
         What is forgotten.
     observer
         Who is told of changes that are made here.
+    user
+        Whose the server is, and with it the jobs that begin here; None where nobody knows.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class JobRegistry:
         now: Callable[[], int],
         limits: Limits,
         observer: Observer | None = None,
+        user: str | None = None,
     ) -> None:
         self._observer = observer or Observer()
         self._store = store
@@ -89,6 +92,7 @@ class JobRegistry:
         self._files_url = files_url
         self._now = now
         self._limits = limits
+        self._user = user
         self._jobs: dict[str, Job] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._deleting: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
@@ -198,10 +202,15 @@ class JobRegistry:
         """Return those of them whose process reports to this server, and to no other one."""
         return [job for job in self.active() if self._broker.owns(job.task_id)]
 
-    async def report(self, report: Json) -> Job:
+    async def report(self, report: Json, user: str | None = None) -> Job:
         """Take what a kernel says of a job.
 
         Returns when a terminal state is safe on the disk: the kernel will not say it again.
+
+        Parameters
+        ----------
+        user
+            Whose job a new one is, where it is another's than the server.
 
         Raises
         ------
@@ -219,7 +228,7 @@ class JobRegistry:
             if self._sealed:
                 raise ApiError("starting", "The server is stopping.", retry_after=1)
             try:
-                new = model.reported(old, report, self._now())
+                new = model.reported(old, report, self._now(), user or self._user)
             except transitions.IllegalTransitionError as error:
                 raise ApiError("illegal-transition", str(error)) from None
             except model.TakenError as error:
@@ -235,17 +244,22 @@ class JobRegistry:
         await self._change(report["taskId"], decide, owns=True)
         return self.get(report["taskId"])
 
-    async def order(self, report: Json) -> Job:
+    async def order(self, report: Json, user: str | None) -> Job:
         """Make a job that nobody has reported to yet.
 
         Returns when it is safe on the disk: nobody else knows of it.
+
+        Parameters
+        ----------
+        user
+            Who wants it, where that is known.
 
         Raises
         ------
         ApiError
             As `report`.
         """
-        job = await self.report(report)
+        job = await self.report(report, user)
         if self._broker.owns(job.task_id):
             await self._store.save_now(job)
         return job

@@ -267,6 +267,7 @@ class Teller:
     def _note_wait(self) -> None:
         # Only where something waits already: a connection that keeps up never looks at the clock.
         if not (self._queue or self._marked or self._transfers):
+            self._since = None  # what waited may have been taken back
             return
         now = self._hub.clock.time()
         if self._since is None:

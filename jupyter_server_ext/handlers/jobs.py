@@ -18,6 +18,7 @@ from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
 from jupyter_server_ext.model import still_running
 from jupyter_server_ext.polling import Wait
 from jupyter_server_ext.stores.probes import sees
+from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import (
     ACTIONS,
     MAX_COUNT,
@@ -73,10 +74,11 @@ class JobsHandler(OwnerHandler):
         services, order = self.services, decode_order(self.body)
         async with once(self, {"jobs": order}) as making:
             if not making.again:
+                user = None if self.user_id == TOKEN_USER else self.user_id
                 report = queued(making.identity, order, services.hub.timestamp())
                 if not self.is_kernel and not await self.may("write", {**report, "notebook": None}):
                     raise ApiError("forbidden", "You may not make this job.")
-                services.watcher.heard(await services.registry.order(report))
+                services.watcher.heard(await services.registry.order(report, user))
         job = await made(partial(services.registry.get, making.identity))
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")

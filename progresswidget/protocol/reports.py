@@ -120,6 +120,7 @@ RECORD_FIELDS: Final[Fields] = {
         words=ACTIONS,
     ),
     "updated": Field("count", "When the record last changed, in milliseconds since 1970."),
+    "userId": Field("text", "Whose job it is, where that is known.", nullable=True, missing=None),
 }
 
 

@@ -246,3 +246,27 @@ async def test_who_may_look_may_not_always_act(server: Server, report: Callable[
         person = Person(server, name)
         assert (await person.fetch(path))[0] == 200
         assert (await person.fetch(path, **wish))[0] == expected
+
+
+async def test_ones_own_jobs_are_those_that_one_has_made(
+    server: Server, report: Callable[..., Json]
+) -> None:
+    registry = server.services.registry
+    carols, anyones = report(), report()
+    await registry.report(carols, "carol")
+    await registry.report(anyones)
+    for body in (carols, anyones):
+        await registry.locate(body["taskId"], "shared/a.ipynb")
+    for name, tasks in (
+        ("carol", {carols["taskId"], anyones["taskId"]}),
+        ("bob", {anyones["taskId"]}),
+    ):
+        person = Person(server, name)
+        await person.connect()
+        await person.say("subscribe", user=True)
+        count = (await person.read())["data"]["tasks"]
+        assert {(await person.read())["data"]["taskId"] for _ in range(count)} == tasks
+    alice = Person(server, "alice")
+    ordered = {"name": "a.csv", "path": "/tmp/a.csv", "format": "csv", "mediaType": "text/csv"}
+    code, answer = await alice.fetch("api/jobs", method="POST", body=json.dumps(ordered))
+    assert (code, json.loads(answer).get("userId")) == (201, "alice")

@@ -393,6 +393,18 @@ def test_a_reader_that_is_stuck_is_given_up_after_a_while() -> None:
     assert not slow.outbox.overflowed
 
 
+def test_what_was_taken_back_has_not_waited() -> None:
+    hub, clock = make_hub()
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id), urgent=True)
+    page = Page(hub)
+    page.subscribe(A, B)  # two that wait
+    page.outbox.forget([A, B])
+    clock.advance(60)
+    page.subscribe(A, B)
+    assert not page.outbox.overflowed
+
+
 def test_what_nothing_can_replace_has_an_end() -> None:
     hub, _ = make_hub()
     page = Page(hub)

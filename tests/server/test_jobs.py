@@ -34,7 +34,12 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
     record = await server.job(body["taskId"])
     assert record.pop("updated") > 0
     expected = {key: body[key] for key in body if key not in PRIVATE | {"probe"}}
-    assert record == expected | {"url": url, "notebook": None, "pending": None}
+    assert record == expected | {
+        "url": url,
+        "notebook": None,
+        "pending": None,
+        "userId": None,
+    }
 
 
 async def test_reports_are_idempotent_and_old_ones_change_nothing(
