@@ -52,6 +52,7 @@ class NoWait(Clock):
 # --- The ledger -----------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([*EVENTS, "abandoned"]), st.sampled_from(STEPS))))
 def test_whatever_a_ledger_takes_is_in_order(lines: list[tuple[str, str]]) -> None:
     saga = Saga("k", STEPS)

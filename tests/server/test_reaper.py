@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import make_report
 
@@ -26,6 +26,7 @@ jobs = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(jobs, st.integers(0, 10), st.floats(0, 100))
 def test_what_is_kept(known: list[Job], keep: int, days: float) -> None:
     gone = set(reaper.expired(known, now=100 * DAY, keep=keep, days=days))
@@ -42,6 +43,7 @@ def test_what_is_kept(known: list[Job], keep: int, days: float) -> None:
         assert min(job.updated for job in finished) >= newest_gone
 
 
+@settings(deadline=None)
 @given(jobs, st.integers(0, 40))
 def test_the_oldest_finished(known: list[Job], count: int) -> None:
     finished = sorted(job.updated for job in known if not job.active)
@@ -50,6 +52,7 @@ def test_the_oldest_finished(known: list[Job], count: int) -> None:
     assert [updated[task_id] for task_id in chosen] == finished[:count]
 
 
+@settings(deadline=None)
 @given(jobs, st.data())
 def test_what_is_spared_is_neither_forgotten_nor_counted(
     known: list[Job], data: st.DataObject

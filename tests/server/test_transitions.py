@@ -8,7 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import make_report
 
@@ -199,6 +199,7 @@ def order(report: Json) -> tuple[int, int]:
     return report["generation"], report["revision"]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_the_record_is_the_newest_report_whatever_became_of_the_others(data: st.DataObject) -> None:
     said = data.draw(histories())
@@ -219,6 +220,7 @@ def test_the_record_is_the_newest_report_whatever_became_of_the_others(data: st.
     assert len(runs) == len(set(runs)), "no run ends twice"
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_guess_of_the_server_never_outlives_the_jobs_own_word(data: st.DataObject) -> None:
     said = [report for report in data.draw(histories()) if report["generation"] == 1]
