@@ -297,7 +297,7 @@ def test_row_54_who_does_not_read_costs_little_and_has_to_go(
 ) -> None:
     settings = {"push_interval": 0.02, "slow_timeout": 2.0, "max_connections_per_user": 200}
     server = own(settings=settings).start()
-    count, seconds = repetitions(5, 20), repetitions(15, 60)
+    count, seconds = repetitions(3, 20), repetitions(6, 60)
     with Publisher(server, 4) as publisher, ExitStack() as stack:
         task_ids = [report["taskId"] for report in publisher.reports]
         join_slowly = stopped if how == "stopped" else deaf
