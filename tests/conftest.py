@@ -1,4 +1,4 @@
-"""What all tests share: their order, and a cache of their own."""
+"""What all tests share: their order, a cache of their own, and patience."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING
 
 import programs
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CACHE = "XDG_CACHE_HOME"
 BROWSER = Path(__file__).parent / "e2e"
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
