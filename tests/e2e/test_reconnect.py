@@ -58,8 +58,9 @@ def test_row_50_both_ends_notice_a_line_that_fell_silent(watching: Broken) -> No
     watching.open()
     with watching.job.moving():
         watching.proxy.hole()
-        watching.wait_for("reconnecting", "connecting")
-        watching.wait_for("live")
+        # It may last for no longer than a blink.
+        lost = "window.connections.includes('reconnecting')"
+        watching.page.wait_for_function(lost, timeout=LIMIT)
     watching.wait_for_truth()
     watching.assert_never_went_back()
     # The server has given the silent one up too.
@@ -205,6 +206,7 @@ def test_row_56_five_tries_then_one_button_and_a_fresh_round_at_once(
 # --- Another server ----------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_a_server_with_another_history_shows_the_right_value(watching: Broken) -> None:
     watching.open()
     for _ in range(20):

@@ -82,6 +82,7 @@ def sign_in(browser: Browser) -> Iterator[Callable[[], Page]]:
         context.close()
 
 
+@pytest.mark.faults
 def test_two_tabs_and_another_person_see_the_same_and_who_may_not_sees_nothing(
     shared: JupyterProcess, sign_in: Callable[[], Page]
 ) -> None:
