@@ -12,7 +12,7 @@ import chromium
 import psutil
 import pytest
 from laboratory import eventually
-from page_objects import HEARTBEAT
+from page_objects import HEARTBEAT, LIMIT
 from playwright.sync_api import expect
 from proxy import FaultProxy
 from watched_bar import WatchedBar
