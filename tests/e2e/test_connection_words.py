@@ -59,4 +59,6 @@ def test_row_58_a_page_of_another_version_says_so(page: Page, short: JupyterProc
     bar = page.locator("[data-task-id]")
     expect(bar).to_contain_text("Not the version of the server: reload the page")
     expect(bar.locator("button[data-action=reconnect]")).to_be_visible()
+    # A kernel that is ended while it starts holds up the end of the server.
+    watching.wait_for_kernel()
     watching.job.report(status="cancelled")

@@ -69,16 +69,19 @@ class WatchedBar:
 
     def open(self) -> WatchedBar:
         """Go to the notebook, and wait until its bar is live and its kernel connected."""
-        self.show()
         # Chromium shakes hands with a host on one socket at a time: on a line that falls silent in
         # the middle of the kernel's, ours would wait for minutes.
+        self.show().wait_for_kernel()
+        self.wait_for("live")
+        return self
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the page's kernel is connected."""
         self.page.wait_for_function(
-            """() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel
+            """() => window.jupyterapp.shell.currentWidget?.sessionContext?.session?.kernel
                  ?.connectionStatus === 'connected'""",
             timeout=LIMIT,
         )
-        self.wait_for("live")
-        return self
 
     def wait_for(self, *connections: str, limit: float = LIMIT) -> None:
         """Wait until the bar says that it is connected so."""
