@@ -548,14 +548,19 @@ class World:
         for connection in self.connections:
             if connection.is_lost:
                 connection.leave()
-        self.sweep()
-        for number, page in enumerate(self.pages):
-            page.read()
-            if not page.is_live:
-                self.connect(page, self.servers[number % 2], eager=True)
-        self.deliver()
+        self._reconnect()
         self.clock.advance(10)
-        self.deliver()
+        # A page that had read nothing for too long is sent away when there is news for it.
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        for _ in range(2):
+            self.sweep()
+            for number, page in enumerate(self.pages):
+                page.read()
+                if not page.is_live:
+                    self.connect(page, self.servers[number % 2], eager=True)
+            self.deliver()
 
     def deliver(self) -> None:
         """Move all bytes until none moves."""
