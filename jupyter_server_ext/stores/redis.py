@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
-TIMEOUT: Final = 1.0
+TIMEOUT: Final = 2.0
 """Seconds that an answer may take: longer, and the server goes on without Redis."""
 BLOCK: Final = 1.0
 """Seconds that the feed waits for news in one call."""

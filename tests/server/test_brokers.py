@@ -432,7 +432,7 @@ async def test_row_63_redis_goes_and_comes_back(
     for revision in range(2, 6):
         for side, body in zip((a, b), bodies, strict=True):
             await side.registry.report(body | {"revision": revision})
-    assert time.monotonic() - begun < 6, "reports do not wait for Redis"
+    assert time.monotonic() - begun < 10, "one time-out each, and then nobody waits for Redis"
     if how != "flushed":
         assert not a.attached
         assert len({a.hub.epoch, b.hub.epoch, shared}) == 3, "no two share a history now"
