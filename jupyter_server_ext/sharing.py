@@ -154,7 +154,8 @@ class UploadSharing:
         """
         lease = await self._acquire(live.upload.id, politely=politely)
         turn = self._session.epoch, lease.token
-        disturbed = live.turn != (turn[0], turn[1] - 1)
+        # What a server that is alone cannot ask for it looks at each time.
+        disturbed = self.alone or live.turn != (turn[0], turn[1] - 1)
         live.turn = turn
         renewing = asyncio.get_running_loop().create_task(self._renew(lease, live))
         try:
