@@ -36,6 +36,7 @@ async def provoke(server: Server, record: Json) -> list[int]:
         ("GET", "api/jobs?status=nonsense&x=1"),
         ("GET", "missing"),
         ("POST", "api/jobs"),
+        ("PATCH", "api/jobs"),
         ("POST", "api/jobs/" + "f" * 32),
         ("GET", "ws"),
         ("GET", record["url"] + "x"),

@@ -86,6 +86,8 @@ export interface JobRecord {
   /** Absolute path of the file; null only in a snapshot of a kernel that met no server. */
   readonly url: string | null;
   readonly notebook: string | null;
+  /** Whose job it is, where that is known. */
+  readonly userId: string | null;
   readonly pending: Action | null;
   readonly updated: number;
 }

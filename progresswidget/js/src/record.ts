@@ -70,6 +70,8 @@ export function decodeRecord(value: unknown): JobRecord {
   record.error = source.error == null ? null : decodeJobError(object(source.error, 'error'));
   record.url = text(source.url, 'url');
   record.notebook = source.notebook === null ? null : text(source.notebook, 'notebook');
+  // Older servers and notebooks know nothing of it.
+  record.userId = source.userId == null ? null : text(source.userId, 'userId');
   if (source.pending !== null && !isOneOf(ACTIONS, source.pending)) {
     throw new MalformedError('pending must be an action or null');
   }

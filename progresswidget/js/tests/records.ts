@@ -36,6 +36,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     error: null,
     url: `/user/alice/progresswidget/files/${TASK}/1/flights.csv`,
     notebook: 'work/flights.ipynb',
+    userId: null,
     pending: null,
     updated: 1_712_000_002_400,
     ...changes,
