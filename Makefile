@@ -121,6 +121,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/ticker.py
 	$(BIN)/python tests/benchmarks/memory.py
 	$(BIN)/python tests/benchmarks/download.py
+	$(BIN)/python tests/benchmarks/follow.py
 	$(BIN)/python tests/benchmarks/shaping.py
 	$(BIN)/python tests/benchmarks/upload.py
 	$(BIN)/python tests/benchmarks/transfer.py

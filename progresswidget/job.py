@@ -539,7 +539,10 @@ class Job:
         return ExportInterrupted(text.format(rows=rows, name=self._name, again=again))
 
     def _how_to_go_on(self, table: texts.Table) -> str:
-        return texts.worded(table, "again_stream" if self._once else "again", self._kind)
+        # A transfer that was only stopped can be gone on with; one that was given up cannot.
+        given_up = self._kind != "export" and self._stop_kind.final
+        key = "again_stream" if self._once else "anew" if given_up else "again"
+        return texts.worded(table, key, self._kind)
 
     # --- what is told of it -------------------------------------------------------------------
 
