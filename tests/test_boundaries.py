@@ -124,7 +124,43 @@ ORDER = {
         "progresswidget.widget",
     },
     "jupyter_server_ext": {"progresswidget.protocol", "jupyter_server_ext"},
+    "jupyter_server_ext.stores": {
+        "jupyter_server_ext.errors",
+        "jupyter_server_ext.following",
+        "jupyter_server_ext.links",
+        "jupyter_server_ext.logs",
+        "jupyter_server_ext.model",
+        "jupyter_server_ext.sharing",
+        "jupyter_server_ext.stores",
+        "jupyter_server_ext.tally",
+        "jupyter_server_ext.transferrecords",
+        "jupyter_server_ext.tus",
+        "jupyter_server_ext.tusheaders",
+        "progresswidget.protocol",
+    },
+    "jupyter_server_ext.schemas": {
+        "jupyter_server_ext.errors",
+        "jupyter_server_ext.idempotency",
+        "jupyter_server_ext.schemas",
+        "jupyter_server_ext.shaping",
+        "progresswidget.protocol",
+    },
+    "jupyter_server_ext.transitions": {"progresswidget.protocol"},
+    "jupyter_server_ext.model": {
+        "jupyter_server_ext.processes",
+        "jupyter_server_ext.transitions",
+        "progresswidget.protocol",
+    },
 }
+HUB = {"framing", "hub", "outbox", "ring", "subscriber", "tally", "teller", "topic"}
+ORDER |= {
+    f"jupyter_server_ext.{name}": {f"jupyter_server_ext.{other}" for other in HUB}
+    | {"progresswidget.protocol"}
+    for name in HUB
+}
+# Modules of the server that decide: values in, values out.
+PURE = sorted(HUB | {"conditions", "deframing", "model", "ranges", "shaping", "transitions", "tus"})
+EDGES = {"asyncio", "jupyter_server", "redis", "socket", "sqlite3", "threading", "time", "tornado"}
 
 
 def modules() -> list[str]:
@@ -177,6 +213,30 @@ def test_imports_run_one_way(module: str) -> None:
     assert not forbidden
 
 
+@pytest.mark.parametrize("module", modules())
+def test_only_the_root_of_the_server_knows_its_handlers(module: str) -> None:
+    if module != "jupyter_server_ext.extension":
+        handlers = {name for name in imports_of(module) if ".handlers" in name}
+        assert not handlers or is_below(module, "jupyter_server_ext.handlers")
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_what_decides_has_no_loop_socket_thread_or_clock(name: str) -> None:
+    tree = ast.parse(path_of(f"jupyter_server_ext.{name}").read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).split(".")[0])
+    assert not found & EDGES
+
+
+def test_the_protocol_needs_the_standard_library_and_nothing_else() -> None:
+    loaded = {name.split(".")[0] for name in loaded_by("import progresswidget.protocol")}
+    assert loaded - set(sys.stdlib_module_names) == {"progresswidget"}
+
+
 def loaded_by(statement: str) -> set[str]:
     code = f"import sys, json; before = set(sys.modules); {statement}; "
     code += "print(json.dumps(sorted(set(sys.modules) - before)))"
@@ -212,7 +272,7 @@ def test_the_server_extension_loads_nothing_but_the_protocol() -> None:
     loaded = loaded_by("import jupyter_server_ext.extension")
     ours = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("progresswidget.")}
     assert ours == {"progresswidget.accessors", "progresswidget.protocol"}
-    assert not loaded & {"pandas", "polars", "pyarrow"}
+    assert not loaded & {"pandas", "polars", "pyarrow", "redis"}
 
 
 def test_the_engine_is_a_module_and_the_function_stays_a_function() -> None:
