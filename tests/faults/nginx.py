@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 Upgrades = Literal["pass", "drop", "forbid"]
 
-CONFIGURATION: Final = """
+BEGIN: Final = """
 daemon off;
 {user}
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 worker_processes 1;
-events {{ worker_connections 256; }}
+events {{ worker_connections 512; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -29,7 +29,11 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    client_max_body_size 1m;
+"""
+"""What every configuration of a test begins with: all that nginx writes is below `folder`."""
+CONFIGURATION: Final = (
+    BEGIN
+    + """    client_max_body_size 1m;
     map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     server {{
         listen 127.0.0.1:{port};
@@ -44,6 +48,7 @@ http {{
     }}
 }}
 """
+)
 _UPGRADES: Final[dict[Upgrades, str]] = {
     "pass": """
             proxy_set_header Upgrade $http_upgrade;

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import programs
 import pytest
 from laboratory import Server, eventually, free_port
-from nginx import Nginx
+from nginx import BEGIN, Nginx
 from proxy import Fault, FaultProxy
 
 from progresswidget.errors import TransferError, TransferRefusedError
@@ -36,26 +36,15 @@ MIB = 1 << 20
 CONTENT = random.Random(11).randbytes(24 * MIB + 7)
 LONG_AGO = 1_700_000_000
 
-FILES = """
-daemon off;
-{user}
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-worker_processes 1;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    server {{
+FILES = (
+    BEGIN
+    + """    server {{
         listen 127.0.0.1:{port};
         root {root};
     }}
 }}
 """
+)
 
 
 class Quick(Clock):

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import nginx
 from redis_server import RedisServer, free_port
 from tornado.httpclient import HTTPRequest
 from tornado.websocket import websocket_connect
@@ -26,21 +27,9 @@ if TYPE_CHECKING:
 
     from progresswidget.protocol import Json
 
-CONFIGURATION = """
-daemon off;
-{user}
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-worker_processes 1;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
+CONFIGURATION = (
+    nginx.BEGIN
+    + """    map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     upstream servers {{
         {servers}
     }}
@@ -60,6 +49,7 @@ http {{
     }}
 }}
 """
+)
 
 
 class Several:
