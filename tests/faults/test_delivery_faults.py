@@ -276,7 +276,7 @@ def fleeting(own: Callable[..., Server], tmp_path: Path) -> Iterator[tuple[Serve
         yield server, kernels, place
 
 
-def test_a_server_that_comes_back_elsewhere_gets_the_rest(
+def test_rows_12_and_13_a_server_that_comes_back_elsewhere_gets_the_rest(
     fleeting: tuple[Server, Nursery, Place], undisturbed: Callable[[int], str]
 ) -> None:
     server, kernels, place = fleeting

@@ -171,7 +171,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_client_gets_what_it_missed_or_the_whole_state(row: Row) -> None:
+def test_row_52_a_client_gets_what_it_missed_or_the_whole_state(row: Row) -> None:
     past = Past()
     row.happened(past)
     epoch, seq = row.position
@@ -230,7 +230,7 @@ class Walk:
 
 
 @pytest.mark.parametrize("eager", [False, True])
-def test_nothing_falls_between_a_snapshot_and_what_follows(*, eager: bool) -> None:
+def test_row_53_nothing_falls_between_a_snapshot_and_what_follows(*, eager: bool) -> None:
     chance = random.Random(53)
     for _ in range(1_000):
         walk = Walk(chance, eager=eager)
@@ -248,7 +248,7 @@ def test_nothing_falls_between_a_snapshot_and_what_follows(*, eager: bool) -> No
 
 
 @pytest.mark.parametrize("times", [50, pytest.param(1_000, marks=pytest.mark.faults)])
-async def test_nothing_falls_between_a_snapshot_and_what_follows_on_a_real_socket(
+async def test_row_53_nothing_falls_between_them_on_a_real_socket(
     server: Server, report: Callable[..., Json], times: int
 ) -> None:
     body, registry = report(), server.services.registry
