@@ -114,6 +114,10 @@ class RedisBroker:
         if answer is None:
             return False
         done, known = self._read_answer(task_id, job, answer)
+        if known.mark.seq < mark.seq:
+            # It counts anew: no answer to this would ever be the right one.
+            await self._session.begin_anew()
+            return False
         self._take(task_id, known, own=done)
         return done
 

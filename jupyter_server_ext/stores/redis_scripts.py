@@ -106,6 +106,13 @@ tell('kind', ARGV[3], 'key', ARGV[4], 'state', '', 'author', ARGV[5])
 return {{'done'}}
 """
 
+END: Final = f"""
+-- This history is over: whoever comes next begins another one. KEYS: meta. ARGV: epoch.
+{_EPOCH}
+redis.call('HDEL', KEYS[1], 'epoch')
+return {{'done'}}
+"""
+
 BEAT: Final = f"""
 -- A server lives. KEYS: meta, its lease, then leases of others. ARGV: epoch, milliseconds.
 -- Returns which of the others live.

@@ -184,6 +184,16 @@ class RedisSession:
         self.health.writes.observe(time.monotonic() - begun)
         return answer if self.attached and epoch == self.epoch else None
 
+    async def begin_anew(self) -> None:
+        """Have all servers settle what they know: Redis has forgotten a part of what it was told.
+
+        That happens where it may drop keys for want of memory.
+        """
+        epoch = self.epoch
+        await self.change(scripts.END, [], [])
+        if epoch == self.epoch:
+            self.lose(LostError("it has forgotten a part of its state"))
+
     async def run(self, script: str, keys: list[str], arguments: Arguments) -> list[str]:
         """Run one of them while settling, where a loss is not yet anybody's business.
 
@@ -234,8 +244,23 @@ class RedisSession:
                 continue
             try:
                 await self._follow()
-            except LostError as error:
-                self.lose(error)
+            except Exception as error:  # noqa: BLE001 - whoever stops here hears of nothing again
+                self.lose(self._lost(error))
+
+    def _lost(self, error: Exception) -> LostError:
+        """Return what a failure means; one that nobody expects is logged whole, but once."""
+        if isinstance(error, LostError):
+            return error
+        if isinstance(error, TimeoutError):
+            return LostError("it is slow")
+        if not self._away:
+            self._log.error(
+                "What Redis at %s says cannot be understood",
+                self.redis.address,
+                exc_info=error,
+                extra=about("store-unreadable", store="redis"),
+            )
+        return LostError("it cannot be understood")
 
     async def _attach(self) -> bool:
         try:
@@ -243,8 +268,10 @@ class RedisSession:
             async with asyncio.timeout(_SETTLE):
                 self._settled.clear()
                 await self._settle(run)
-        except (LostError, TimeoutError) as error:
-            self._tell_away(error if isinstance(error, LostError) else LostError("it is slow"))
+        except Exception as error:  # noqa: BLE001 - as above
+            lost = self._lost(error)
+            self.lose(lost)  # some part may follow already
+            self._tell_away(lost)
             self.redis.drop()
             return False
         finally:
@@ -302,9 +329,9 @@ class RedisSession:
         try:
             async with asyncio.timeout(_SETTLE):
                 await self._settle(await self.redis.begin())
-        except (LostError, TimeoutError) as error:
+        except Exception as error:
             self.attached = True
-            raise LostError(str(error) or "it is slow") from error
+            raise self._lost(error) from error
         finally:
             self._settled.set()
 
@@ -317,8 +344,8 @@ class RedisSession:
                 dead = await self._beat()
                 if dead and self.bereaved is not None:
                     await self.bereaved(dead)
-            except LostError as error:
-                self.lose(error)
+            except Exception as error:  # noqa: BLE001 - a server that says nothing counts as dead
+                self.lose(self._lost(error))
 
     async def _beat(self) -> set[str]:
         others = sorted({owner for owner in self.owners() if owner not in {"", self.id}})

@@ -506,6 +506,40 @@ async def test_a_server_starts_without_redis_and_finds_it_later(
     await place.close()
 
 
+async def test_a_redis_that_dropped_a_job_for_want_of_memory_is_told_it_again(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report()
+    for revision in range(1, 6):
+        await a.registry.report(body | {"revision": revision})
+    await eventually(lambda: b.position == a.position)
+    epoch, client = a.hub.epoch, a.session.redis
+    await client.command("DEL", client.key("job", body["taskId"]))
+    await asyncio.wait_for(a.registry.report(body | {"revision": 6}), 30)
+    await eventually(lambda: a.attached and b.attached and a.hub.epoch != epoch)
+    await eventually(lambda: a.position == b.position)
+    assert b.job(body["taskId"])[1]["revision"] == 6
+
+
+async def test_what_cannot_be_understood_is_survived(
+    place: Place,
+    report: Report,
+    eventually: Eventually,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    a, b = await place.server(), await place.server()
+    client = a.session.redis
+    position = await client.command("HINCRBY", client.key("meta"), "position", 1)
+    news = ("kind", "jobs", "key", "k", "state", "", "author", "another program")
+    await client.command("XADD", client.key("changes"), f"{position}-0", *news)
+    await eventually(lambda: a.session.losses == b.session.losses == 1)
+    await eventually(lambda: a.attached and b.attached)
+    await a.registry.report(report())
+    await eventually(lambda: a.position == b.position)
+    assert "cannot be understood" in caplog.text
+
+
 # --- The address ---------------------------------------------------------------------------------
 
 
