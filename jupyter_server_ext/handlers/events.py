@@ -67,7 +67,10 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, JupyterHandler):
         Context().run(self._hand_over, user, spoken)
 
     def _hand_over(self, user: str, spoken: str) -> None:
-        page = Page(self.services, user, self.detach(), self._ask())
+        stream = self.detach()
+        if stream.closed():
+            return  # who asked has left meanwhile
+        page = Page(self.services, user, stream, self._ask())
         if spoken == SUBPROTOCOL:
             page.start()
         else:

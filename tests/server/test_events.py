@@ -329,6 +329,22 @@ class RawPage:
         return self.ended
 
 
+async def test_a_page_that_leaves_before_it_is_let_in_is_no_failure(
+    server: Server, eventually: Eventually, caplog: pytest.LogCaptureFixture
+) -> None:
+    services = server.services
+    services.started.clear()  # as while the server comes up
+    raw = RawPage(server)
+    handlers = {one for one in gc.get_objects() if isinstance(one, EventsHandler)}
+    await eventually(
+        lambda: {one for one in gc.get_objects() if isinstance(one, EventsHandler)} - handlers
+    )
+    raw.socket.close()
+    services.started.set()
+    assert (await Page(await server.connect()).receive())["type"] == "hello"
+    assert "failure" not in caplog.text
+
+
 @pytest.mark.parametrize("settings", [{"heartbeat": 0.2}])
 async def test_a_silent_peer_is_sent_away(server: Server, eventually: Eventually) -> None:
     loop = asyncio.get_running_loop()
