@@ -76,7 +76,8 @@ class JobsHandler(OwnerHandler):
             if not making.again:
                 user = None if self.user_id == TOKEN_USER else self.user_id
                 report = queued(making.identity, order, services.hub.timestamp())
-                if not self.is_kernel and not await self.may("write", {**report, "notebook": None}):
+                record = {**report, "notebook": None, "userId": user}
+                if not self.is_kernel and not await self.may("write", record):
                     raise ApiError("forbidden", "You may not make this job.")
                 services.watcher.heard(await services.registry.order(report, user))
         job = await made(partial(services.registry.get, making.identity))

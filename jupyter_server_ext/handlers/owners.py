@@ -75,7 +75,8 @@ def once(handler: Handler, request: Json) -> AbstractAsyncContextManager[Making]
     ApiError
         As `idempotency.parse_key` and `Idempotency.once`.
     """
-    owner = "kernel" if handler.is_kernel else f"user {handler.user_id}"
+    # Not by what the request says of itself: a user's may claim to come from a kernel, too.
+    owner = "kernel" if handler.current_user is None else f"user {handler.user_id}"
     key = parse_key(handler.request.headers)
     return handler.services.idempotency.once(owner, key, request)
 

@@ -308,6 +308,18 @@ async def test_two_users_may_have_the_same_key(server: Server) -> None:
     assert len({answer.headers["Location"] for answer in answers}) == 2
 
 
+async def test_nobody_shares_keys_by_a_claim_to_be_a_kernel(server: Server, root: Path) -> None:
+    server.app.web_app.settings["identity_provider"] = Everybody(parent=server.app)
+    server.app.web_app.settings["disable_check_xsrf"] = True
+    (root / "a.csv").write_text("a")
+    links = []
+    for user in ("alice", "bob"):
+        headers = KEY | {"X-User": user, "Authorization": "Kernel of nobody"}
+        answer = await server.fetch("api/links/a.csv", method="POST", body="{}", headers=headers)
+        links.append(json.loads(answer.body)["url"])
+    assert len(set(links)) == 2
+
+
 async def test_a_job_that_was_removed_is_not_made_again(server: Server) -> None:
     made = await order(server, headers=KEY)
     task_id = json.loads(made.body)["taskId"]
