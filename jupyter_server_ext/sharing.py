@@ -21,6 +21,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.live import TAKE_OVER
 from jupyter_server_ext.stores import Kind
 from jupyter_server_ext.stores.uploads import Upload
+from jupyter_server_ext.tus import is_upload_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,8 +63,20 @@ class Sidecar:
 
     @classmethod
     def from_json(cls, value: Json) -> Sidecar:
-        """Read what `to_json` wrote."""
-        return cls(Upload.from_json(value))
+        """Read what `to_json` wrote, if it names nothing outside of the folders that it is for.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError
+            If it is nothing that a server writes.
+        """
+        upload = Upload.from_json(value)
+        names = (*upload.creation.folder, upload.name)
+        if not is_upload_id(upload.id) or any(
+            name in {"", ".", ".."} or "/" in name or "\0" in name for name in names
+        ):
+            raise ValueError("names no place of an upload")
+        return cls(upload)
 
 
 SIDECARS: Final = Kind("uploads", "upload", "id", Sidecar.from_json)

@@ -14,12 +14,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from several import Several
 
+from jupyter_server_ext.sharing import Sidecar
+from jupyter_server_ext.stores.uploads import Upload
+from jupyter_server_ext.tusheaders import parse_creation
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from conftest import Process
     from redis_server import RedisServer
+
+    from progresswidget.protocol import Json
 
 CONTENT = random.Random(5).randbytes(3 << 20)
 HALF = 1 << 20
@@ -99,6 +105,27 @@ def wait_for_bytes(root: Path, upload: str, size: int) -> None:
     while path.stat().st_size < size:
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"id": "../../etc/passwd"},
+        {"creation": {"folder": [".."]}},
+        {"creation": {"name": "../a"}},
+        {"creation": {"folder": ["a/../.."]}},
+    ],
+)
+def test_a_record_that_names_another_place_is_not_read(wrong: Json) -> None:
+    creation = parse_creation(
+        {"Upload-Length": "1", "Upload-Metadata": "filename YQ=="}, max_size=1, hidden=False
+    )
+    upload = Upload(id="0" * 32, owner="a", creation=creation, length=1, created=0, expires=1)
+    record = Sidecar(upload).to_json()
+    assert Sidecar.from_json(record).upload == upload
+    inner = record["creation"] | wrong.get("creation", {})
+    with pytest.raises(ValueError, match="place"):
+        Sidecar.from_json(record | wrong | {"creation": inner})
 
 
 def test_the_offset_is_true_on_every_server(several: Several, tmp_path: Path) -> None:
