@@ -308,6 +308,12 @@ class Settings(HasTraits):
     @validate("store_url")
     def _is_redis(self, proposal: dict[str, str]) -> str:
         # The value is not repeated: it may hold a password.
-        if proposal["value"] and urlsplit(proposal["value"]).scheme not in SCHEMES:
+        parts = urlsplit(proposal["value"])
+        if proposal["value"] and parts.scheme not in SCHEMES:
             raise TraitError(f"store_url must begin with {', '.join(sorted(SCHEMES))} and ://")
+        try:
+            parts.port  # noqa: B018 - what is no number is a piece of a password
+        except ValueError:
+            message = "the port of store_url is no number: a # or / in a password must be quoted"
+            raise TraitError(message) from None
         return proposal["value"]

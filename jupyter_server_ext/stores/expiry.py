@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from progresswidget.protocol import Fingerprint
 
+_CLAIM = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def folder_of(path: str, folders: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
     """Return the folder of `folders` that a path lies below, and its parts from there. Pure."""
@@ -82,9 +84,20 @@ def _remove(folder: int, name: str, published: Fingerprint, before_ns: int) -> b
         os.unlink(aside, dir_fd=folder)
         return True
     with suppress(FileExistsError):
-        os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-        os.unlink(aside, dir_fd=folder)
+        _give_back(folder, aside, name)
     return False
+
+
+def _give_back(folder: int, aside: str, name: str) -> None:
+    try:
+        os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(name, _CLAIM, dir_fd=folder))
+        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    else:
+        os.unlink(aside, dir_fd=folder)
 
 
 def _is_due(folder: int, name: str, published: Fingerprint, before_ns: int | None) -> bool:

@@ -53,6 +53,12 @@ def test_nonsense_is_refused(name: str) -> None:
         ProgressExtension(**{name: -1})
 
 
+def test_no_piece_of_a_password_is_told() -> None:
+    with pytest.raises(TraitError) as raised:
+        Settings(store_url="redis://:5ecret#pass@host:6379/0")
+    assert "5ecret" not in str(raised.value)
+
+
 @pytest.mark.parametrize("settings", [{"heartbeat": 7.0, "roots": ["/srv/exports"]}])
 async def test_a_server_uses_them(server: Server) -> None:
     assert server.services.heartbeat == 7.0
