@@ -400,7 +400,7 @@ class JobRegistry:
         task_id, new = change.task_id, change.job
         old = self._jobs.get(task_id)
         if new is None:
-            self._drop(task_id)
+            self._drop(task_id, change.seq)
             if old is not None and change.own:
                 self._observer.job_removed(old)
             return
@@ -429,10 +429,10 @@ class JobRegistry:
 
         await self._change(task_id, decide, owns=True)
 
-    def _drop(self, task_id: str) -> None:
+    def _drop(self, task_id: str, seq: int | None) -> None:
         if self._jobs.pop(task_id, None) is not None:
             self._wake(task_id)
-            self._hub.remove(task_id)
+            self._hub.remove(task_id, seq=seq)
             if not self._broker.owns(task_id):
                 self._delete_later([task_id])
 

@@ -121,11 +121,18 @@ class Redis:
         line.run = str(information["run_id"])
         return line.run
 
+    @property
+    def _open(self) -> Any:
+        # Between two trips of one call the connections may have been cut.
+        if self._commands is None:
+            raise LostError("it is away")
+        return self._commands
+
     async def script(self, text: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
         """Run a script and return its answer."""
         sha = _sha(text)
         try:
-            return await self._commands.evalsha(sha, len(keys), *keys, *arguments)
+            return await self._open.evalsha(sha, len(keys), *keys, *arguments)
         except self._no_script:
             return await self.command("EVAL", text, len(keys), *keys, *arguments)
         except self._failures as error:
@@ -134,7 +141,7 @@ class Redis:
     async def command(self, *arguments: str | int) -> Any:
         """Run one command and return its answer."""
         try:
-            return await self._commands.execute_command(*arguments)
+            return await self._open.execute_command(*arguments)
         except self._failures as error:
             raise LostError(_reason(error)) from error
 
@@ -143,7 +150,7 @@ class Redis:
         found: list[list[str | None]] = []
         try:
             for first in range(0, len(keys), _AT_ONCE):
-                async with self._commands.pipeline(transaction=False) as pipeline:
+                async with self._open.pipeline(transaction=False) as pipeline:
                     for key in keys[first : first + _AT_ONCE]:
                         pipeline.hmget(key, *fields)
                     found += await pipeline.execute()

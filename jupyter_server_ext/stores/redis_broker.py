@@ -79,6 +79,7 @@ class RedisBroker:
         self._log = log
         self._marks: dict[str, _Mark] = {}
         self._found: dict[str, _Known] = {}
+        self._removed: dict[str, Job | None] = {}
         self._follower: Follower | None = None
         session.join(_KIND, self)
         session.owners = self._owners
@@ -108,6 +109,10 @@ class RedisBroker:
         if not self._session.attached:
             owner = self._session.id if owns else mark.owner
             self._marks[task_id] = _Mark(mark.seq, owner, mark.token)
+            if job is None:
+                self._removed[task_id] = self._the_follower.jobs.get(task_id)
+            else:
+                self._removed.pop(task_id, None)
             self._the_follower.taken(Change(task_id, job, None))
             return True
         answer = await self._session.change(*self._write(task_id, job, mark, owns=owns))
@@ -115,8 +120,12 @@ class RedisBroker:
             return False
         done, known = self._read_answer(task_id, job, answer)
         if known.mark.seq < mark.seq:
-            # It counts anew: no answer to this would ever be the right one.
-            await self._session.begin_anew()
+            if task_id in self._the_follower.jobs:
+                # It counts anew: no answer to this would ever be the right one.
+                await self._session.begin_anew()
+            else:
+                # That it was removed Redis has forgotten by now, and so must its mark be.
+                self._marks.pop(task_id, None)
             return False
         self._take(task_id, known, own=done)
         return done
@@ -200,10 +209,13 @@ class RedisBroker:
         for first in range(0, len(ahead), _AT_ONCE):
             some = ahead[first : first + _AT_ONCE]
             await asyncio.gather(*(self._settle(task_id, jobs[task_id]) for task_id in some))
+        for task_id, job in tuple(self._removed.items()):
+            await self._settle_removal(task_id, job)
 
     def attached(self) -> None:
         """Go on with the history of all servers."""
         found, self._found = self._found, {}
+        self._removed.clear()
         self._marks = {task_id: known.mark for task_id, known in found.items()}
         self._the_follower.rebased(
             self._session.epoch,
@@ -239,6 +251,17 @@ class RedisBroker:
             write = self._write(task_id, job, theirs, owns=owns)
             answer = await self._session.run(*write)
             self._found[task_id] = self._read_answer(task_id, job, answer)[1]
+
+    async def _settle_removal(self, task_id: str, job: Job | None) -> None:
+        # What others have heard more of is not what was removed here.
+        while (
+            (known := self._found.get(task_id)) is not None
+            and known.job is not None
+            and (job is None or not model.is_newer(known.job, job))
+        ):
+            write = self._write(task_id, None, known.mark, owns=False)
+            answer = await self._session.run(*write)
+            self._found[task_id] = self._read_answer(task_id, None, answer)[1]
 
     # --- Records -------------------------------------------------------------------------------
 

@@ -41,6 +41,8 @@ APPEND: Final = f"""
 -- The next state of a job, if it follows the one that its author knows.
 -- KEYS: meta, changes, jobs, the job. ARGV: epoch, length of the stream, task id,
 -- known sequence number, author, fencing token, state, seconds for which a removed job is known.
+-- Which number a removed job had is forgotten after that, but not the highest one: a job that comes
+-- again goes on from there, since within an epoch no number may mean two states.
 -- Token: '' for whoever only asks something of the owner, '0' for whoever takes the job over,
 -- else what the owner was given when it did.
 {_EPOCH}
@@ -54,6 +56,9 @@ end
 if tostring(seq) ~= ARGV[4] then
     return {{'conflict', seq, owner, token, known[4] or ''}}
 end
+if not known[1] then
+    seq = tonumber(redis.call('HGET', KEYS[1], 'floor') or '0')
+end
 seq = seq + 1
 if ARGV[6] == '0' then
     owner = ARGV[5]
@@ -65,6 +70,9 @@ if ARGV[7] == '' then
     redis.call('HSET', KEYS[4], 'seq', seq)
     redis.call('EXPIRE', KEYS[4], ARGV[8])
     redis.call('SREM', KEYS[3], ARGV[3])
+    if seq > tonumber(redis.call('HGET', KEYS[1], 'floor') or '0') then
+        redis.call('HSET', KEYS[1], 'floor', seq)
+    end
 else
     redis.call('HSET', KEYS[4], 'seq', seq, 'owner', owner, 'token', token, 'state', ARGV[7])
     redis.call('PERSIST', KEYS[4])
@@ -82,9 +90,13 @@ PUT: Final = f"""
 {_EPOCH}
 {_TELL}
 if ARGV[6] == '' then
+    -- A server that was away must not bring it back.
     redis.call('DEL', KEYS[4])
+    redis.call('HSET', KEYS[4], 'removed', 1)
+    redis.call('PEXPIRE', KEYS[4], 86400000)
     redis.call('SREM', KEYS[3], ARGV[4])
 else
+    redis.call('HDEL', KEYS[4], 'removed')
     redis.call('HSET', KEYS[4], 'key', ARGV[4], 'state', ARGV[6], unpack(ARGV, 8))
     redis.call('SADD', KEYS[3], ARGV[4])
     if ARGV[7] == '0' then

@@ -71,7 +71,7 @@ class Part(Protocol):
         Parameters
         ----------
         emptied
-            Whether Redis has lost what it was told before.
+            Whether Redis may have lost some of what it was told, or all of it.
 
         Raises
         ------
@@ -119,6 +119,8 @@ class RedisSession:
         self._log = log
         self._parts: dict[str, Part] = {}
         self._history = ""
+        self._run = ""
+        self._since = 0.0
         self._position = 0
         self._settled = asyncio.Event()
         self._settled.set()
@@ -272,6 +274,7 @@ class RedisSession:
             lost = self._lost(error)
             self.lose(lost)  # some part may follow already
             self._tell_away(lost)
+            self.epoch = ""
             self.redis.drop()
             return False
         finally:
@@ -292,11 +295,13 @@ class RedisSession:
         epoch, position, history = await self.redis.script(scripts.ATTACH, [meta], arguments)
         self.epoch, self._position = epoch, int(position)
         await self._beat()
-        emptied = self._history not in {"", history}
+        # One that was started again has what it had saved, which may be less.
+        emptied = self._history not in {"", history} or self._run not in {"", run}
         for part in self._parts.values():
             await part.attach(emptied=emptied)
         # Nothing is awaited from here on: all switch to the new history at one moment.
-        self._history, self.attached = history, True
+        self._history, self._run, self.attached = history, run, True
+        self._since = time.monotonic()
         for part in self._parts.values():
             part.attached()
 
@@ -342,7 +347,10 @@ class RedisSession:
                 continue
             try:
                 dead = await self._beat()
-                if dead and self.bereaved is not None:
+                # While Redis is away all leases end: whoever finds it again a moment later than
+                # this server is not dead.
+                known = time.monotonic() - self._since >= self._lease
+                if dead and known and self.bereaved is not None:
                     await self.bereaved(dead)
             except Exception as error:  # noqa: BLE001 - a server that says nothing counts as dead
                 self.lose(self._lost(error))

@@ -149,17 +149,21 @@ class RedisStore(Generic[T]):
     async def attach(self, *, emptied: bool) -> None:
         """Read everything, and write what Redis does not know."""
         redis, name = self._session.redis, self._kind.name
-        keys = sorted(await redis.command("SMEMBERS", redis.key(name)))
-        rows = await redis.hashes([redis.key(name, key) for key in keys], ["state"])
-        self._found = {}
-        for key, (state,) in zip(keys, rows, strict=True):
+        members = await redis.command("SMEMBERS", redis.key(name))
+        keys = sorted({*members, *self._items} if emptied else members)
+        rows = await redis.hashes([redis.key(name, key) for key in keys], ["state", "removed"])
+        self._found, removed = {}, set()
+        for key, (state, gone) in zip(keys, rows, strict=True):
             item = self._decode(key, state or "")
             if item is not None:
                 self._found[key] = item
-        if gone := [key for key, (state,) in zip(keys, rows, strict=True) if state is None]:
-            await redis.command("SREM", redis.key(name), *gone)
+            if gone is not None:
+                removed.add(key)
+        if ended := [key for key, (state, _) in zip(keys, rows, strict=True) if state is None]:
+            await redis.command("SREM", redis.key(name), *ended)
         if emptied:
-            self._waiting = self._items | self._waiting
+            ahead = {key: item for key, item in self._items.items() if self._is_ahead(key, item)}
+            self._waiting = {key: ahead[key] for key in ahead.keys() - removed} | self._waiting
         for key, item in tuple(self._waiting.items()):
             await self._session.run(*self._write(key, item))
             if self._waiting.get(key, self) is item:
@@ -196,6 +200,10 @@ class RedisStore(Generic[T]):
 
     def lost(self) -> None:
         """Go on from memory: what is written waits."""
+
+    def _is_ahead(self, key: str, item: T) -> bool:
+        found = self._found.get(key)
+        return found is None or item.updated > found.updated
 
     def _decode(self, key: str, state: str) -> T | None:
         if not state:

@@ -360,6 +360,23 @@ async def test_the_jobs_of_a_dead_server_are_interrupted_once(
     assert b.job(running["taskId"])[1]["error"]["code"] == "kernel-silent"
 
 
+async def test_a_server_has_its_lease_to_come_back_after_redis_was_away(
+    frail: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await frail.server(), await frail.server()
+    body = report()
+    await b.registry.report(body)
+    await eventually(lambda: a.job(body["taskId"]))
+    b.sleep()
+    # While Redis is away leases end, and A is the first to find it again.
+    frail.redis.command("DEL", "progresswidget:{n}:server:server-1")
+    a.session.lose(LostError("it was away"))
+    await eventually(lambda: a.attached)
+    begun = time.monotonic()
+    await eventually(lambda: a.job(body["taskId"])[1]["status"] == "interrupted")
+    assert time.monotonic() - begun > LEASE / 2
+
+
 async def test_a_server_that_is_restarted_keeps_its_jobs(
     place: Place, report: Report, eventually: Eventually
 ) -> None:
@@ -373,6 +390,24 @@ async def test_a_server_that_is_restarted_keeps_its_jobs(
     await again.registry.report(body | {"revision": 2})
     await eventually(lambda: b.position == again.position)
     assert again.broker.fenced == 0
+
+
+async def test_a_job_whose_removal_redis_has_forgotten_goes_on_counting(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await place.server(), await place.server()
+    body = report(status="failed")
+    for revision in range(1, 4):
+        await a.registry.report(body | {"revision": revision})
+    await eventually(lambda: a.position == b.position)
+    await a.registry.remove(body["taskId"])
+    await eventually(lambda: not b.registry.jobs)
+    key = a.session.redis.key("job", body["taskId"])
+    assert place.redis.command("DEL", key) == ":1", "as it does after a day"
+    async with asyncio.timeout(10):
+        await b.registry.report(body | {"revision": 9})
+    await eventually(lambda: a.position == b.position)
+    assert a.job(body["taskId"])[0] > 3
 
 
 async def test_a_reader_that_slept_for_too_long_reads_everything_again(
@@ -490,6 +525,25 @@ async def test_what_was_removed_meanwhile_stays_removed(
     await a.session.start()
     assert not a.registry.jobs
     assert a.position == b.position
+
+
+async def test_what_is_removed_without_redis_stays_removed(
+    frail: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await frail.server(), await frail.server()
+    ended, again = report(status="failed"), report(status="failed")
+    for body in (ended, again):
+        await a.registry.report(body)
+    await eventually(lambda: a.position == b.position)
+    a.sleep()
+    a.session.lose(LostError("the network is cut"))
+    for body in (ended, again):
+        await a.registry.remove(body["taskId"])
+    # What has run again meanwhile is not what was removed.
+    await b.registry.report(again | {"generation": again["generation"] + 1})
+    await a.session.start()
+    await eventually(lambda: a.position == b.position)
+    assert [*b.registry.jobs] == [again["taskId"]]
 
 
 async def test_a_server_starts_without_redis_and_finds_it_later(
