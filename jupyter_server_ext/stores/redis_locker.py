@@ -88,7 +88,14 @@ class RedisKeys:
         found = await _ask(self._session, scripts.CLAIM, keys, *arguments)
         if found is None:
             return await self._alone.claim(key, request, result, ttl)
-        return Claim(found[0], found[1], settled=found[2] == "1") if found else None
+        if found:
+            return Claim(found[0], found[1], settled=found[2] == "1")
+        # What was claimed while Redis was away counts; and should it go away, this is known too.
+        claim = await self._alone.claim(key, request, result, ttl)
+        if claim is not None:
+            settled = "1" if claim.settled else "0"
+            await _ask(self._session, scripts.CORRECT, keys, claim.request, claim.result, settled)
+        return claim
 
     async def settle(self, key: str) -> None:
         """Note that it is done."""

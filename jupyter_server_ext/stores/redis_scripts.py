@@ -173,6 +173,12 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return {}
 """
 
+CORRECT: Final = """
+-- KEYS: the key, just claimed. ARGV: digest of the request, result and state of an earlier claim.
+redis.call('HSET', KEYS[1], 'request', ARGV[1], 'result', ARGV[2], 'settled', ARGV[3])
+return 1
+"""
+
 SETTLE: Final = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
     redis.call('HSET', KEYS[1], 'settled', '1')

@@ -162,6 +162,8 @@ class Execution:
     def _attempt(self, name: str) -> dict[str, Any]:
         tries = self._tries()
         while True:
+            # Who stood still while it waited must not put its file over that of a later run.
+            self._ledger.check()
             try:
                 return self._steps[name].do(self._entry(name))
             except LostError:

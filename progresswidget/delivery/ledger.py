@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.delivery.saga import Saga
 from progresswidget.export import journal
+from progresswidget.export.parts import sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,10 +49,23 @@ class Ledger:
         """Whether all of the saga stands, or is undone: nobody needs the ledger any more."""
         return self.saga is not None and self.saga.move().kind in {"stands", "undone"}
 
+    def check(self) -> None:
+        """Make sure that no other process has taken over.
+
+        Raises
+        ------
+        LeaseLostError
+            If one has.
+        """
+        self._lease.check()
+
     def begin(self, steps: Sequence[str]) -> Saga:
         """Begin a new saga, with a new key."""
         saga = Saga(secrets.token_hex(16), steps)
         self._write(saga.to_line())
+        # A loss of power must leave the names of the file and of its folder, too.
+        for folder in self._lease.path.parents[:2]:
+            sync_folder(folder)
         self.saga = saga
         return saga
 

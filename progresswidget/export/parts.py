@@ -111,7 +111,7 @@ class Part:
             self.path.replace(self.destination)
         else:
             self._link()
-        _sync_folder(self.destination.parent)
+        sync_folder(self.destination.parent)
         if self.descriptor >= 0:
             return os.fstat(self.descriptor)  # of this very file, whoever replaces it now
         return self.destination.stat()
@@ -323,7 +323,8 @@ def _stem(destination: Path) -> str:
     return f".{hashlib.sha256(os.fsencode(destination.name)).hexdigest()[:32]}"
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can."""
     if sys.platform == "win32":
         return  # Windows cannot open a folder
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from progresswidget.delivery.execution import Entry, Execution, LostError, Verdict
 from progresswidget.delivery.ledger import Ledger
 from progresswidget.delivery.saga import Saga
-from progresswidget.errors import ExportCancelledError
+from progresswidget.errors import ExportCancelledError, LeaseLostError
 from progresswidget.export.lease import take
 from progresswidget.transfer.retry import Clock, Tries
 
@@ -199,7 +199,7 @@ class MortalLedger(Ledger):
             raise DiedError
 
 
-def attempt(path: Path, world: World) -> str:
+def attempt(path: Path, world: World, clock: NoWait | None = None) -> str:
     """Run the saga once, in a process of its own; return how that ended."""
     with closing(take(path)) as lease:
         ledger = MortalLedger(lease)
@@ -210,7 +210,7 @@ def attempt(path: Path, world: World) -> str:
                 [Step(world, name) for name in STEPS],
                 judge=judge,
                 tries=lambda: Tries(lambda: 0.0),
-                clock=NoWait(),
+                clock=clock or NoWait(),
                 look=lambda: None,
             ).run()
         except (DiedError, PassingError, LastingError, ExportCancelledError, LostError) as error:
@@ -287,3 +287,19 @@ def test_a_cancel_that_comes_when_it_is_seen_comes_too_late(tmp_path: Path) -> N
     assert attempt(path, world) == "stands"
     assert len(world.seen) == 1
     assert (world.sent, world.written) == ({}, None)
+
+
+def test_whoever_was_taken_over_while_it_waited_publishes_nothing(tmp_path: Path) -> None:
+    path, world = tmp_path / "ledger", World()
+    fate = ["nothing"] * 15
+    fate[14] = "passing"
+    world.fate = iter(fate)
+
+    class Sleep(NoWait):
+        def wait(self, seconds: float, look: Callable[[], None]) -> None:
+            path.unlink()
+            path.touch()
+
+    with pytest.raises(LeaseLostError):
+        attempt(path, world, Sleep())
+    assert world.seen == []

@@ -208,6 +208,30 @@ async def test_keys_are_remembered_without_a_disk(
     await keys.close()
 
 
+async def test_a_key_is_known_before_and_after_redis_goes_and_comes(
+    own_redis: RedisServer, eventually: Eventually
+) -> None:
+    own_redis.start()
+    session = RedisSession(Redis(own_redis.url, "n"), identity="a", lease=LONG, log=LOG)
+    await session.start()
+    keys = RedisKeys(session, LocalKeys(time.monotonic))
+    assert await keys.claim("before", "digest", "job", LONG) is None
+    await keys.settle("before")
+    own_redis.stop()
+    await eventually(lambda: not session.attached)
+    before = Claim("digest", "job", settled=True)
+    assert await keys.claim("before", "digest", "x", LONG) == before
+    assert await keys.claim("alone", "digest", "other", LONG) is None
+    own_redis.start()
+    await eventually(lambda: session.attached)
+    for _ in range(2):
+        assert await keys.claim("before", "digest", "x", LONG) == before
+        assert await keys.claim("alone", "digest", "x", LONG) == Claim("digest", "other")
+    await keys.forget("alone")
+    assert await keys.claim("alone", "digest", "x", LONG) is None
+    await session.close()
+
+
 async def test_a_lease_of_redis_is_lost_with_it(
     tmp_path: Path, own_redis: RedisServer, eventually: Eventually
 ) -> None:

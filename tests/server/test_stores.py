@@ -16,7 +16,7 @@ from jupyter_server_ext.links import Link
 from jupyter_server_ext.model import Job, asked
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
-from jupyter_server_ext.stores.redis import Redis
+from jupyter_server_ext.stores.redis import LostError, Redis
 from jupyter_server_ext.stores.redis_session import RedisSession
 from jupyter_server_ext.stores.redis_store import RedisStore
 from jupyter_server_ext.stores.sidecar import SPARE, WithSidecar
@@ -144,6 +144,37 @@ def store(
 def make(kind: str, report: Report) -> Make:
     """Make an item from a letter, which is its key, and a number, which it holds."""
     return partial(KINDS[kind][1], report)
+
+
+async def test_what_a_restarted_redis_has_forgotten_is_told_again(
+    own_redis: RedisServer, eventually: Callable[..., Any], make: Make, kind: str
+) -> None:
+    own_redis.start()
+    session, store = redis_store(own_redis, "n", KINDS[kind][0], "a")
+    await session.start()
+    saved, late, removed = make("a", 1), make("b", 2), make("c", 3)
+    await store.save_now(saved)
+    await store.save_now(removed)
+    assert own_redis.command("SAVE") == "+OK"
+    await store.save_now(late)
+    await store.delete([removed.key])
+    own_redis.stop()
+    own_redis.start()
+    await eventually(lambda: session.losses and session.attached)
+    assert {item.key for item in await store.load()} >= {saved.key, late.key}
+    other_session, other = redis_store(own_redis, "n", KINDS[kind][0], "b")
+    await other_session.start()
+    assert {item.key for item in await other.load()} >= {saved.key, late.key}
+    # What another server removes while this one is away does not come back with it.
+    for task in session._tasks:
+        task.cancel()
+    session.lose(LostError("the network is cut"))
+    session._run = "another"
+    await other.delete([late.key])
+    await session.start()
+    assert late.key not in {item.key for item in await store.load()}
+    await session.close()
+    await other_session.close()
 
 
 async def test_a_store_starts_empty(store: Store[Any]) -> None:
