@@ -118,6 +118,11 @@ class UploadSharing:
         """Whether nobody can be asked what the others have done."""
         return not self._session.attached
 
+    @property
+    def losses(self) -> int:
+        """How often the others were lost so far."""
+        return self._session.losses
+
     async def find(self, upload_id: str) -> Upload | None:
         """Return an upload of any server as it is now."""
         found = await self._store.fetch(upload_id)
@@ -166,10 +171,9 @@ class UploadSharing:
             ``upload-locked``, if another server does not let go of it in time.
         """
         lease = await self._acquire(live.upload.id, politely=politely)
-        turn = self._session.epoch, lease.token
         # What a server that is alone cannot ask for it looks at each time.
-        disturbed = self.alone or live.turn != (turn[0], turn[1] - 1)
-        live.turn = turn
+        disturbed = not lease.epoch or live.turn != (lease.epoch, lease.token - 1)
+        live.turn = lease.epoch, lease.token
         renewing = asyncio.get_running_loop().create_task(self._renew(lease, live))
         try:
             yield disturbed

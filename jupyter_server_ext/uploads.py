@@ -302,7 +302,7 @@ class Uploads:
 
     async def _look_again(self, sharing: UploadSharing, live: Live) -> None:
         # Somebody else had it: nothing that was known of it is certain.
-        before, alone = live.offset, sharing.alone
+        before, losses, alone = live.offset, sharing.losses, sharing.alone
         upload = await sharing.find(live.upload.id)
         if upload is None:
             self._drop(live)
@@ -310,8 +310,8 @@ class Uploads:
         try:
             live.upload, live.offset = await self._run(self._store.recover, upload)
         except ApiError as error:
-            if error.code == "upload-gone" and alone:
-                # Another server may have finished it, and cannot be asked now.
+            if error.code == "upload-gone" and (alone or sharing.losses != losses):
+                # Another server may have finished it, and could not be asked.
                 message = "What other servers have done with this upload is not known now."
                 raise ApiError("upload-locked", message, retry_after=1) from error
             raise

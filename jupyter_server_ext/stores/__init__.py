@@ -186,11 +186,14 @@ class Lease:
     ----------
     token
         Grows with each lease of one name: what a holder wrote with an older one is out of date.
+    epoch
+        The history in which it grows; empty where it is only this server's own.
     """
 
     name: str
     holder: str
     token: int
+    epoch: str = ""
 
 
 class Locker(Protocol):

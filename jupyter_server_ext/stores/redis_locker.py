@@ -30,7 +30,6 @@ class RedisLocker:
     def __init__(self, session: RedisSession, alone: Locker) -> None:
         self._session = session
         self._alone = alone
-        self._epochs: dict[Lease, str] = {}
 
     async def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
         """Take a lease."""
@@ -38,28 +37,23 @@ class RedisLocker:
         keys = [key("lease", name), key("tokens", name)]
         token = await _ask(self._session, scripts.ACQUIRE, keys, holder, _milliseconds(ttl))
         if token is None:
-            lease = await self._alone.acquire(name, holder, ttl)
-            epoch = ""
-        else:
-            lease = Lease(name, holder, int(token)) if token else None
-        if lease is not None:
-            self._epochs[lease] = epoch
-        return lease
+            return await self._alone.acquire(name, holder, ttl)
+        return Lease(name, holder, int(token), epoch) if token else None
 
     async def renew(self, lease: Lease, ttl: float) -> bool:
         """Hold a lease for longer."""
-        if self._epochs.get(lease) != self._session.epoch:
+        if lease.epoch != self._session.epoch:
             return False
-        if not self._session.attached:
+        if not lease.epoch:
             return await self._alone.renew(lease, ttl)
         return bool(await self._renew(lease, _milliseconds(ttl)))
 
     async def release(self, lease: Lease) -> None:
         """End a lease."""
-        if self._epochs.pop(lease, None) == "":
-            await self._alone.release(lease)
-        else:
+        if lease.epoch:
             await self._renew(lease, 0)
+        else:
+            await self._alone.release(lease)
 
     async def _renew(self, lease: Lease, milliseconds: int) -> Any:
         keys = [self._session.redis.key("lease", lease.name)]
