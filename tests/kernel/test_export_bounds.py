@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import polars
 import pyarrow as pa
 import pytest
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.blame import blaming_the_values
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
@@ -72,10 +74,18 @@ def test_what_lies_just_within_is_written(
     assert result.path.read_text() == f"n,when\n0,{text}\n"
 
 
-def test_a_value_that_only_the_engine_refuses_is_an_error_of_ours(tmp_path: Path) -> None:
+def test_a_text_that_an_engine_would_refuse_is_named_before(tmp_path: Path) -> None:
     broken = pa.Array.from_buffers(
         pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\2\0\0\0"), pa.py_buffer(b"\xff\xfe")]
     )
-    with pytest.raises(ColumnError, match=r"from row 0 on cannot be written.*unicode"):
+    with pytest.raises(ColumnError, match=r"'t' has a text in row 0 that is no valid UTF-8"):
         Export(pa.table({"t": broken}), tmp_path / "t.duckdb").run(Progress())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_only_the_engine_refuses_is_an_error_of_ours() -> None:
+    progress = Progress()
+    progress.rows = 1_000
+    refused = pytest.raises(ColumnError, match=r"from row 1,000 on cannot be written: .*i8")
+    with refused, blaming_the_values(progress):
+        polars.Series([300]).cast(polars.Int8)
