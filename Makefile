@@ -22,8 +22,8 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test programs test-js test-python test-kernel test-server test-notebooks \
-	test-faults lint format build bench clean
+.PHONY: help lab demo test programs test-js test-python test-kernel test-server test-browser \
+	test-laboratory test-notebooks test-faults lint format build bench clean
 
 help:
 	@echo "make lab     JupyterLab on the first tutorial"
@@ -83,10 +83,11 @@ format: .venv/.dev $(JS)/node_modules/.installed
 
 test: programs
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
-		lint test-server test-js test-kernel test-notebooks
+		lint test-server test-browser test-kernel test-laboratory test-js test-notebooks
 
 test-python: programs
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) test-server test-kernel
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
+		test-server test-browser test-kernel test-laboratory
 
 # Installed by one, before several need them.
 programs: .venv/.dev
@@ -101,7 +102,14 @@ test-kernel: programs
 	$(BIN)/python -m pytest tests/kernel tests/test_*.py
 
 test-server: programs
-	$(BIN)/python -m pytest tests/server tests/faults tests/e2e
+	$(BIN)/python -m pytest tests/server
+
+test-browser: programs
+	$(BIN)/python -m pytest tests/e2e
+
+# What of the laboratory is quick enough for every run.
+test-laboratory: programs
+	$(BIN)/python -m pytest tests/faults
 
 # Slow and large ones too, and each many times. What is random is the same in every run.
 test-faults: programs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars
+import polars as pl
 import pyarrow as pa
 import pytest
 
@@ -88,4 +88,4 @@ def test_a_value_that_only_the_engine_refuses_is_an_error_of_ours() -> None:
     progress.rows = 1_000
     refused = pytest.raises(ColumnError, match=r"from row 1,000 on cannot be written: .*i8")
     with refused, blaming_the_values(progress):
-        polars.Series([300]).cast(polars.Int8)
+        pl.Series([300]).cast(pl.Int8)
