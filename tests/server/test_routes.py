@@ -425,7 +425,7 @@ async def test_other_addresses_are_not_found_in_json(server: Server, path: str) 
 
 
 async def test_other_methods_are_refused_in_json(server: Server) -> None:
-    for method, path in [("POST", "api/jobs"), ("PATCH", "api/jobs/x"), ("PUT", "ws")]:
+    for method, path in [("DELETE", "api/jobs"), ("PATCH", "api/jobs/x"), ("PUT", "ws")]:
         assert_refused(await server.fetch(path, method=method), 405)
 
 
