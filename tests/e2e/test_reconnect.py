@@ -129,9 +129,8 @@ def test_row_57_who_slept_for_long_shows_the_truth_soon(
 # --- Row 51: a burst ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "seconds", [pytest.param(6, id="short"), pytest.param(60, marks=pytest.mark.faults, id="long")]
-)
+@pytest.mark.faults
+@pytest.mark.parametrize("seconds", [6, 60])
 def test_row_51_resets_in_a_burst_lose_and_repeat_nothing(watching: Broken, seconds: float) -> None:
     watching.open()
     end = time.monotonic() + seconds

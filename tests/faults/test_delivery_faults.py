@@ -169,6 +169,7 @@ def test_no_step_of_a_delivery_is_a_bad_one_to_die_at(
     place.target.unlink()
 
 
+@pytest.mark.faults
 def test_dying_again_and_again_delivers_once(
     kernels: Nursery,
     place: Place,

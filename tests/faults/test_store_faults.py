@@ -33,6 +33,7 @@ DATABASES = ("state.sqlite", "transfers.sqlite", "links.sqlite")
 # --- Row 10 ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.faults
 def test_row_10_a_server_that_dies_as_a_file_gets_its_name_knows_it_afterwards(
     own: Own, chance: random.Random, repetitions: Repetitions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

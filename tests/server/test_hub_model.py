@@ -143,7 +143,7 @@ def run(**more: Any) -> None:
 
 
 def test_every_page_shows_the_truth() -> None:
-    run(max_examples=400, stateful_step_count=60)
+    run(max_examples=200, stateful_step_count=60)
 
 
 @pytest.mark.faults

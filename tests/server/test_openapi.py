@@ -189,7 +189,7 @@ def ask_for(api: Api, method: str, address: str, mode: GenerationMode, examples:
 def test_the_server_keeps_to_the_document(
     api: Api, method: str, address: str, mode: GenerationMode
 ) -> None:
-    ask_for(api, method, address, mode, examples=8)
+    ask_for(api, method, address, mode, examples=4)
 
 
 @pytest.mark.faults

@@ -165,7 +165,9 @@ def test_the_newest_request_takes_over_from_another_server(
     assert (tmp_path / "root" / "a.bin").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "sign", [pytest.param(signal.SIGKILL, marks=pytest.mark.faults), signal.SIGSTOP]
+)
 def test_another_server_goes_on_where_a_dead_one_was(
     several: Several, tmp_path: Path, sign: int
 ) -> None:
@@ -196,6 +198,7 @@ def test_keys_and_ends_hold_on_every_server(several: Several, tmp_path: Path) ->
     assert list((tmp_path / "root").iterdir()) == []
 
 
+@pytest.mark.faults
 def test_a_restarted_server_leaves_alone_what_another_one_is_busy_with(
     several: Several, tmp_path: Path
 ) -> None:
