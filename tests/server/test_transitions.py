@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Report = Callable[..., Json]
 
 TASK = "a" * 32
-FILE = model.Placed("/root/a.csv", Fingerprint(1, 2, 3, 4, 5))
+FILE = model.Placed("/data/a.csv", Fingerprint(1, 2, 3, 4, 5))
 
 STATE: Final = {
     "u": "unknown",
