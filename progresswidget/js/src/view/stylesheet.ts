@@ -2,6 +2,7 @@
 
 import bar from '../../style/bar.css?inline';
 import dialog from '../../style/dialog.css?inline';
+import list from '../../style/list.css?inline';
 import transfer from '../../style/transfer.css?inline';
 
 let sheet: CSSStyleSheet | undefined;
@@ -12,7 +13,7 @@ export function adoptStyle(node: Node): void {
   const scope = root instanceof ShadowRoot ? root : document;
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(bar + transfer + dialog);
+    sheet.replaceSync(bar + transfer + dialog + list);
   }
   if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
 }

@@ -1,0 +1,318 @@
+/** A list of any length of which only the rows in view are in the page. */
+
+import { block, setAttribute } from './dom';
+import { forgetFrame, inNextFrame } from './frame';
+import { Offsets, step, survivor } from './offsets';
+
+/** What is drawn for one key while it is in view. */
+export interface Row {
+  readonly element: HTMLElement;
+  /** Draw what is known by now; called when the row comes into view and at each `refresh`. */
+  update(): void;
+  /** The row has left the view for good; its element is taken out by the list. */
+  dispose(): void;
+  /** Enter, or a space, while the row itself has the focus. */
+  press?(): void;
+}
+
+export interface VirtualListOptions {
+  /** What a screen reader calls the list. */
+  readonly label: string;
+  /** Pixels of a row before it is measured. */
+  readonly estimate: number;
+  /** Rows that are drawn beyond either edge. */
+  readonly overscan?: number;
+  /** Make the view of a row that comes into view. */
+  create(key: string): Row;
+}
+
+const OVERSCAN = 4;
+const CONTROLS = 'button, a[href], input, select, textarea, summary';
+const TYPED_INTO = 'input, select, textarea, [contenteditable]';
+
+export class VirtualList {
+  readonly element = block('pw-list');
+  readonly #options: VirtualListOptions;
+  readonly #offsets: Offsets;
+  readonly #room = block('pw-list-room');
+  readonly #rows = new Map<string, Row>();
+  readonly #stale = new Set<string>();
+  readonly #living = new AbortController();
+  readonly #sizes: ResizeObserver;
+  readonly #render = () => this.#draw();
+  #viewport = 0;
+  /** As we set it last, or as the person has scrolled. */
+  #scrollTop = 0;
+  #active: string | null = null;
+  /** Whether the keyboard is in the list. */
+  #focused = false;
+
+  constructor(options: VirtualListOptions) {
+    this.#options = options;
+    this.#offsets = new Offsets(options.estimate);
+    this.element.append(this.#room);
+    // As of the bars: the host's shortcuts are not for our rows.
+    this.element.setAttribute('data-lm-suppress-shortcuts', 'true');
+    this.#room.role = 'list';
+    this.#room.ariaLabel = options.label;
+    const { signal } = this.#living;
+    const onScroll = () => {
+      this.#scrollTop = this.element.scrollTop;
+      inNextFrame(this.#render);
+    };
+    this.element.addEventListener('scroll', onScroll, { passive: true, signal });
+    this.#room.addEventListener('keydown', (event) => this.#onKey(event), { signal });
+    this.#room.addEventListener('focusin', (event) => this.#onFocus(event), { signal });
+    this.#room.addEventListener('focusout', () => this.#onBlur(), { signal });
+    this.#sizes = new ResizeObserver((entries) => this.#onSizes(entries));
+    this.#sizes.observe(this.element);
+  }
+
+  get keys(): readonly string[] {
+    return this.#offsets.keys;
+  }
+
+  /** How many rows are in the page now. */
+  get drawn(): number {
+    return this.#rows.size;
+  }
+
+  /** The row that the keyboard is at, or would be. */
+  get active(): string | null {
+    return this.#active;
+  }
+
+  /** Show these rows, in this order; what is in view stays where it is, and so does the focus. */
+  arrange(keys: readonly string[]): void {
+    const before = this.#offsets.keys;
+    const at = this.#scrollTop;
+    const anchor = this.#offsets.anchor(at);
+    const held = this.#active;
+    this.#offsets.arrange([...new Set(keys)]);
+    const heir = held === null ? null : survivor(held, before, this.#offsets);
+    const moved = heir !== held;
+    if (heir === null) this.#active = null;
+    else this.#activate(heir);
+    // At the very top what is new comes into view.
+    if (anchor !== null && at > 0) {
+      const stays = survivor(anchor.key, before, this.#offsets);
+      // A row that took the place of one that is gone is not cut where that one was.
+      const shift = stays === anchor.key ? anchor.shift : 0;
+      const top = stays === null ? 0 : this.#offsets.restore({ key: stays, shift });
+      this.#scrollTo(top ?? 0);
+    }
+    if (this.#focused && moved) {
+      this.#draw();
+      this.#focusActive();
+    }
+    inNextFrame(this.#render);
+  }
+
+  /** Draw these rows anew, those of them that are in view; all of them without `keys`. */
+  refresh(keys: Iterable<string> = this.#rows.keys()): void {
+    for (const key of keys) if (this.#rows.has(key)) this.#stale.add(key);
+    if (this.#stale.size > 0) inNextFrame(this.#render);
+  }
+
+  /** Scroll as little as is needed to have a row in view. */
+  reveal(key: string): void {
+    const index = this.#offsets.indexOf(key);
+    if (index < 0) return;
+    const top = this.#offsets.top(index);
+    const below = top + this.#offsets.height(index) - this.#viewport;
+    if (top < this.#scrollTop) this.#scrollTo(top);
+    else if (below > this.#scrollTop) this.#scrollTo(below);
+    inNextFrame(this.#render);
+  }
+
+  /** Put the keyboard on a row. */
+  focus(key: string | undefined = this.#active ?? this.keys[0]): void {
+    if (key === undefined || this.#offsets.indexOf(key) < 0) return;
+    this.#activate(key);
+    this.reveal(key);
+    this.#draw();
+    this.#focusActive();
+  }
+
+  dispose(): void {
+    this.#living.abort();
+    this.#sizes.disconnect();
+    forgetFrame(this.#render);
+    for (const key of [...this.#rows.keys()]) this.#drop(key);
+    this.element.remove();
+  }
+
+  // --- Drawing ----------------------------------------------------------------------------------
+
+  #draw(): void {
+    const offsets = this.#offsets;
+    this.#scrollTo(this.#scrollTop);
+    const overscan = this.#options.overscan ?? OVERSCAN;
+    const { first, end } = offsets.window(this.#scrollTop, this.#viewport, overscan);
+    const shown = new Set(offsets.keys.slice(first, end));
+    // The row of the keyboard stays in the page wherever the person scrolls: else Tab would pass by.
+    if (this.#active === null && offsets.keys[0] !== undefined) this.#activate(offsets.keys[0]);
+    if (this.#active !== null) shown.add(this.#active);
+    for (const key of [...this.#rows.keys()]) if (!shown.has(key)) this.#drop(key);
+    setStyle(this.#room, 'height', `${offsets.total}px`);
+    const inOrder = [...shown].sort((one, other) => offsets.indexOf(one) - offsets.indexOf(other));
+    let previous: Element | null = null;
+    for (const key of inOrder) {
+      const row = this.#rows.get(key) ?? this.#add(key);
+      if (this.#stale.delete(key)) this.#update(key, row);
+      this.#place(key, row.element, previous);
+      previous = row.element;
+    }
+  }
+
+  #add(key: string): Row {
+    const row = this.#options.create(key);
+    const { element } = row;
+    element.classList.add('pw-list-row');
+    element.role = 'listitem';
+    element.dataset.key = key;
+    this.#rows.set(key, row);
+    this.#stale.add(key);
+    this.#sizes.observe(element);
+    return row;
+  }
+
+  #update(key: string, row: Row): void {
+    row.update();
+    this.#admit(key, row.element);
+  }
+
+  /** By Tab the list is one stop, and the buttons of its one row the next ones. */
+  #admit(key: string, element: HTMLElement): void {
+    const active = key === this.#active;
+    setAttribute(element, 'tabindex', active ? '0' : '-1');
+    for (const control of element.querySelectorAll<HTMLElement>(CONTROLS)) {
+      if (active) control.removeAttribute('tabindex');
+      else setAttribute(control, 'tabindex', '-1');
+    }
+  }
+
+  #place(key: string, element: HTMLElement, previous: Element | null): void {
+    const index = this.#offsets.indexOf(key);
+    setAttribute(element, 'aria-setsize', String(this.keys.length));
+    setAttribute(element, 'aria-posinset', String(index + 1));
+    setStyle(element, 'transform', `translateY(${this.#offsets.top(index)}px)`);
+    // In the order of the page as in that of the list: Tab and screen readers go by it. Moving an
+    // element takes the focus from it, so that only those are moved that are elsewhere.
+    const next = previous === null ? this.#room.firstElementChild : previous.nextElementSibling;
+    if (next === element) return;
+    const held = this.#focused && element.contains(document.activeElement);
+    if (held) {
+      while (element.previousElementSibling !== previous && element.previousElementSibling) {
+        element.after(element.previousElementSibling);
+      }
+      return;
+    }
+    this.#room.insertBefore(element, next);
+  }
+
+  #drop(key: string): void {
+    const row = this.#rows.get(key);
+    if (!row) return;
+    this.#rows.delete(key);
+    this.#stale.delete(key);
+    this.#sizes.unobserve(row.element);
+    row.dispose();
+    row.element.remove();
+  }
+
+  #scrollTo(top: number): void {
+    const highest = Math.max(0, this.#offsets.total - this.#viewport);
+    this.#scrollTop = Math.min(Math.max(0, top), highest);
+    if (this.element.scrollTop === this.#scrollTop) return;
+    // The room has to be there before one can scroll into it.
+    setStyle(this.#room, 'height', `${this.#offsets.total}px`);
+    this.element.scrollTop = this.#scrollTop;
+  }
+
+  #onSizes(entries: readonly ResizeObserverEntry[]): void {
+    const anchor = this.#scrollTop > 0 ? this.#offsets.anchor(this.#scrollTop) : null;
+    let moved = false;
+    for (const { target, borderBoxSize, contentRect } of entries) {
+      const height = borderBoxSize[0]?.blockSize ?? contentRect.height;
+      if (target === this.element) {
+        moved ||= this.#viewport !== this.element.clientHeight;
+        this.#viewport = this.element.clientHeight;
+      } else if (target instanceof HTMLElement && target.dataset.key !== undefined) {
+        moved = this.#offsets.measure(target.dataset.key, height) || moved;
+      }
+    }
+    if (!moved) return;
+    if (anchor) this.#scrollTo(this.#offsets.restore(anchor) ?? 0);
+    // Now, before anything is painted: rows must not be seen where they no longer belong.
+    this.#draw();
+  }
+
+  // --- The keyboard -----------------------------------------------------------------------------
+
+  #onKey(event: KeyboardEvent): void {
+    const target = event.target as HTMLElement;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.matches(TYPED_INTO)) return;
+    const key = this.#active;
+    const row = key === null ? undefined : this.#rows.get(key);
+    if (key === null || !row) return;
+    if (target === row.element && (event.key === 'Enter' || event.key === ' ')) {
+      if (!row.press) return;
+      row.press();
+    } else if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
+      if (!this.#moveWithin(row.element, target, event.key)) return;
+    } else {
+      const to = step(event.key, this.#offsets.indexOf(key), this.#offsets, this.#viewport);
+      if (to === null) return;
+      this.focus(this.keys[to]);
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  /** From the row to its buttons and back. */
+  #moveWithin(row: HTMLElement, from: HTMLElement, key: string): boolean {
+    const controls = [...row.querySelectorAll<HTMLElement>(CONTROLS)];
+    const stops = [row, ...controls.filter((control) => control.checkVisibility())];
+    const rightwards = getComputedStyle(row).direction === 'rtl' ? 'ArrowLeft' : 'ArrowRight';
+    const to = stops.indexOf(from) + (key === rightwards ? 1 : -1);
+    stops[to]?.focus({ preventScroll: true });
+    return to >= 0 && to < stops.length;
+  }
+
+  #onFocus({ target }: FocusEvent): void {
+    this.#focused = true;
+    const row = (target as HTMLElement).closest<HTMLElement>('.pw-list-row');
+    if (row?.dataset.key !== undefined) this.#activate(row.dataset.key);
+  }
+
+  #onBlur(): void {
+    // When focus goes from one row to another both events come in one turn.
+    queueMicrotask(() => {
+      this.#focused = this.#room.contains(document.activeElement);
+      if (!this.#focused && !this.#living.signal.aborted) inNextFrame(this.#render);
+    });
+  }
+
+  #activate(key: string): void {
+    const before = this.#active;
+    if (before === key) return;
+    this.#active = key;
+    for (const changed of [before, key]) {
+      const row = changed === null ? undefined : this.#rows.get(changed);
+      if (row && changed !== null) this.#admit(changed, row.element);
+    }
+  }
+
+  #focusActive(): void {
+    const row = this.#active === null ? undefined : this.#rows.get(this.#active);
+    if (!row) return;
+    this.#focused = true;
+    row.element.focus({ preventScroll: true });
+  }
+}
+
+function setStyle(element: HTMLElement, name: 'height' | 'transform', value: string): void {
+  if (element.style[name] !== value) element.style[name] = value;
+}

@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { EVERYTHING, matches, type Query, summarise } from '../src/jobs/query';
+import { Records } from '../src/jobs/records';
+import { Selection } from '../src/jobs/selection';
+import type { JobRecord } from '../src/protocol';
+import { CANCELLED, DONE, FAILED, record } from './records';
+
+const id = (index: number) => index.toString(16).padStart(32, '0');
+
+/** Records whose turn ends when the test says so. */
+function world() {
+  const due: (() => void)[] = [];
+  const records = new Records((run) => due.push(run));
+  const end = () => {
+    const turns = due.splice(0);
+    for (const run of turns) run();
+    return turns.length;
+  };
+  return { records, end };
+}
+
+describe('records', () => {
+  it('tell all changes of a turn in one', () => {
+    const { records, end } = world();
+    const told: string[][] = [];
+    const living = new AbortController();
+    records.follow((changed) => told.push([...changed]), living.signal);
+    for (let index = 0; index < 500; index += 1) {
+      records.put(record({ taskId: id(index % 5), revision: index, updated: index }));
+    }
+    expect(end()).toBe(1);
+    expect(told).toEqual([[id(0), id(1), id(2), id(3), id(4)]]);
+    expect(end()).toBe(0);
+    living.abort();
+    records.remove(id(0));
+    end();
+    expect(told).toHaveLength(1);
+  });
+
+  it('are never older than they were', () => {
+    const { records } = world();
+    expect(records.put(record({ revision: 5, updated: 50 }))).toBe(true);
+    expect(records.put(record({ revision: 4, updated: 60 }))).toBe(false);
+    expect(records.put(record({ revision: 5, updated: 49 }))).toBe(false);
+    expect(records.put(record({ revision: 5, updated: 51, pending: 'pause' }))).toBe(true);
+    expect(records.put(record({ generation: 2, revision: 1, updated: 70 }))).toBe(true);
+    expect(records.put(record({ generation: 1, revision: 9, updated: 80 }))).toBe(false);
+  });
+
+  it('become what a list of the server has', () => {
+    const { records } = world();
+    records.put(record({ taskId: id(1) }));
+    records.put(record({ taskId: id(2) }));
+    records.replace([record({ taskId: id(2) }), record({ taskId: id(3) })]);
+    expect([...records.values()].map(({ taskId }) => taskId)).toEqual([id(2), id(3)]);
+  });
+});
+
+describe('a query', () => {
+  const query = (changes: Partial<Query>) => ({ ...EVERYTHING, ...changes });
+
+  it.each([
+    ['', true],
+    ['flights', true],
+    ['FLIGHTS  csv', true],
+    ['alice work', true],
+    ['ｆｌｉｇｈｔｓ', true],
+    ['flights parquet', false],
+  ])('for "%s" has all its words: %s', (text, found) => {
+    expect(matches(record(), query({ text }))).toBe(found);
+  });
+
+  it('finds a letter without its accent', () => {
+    expect(matches(record({ name: 'Févriér.csv' }), query({ text: 'fevrier' }))).toBe(true);
+  });
+
+  it('leaves states out', () => {
+    const statuses = new Set(['failed'] as const);
+    expect(matches(FAILED, query({ statuses }))).toBe(true);
+    expect(matches(DONE, query({ statuses }))).toBe(false);
+  });
+});
+
+describe('a selection', () => {
+  const change = fc.record({
+    index: fc.nat(11),
+    goes: fc.boolean(),
+    name: fc.constantFrom('a.csv', 'b.csv', 'a10.csv', 'a9.csv'),
+    status: fc.constantFrom('running', 'paused', 'done', 'failed') as fc.Arbitrary<
+      JobRecord['status']
+    >,
+    bytes: fc.nat(5),
+    created: fc.nat(3),
+  });
+  const turns = fc.array(fc.array(change, { maxLength: 6 }), { maxLength: 12 });
+  const order = fc.constantFrom('newest', 'name', 'size', 'state') as fc.Arbitrary<Query['order']>;
+
+  it('is at each turn what a fresh one would be, and says which rows to draw', () => {
+    fc.assert(
+      fc.property(turns, order, fc.boolean(), (all, order, few) => {
+        const { records, end } = world();
+        const query = { text: 'a', statuses: few ? new Set(['running'] as const) : null, order };
+        const selection = new Selection(records, query, 'en');
+        let updated = 0;
+        records.follow((changed) => {
+          const before = selection.keys;
+          const { rearranged, rows } = selection.apply(changed);
+          const fresh = new Selection(records, query, 'en').keys;
+          expect(selection.keys).toEqual(fresh);
+          if (!rearranged) expect(fresh).toEqual(before);
+          expect(new Set(rows)).toEqual(new Set([...changed].filter((key) => fresh.includes(key))));
+        }, new AbortController().signal);
+        for (const turn of all) {
+          for (const { index, goes, ...changes } of turn) {
+            updated += 1;
+            if (goes) records.remove(id(index));
+            else records.put(record({ ...changes, taskId: id(index), path: '', updated }));
+          }
+          end();
+        }
+      }),
+    );
+  });
+
+  it('is not arranged anew by progress alone', () => {
+    const { records, end } = world();
+    for (let index = 0; index < 2_000; index += 1) records.put(record({ taskId: id(index) }));
+    end();
+    const selection = new Selection(records, EVERYTHING, 'en');
+    const keys = selection.keys;
+    records.put(record({ taskId: id(7), progress: 50, updated: 1_712_000_002_900 }));
+    expect(selection.apply(new Set([id(7)]))).toEqual({ rearranged: false, rows: [id(7)] });
+    expect(selection.keys).toBe(keys);
+  });
+
+  it('follows another query at once', () => {
+    const { records } = world();
+    records.put({ ...DONE, taskId: id(1) });
+    records.put({ ...FAILED, taskId: id(2) });
+    const selection = new Selection(records, EVERYTHING, 'en');
+    selection.query = { ...EVERYTHING, statuses: new Set(['failed']) };
+    expect(selection.keys).toEqual([id(2)]);
+  });
+});
+
+describe('the sum of all jobs', () => {
+  it('counts the states, and the progress of those that go on', () => {
+    const all = [record({ progress: 20 }), record({ progress: 60 }), DONE, FAILED, CANCELLED];
+    expect(summarise(all)).toMatchObject({
+      count: { running: 2, done: 1, failed: 1, cancelled: 1 },
+      active: 2,
+      progress: 40,
+    });
+    expect(summarise([record({ progress: null })])).toMatchObject({ active: 1, progress: null });
+    expect(summarise([])).toMatchObject({ active: 0, progress: null });
+  });
+});
