@@ -22,7 +22,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test programs test-js test-python test-kernel test-server test-browser \
+.PHONY: help lab demo test pictures programs test-js test-python test-kernel test-server test-browser \
 	test-laboratory test-notebooks test-faults lint format build bench clean
 
 help:
@@ -33,6 +33,7 @@ help:
 	@echo "make lint    ruff, mypy, Biome and tsc"
 	@echo "make format  let ruff and Biome rewrite the sources"
 	@echo "make bench   speed and memory against the peers"
+	@echo "make pictures  keep what the bar looks like now, to be compared with later"
 	@echo "make build   the front end, after a change in $(JS)"
 
 .venv/.tools:
@@ -116,6 +117,11 @@ test-faults: programs
 	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
 	$(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e
+
+# Look at every picture that has changed before you commit it.
+pictures: programs
+	PROGRESSWIDGET_PICTURES=renew $(BIN)/python -m pytest -m pictures tests/e2e
+	git status --short tests/data/pictures
 
 test-notebooks: .venv/.dev
 	$(BIN)/python -m pytest --nbval --nbval-current-env -p no:cacheprovider notebooks

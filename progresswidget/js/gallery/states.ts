@@ -12,6 +12,27 @@ export interface GalleryState {
   readonly language?: string;
 }
 
+/** Those of which a picture is kept. Chinese looks different with every font, and is not. */
+export const MAIN: ReadonlySet<string> = new Set([
+  'connecting',
+  'queued',
+  'starting',
+  'writing',
+  'total unknown',
+  'finishing',
+  'pausing',
+  'paused',
+  'done',
+  'failed',
+  'cancelled',
+  'interrupted',
+  'reconnecting 2 5 silent',
+  'offline unreachable',
+  'polling',
+  'offline, nothing known',
+  'over the comm, blocking',
+]);
+
 const LIVE: Connection = { kind: 'live' };
 const state = (
   title: string,

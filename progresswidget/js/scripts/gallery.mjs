@@ -1,19 +1,27 @@
-// Serves the page with every state of the bar, rebuilt at each reload.
-import { dirname } from 'node:path';
+// The page with every state of the bar: served and rebuilt at each reload, or with the name of a
+// folder written there.
+import { copyFile, mkdir } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { context } from 'esbuild';
+import { build, context } from 'esbuild';
 import { inlineCss } from './inline-css.mjs';
 import { inlineWorker } from './inline-worker.mjs';
 
+const folder = process.argv[2] && resolve(process.argv[2]);
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const gallery = await context({
+const options = {
   absWorkingDir: root,
   entryPoints: ['gallery/main.ts'],
-  outfile: 'gallery/main.js',
   bundle: true,
   format: 'esm',
-  write: false,
   plugins: [inlineCss, inlineWorker],
-});
-const { port } = await gallery.serve({ servedir: 'gallery', host: '127.0.0.1' });
-process.stdout.write(`http://127.0.0.1:${port}/\n`);
+};
+if (folder) {
+  await mkdir(folder, { recursive: true });
+  await build({ ...options, format: 'iife', outfile: join(folder, 'main.js') });
+  await copyFile(join(root, 'gallery/index.html'), join(folder, 'index.html'));
+} else {
+  const gallery = await context({ ...options, outfile: 'gallery/main.js', write: false });
+  const { port } = await gallery.serve({ servedir: 'gallery', host: '127.0.0.1' });
+  process.stdout.write(`http://127.0.0.1:${port}/\n`);
+}
