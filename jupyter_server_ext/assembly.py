@@ -8,6 +8,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.life import Lifecycle
 from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.notebooks import Notebooks
+from jupyter_server_ext.places import below
 from jupyter_server_ext.polling import Polls
 from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.sending import Sending
@@ -156,6 +158,12 @@ def _make_registry(
         observer=life,
         # Who else has access to the server of somebody looks on.
         user=os.environ.get("JUPYTERHUB_USER"),
+        contents=partial(
+            below,
+            # A kernel may know the root by the name behind a link.
+            roots=(app.root_dir, os.path.realpath(app.root_dir)),
+            hidden=bool(app.contents_manager.allow_hidden),
+        ),
     )
 
 

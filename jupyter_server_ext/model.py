@@ -112,13 +112,15 @@ class Job:
         value = self.report.get("part")  # a store may hold reports of older kernels
         return None if value is None else Part.from_json(value)
 
-    def public(self, url: str) -> Json:
+    def public(self, url: str, contents: str | None = None) -> Json:
         """Return the record that browsers see.
 
         Parameters
         ----------
         url
             Absolute path of the file on the server.
+        contents
+            The file's path below the server's root, where the file browser shows it.
         """
         record = {name: value for name, value in self.report.items() if name not in PRIVATE}
         record["url"] = url
@@ -126,6 +128,7 @@ class Job:
         record["pending"] = None if self.pending is None else self.pending.action
         record["updated"] = self.updated
         record["userId"] = self.user
+        record["contents"] = contents
         return record
 
     def to_json(self) -> Json:

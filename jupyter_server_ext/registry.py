@@ -71,6 +71,8 @@ class JobRegistry:
         Who is told of changes that are made here.
     user
         Whose the server is, and with it the jobs that begin here; None where nobody knows.
+    contents
+        From the absolute path of a file to the one by which the file browser shows it, if it does.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class JobRegistry:
         limits: Limits,
         observer: Observer | None = None,
         user: str | None = None,
+        contents: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self._observer = observer or Observer()
         self._store = store
@@ -93,6 +96,7 @@ class JobRegistry:
         self._now = now
         self._limits = limits
         self._user = user
+        self._contents = contents
         self._jobs: dict[str, Job] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
         self._deleting: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
@@ -138,7 +142,7 @@ class JobRegistry:
 
     def public(self, job: Job) -> Json:
         """Return the record that browsers see."""
-        return job.public(self.url(job))
+        return job.public(self.url(job), self._contents(str(job.report["path"])))
 
     def get(self, task_id: str) -> Job:
         """Return a job.

@@ -121,6 +121,12 @@ RECORD_FIELDS: Final[Fields] = {
     ),
     "updated": Field("count", "When the record last changed, in milliseconds since 1970."),
     "userId": Field("text", "Whose job it is, where that is known.", nullable=True, missing=None),
+    "contents": Field(
+        "text",
+        "Path of its file below the server's root, where the file browser shows it.",
+        nullable=True,
+        missing=None,
+    ),
 }
 
 

@@ -97,6 +97,7 @@ def test_the_public_record(report: Report) -> None:
         "pending",
         "updated",
         "userId",
+        "contents",
     }
     assert (record["url"], record["notebook"], record["updated"]) == ("/files/x", "work/a.ipynb", 8)
     assert model.located(job, None, 9) is job

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from jupyter_server_ext import endpoint
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.places import place
+from jupyter_server_ext.places import below, place
 from jupyter_server_ext.stores.probes import sees
 from progresswidget.protocol import MalformedError, Probe, decode_place
 
@@ -261,3 +261,38 @@ def test_the_secret_lasts_and_is_its_owners_alone(tmp_path: Path) -> None:
     assert endpoint.lasting_secret(path) == first
     path.write_bytes(b"\xff")
     assert endpoint.lasting_secret(path) != first
+
+
+@pytest.mark.parametrize(
+    ("path", "hidden", "expected"),
+    [
+        ("/srv/root/sales.csv", False, "sales.csv"),
+        ("/srv/root/out/十一月, 100%.csv", False, "out/十一月, 100%.csv"),
+        ("/mnt/root/out/sales.csv", False, "out/sales.csv"),
+        ("/srv/rootless/sales.csv", False, None),
+        ("/srv/root", False, None),
+        ("/srv/root/../etc/passwd", False, None),
+        ("/srv/root/.cache/sales.csv", False, None),
+        ("/srv/root/.cache/sales.csv", True, ".cache/sales.csv"),
+        ("C:\\Users\\alice\\sales.csv", False, None),
+    ],
+)
+def test_the_file_browser_shows_what_is_below_the_root(
+    path: str,
+    hidden: bool,  # noqa: FBT001
+    expected: str | None,
+) -> None:
+    assert below(path, ("/srv/root", "/mnt/root/"), hidden=hidden) == expected
+
+
+def test_nothing_is_below_no_root() -> None:
+    assert below("/sales.csv", ("",), hidden=True) is None
+    assert below("/sales.csv", ("/",), hidden=True) == "sales.csv"
+
+
+async def test_browsers_are_told_where_the_file_is(server: Server, report: Report) -> None:
+    paths = {"a" * 32: f"{server.app.root_dir}/out/a.csv", "b" * 32: "/elsewhere/a.csv"}
+    for task, path in paths.items():
+        await server.reported(report(task, path=path, name="a.csv"))
+    assert (await server.job("a" * 32))["contents"] == "out/a.csv"
+    assert (await server.job("b" * 32))["contents"] is None

@@ -181,7 +181,13 @@ export class Job {
 export function newest(server: JobRecord | null, kept: JobRecord | null): JobRecord | null {
   if (server === null || kept === null) return server ?? kept;
   if (kept.revision <= server.revision) return server;
-  return { ...kept, url: kept.url ?? server.url, notebook: kept.notebook ?? server.notebook };
+  const { url, notebook, contents } = server;
+  return {
+    ...kept,
+    url: kept.url ?? url,
+    notebook: kept.notebook ?? notebook,
+    contents: kept.contents ?? contents,
+  };
 }
 
 /** A job that ran when the notebook was saved, and of which nobody has heard since. */

@@ -88,6 +88,8 @@ export interface JobRecord {
   readonly notebook: string | null;
   /** Whose job it is, where that is known. */
   readonly userId: string | null;
+  /** Path of the file below the server's root, where the file browser shows it. */
+  readonly contents: string | null;
   readonly pending: Action | null;
   readonly updated: number;
 }

@@ -72,6 +72,7 @@ export function decodeRecord(value: unknown): JobRecord {
   record.notebook = source.notebook === null ? null : text(source.notebook, 'notebook');
   // Older servers and notebooks know nothing of it.
   record.userId = source.userId == null ? null : text(source.userId, 'userId');
+  record.contents = source.contents == null ? null : text(source.contents, 'contents');
   if (source.pending !== null && !isOneOf(ACTIONS, source.pending)) {
     throw new MalformedError('pending must be an action or null');
   }

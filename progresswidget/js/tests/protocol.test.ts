@@ -31,9 +31,13 @@ describe('the golden frames of the server', () => {
     const message = decodeServerFrame(frame);
     switch (message.type) {
       case 'event':
-        expect({ reused: 0, appendOnly: false, userId: null, ...sent.data }).toMatchObject(
-          message.record,
-        );
+        expect({
+          reused: 0,
+          appendOnly: false,
+          userId: null,
+          contents: null,
+          ...sent.data,
+        }).toMatchObject(message.record);
         expect([message.epoch, message.from, message.seq]).toEqual([
           sent.epoch,
           sent.from,

@@ -37,6 +37,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     url: `/user/alice/progresswidget/files/${TASK}/1/flights.csv`,
     notebook: 'work/flights.ipynb',
     userId: null,
+    contents: 'work/flights.csv',
     pending: null,
     updated: 1_712_000_002_400,
     ...changes,
