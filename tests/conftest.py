@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 CACHE = "XDG_CACHE_HOME"
 BROWSER = Path(__file__).parent / "e2e"
 
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes says more of the machine than of the code. What is random is the same
+# in every run; with RANDOM_TESTS=1 it is not, or what `--hypothesis-seed` says.
+settings.register_profile(
+    "patient",
+    deadline=None,
+    derandomize=os.environ.get("RANDOM_TESTS") != "1",
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("patient")
 
 

@@ -446,6 +446,7 @@ class Page:
         if kind == "subscribe":
             for position in data.get("tasks", ()):
                 self._asked[message["id"], position["taskId"]] = position.get("seq", 0)
+                self.tasks[position["taskId"]].question = message["id"]
         self.connection.up.append(json.dumps(message))
 
 

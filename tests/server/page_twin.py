@@ -23,6 +23,8 @@ class Followed:
     seq: int = 0
     awaiting: bool = True
     missing: bool = False
+    question: int = 0
+    """The newest `subscribe` that named it."""
 
     @property
     def position(self) -> Json:
@@ -43,6 +45,8 @@ class Followed:
         AssertionError
             If a page would have to ask again.
         """
+        if message.get("re") is not None and message["re"] < self.question:
+            return []  # late: it was asked for anew meanwhile, and that is answered, too
         if message["type"] == "subscribed":
             return self._subscribed(message)
         if message["type"] in {"task_removed", "error"}:

@@ -164,7 +164,6 @@ def ask_for(api: Api, method: str, address: str, mode: GenerationMode, examples:
         max_examples=examples,
         deadline=None,
         database=None,
-        derandomize=True,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

@@ -78,8 +78,8 @@ function decodeHello(data: Json): Hello {
 
 function decodeSubscribed(message: Json, data: Json): Subscribed {
   // Without `re` nobody has asked: the server goes on from another state.
-  if (message.re != null) count(message.re, 're');
   const position = {
+    re: message.re == null ? null : count(message.re, 're'),
     taskId: taskId(data.taskId),
     epoch: text(message.epoch, 'epoch'),
     seq: count(message.seq, 'seq'),

@@ -111,6 +111,8 @@ export interface JobEvent {
 
 export interface Subscribed {
   readonly type: 'subscribed';
+  /** The `subscribe` that it answers; null where nobody has asked. */
+  readonly re: number | null;
   readonly taskId: string;
   readonly epoch: string;
   readonly seq: number;

@@ -19,9 +19,11 @@ const last = () => {
   if (!entry) throw new Error('nothing was heard');
   return entry;
 };
+/** The newest question that was asked. */
+const question = () => network.wires.at(-1)?.ofType('subscribe').at(-1)?.id ?? null;
 const snapshot = (seq: number, epoch = 'E', taskId = TASK) => ({
   type: 'subscribed',
-  re: 1,
+  re: question(),
   timestamp: 1,
   epoch,
   seq,
@@ -437,6 +439,57 @@ describe('an error without a task', () => {
     expect(network.wire.ofType('subscribe')).toHaveLength(2);
     network.wire.say(snapshot(17));
     expect(last().task.refused).toBe(false);
+  });
+});
+
+describe('a late answer, to a question that was given up', () => {
+  /** A view that went away while its answer was on the way, and another one that came. */
+  async function again(): Promise<number | null> {
+    const end = live();
+    network.wire.break(1006);
+    await network.clock.advance(334);
+    network.wire.hello();
+    const late = question();
+    end();
+    await settle();
+    channel.follow(TASK, listen);
+    await settle();
+    expect(question()).not.toBe(late);
+    return late;
+  }
+
+  it('tells nothing, and is no reason to ask once more', async () => {
+    const re = await again();
+    const before = heard.length;
+    network.wire.say({ ...snapshot(18), re, data: { taskId: TASK, recovered: true, events: [] } });
+    network.wire.say({ ...snapshot(18), re });
+    network.wire.say(progress(19, 19));
+    await settle();
+    expect(heard).toHaveLength(before);
+    expect(network.wire.ofType('subscribe')).toHaveLength(2);
+    network.wire.say(snapshot(20));
+    expect(last().task).toMatchObject({ seq: 20, awaiting: false });
+  });
+
+  it('makes no task missing or refused that was asked for anew', async () => {
+    const re = await again();
+    const before = heard.length;
+    const data = { code: 'task-not-found', message: 'no such job', temporary: false };
+    network.wire.say({ type: 'error', re, timestamp: 1, data: { ...data, taskId: TASK } });
+    network.wire.say({ type: 'error', re, timestamp: 1, data: { ...data, code: 'too-many' } });
+    expect(heard).toHaveLength(before);
+    network.wire.say(snapshot(20));
+    expect(last().task).toMatchObject({ seq: 20, missing: false, refused: false });
+  });
+
+  it('is none where the question went to another server', async () => {
+    await again();
+    network.wire.break(1006);
+    await network.clock.advance(1_000);
+    network.wire.hello();
+    expect(question()).toBe(1);
+    network.wire.say(snapshot(20));
+    expect(last().task).toMatchObject({ seq: 20, awaiting: false });
   });
 });
 

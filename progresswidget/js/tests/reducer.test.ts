@@ -5,6 +5,7 @@ import { DONE, record, TASK } from './records';
 
 const snapshot = (seq: number, epoch = 'E', changes = {}): Subscribed => ({
   type: 'subscribed',
+  re: 1,
   taskId: TASK,
   epoch,
   seq,

@@ -33,6 +33,8 @@ interface Followed {
   state: TaskState;
   /** None where only the task's notebook is followed. */
   readonly listeners: Set<Listener>;
+  /** The newest `subscribe` on this connection that named it; 0 before the first. */
+  question: number;
 }
 
 export class Channel {
@@ -67,7 +69,7 @@ export class Channel {
   follow(taskId: string, listener: Listener): () => void {
     let followed = this.#tasks.get(taskId);
     if (!followed) {
-      followed = { state: newTask(taskId), listeners: new Set() };
+      followed = { state: newTask(taskId), listeners: new Set(), question: 0 };
       this.#tasks.set(taskId, followed);
       this.#want(taskId);
     }
@@ -178,6 +180,7 @@ export class Channel {
     this.#asked.clear();
     for (const followed of this.#tasks.values()) {
       const { state } = followed;
+      followed.question = 0;
       followed.state = disconnected(code === CLOSE_POSITION ? withoutPosition(state) : state);
     }
   }
@@ -196,6 +199,8 @@ export class Channel {
   #onMessage(message: ServerMessage): void {
     switch (message.type) {
       case 'subscribed':
+        if (!this.#isLate(message.taskId, message.re)) this.#onTask(message.taskId, message);
+        break;
       case 'removed':
         this.#onTask(message.taskId, message);
         break;
@@ -216,13 +221,22 @@ export class Channel {
   }
 
   #onError(message: ServerError): void {
+    const { re } = message;
     if (message.taskId !== null) {
-      this.#onTask(message.taskId, message);
+      if (!this.#isLate(message.taskId, re)) this.#onTask(message.taskId, message);
       return;
     }
     this.#env.warn(`the server answered "${message.code}": ${message.message}`);
-    const concerned = message.re === null ? undefined : this.#asked.get(message.re);
-    for (const taskId of concerned ?? []) this.#onTask(taskId, message);
+    const concerned = re === null ? undefined : this.#asked.get(re);
+    for (const taskId of concerned ?? []) {
+      if (!this.#isLate(taskId, re)) this.#onTask(taskId, message);
+    }
+  }
+
+  /** Whether an answer is to a question that was given up: a newer one will be answered, too. */
+  #isLate(taskId: string, re: number | null): boolean {
+    if (re === null || !this.#asked.has(re)) return false;
+    return re < (this.#tasks.get(taskId)?.question ?? 0);
   }
 
   #onTask(taskId: string, message: TaskMessage): void {
@@ -240,7 +254,7 @@ export class Channel {
   #newcomer(taskId: string, message: TaskMessage): Followed | undefined {
     const notebook = message.type === 'subscribed' ? message.snapshot?.notebook : null;
     if (notebook == null || !this.#notebooks.has(notebook)) return undefined;
-    const followed = { state: newTask(taskId), listeners: new Set<Listener>() };
+    const followed = { state: newTask(taskId), listeners: new Set<Listener>(), question: 0 };
     this.#tasks.set(taskId, followed);
     return followed;
   }
@@ -276,7 +290,12 @@ export class Channel {
       });
       if (positions.length === 0) continue;
       const id = this.#line.send((id) => encodeSubscribe(id, positions));
-      if (id !== null) this.#asked.set(id, ids);
+      if (id === null) continue;
+      this.#asked.set(id, ids);
+      for (const { taskId } of positions) {
+        const followed = this.#tasks.get(taskId);
+        if (followed) followed.question = id;
+      }
     }
     this.#toUnsubscribe.clear();
     this.#toSubscribe.clear();
