@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from progresswidget.export.sources.sql import sql
     from progresswidget.job import Job, export
     from progresswidget.notebook import export_notebook
+    from progresswidget.progress_widget import ProgressWidget
     from progresswidget.transfer.job import download, upload
     from progresswidget.widget import ExportWidget
 
@@ -64,6 +65,7 @@ _HOMES: Final = {
     "LinkError": "errors",
     "MissingExtraError": "errors",
     "OptionError": "errors",
+    "ProgressWidget": "progress_widget",
     "ProgressWidgetError": "errors",
     "Result": "export.result",
     "SourceChangedError": "errors",
@@ -94,6 +96,7 @@ __all__ = [
     "LinkError",
     "MissingExtraError",
     "OptionError",
+    "ProgressWidget",
     "ProgressWidgetError",
     "Result",
     "SourceChangedError",

@@ -17,7 +17,7 @@ from progresswidget.cell import running_kernel
 if TYPE_CHECKING:
     from progresswidget.job import Job
     from progresswidget.protocol import Json
-    from progresswidget.widget import ExportWidget
+    from progresswidget.widget import JobMirror
 
 _log = logging.getLogger("progresswidget")
 
@@ -48,7 +48,8 @@ class Display:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._widget: ExportWidget | None = None
+        self._widget: JobMirror | None = None
+        self._mirrors: list[JobMirror] = []
         self._shown_in: object = None
         self._text = ""
         self._receipted = False
@@ -101,10 +102,29 @@ class Display:
         }
         display(data, metadata={protocol.RECEIPT_MIMETYPE: {"taskId": job.id}}, raw=True)
 
+    def add(self, mirror: JobMirror) -> None:
+        """Send each state from now on to a widget, too."""
+        self._mirrors.append(mirror)
+
     def mirror(self, snapshot: Json) -> None:
-        """Send a state to the widget, if there is one; safe from any thread."""
-        if self._widget is not None:
-            self._widget.snapshot = snapshot
+        """Send a state to the widgets, where there are any; safe from any thread."""
+        for mirror in list(self._mirrors):
+            mirror.show(snapshot)
+
+    def settle(self, timeout: float) -> None:
+        """Wait until the widgets have the last state that was sent to them."""
+        for mirror in list(self._mirrors):
+            mirror.settle(timeout)
+
+    def bundle_of(self, widget: JobMirror) -> tuple[Json, Json]:
+        """Return what shows a widget that somebody made: data and metadata.
+
+        It is drawn as the widget that it is, with its layout, and where a reload or a restart has
+        left none as the job's own output is.
+        """
+        metadata = self._metadata()
+        metadata[protocol.JOB_MIMETYPE]["widget"] = True
+        return self._bundle(self._describe(), widget), metadata
 
     @property
     def _display_id(self) -> str:
@@ -119,14 +139,16 @@ class Display:
         return {protocol.JOB_MIMETYPE: known}
 
     def _data(self) -> Json:
+        return self._bundle(self._text, self._ensure_widget())
+
+    def _bundle(self, text: str, widget: JobMirror | None) -> Json:
         job = self._job
         kind = {"version": VERSION, "kind": job.kind, "name": job.path.name}
         data: Json = {
             protocol.JOB_MIMETYPE: kind,
-            "text/html": f"<p>{html.escape(self._text)}</p>",
-            "text/plain": self._text,
+            "text/html": f"<p>{html.escape(text)}</p>",
+            "text/plain": text,
         }
-        widget = self._ensure_widget()
         if widget is not None:
             view = {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}
             data[WIDGET_MIMETYPE] = view
@@ -139,19 +161,19 @@ class Display:
         title = texts.worded(texts.saved_table(), "title", self._job.kind)
         return title.format(name=self._job.path.name)
 
-    def _ensure_widget(self) -> ExportWidget | None:
+    def _ensure_widget(self) -> JobMirror | None:
         if self._widget is None:
             self._widget = _new_widget(self._job)
         return self._widget
 
 
-def _new_widget(job: Job) -> ExportWidget | None:
+def _new_widget(job: Job) -> JobMirror | None:
     try:
-        from progresswidget.widget import ESM, ExportWidget
+        from progresswidget.widget import ESM, JobMirror
     except ImportError as error:  # a kernel without ipywidgets still has the other views
         _log.debug("no widget: %s", error)
         return None
     if not ESM.exists():
         _log.warning("the widget is not built: run `make build` in the source tree")
         return None
-    return ExportWidget(job)
+    return JobMirror(job)

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from progresswidget.export.result import Result
     from progresswidget.protocol import Action, Json, Status
     from progresswidget.sending import Sender
+    from progresswidget.widget import JobMirror
     from progresswidget.work import Work
 
 DRAW_INTERVAL: Final = 0.1
@@ -460,6 +461,7 @@ class Job:
             self._over.set()
         self._stop_sending(error)
         reporter().settle(self, SETTLE)
+        self._display.settle(SETTLE)
         _active.discard(self)
         self._settled.set()
         with self._changed:
@@ -595,8 +597,16 @@ class Job:
             sender.start()
 
     def mirror(self, report: Json) -> None:
-        """Show a changed state in the widget."""
+        """Show a changed state in the widgets."""
         self._display.mirror(self.snapshot())
+
+    def mirror_to(self, widget: JobMirror) -> None:
+        """Show each changed state from now on in a widget, too."""
+        self._display.add(widget)
+
+    def bundle_of(self, widget: JobMirror) -> tuple[Json, Json]:
+        """Return the output of a widget that shows the job: data and metadata."""
+        return self._display.bundle_of(widget)
 
     def _feed(self) -> None:
         self._meter.total = self._progress.total

@@ -1,28 +1,33 @@
-"""The ipywidgets component: the same view as the labextension's, for every other front end.
+"""The ipywidgets components of a job: the same view as the labextension's, for every front end.
 
-In JupyterLab and Notebook 7 with the labextension this model exists but is not drawn. Elsewhere
-(VS Code, Colab, a JupyterLab without the extension) the front end draws it, asks the server where
-it can reach one, and otherwise lives on what the kernel sends here.
+In JupyterLab and Notebook 7 with the labextension the one of a job's own output is not drawn.
+Elsewhere (VS Code, Colab, a JupyterLab without the extension) the front end draws it, asks the
+server where it can reach one, and otherwise lives on what the kernel sends here.
 """
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import anywidget
 import traitlets
 
 from progresswidget import protocol
+from progresswidget.outbox import outbox
+from progresswidget.synced import SyncedWidget
 
 if TYPE_CHECKING:
     from progresswidget.job import Job
+    from progresswidget.protocol import Json
 
 ESM: Final = Path(__file__).parent / "static" / "widget.js"
+BAR_STYLES: Final = ("", "success", "info", "warning", "danger")
+"""Those of `ipywidgets.IntProgress`; the empty one leaves the colour to the state."""
 
 
-class ExportWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base is untyped
-    """A live view of an export, as an ipywidget.
+class JobMirror(SyncedWidget):
+    """What a job's own output shows where nothing better does.
 
     Parameters
     ----------
@@ -31,24 +36,121 @@ class ExportWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's ba
     """
 
     _esm = ESM
-    snapshot = traitlets.Dict().tag(sync=True)
-    server = traitlets.Bool(default_value=False).tag(sync=True)
-    task_id = traitlets.Unicode().tag(sync=True)
-    background = traitlets.Bool(default_value=False).tag(sync=True)
+    snapshot = traitlets.Dict(read_only=True).tag(sync=True)
+    server = traitlets.Bool(default_value=False, read_only=True).tag(sync=True)
+    task_id = traitlets.Unicode(read_only=True).tag(sync=True)
+    background = traitlets.Bool(default_value=False, read_only=True).tag(sync=True)
 
     def __init__(self, job: Job, **traits: Any) -> None:
         self._job = job
-        super().__init__(
-            snapshot=job.snapshot(),
-            task_id=job.id,
-            server=job.on_server,
-            background=job.background,
-            **traits,
-        )
+        self._newest: Json | None = None
+        self._is_shown = threading.Condition()
+        super().__init__(**traits)
         self.on_msg(self._obey)
+        # After the traits are there: the next state may come at once.
+        job.mirror_to(self)
+
+    def open(self) -> None:
+        """Tell the front end of the widget, with the state that the job has by now."""
+        job = self._job
+        known = {"task_id": job.id, "server": job.on_server, "background": job.background}
+        for name, value in {**known, **self._told(job.snapshot())}.items():
+            self.set_trait(name, value)
+        super().open()
+
+    def show(self, snapshot: Json) -> None:
+        """Take a newer state, and tell the observers and the front end of it a moment later."""
+        with self._is_shown:
+            waits = self._newest is not None
+            self._newest = snapshot
+        if not waits:
+            outbox().put(self._take)
+
+    def settle(self, timeout: float) -> bool:
+        """Wait until the last state that came is in the traits, and say whether it is."""
+        if outbox().is_here:  # an observer that waits for the job
+            return False
+        with self._is_shown:
+            shown = self._is_shown.wait_for(lambda: self._newest is None, timeout)
+        self.flush()
+        return shown
+
+    def _take(self) -> None:
+        with self._is_shown:
+            snapshot = self._newest
+        try:
+            if snapshot is not None:
+                with self._as_one():
+                    for name, value in self._told(snapshot).items():
+                        self.set_trait(name, value)
+        finally:
+            with self._is_shown:
+                again = self._newest is not snapshot
+                if not again:
+                    self._newest = None
+                self._is_shown.notify_all()
+            if again:
+                outbox().put(self._take)
+
+    def _told(self, snapshot: Json) -> Json:
+        """Return the traits that a state of the job decides."""
+        return {"snapshot": snapshot}
 
     def _obey(self, _widget: object, content: object, _buffers: object) -> None:
-        # A comm handler only raises a flag; the worker looks at it between two batches.
+        # A comm handler only leaves word: it may run on any thread, in the middle of anything.
         action = content.get("action") if isinstance(content, dict) else None
         if action in protocol.ACTIONS:
-            getattr(self._job, str(action))()
+            outbox().put(getattr(self._job, str(action)))
+
+
+class ExportWidget(JobMirror):
+    """A job as an ipywidget, with traits to observe and to link.
+
+    ``value``, ``max``, ``percent``, ``state``, ``rate`` and ``eta`` follow the job and can only be
+    read. `ipywidgets.jslink` works with them without a kernel: in the browser they follow the
+    notebook server. Observers are called on a thread of their own, also while a cell blocks.
+
+    Parameters
+    ----------
+    job
+        What `progresswidget.export`, `download` or `upload` returned.
+    **traits
+        ``description`` in place of the file's name, ``bar_style``, ``layout`` and what else
+        every ipywidget has.
+    """
+
+    value = traitlets.Int(0, read_only=True, help="Rows done; bytes of a transfer.").tag(sync=True)
+    max = traitlets.Int(
+        None, allow_none=True, read_only=True, help="Rows in all, or None while nobody knows."
+    ).tag(sync=True)
+    percent = traitlets.Float(
+        None, allow_none=True, read_only=True, help="0 to 100, or None while nobody knows."
+    ).tag(sync=True)
+    state = traitlets.Enum(
+        sorted(protocol.STATUSES), "queued", read_only=True, help="As `Job.state`."
+    ).tag(sync=True)
+    rate = traitlets.Float(
+        None, allow_none=True, read_only=True, help="Rows or bytes a second of late."
+    ).tag(sync=True)
+    eta = traitlets.Float(
+        None, allow_none=True, read_only=True, help="Seconds that remain, where that is known."
+    ).tag(sync=True)
+    description = traitlets.Unicode("", help="Shown in place of the file's name.").tag(sync=True)
+    bar_style = traitlets.Enum(
+        BAR_STYLES, "", help="The colour: one of the names, or '' for that of the state."
+    ).tag(sync=True)
+
+    def _told(self, snapshot: Json) -> Json:
+        # Who observes one of them finds those that come before it up to date, and at `state` all.
+        return {
+            **super()._told(snapshot),
+            "max": snapshot["total"],
+            "percent": snapshot["progress"],
+            "rate": snapshot["rate"],
+            "eta": snapshot["eta"],
+            "value": snapshot["rows"],
+            "state": snapshot["status"],
+        }
+
+    def _repr_mimebundle_(self, **_kwargs: object) -> tuple[Json, Json]:
+        return self._job.bundle_of(self)

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal, TypeAlias
 SUBPROTOCOL: Final = "v1.progress"
 JOB_MIMETYPE: Final = "application/vnd.progresswidget.job+json"
 RECEIPT_MIMETYPE: Final = "application/vnd.progresswidget.receipt+json"
+PROGRESS_MIMETYPE: Final = "application/vnd.progresswidget.progress+json"
+"""Of a bar that is no job's: only its kernel knows it."""
 ENDPOINT_VARIABLE: Final = "PROGRESSWIDGET_ENDPOINT_FILE"
 """The environment variable with the path of the endpoint file; never the secret itself."""
 KERNEL_URL_VARIABLE: Final = "KERNEL_PROGRESSWIDGET_URL"
