@@ -6,7 +6,7 @@ import html
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import traitlets
 
@@ -18,6 +18,8 @@ from progresswidget.synced import SyncedWidget
 from progresswidget.widget import BAR_STYLES, ESM
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from progresswidget.protocol import Json
 
 TICK: Final = 1.0
@@ -69,6 +71,7 @@ class ProgressWidget(SyncedWidget):
     set back. ``rate`` (a second), ``eta`` and ``elapsed`` (seconds) are measured here.
     """
 
+    _clock: ClassVar[Callable[[], float]] = staticmethod(time.monotonic)
     _esm = ESM
     value = _Number(0).tag(sync=True)
     min = _Number(0).tag(sync=True)
@@ -142,7 +145,7 @@ class ProgressWidget(SyncedWidget):
 
     @traitlets.observe("value")
     def _begin_again(self, change: Json) -> None:
-        now = time.monotonic()
+        now = self._clock()
         self._moved = now
         # A bar that is set back measures anew; the first step has in it what came before the loop.
         if self._meter is None or change["new"] < change["old"]:
@@ -155,7 +158,7 @@ class ProgressWidget(SyncedWidget):
             meter = self._meter
             if meter is None:
                 return
-            now = time.monotonic()
+            now = self._clock()
             meter.total = None if self.max is None else self.max - self._first
             meter.feed(now, self.value - self._first)
             if self.state == "running":
