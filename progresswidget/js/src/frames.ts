@@ -11,6 +11,7 @@ import {
   type ServerError,
   type ServerMessage,
   type Subscribed,
+  type Target,
   type TransferRecord,
 } from './protocol';
 import { decodeRecord } from './record';
@@ -38,6 +39,7 @@ function decodeMessage(message: Json): ServerMessage {
   switch (type) {
     case 'hello':
     case 'subscribed':
+    case 'watching':
     case 'progress_update':
     case 'task_complete':
     case 'task_removed':
@@ -55,6 +57,8 @@ function decodeMessage(message: Json): ServerMessage {
       return decodeHello(data);
     case 'subscribed':
       return decodeSubscribed(message, data);
+    case 'watching':
+      return { type: 'watching', all: data.all === true, tasks: count(data.tasks, 'tasks') };
     case 'task_removed':
       return { type: 'removed', taskId: taskId(data.taskId) };
     case 'transfer_update':
@@ -159,13 +163,13 @@ export function encodeUnsubscribe(id: number, taskIds: readonly string[]): strin
   return JSON.stringify({ type: 'unsubscribe', id, data: { tasks: taskIds } });
 }
 
-/** Ask for all tasks of a notebook, also those that come later. */
-export function encodeWatch(id: number, notebook: string): string {
-  return JSON.stringify({ type: 'subscribe', id, data: { notebook } });
+/** Ask for all tasks of a target, also those that come later. */
+export function encodeWatch(id: number, target: Target): string {
+  return JSON.stringify({ type: 'subscribe', id, data: target });
 }
 
-export function encodeUnwatch(id: number, notebook: string): string {
-  return JSON.stringify({ type: 'unsubscribe', id, data: { notebook } });
+export function encodeUnwatch(id: number, target: Target): string {
+  return JSON.stringify({ type: 'unsubscribe', id, data: target });
 }
 
 export function encodePing(id: number): string {

@@ -122,6 +122,16 @@ export interface Subscribed {
   readonly events: readonly JobEvent[];
 }
 
+/** Which tasks are followed together: those of a notebook, or all that the person may see. */
+export type Target = { readonly notebook: string } | { readonly all: true };
+
+/** The answer to a target: how many tasks it has now, each of which is told after it. */
+export interface Watching {
+  readonly type: 'watching';
+  readonly all: boolean;
+  readonly tasks: number;
+}
+
 export interface Removed {
   readonly type: 'removed';
   readonly taskId: string;
@@ -173,6 +183,7 @@ export type ServerMessage =
   | Hello
   | JobEvent
   | Subscribed
+  | Watching
   | Removed
   | TransferUpdate
   | Pong

@@ -212,6 +212,75 @@ describe('following a notebook', () => {
   });
 });
 
+describe('following everything', () => {
+  let told: string[];
+  const follower = {
+    task: ({ taskId, record, missing }: TaskState) => {
+      told.push(`${taskId.slice(0, 4)} ${missing ? 'gone' : record?.revision}`);
+    },
+    connection: ({ kind }: Connection) => void told.push(kind),
+    counted: (tasks: number) => void told.push(`${tasks} tasks`),
+  };
+
+  beforeEach(() => {
+    told = [];
+  });
+
+  async function following(): Promise<() => void> {
+    const end = channel.followAll(follower);
+    network.wire.hello();
+    await settle();
+    const data = { all: true, tasks: 2 };
+    network.wire.say({ type: 'watching', re: 1, timestamp: 1, data });
+    network.wire.say(snapshot(17));
+    network.wire.say({ ...snapshot(1, 'E', OTHER), re: null });
+    return end;
+  }
+
+  it('is told how many there are, of each, and of each change', async () => {
+    await following();
+    expect(network.wire.sent).toEqual([{ type: 'subscribe', id: 1, data: { all: true } }]);
+    network.wire.say(progress(18, 18));
+    network.wire.say({ type: 'task_removed', timestamp: 1, data: { taskId: TASK } });
+    const heardOf = told.slice(told.indexOf('live'));
+    expect(heardOf).toEqual(['live', '2 tasks', '0123 17', 'ffff 1', '0123 18', '0123 gone']);
+  });
+
+  it('asks by name after a break for those that it knows, and not for those that are gone', async () => {
+    await following();
+    network.wire.say({ type: 'task_removed', timestamp: 1, data: { taskId: TASK } });
+    network.wire.break(1006);
+    await network.clock.advance(334);
+    network.wire.hello();
+    expect(network.wire.sent.map(({ data }) => data)).toEqual([
+      { tasks: [{ taskId: OTHER, epoch: 'E', seq: 1 }] },
+      { all: true },
+    ]);
+  });
+
+  it('leaves the bars their tasks when it ends', async () => {
+    const end = await following();
+    channel.follow(TASK, listen);
+    await settle();
+    expect(network.wire.ofType('subscribe')).toHaveLength(1);
+    end();
+    await settle();
+    expect(network.wire.ofType('unsubscribe').map(({ data }) => data)).toEqual([{ all: true }]);
+    expect(network.wire.ofType('subscribe').at(-1)?.data.tasks).toEqual([
+      { taskId: TASK, epoch: 'E', seq: 17 },
+    ]);
+    told = [];
+    network.wire.say(progress(18, 18));
+    expect(told).toEqual([]);
+  });
+
+  it('ends the connection where nobody else needs it', async () => {
+    (await following())();
+    await network.clock.advance(5_000);
+    expect(network.wire.closedWith).toBe(1000);
+  });
+});
+
 describe('reconnecting', () => {
   it('names its position, and believes nothing until the answer', async () => {
     live();

@@ -87,8 +87,9 @@ describe('what the page sends', () => {
     ['a first subscription', encodeSubscribe(1, [{ taskId: TASK }])],
     ['a position', encodeSubscribe(1, [{ taskId: TASK, epoch: '9f2c', seq: 17 }])],
     ['an end', encodeUnsubscribe(3, [TASK])],
-    ['the tasks of a notebook', encodeWatch(1, 'a.ipynb')],
-    ['the end of that', encodeUnwatch(2, 'a.ipynb')],
+    ['the tasks of a notebook', encodeWatch(1, { notebook: 'a.ipynb' })],
+    ['all tasks', encodeWatch(1, { all: true })],
+    ['the end of that', encodeUnwatch(2, { notebook: 'a.ipynb' })],
     ['a sign of life', encodePing(7)],
   ])('has the shape of a golden frame: %s', (_, frame) => {
     const shapes = valid.map(shape);

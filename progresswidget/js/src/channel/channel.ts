@@ -24,6 +24,16 @@ import { type TransferListener, Transfers } from './transfers';
 
 export type Listener = (task: TaskState, connection: Connection) => void;
 
+/** Who wants to know of every task that the person may see. */
+export interface Follower {
+  task(task: TaskState): void;
+  connection(connection: Connection): void;
+  /** How many tasks there are now; each is told after it. */
+  counted(tasks: number): void;
+}
+
+const ALL = { all: true } as const;
+
 /** Milliseconds for which a connection is kept that nobody needs. */
 const IDLE_GRACE = 5_000;
 /** About 110 bytes each: a full message stays below `MAX_FRAME`. */
@@ -43,6 +53,7 @@ export class Channel {
   readonly #transfers = new Transfers();
   readonly #tasks = new Map<string, Followed>();
   readonly #notebooks = new Map<string, Set<Listener>>();
+  readonly #followers = new Set<Follower>();
   readonly #toSubscribe = new Set<string>();
   readonly #toUnsubscribe = new Set<string>();
   /** The tasks of each `subscribe` that may still be refused as a whole. */
@@ -87,9 +98,20 @@ export class Channel {
     for (const { state } of [...this.#tasks.values()]) {
       if (state.record?.notebook === path) listener(state, this.connection);
     }
-    if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, path));
+    if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, { notebook: path }));
     this.#open();
     return () => this.#unfollowNotebook(path, listener);
+  }
+
+  /** Tell somebody of every task, also of those that come later; the function returned ends it. */
+  followAll(follower: Follower): () => void {
+    this.#followers.add(follower);
+    follower.connection(this.connection);
+    for (const { state } of [...this.#tasks.values()]) follower.task(state);
+    // Asked for again by a second one: the answer says how many there are.
+    if (this.#line.isLive) this.#line.send((id) => encodeWatch(id, ALL));
+    this.#open();
+    return () => this.#unfollowAll(follower);
   }
 
   /** Be told how far downloads of a task's file are; the function returned ends it. */
@@ -119,7 +141,7 @@ export class Channel {
   #unfollow(taskId: string, listener: Listener): void {
     const followed = this.#tasks.get(taskId);
     if (!followed?.listeners.delete(listener) || followed.listeners.size > 0) return;
-    if (this.#listenersOf(followed.state).length > 0) return;
+    if (this.#isWanted(followed.state)) return;
     this.#tasks.delete(taskId);
     if (!this.#toSubscribe.delete(taskId)) {
       this.#toUnsubscribe.add(taskId);
@@ -132,11 +154,27 @@ export class Channel {
     const listeners = this.#notebooks.get(path);
     if (!listeners?.delete(listener) || listeners.size > 0) return;
     this.#notebooks.delete(path);
-    if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, path));
+    if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, { notebook: path }));
+    this.#forgetUnwanted();
+  }
+
+  #unfollowAll(follower: Follower): void {
+    if (!this.#followers.delete(follower) || this.#followers.size > 0) return;
+    if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, ALL));
+    this.#forgetUnwanted();
+    // With the target the server forgets every task of it, those that were asked for by name too.
+    for (const [taskId, { listeners }] of this.#tasks) if (listeners.size > 0) this.#want(taskId);
+  }
+
+  #forgetUnwanted(): void {
     for (const [taskId, { state }] of this.#tasks) {
-      if (this.#listenersOf(state).length === 0) this.#tasks.delete(taskId);
+      if (!this.#isWanted(state)) this.#tasks.delete(taskId);
     }
     this.#closeIfIdle();
+  }
+
+  #isWanted(state: TaskState): boolean {
+    return this.#followers.size > 0 || this.#listenersOf(state).length > 0;
   }
 
   #listenersOf({ taskId, record }: TaskState): readonly Listener[] {
@@ -151,7 +189,8 @@ export class Channel {
 
   /** A notebook that is closed and opened again, or a cell that is moved, keeps the connection. */
   #closeIfIdle(): void {
-    if (this.#tasks.size > 0 || this.#notebooks.size > 0) return;
+    const wanted = this.#tasks.size + this.#notebooks.size + this.#followers.size;
+    if (wanted > 0) return;
     this.#env.clearTimeout(this.#idle);
     this.#idle = this.#env.setTimeout(() => this.#line.close(), IDLE_GRACE);
   }
@@ -159,6 +198,7 @@ export class Channel {
   // --- The connection ---------------------------------------------------------------------------
 
   #onChange(connection: Connection): void {
+    for (const follower of [...this.#followers]) follower.connection(connection);
     for (const { state, listeners } of [...this.#tasks.values()]) {
       for (const listener of [...listeners]) listener(state, connection);
     }
@@ -173,7 +213,10 @@ export class Channel {
     }
     // The tasks that are known come first, with where they are: only the others are new then.
     this.#flush();
-    for (const path of this.#notebooks.keys()) this.#line.send((id) => encodeWatch(id, path));
+    for (const notebook of this.#notebooks.keys()) {
+      this.#line.send((id) => encodeWatch(id, { notebook }));
+    }
+    if (this.#followers.size > 0) this.#line.send((id) => encodeWatch(id, ALL));
   }
 
   #onLost(code: number): void {
@@ -209,6 +252,9 @@ export class Channel {
         break;
       case 'transfer':
         this.#transfers.take(message.record);
+        break;
+      case 'watching':
+        if (message.all) for (const follower of this.#followers) follower.counted(message.tasks);
         break;
       case 'error':
         this.#onError(message);
@@ -248,12 +294,17 @@ export class Channel {
     if (resubscribe) this.#want(taskId);
     if (state === before) return;
     for (const listener of this.#listenersOf(state)) listener(state, this.connection);
+    for (const follower of [...this.#followers]) follower.task(state);
+    // Nobody shows it, and nothing more will come of it.
+    if (state.missing && followed.listeners.size === 0) this.#tasks.delete(taskId);
   }
 
-  /** A task of a notebook that is followed, and that nobody has asked for by its id. */
+  /** A task of what is followed together, and that nobody has asked for by its id. */
   #newcomer(taskId: string, message: TaskMessage): Followed | undefined {
-    const notebook = message.type === 'subscribed' ? message.snapshot?.notebook : null;
-    if (notebook == null || !this.#notebooks.has(notebook)) return undefined;
+    if (message.type !== 'subscribed' || message.snapshot === null) return undefined;
+    const { notebook } = message.snapshot;
+    const wanted = this.#followers.size > 0 || (notebook !== null && this.#notebooks.has(notebook));
+    if (!wanted) return undefined;
     const followed = { state: newTask(taskId), listeners: new Set<Listener>(), question: 0 };
     this.#tasks.set(taskId, followed);
     return followed;
