@@ -367,4 +367,6 @@ class Hub:
 
 def _same_place(old: Json, new: Json) -> bool:
     # What decides who may see a task.
-    return all(old.get(name) == new.get(name) for name in ("notebook", "kernelId", "userId"))
+    return all(
+        old.get(name) == new.get(name) for name in ("notebook", "kernelId", "userId", "parent")
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.transferrecords import Record
     from progresswidget.protocol import Json
 
-KINDS: Final = frozenset({"export", "download", "upload"})
+KINDS: Final = frozenset({"export", "download", "upload", "group"})
 """Kinds of jobs; what else a report may say is told as ``other``."""
 JOB_EVENTS: Final = (
     "created",

@@ -49,6 +49,7 @@ from progresswidget.protocol.messages import (
     watching,
 )
 from progresswidget.protocol.reports import (
+    FILELESS,
     LATER_FIELDS,
     ORDER_FIELDS,
     PRIVATE_FIELDS,
@@ -112,6 +113,7 @@ __all__ = [
     "CLOSE_STORE",
     "CLOSE_VERSION",
     "ENDPOINT_VARIABLE",
+    "FILELESS",
     "JOB_MIMETYPE",
     "KERNEL_SECRET_VARIABLE",
     "KERNEL_URL_VARIABLE",

@@ -29,9 +29,9 @@ ERROR_FIELDS: Final[Fields] = {
 }
 
 # One row a field, in the order in which a report has them. What is counted as rows is bytes where
-# `kind` is ``download`` or ``upload``.
+# `kind` is ``download`` or ``upload``, and children that are done where it is ``group``.
 REPORT_FIELDS: Final[Fields] = {
-    "kind": Field("text", "export, download or upload.", 32),
+    "kind": Field("text", "export, download, upload, or group: one of several jobs.", 32),
     "revision": Field("count", "Grows by one with each report of one generation."),
     "status": Field("text", "Where the job is.", 16, words=STATUSES),
     "phase": Field("text", "What it is doing there.", 16, words=PHASES),
@@ -45,8 +45,8 @@ REPORT_FIELDS: Final[Fields] = {
     "progress": Field(
         "number", "Percent that is done; null where nobody can know.", 100, nullable=True
     ),
-    "rows": Field("count", "Rows written; bytes of a download or upload."),
-    "total": Field("count", "Rows or bytes in all, where that is known.", nullable=True),
+    "rows": Field("count", "Rows written; bytes of a transfer, and children done of a group."),
+    "total": Field("count", "Rows, bytes or children in all, if that is known.", nullable=True),
     "columns": Field("count", "Columns of the table."),
     "bytes": Field("count", "Bytes written to the file."),
     "rate": Field("number", "Rows or bytes a second.", nullable=True),
@@ -66,6 +66,21 @@ REPORT_FIELDS: Final[Fields] = {
 LATER_FIELDS: Final[Fields] = {
     "reused": Field("count", "Rows or bytes of those that an earlier run had written.", missing=0),
     "appendOnly": Field("flag", "Whether the file can be read while it is written.", missing=False),
+    "parent": Field(
+        "text",
+        "Id of the job that it is a part of.",
+        32,
+        nullable=True,
+        missing=None,
+        pattern=TASK_ID,
+    ),
+    "title": Field(
+        "text",
+        "What a person calls it, where it is not its file.",
+        MAX_NAME,
+        nullable=True,
+        missing=None,
+    ),
 }
 
 # What is an object of its own, or null.
@@ -101,6 +116,9 @@ NESTED_FIELDS: Final[Fields] = {
 }
 
 REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
+
+FILELESS: Final = frozenset({"group"})
+"""Kinds of jobs that make no file of their own."""
 
 PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "part", "probe"})
 """Fields of a report that browsers have no business with."""
@@ -145,6 +163,8 @@ ORDER_FIELDS: Final[Fields] = {
     "columns": _optional("columns", 0),
     "kernelId": _optional("kernelId", None),
     "cellId": _optional("cellId", None),
+    "parent": LATER_FIELDS["parent"],
+    "title": LATER_FIELDS["title"],
 }
 
 
@@ -187,7 +207,10 @@ def decode_report(task_id: str, body: bytes) -> Json:
     known: Json = {"taskId": task_id} | read(REPORT, report)
     for what in ("part", "probe"):
         require_part_name(what, known[what], known["name"])
-    if known["status"] == "done" and (known["sha256"] is None or known["fingerprint"] is None):
+    if known["parent"] == task_id:
+        raise MalformedError("malformed", "a job is no part of itself")
+    filed = known["sha256"] is not None and known["fingerprint"] is not None
+    if known["status"] == "done" and not filed and known["kind"] not in FILELESS:
         raise MalformedError("malformed", "a job that is done has a sha256 and a fingerprint")
     return known
 

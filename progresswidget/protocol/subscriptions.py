@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from progresswidget.protocol.decoding import MalformedError, is_count, is_task_id, json_object
+from progresswidget.protocol.decoding import (
+    TASK_ID,
+    MalformedError,
+    is_count,
+    is_task_id,
+    json_object,
+)
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.limits import MAX_EPOCH, MAX_PATH, MAX_SUBSCRIPTIONS
 
@@ -15,6 +21,7 @@ if TYPE_CHECKING:
 
 TARGET_FIELDS: Final[Fields] = {
     "notebook": Field("text", "The tasks of a notebook: its path.", MAX_PATH, pattern=r"[\s\S]+"),
+    "parent": Field("text", "The parts of a task: its id.", 32, pattern=TASK_ID),
     "user": Field("flag", "One's own tasks.", only=True),
     "all": Field("flag", "All tasks that one may see.", only=True),
 }
@@ -39,11 +46,14 @@ class Target:
     notebook
         The tasks of a notebook, by its path below the server's root.
     own
-        The user's own tasks. With neither it is all that the user may see.
+        The user's own tasks. With none of these it is all that the user may see.
+    parent
+        The parts of a task, by its id.
     """
 
     notebook: str | None = None
     own: bool = False
+    parent: str | None = None
 
     def fits(self, record: Json, user: str) -> bool:
         """Say whether the public record of a task belongs to it, seen from a user.
@@ -52,12 +62,16 @@ class Target:
         """
         if self.notebook is not None:
             return bool(record.get("notebook") == self.notebook)
+        if self.parent is not None:
+            return bool(record.get("parent") == self.parent)
         return not self.own or record.get("userId") in {None, user}
 
     def to_json(self) -> Json:
         """Return the wire form."""
         if self.notebook is not None:
             return {"notebook": self.notebook}
+        if self.parent is not None:
+            return {"parent": self.parent}
         return {"user": True} if self.own else {"all": True}
 
 
@@ -150,7 +164,9 @@ def _target(identity: int, wanted: str, value: object) -> Target:
         read = TARGET_FIELDS[wanted].read(f"data.{wanted}", value)
     except MalformedError as error:
         raise MalformedError(error.code, error.message, identity) from None
-    return Target(notebook=read) if wanted == "notebook" else Target(own=wanted == "user")
+    if wanted in {"notebook", "parent"}:
+        return Target(**{wanted: read})
+    return Target(own=wanted == "user")
 
 
 def _position(task: object, identity: int) -> Position:

@@ -55,6 +55,8 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "error": None,
         "fingerprint": None,
         "appendOnly": True,
+        "parent": None,
+        "title": None,
         "part": None,
         "probe": None,
     }

@@ -486,6 +486,22 @@ def test_a_target_brings_what_belongs_to_it_now_and_later() -> None:
     assert page.read() == []
 
 
+def test_the_parts_of_a_task_are_told_of_as_they_come() -> None:
+    hub, _ = make_hub()
+    group = "e" * 32
+    hub.publish(A, record(A, parent=group), urgent=True)
+    hub.publish(group, record(group, kind="group"), urgent=True)
+    page = Page(hub)
+    page.outbox.follow(1, Target(parent=group))
+    assert page.read()[0]["data"] == {"parent": group, "tasks": 1}
+    hub.publish(B, record(B, parent="d" * 32), urgent=True)
+    hub.publish("c" * 32, record("c" * 32, parent=group), urgent=True)
+    page.read()
+    assert set(page.state) == {A, "c" * 32}
+    page.outbox.unfollow(Target(parent=group))
+    assert page.outbox.tasks == 0
+
+
 def test_ones_own_tasks_are_those_of_nobody_else() -> None:
     hub, _ = make_hub()
     hub.publish(A, record(userId="bob"), urgent=True)

@@ -184,12 +184,21 @@ def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
         {"fingerprint": {"device": 1}},
         {"taskId": "f" * 32},
         {"name": "\ud800.csv"},
+        {"parent": "of another page"},
+        {"parent": TASK},
+        {"title": "x" * 256},
     ],
     ids=str,
 )
 def test_reports_that_break_a_rule(changes: dict[str, object]) -> None:
     with pytest.raises(MalformedError):
         decode_report(TASK, json.dumps({**_valid(), **changes}).encode())
+
+
+def test_a_group_is_done_without_a_file() -> None:
+    body = {**_valid(), "kind": "group", "status": "done", "parent": "f" * 32, "title": "a/b"}
+    report = decode_report(TASK, json.dumps(body).encode())
+    assert (report["parent"], report["title"]) == ("f" * 32, "a/b")
 
 
 def test_the_part_survives_the_wire() -> None:

@@ -54,7 +54,10 @@ export interface JobError {
 /** The public record of a job; times are milliseconds since 1970, durations seconds. */
 export interface JobRecord {
   readonly taskId: string;
-  /** `export`, `download` or `upload`; what the latter two count as rows are bytes. */
+  /**
+   * `export`, `download`, `upload` or `group`; what transfers count as rows are bytes, and groups
+   * their children that are done.
+   */
   readonly kind: string;
   readonly revision: number;
   readonly status: Status;
@@ -79,6 +82,10 @@ export interface JobRecord {
   readonly background: boolean;
   /** Whether the file can be read while it is written. */
   readonly appendOnly: boolean;
+  /** The job that it is a part of. */
+  readonly parent: string | null;
+  /** What a person calls it, where that is not its file. */
+  readonly title: string | null;
   readonly sha256: string | null;
   readonly kernelId: string | null;
   readonly cellId: string | null;

@@ -44,6 +44,8 @@ export const RECORD_FIELDS: Readonly<Record<string, readonly [Kind, boolean, num
 export const LATER_FIELDS: Readonly<Record<string, readonly [Kind, boolean, number, unknown]>> = {
   reused: ['count', false, COUNT, 0],
   appendOnly: ['flag', false, 0, false],
+  parent: ['text', true, 32, null],
+  title: ['text', true, 255, null],
 };
 
 /**
@@ -67,6 +69,7 @@ export function decodeRecord(value: unknown): JobRecord {
   if (typeof record.sha256 === 'string' && !/^[0-9a-f]{64}$/.test(record.sha256)) {
     throw new MalformedError('sha256 must be 64 lower-case hexadecimal digits');
   }
+  if (record.parent !== null) taskId(record.parent);
   record.error = source.error == null ? null : decodeJobError(object(source.error, 'error'));
   record.url = text(source.url, 'url');
   record.notebook = source.notebook === null ? null : text(source.notebook, 'notebook');

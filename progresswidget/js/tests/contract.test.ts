@@ -76,7 +76,7 @@ function decoded(message: unknown) {
 }
 
 describe('the record of a job', () => {
-  const properties = named('Record').properties ?? {};
+  const { properties = {}, required = [] } = named('Record');
 
   it('has the fields that are read here, with the same kinds and limits', () => {
     const kinds: Record<string, string> = {
@@ -90,7 +90,8 @@ describe('the record of a job', () => {
         const types = [schema.type ?? ''].flat() as string[];
         const limit = schema.maxLength ?? schema.maximum ?? 0;
         const row = [kinds[types[0] ?? ''], types.includes('null'), limit];
-        return [name, schema.default === undefined ? row : [...row, schema.default]];
+        // What may be missing is null where the schema names no other value.
+        return [name, required.includes(name) ? row : [...row, schema.default ?? null]];
       }),
     );
     // A text of known words is as long as they are, and these are objects or the server's own.

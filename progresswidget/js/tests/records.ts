@@ -30,6 +30,8 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     ended: null,
     background: false,
     appendOnly: false,
+    parent: null,
+    title: null,
     sha256: null,
     kernelId: '3c9e',
     cellId: 'cell-1',
