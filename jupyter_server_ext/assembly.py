@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.digests import Digests
+from jupyter_server_ext.disk import Disk
 from jupyter_server_ext.eventlog import EventLog
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.idempotency import Idempotency
@@ -77,6 +78,8 @@ def assemble(
     readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="progresswidget-read")
     writers = ThreadPoolExecutor(settings.write_threads, thread_name_prefix="progresswidget-write")
     web_settings = app.web_app.settings
+    roots = (app.root_dir, *(str(Path(other).expanduser()) for other in settings.roots))
+    allow_hidden = bool(app.contents_manager.allow_hidden)
 
     def note_activity() -> None:
         # jupyter_server takes every setting that ends so for a sign of use.
@@ -101,10 +104,18 @@ def assemble(
         sending=Sending(readers, settings.stall_timeout, activity),
         digests=Digests(readers),
         secret=secret,
-        roots=(app.root_dir, *(str(Path(other).expanduser()) for other in settings.roots)),
-        allow_hidden=bool(app.contents_manager.allow_hidden),
+        disk=Disk(
+            roots=roots,
+            folder=directory.path,
+            threads=readers,
+            allow_hidden=allow_hidden,
+            time=time.monotonic,
+        ),
+        roots=roots,
+        allow_hidden=allow_hidden,
         heartbeat=settings.heartbeat,
         slow_timeout=settings.slow_timeout,
+        access_recheck=settings.access_recheck,
         follow_patience=settings.follow_patience,
         max_connections_per_user=settings.max_connections_per_user,
         polls=Polls(hub, longest=settings.poll_wait, most=settings.max_polls_per_user),

@@ -154,8 +154,15 @@ class Settings(HasTraits):
     poll_wait = Float(
         25.0,
         min=0.0,
-        help="""Seconds for which a question about one job waits for news at most, of a page whose
+        help="""Seconds for which a question waits for news of jobs at most, of a page whose
         network lets no WebSocket through. Proxies cut what is silent, often after 60 seconds.""",
+    ).tag(config=True)
+
+    access_recheck = Float(
+        30.0,
+        min=0.1,
+        help="""Seconds after which a connected page is asked anew who it is and what it may see:
+        a login that has ended closes its WebSocket.""",
     ).tag(config=True)
 
     max_polls_per_user = Integer(

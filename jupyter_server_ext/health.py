@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from progresswidget.protocol import Json
 
 
-def health(services: Services, now: float) -> Json:
+async def health(services: Services, now: float) -> Json:
     """Return the answer of `api/health`.
 
     Parameters
@@ -23,6 +23,7 @@ def health(services: Services, now: float) -> Json:
     stores = services.stores
     degraded = not services.lasting or any(store.degraded for store in stores.values())
     unfinished = services.uploads.unfinished()
+    jobs = tuple(services.registry.jobs.values())
     return {
         "status": "degraded" if degraded else "ok",
         "version": __version__,
@@ -30,9 +31,10 @@ def health(services: Services, now: float) -> Json:
         "uptime": round(now - services.begun, 3),
         "lasting": services.lasting,
         "stores": {name: store.to_json() for name, store in stores.items()},
-        "jobs": dict(Counter(job.status for job in services.registry.jobs.values())),
+        "jobs": dict(Counter(job.status for job in jobs)),
         "transfers": dict(services.transfers.moving()),
         "uploads": {"unfinished": unfinished.uploads, "bytes": unfinished.bytes},
+        "disk": await services.disk.use(jobs, uploads=unfinished.bytes),
         "links": services.links.count(),
         "connections": len(services.connections),
         "subscriptions": services.hub.subscriptions(),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from jupyter_server_ext.changes import Changes
 from jupyter_server_ext.framing import text_frame
 from jupyter_server_ext.ring import Rings
 from jupyter_server_ext.tally import Histogram
@@ -79,6 +80,8 @@ class Hub:
         self._floor = 0  # how far those had come at most that are not remembered any more
         self._watchers: dict[Subscriber, Callable[[str], bool]] = {}
         self._followers: dict[Subscriber, None] = {}
+        self.changes = Changes()
+        """What is told, for who asks now and then."""
         self.overflows = 0
         """How often a subscriber had more to read than it may."""
         self.replayed = 0
@@ -158,6 +161,7 @@ class Hub:
         data
             The whole state: where it follows one that was not read yet, it replaces that.
         """
+        self.changes.transfer((user, key), data)
         told = [
             subscriber
             for subscriber, sees in self._watchers.items()
@@ -265,11 +269,13 @@ class Hub:
                 self._replace(before[task_id], topic)
             else:
                 self._appear(topic)
+        self.changes.restart()
 
     def _add(self, task_id: str, data: Json, seq: int) -> Topic:
         now = self.clock.time()
         topic = Topic(task_id, data, self.epoch, seq, pushed=now, changed=now)
         self._topics[task_id] = topic
+        self.changes.changed(task_id)
         return topic
 
     def _appear(self, topic: Topic) -> None:
@@ -298,6 +304,7 @@ class Hub:
 
     def _discard(self, topic: Topic) -> None:
         self._rings.drop(topic.ring)
+        self.changes.removed(topic.data)
         for listener in tuple(topic.listeners):
             listener.removed(topic.task_id)
 
@@ -309,6 +316,8 @@ class Hub:
             for listener in tuple(topic.listeners):
                 listener.ending(topic.task_id, topic)
         moves = not _same_place(topic.data, data)
+        if moves:
+            self.changes.moved(topic.data)
         topic.advance(data, seq, now)
         if moves:
             self._move(topic)
@@ -328,6 +337,7 @@ class Hub:
         entry = topic.entry(self.timestamp())
         if entry is not None:
             self._rings.append(topic.ring, entry)
+            self.changes.changed(topic.task_id)
 
     def _push_later(self, topic: Topic) -> None:
         if topic.due:

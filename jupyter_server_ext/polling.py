@@ -7,6 +7,7 @@ same place would get, so that a page does with it what it always does.
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -14,45 +15,59 @@ from typing import TYPE_CHECKING
 from jupyter_server_ext.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.topic import Topic
     from progresswidget.protocol import Position
 
+    Look = Callable[[bool], Awaitable[bytes | None]]
+
 
 class Wait:
-    """One question that waits: a listener that is told once."""
+    """One question that waits: a listener that is told once, or as often as it waits again."""
 
     def __init__(self) -> None:
         self._over = asyncio.Event()
+        self.is_last = False
+        """Whether it is to be answered with what there is."""
 
     def end(self) -> None:
         """Let it be answered with what there is."""
+        self.is_last = True
+        self.wake()
+
+    def wake(self) -> None:
+        """Note that there may be something to say."""
         self._over.set()
 
     def news(self, topic: Topic, first: int, frame: bytes) -> None:
         """Note that there are events."""
-        self.end()
+        self.wake()
 
     def ending(self, task_id: str, topic: Topic) -> None:
         """Do nothing: the end itself follows, and says it all."""
 
     def ended(self, task_id: str, topic: Topic) -> None:
         """Note that the task has ended."""
-        self.end()
+        self.wake()
 
     def removed(self, task_id: str) -> None:
         """Note that the task is gone."""
-        self.end()
+        self.wake()
 
     def lost(self, task_id: str) -> None:
         """Note that the task has another history."""
-        self.end()
+        self.wake()
 
     def moved(self, task_id: str, topic: Topic) -> None:
         """Note that who asks may see the task no longer."""
-        self.end()
+        self.wake()
+
+    def again(self) -> None:
+        """Wait for what comes from now on."""
+        if not self.is_last:
+            self._over.clear()
 
     async def over(self, within: float) -> None:
         """Return when there is something to say, or after `within` seconds."""
@@ -73,6 +88,8 @@ class Polls:
     """
 
     def __init__(self, hub: Hub, *, longest: float, most: int) -> None:
+        self.history = uuid.uuid4().hex
+        """Names the changes that are counted here: a place of another server means nothing."""
         self._hub = hub
         self._longest = longest
         self._most = most
@@ -107,6 +124,33 @@ class Polls:
             finally:
                 hub.leave(task_id, wait)
         return hub.catch_up(position)
+
+    async def changes(self, user: str, wait: Wait, within: float, look: Look) -> bytes:
+        """Return what `look` finds of the changes of all jobs, or has found in time.
+
+        Parameters
+        ----------
+        look
+            Called now and after changes; the last time with True, and then it finds something.
+
+        Raises
+        ------
+        ApiError
+            ``too-many-polls``.
+        """
+        changes, time = self._hub.changes, self._hub.clock.time
+        end = time() + min(within, self._longest)
+        with self._place(user, wait):
+            changes.listen(wait.wake)
+            try:
+                while True:
+                    wait.again()
+                    found = await look(wait.is_last or time() >= end)
+                    if found is not None:
+                        return found
+                    await wait.over(end - time())
+            finally:
+                changes.unlisten(wait.wake)
 
     def end(self) -> None:
         """Let all be answered: the server is ending."""

@@ -353,6 +353,16 @@ class JobRegistry:
             raise ApiError("task-active", "The job has not ended.") from None
         await self._forget([task_id])
 
+    async def clear(self, task_ids: Collection[str]) -> list[str]:
+        """Forget those of the jobs that have ended, and return which; their files stay."""
+        ended = [
+            task_id
+            for task_id in task_ids
+            if (job := self._jobs.get(task_id)) is not None and not job.active
+        ]
+        await self._forget(ended)
+        return ended
+
     async def reap(self, spare: Collection[str] = ()) -> int:
         """Forget finished jobs beyond the limits, but those to `spare`, and return how many."""
         expired = reaper.expired(

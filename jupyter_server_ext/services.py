@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
     from jupyter_server_ext.digests import Digests
+    from jupyter_server_ext.disk import Disk
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.idempotency import Idempotency
     from jupyter_server_ext.kernels import KernelWatcher
@@ -62,11 +63,13 @@ class Services:
     readers: ThreadPoolExecutor
     sending: Sending
     digests: Digests
+    disk: Disk
     secret: str
     roots: tuple[str, ...]
     allow_hidden: bool
     heartbeat: float
     slow_timeout: float
+    access_recheck: float
     follow_patience: float
     max_connections_per_user: int
     polls: Polls

@@ -174,7 +174,7 @@ ORDER = {
         "progresswidget.protocol",
     },
 }
-HUB = {"framing", "hub", "outbox", "ring", "subscriber", "tally", "teller", "topic"}
+HUB = {"changes", "framing", "hub", "outbox", "ring", "subscriber", "tally", "teller", "topic"}
 ORDER |= {
     f"jupyter_server_ext.{name}": {f"jupyter_server_ext.{other}" for other in HUB}
     | {"progresswidget.protocol"}

@@ -6,6 +6,7 @@ from typing import Any
 
 from jupyter_server_ext.handlers.archives import ArchiveHandler
 from jupyter_server_ext.handlers.base import NotFoundHandler
+from jupyter_server_ext.handlers.changes import ChangesHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
 from jupyter_server_ext.handlers.documents import DocumentHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
@@ -37,6 +38,7 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/links/(.+)", PathLinksHandler),
         (r"progresswidget/links/(.*)", LinkHandler),
         (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
+        (r"progresswidget/api/changes", ChangesHandler),
         (r"progresswidget/api/health", HealthHandler),
         (r"progresswidget/api/limits", LimitsHandler),
         (r"progresswidget/api/(openapi|asyncapi)\.json", DocumentHandler),

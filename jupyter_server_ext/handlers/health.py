@@ -20,4 +20,4 @@ class HealthHandler(Handler):
     async def get(self) -> None:
         """Return what is well and what is not; a server that goes on from memory serves, too."""
         self.set_header("Cache-Control", "no-store")
-        self.finish(json.dumps(health(self.services, time.monotonic())))
+        self.finish(json.dumps(await health(self.services, time.monotonic())))

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
+from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
+from jupyter_server_ext.handlers.polls import PollHandler
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.model import still_running
-from jupyter_server_ext.polling import Wait
 from jupyter_server_ext.stores.probes import sees
 from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import (
@@ -25,6 +26,7 @@ from progresswidget.protocol import (
     MAX_EPOCH,
     MAX_REPORT,
     STATUSES,
+    TERMINAL,
     Action,
     Position,
     Probe,
@@ -34,8 +36,13 @@ from progresswidget.protocol import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from jupyter_server_ext.model import Job
     from progresswidget.protocol import Json
+
+FILES_TO_CLEAR: Final = ("keep", "leftovers", "all")
+"""What goes of the files when jobs are forgotten: none, those of unfinished exports, or all."""
 
 
 class JobsHandler(OwnerHandler):
@@ -60,12 +67,7 @@ class JobsHandler(OwnerHandler):
             # A notebook may have been renamed since its kernel last reported.
             if job.kernel_id in paths:
                 await services.registry.locate(job.task_id, paths[job.kernel_id])
-        found = services.registry.find(
-            notebook=self.get_query_argument("notebook", None),
-            kernel=self.get_query_argument("kernel", None),
-            statuses=self._statuses(),
-        )
-        records = [services.registry.public(job) for job in found]
+        records = [services.registry.public(job) for job in self._find(self._statuses())]
         self.finish(json.dumps([record for record in records if await self.may("read", record)]))
 
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen to it
@@ -85,6 +87,59 @@ class JobsHandler(OwnerHandler):
         self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")
         self.finish(json.dumps(services.registry.public(job)))
 
+    @web.authenticated
+    @authorized
+    async def delete(self) -> None:
+        """Forget the ended jobs that fit and that the user may change, and their files if asked."""
+        services, files = self.services, await self._files()
+        statuses = TERMINAL & (self._statuses() or TERMINAL)
+        freed, wanted, refused = 0, [], []
+        for job in self._find(statuses):
+            record = services.registry.public(job)
+            if not await self.may("read", record):
+                continue
+            if not await self.may("write", record):
+                refused.append(job.task_id)
+                continue
+            wanted.append(job.task_id)
+            if files != "keep" and not self._is_at_work(job):
+                freed += await self._clear(job, published=files == "all")
+        removed = await services.registry.clear(wanted)
+        for task_id in removed:
+            await services.links.revoke(task_id)
+        self.finish(json.dumps({"removed": removed, "refused": refused, "freed": freed}))
+
+    async def _clear(self, job: Job, *, published: bool) -> int:
+        try:
+            return await self.services.disk.clear(job, published=published)
+        except OSError as error:
+            extra = about("file-kept", job.task_id)
+            self.log.warning("Cannot remove the files of a job: %s", error, extra=extra)
+            return 0
+
+    def _is_at_work(self, job: Job) -> bool:
+        # Another run of the same export may be writing there again.
+        path = job.report["path"]
+        return any(other.report["path"] == path for other in self.services.registry.active())
+
+    async def _files(self) -> str:
+        files = self.get_query_argument("files", "keep")
+        if files not in FILES_TO_CLEAR:
+            raise ApiError("malformed", f"files must be of {', '.join(FILES_TO_CLEAR)}.")
+        if files == "all":
+            # What a person may not do in the file browser is not done here either.
+            asked = self.authorizer.is_authorized(self, self.current_user, "write", "contents")
+            if not await ensure_async(asked):
+                raise ApiError("forbidden", "You may not remove files.")
+        return files
+
+    def _find(self, statuses: Collection[str] | None) -> list[Job]:
+        return self.services.registry.find(
+            notebook=self.get_query_argument("notebook", None),
+            kernel=self.get_query_argument("kernel", None),
+            statuses=statuses,
+        )
+
     def _statuses(self) -> set[str] | None:
         text = self.get_query_argument("status", None)
         if text is None:
@@ -95,11 +150,10 @@ class JobsHandler(OwnerHandler):
         return statuses
 
 
-class JobHandler(Handler):
+class JobHandler(PollHandler):
     """One job."""
 
     max_body: ClassVar[int] = MAX_REPORT
-    _wait: Wait | None = None
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
         """Authenticate: a report by the kernels' secret alone, everything else as a user."""
@@ -140,23 +194,14 @@ class JobHandler(Handler):
         if self.get_query_argument("since", None) is None:
             self._finish_with(await self.visible(task_id))
         else:
-            await self._poll(self._position(task_id), self._patience())
+            await self._poll(self._position(task_id), self.patience())
 
     async def _poll(self, position: Position, within: float) -> None:
-        # A page that only looks on is no use of the server: what moves counts by itself.
-        self._track_activity = False
         await self.visible(position.task_id)
-        self._wait = Wait()
-        answer = await self.services.polls.news(self.user_id, position, self._wait, within)
+        answer = await self.services.polls.news(self.user_id, position, self.wait(), within)
         await self.visible(position.task_id)  # still, and to this user
         self.set_header("Cache-Control", "no-store")
         self.finish(answer)
-
-    def on_connection_close(self) -> None:
-        """Wait no longer for somebody who has left."""
-        if self._wait is not None:
-            self._wait.end()
-        super().on_connection_close()
 
     def _position(self, task_id: str) -> Position:
         since = self.get_query_argument("since")
@@ -165,16 +210,6 @@ class JobHandler(Handler):
         if not known or (epoch is not None and len(epoch) > MAX_EPOCH):
             raise ApiError("malformed", "since must be a whole number, and epoch short.")
         return Position(task_id, epoch, int(since))
-
-    def _patience(self) -> float:
-        text = self.get_query_argument("wait", "inf")
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = math.nan
-        if not seconds >= 0:
-            raise ApiError("malformed", "wait must be seconds from 0 on.")
-        return seconds
 
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
     async def put(self, task_id: str) -> None:

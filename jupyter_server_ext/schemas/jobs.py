@@ -8,6 +8,7 @@ from jupyter_server_ext.schemas.operations import Answer, Body, Chapter, Operati
 from jupyter_server_ext.shaping import LEAST_BURST
 from progresswidget.protocol import ACTIONS, MAX_COUNT, MAX_PATH
 from progresswidget.protocol.fields import Field, Fields
+from progresswidget.protocol.reports import TASK_ID_FIELD
 
 _CONTROL: Final[Fields] = {
     "id": Field("text", "Named by the next report, once it was taken up.", 32),
@@ -20,6 +21,22 @@ _LIMITS: Final[Fields] = {
     "burst": Field("number", "Seconds of a rate that may be made up for at once.", 60, LEAST_BURST),
 }
 _TABLES: Final[dict[str, Fields]] = {
+    "Cleared": {
+        "removed": Field("list", "The jobs that are forgotten.", item=TASK_ID_FIELD),
+        "refused": Field("list", "Those that the user may only look at.", item=TASK_ID_FIELD),
+        "freed": Field("count", "Bytes of the files that were removed."),
+    },
+    "Changes": {
+        "cursor": Field("text", "What to ask with the next time."),
+        "complete": Field(
+            "flag", "Whether this is everything: what is not told of is not there any more."
+        ),
+        "messages": Field(
+            "list",
+            "Each as the live channel has it.",
+            refers=("Snapshot", "TaskRemoved", "TransferUpdate"),
+        ),
+    },
     "Wish": {"action": Field("text", "What the job is to do.", words=ACTIONS)},
     "Control": _CONTROL,
     "Limits": _LIMITS,
@@ -64,6 +81,11 @@ _HEALTHY: Final = {
         "jobs": _COUNTS | {"description": "Jobs by status."},
         "transfers": _COUNTS | {"description": "Files on their way, by direction."},
         "uploads": _COUNTS,
+        "disk": _COUNTS
+        | {
+            "description": "Bytes of the jobs' finished files, of the rests of unfinished ones, of "
+            "unfinished uploads, and of the server's own state."
+        },
         "links": {"type": "integer", "minimum": 0},
         "connections": {"type": "integer", "minimum": 0},
         "subscriptions": {"type": "integer", "minimum": 0},
@@ -95,6 +117,23 @@ _LIST = Operation(
     {200: Answer("The records.", Body(list_of("Record")))},
     ("malformed",),
     takes=("notebook", "kernel", "status"),
+)
+_CLEAR = Operation(
+    "clearJobs",
+    "Forget the jobs that have ended and fit. Their files stay, but for those that are asked for: "
+    "leftovers are what unfinished exports have beside their files, and go on from; with all go "
+    "finished files, too, that nobody has changed since.",
+    {200: Answer("What was done.", Body("Cleared"))},
+    ("malformed",),
+    takes=("notebook", "kernel", "status", "files"),
+)
+_CHANGES = Operation(
+    "readChanges",
+    "Return the state of all jobs and transfers, or with a cursor what has changed since, as soon "
+    "as there is something to say: the live channel for who has no WebSocket.",
+    {200: Answer("Messages of the live channel.", Body("Changes"))},
+    ("malformed", "too-many-polls"),
+    takes=("cursor", "wait", "notebook", "mine"),
 )
 _ORDER = Operation(
     "orderJob",
@@ -180,7 +219,8 @@ _OPEN = Operation(
 
 JOBS: Final = Chapter(
     {
-        "/api/jobs": {"get": _LIST, "post": _ORDER},
+        "/api/jobs": {"get": _LIST, "post": _ORDER, "delete": _CLEAR},
+        "/api/changes": {"get": _CHANGES},
         "/api/jobs/{taskId}": {"get": _READ, "put": _REPORT, "post": _STEER, "delete": _FORGET},
         "/api/jobs/{taskId}/place": {"put": _PLACE},
         "/api/health": {"get": _HEALTH},

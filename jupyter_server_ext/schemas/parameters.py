@@ -47,6 +47,25 @@ PARAMETERS: Final[dict[str, Parameter]] = {
             "text", "Seconds to wait for news at most.", 16, pattern="[0-9]{1,6}(\\.[0-9]{1,6})?"
         ),
     ),
+    "cursor": Parameter(
+        "query",
+        Field(
+            "text",
+            "The last one that was given.",
+            66,
+            pattern="[0-9a-f]{32}-[0-9]{1,16}-[0-9]{1,16}",
+        ),
+    ),
+    "mine": Parameter("query", Field("text", "1: only one's own jobs.", words=frozenset({"1"}))),
+    "files": Parameter(
+        "query",
+        Field(
+            "text",
+            "Which files go, too.",
+            missing="keep",
+            words=frozenset({"all", "keep", "leftovers"}),
+        ),
+    ),
     "id": Parameter("query", Field("text", "Only the link with this id.", 32)),
     "follow": Parameter(
         "query",

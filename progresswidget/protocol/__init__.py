@@ -25,6 +25,7 @@ from progresswidget.protocol.files import (
     is_part_name,
     journal_of,
     part_of,
+    stems_of,
 )
 from progresswidget.protocol.limits import (
     MAX_COUNT,
@@ -172,6 +173,7 @@ __all__ = [
     "pong",
     "queued",
     "removed",
+    "stems_of",
     "subscribed",
     "transfer_update",
     "watching",

@@ -182,8 +182,13 @@ def is_part_name(part: str, name: str) -> bool:
     no room for the rest.
     """
     found = _PART_NAME.fullmatch(part)
+    return found is not None and found[1] in stems_of(name)
+
+
+def stems_of(name: str) -> frozenset[str]:
+    """Return what the names of a part and a journal begin with, of a file that will be `name`."""
     digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:32]
-    return found is not None and found[1] in {name, digest}
+    return frozenset({name, digest})
 
 
 def journal_of(journal: str) -> str | None:

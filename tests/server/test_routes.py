@@ -37,6 +37,7 @@ EXAMPLES = {
     r"progresswidget/api/links/(.+)": "api/links/data/flights.csv",
     r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
     r"progresswidget/archives/(.*)": "archives/somewhere",
+    r"progresswidget/api/changes": "api/changes",
     r"progresswidget/api/health": "api/health",
     r"progresswidget/api/limits": "api/limits",
     r"progresswidget/api/(openapi|asyncapi)\.json": "api/openapi.json",
@@ -425,7 +426,7 @@ async def test_other_addresses_are_not_found_in_json(server: Server, path: str) 
 
 
 async def test_other_methods_are_refused_in_json(server: Server) -> None:
-    for method, path in [("DELETE", "api/jobs"), ("PATCH", "api/jobs/x"), ("PUT", "ws")]:
+    for method, path in [("PUT", "api/jobs"), ("PATCH", "api/jobs/x"), ("PUT", "ws")]:
         assert_refused(await server.fetch(path, method=method), 405)
 
 
