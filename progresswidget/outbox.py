@@ -71,10 +71,9 @@ class Outbox:
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
             while True:
-                if not self._waiting:
-                    if not self._changed.wait_for(lambda: bool(self._waiting), PATIENCE):
-                        self._thread = None
-                        return None
+                if not self._changed.wait_for(lambda: bool(self._waiting), PATIENCE):
+                    self._thread = None
+                    return None
                 left = self._waiting[0][0] - time.monotonic()
                 if left <= 0:
                     return heapq.heappop(self._waiting)[2]

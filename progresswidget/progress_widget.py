@@ -1,4 +1,4 @@
-"""A bar for any loop, in the manner of `ipywidgets.IntProgress`, with a rate and a remaining time."""
+"""A bar for any loop, in the manner of `ipywidgets.IntProgress`, with rate and remaining time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import traitlets
 
@@ -18,8 +18,6 @@ from progresswidget.synced import SyncedWidget
 from progresswidget.widget import BAR_STYLES, ESM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from progresswidget.protocol import Json
 
 TICK: Final = 1.0
@@ -71,7 +69,6 @@ class ProgressWidget(SyncedWidget):
     set back. ``rate`` (a second), ``eta`` and ``elapsed`` (seconds) are measured here.
     """
 
-    _clock: ClassVar[Callable[[], float]] = staticmethod(time.monotonic)
     _esm = ESM
     value = _Number(0).tag(sync=True)
     min = _Number(0).tag(sync=True)
@@ -100,6 +97,9 @@ class ProgressWidget(SyncedWidget):
         self._shown = ""
         self._kept: Json = {}
         super().__init__(min=min, max=max, value=value, **traits)
+
+    def _clock(self) -> float:
+        return time.monotonic()
 
     def advance(self, amount: float = 1) -> None:
         """Add to the value; unlike ``value += 1`` it loses nothing where several threads do."""

@@ -24,6 +24,8 @@ export interface JobOptions {
   readonly server: Server | null;
   /** Tells the kernel; null where there is no comm. */
   readonly comm: ((action: Action) => void) | null;
+  /** Whether there is a kernel at the other end of the comm; where nobody can know, there is. */
+  readonly hasKernel?: () => boolean;
   /** Called with each end of the job that is known for certain. */
   readonly onEnd?: (record: JobRecord) => void;
 }
@@ -35,6 +37,8 @@ export class Job {
   #task: TaskState | null = null;
   #link: Connection = { kind: 'comm' };
   #channel: Channel | null = null;
+  /** The kernel has said something new since the server fell silent. */
+  #kernelLeads = false;
   #unfollow: (() => void) | null = null;
   #unfollowTransfers: (() => void) | null = null;
   #save: Save | null = null;
@@ -72,6 +76,7 @@ export class Job {
     this.#unfollow = channel.follow(this.#options.taskId, (task, connection) => {
       this.#task = task;
       this.#link = connection;
+      if (hears(connection)) this.#kernelLeads = false;
       this.render();
     });
     this.#unfollowTransfers?.();
@@ -83,6 +88,7 @@ export class Job {
   /** Take a newer state from the notebook or the kernel. */
   setSnapshot(snapshot: JobRecord | null): void {
     this.#snapshot = snapshot;
+    if (!hears(this.#link) && this.#link.kind !== 'connecting') this.#kernelLeads = true;
     this.render();
   }
 
@@ -106,13 +112,18 @@ export class Job {
   get #connection(): Connection {
     const refused = this.#link.kind === 'live' && this.#task?.refused === true;
     const link: Connection = refused ? { kind: 'offline', reason: 'refused' } : this.#link;
-    const useless = link.kind === 'offline' || this.#task?.missing === true;
-    return useless && this.#options.comm ? { kind: 'comm' } : link;
+    const { comm, hasKernel } = this.#options;
+    if (comm === null) return link;
+    const kernel = hasKernel === undefined || hasKernel();
+    if (link.kind === 'comm') return kernel ? link : { kind: 'saved' };
+    const silent = this.#kernelLeads && !hears(link);
+    const useless = silent || link.kind === 'offline' || this.#task?.missing === true;
+    return useless && kernel ? { kind: 'comm' } : link;
   }
 
   #record(connection: Connection): JobRecord | null {
     const known = newest(this.#task?.record ?? null, this.#snapshot);
-    if (connection.kind === 'comm' || known === null || isTerminal(known.status)) return known;
+    if (isLocal(connection) || known === null || isTerminal(known.status)) return known;
     if (this.#isUnknown) return orphan(known);
     // A state that runs on is worth showing only once the server has confirmed it.
     const confirmed = this.#task?.record != null;
@@ -169,12 +180,22 @@ export class Job {
 
   async #act(action: Action, signal: AbortSignal): Promise<JobRecord | null> {
     const { server, taskId, comm } = this.#options;
-    if (server && this.#connection.kind !== 'comm') {
+    if (server && !isLocal(this.#connection)) {
       return await requestAction(server, taskId, action, signal);
     }
     comm?.(action);
     return null;
   }
+}
+
+/** The server says what is new. */
+function hears({ kind }: Connection): boolean {
+  return kind === 'live' || kind === 'polling';
+}
+
+/** No server has a part in it. */
+function isLocal({ kind }: Connection): boolean {
+  return kind === 'comm' || kind === 'saved';
 }
 
 /** The later of two states of one job; what only the server knows is kept. */

@@ -1,63 +1,118 @@
-/** The anywidget: the same bar where no labextension draws it (VS Code, Colab, marimo, …). */
+/** The anywidget: our bars where no labextension draws them, and wherever they are laid out. */
 
 import type { AnyModel } from '@anywidget/types';
+import { followJob } from './follower';
 import { messagesFor } from './i18n';
 import { Job } from './job';
+import { probe } from './probe';
 import { isTaskId } from './protocol';
 import { decodeSnapshot } from './record';
-import { channelOf, fetchJob, serverOfPage } from './server';
+import { serverOfPage } from './server';
+import {
+  hasKernel,
+  type JobModel,
+  LOSS,
+  onTraits,
+  PROGRESS_TRAITS,
+  type ProgressModel,
+  progressTraits,
+} from './traits';
+import { ProgressView } from './view/progress_view';
 import { adoptStyle } from './view/stylesheet';
 
-interface Traits {
-  snapshot: unknown;
-  server: boolean;
-  task_id: string;
-  background: boolean;
-}
-
-interface RenderContext {
-  model: AnyModel<Traits>;
-  el: HTMLElement;
-  /** From anywidget 0.11 on; earlier hosts call the function that `render` returns. */
+interface Context {
+  model: AnyModel;
+  /** From anywidget 0.11 on; earlier hosts call the function that is returned. */
   signal?: AbortSignal;
 }
 
-function render({ model, el, signal }: RenderContext): () => void {
-  const living = new AbortController();
-  const end = () => living.abort();
-  signal?.addEventListener('abort', end);
+interface RenderContext extends Context {
+  el: HTMLElement;
+}
 
+/** Once for each model, drawn or not. */
+function initialize({ model, signal }: Context): () => void {
+  const living = lifetime(signal);
+  followJob(model as JobModel, living.signal);
+  return () => living.abort();
+}
+
+function render({ model, el, signal }: RenderContext): () => void {
+  const living = lifetime(signal);
+  if (isTaskId(model.get('task_id'))) renderJob(model as JobModel, el, living.signal);
+  else if (typeof model.get('value') === 'number') {
+    renderProgress(model as ProgressModel, el, living.signal);
+  }
+  // Some hosts (marimo, Colab) put `el` into a shadow root only after this call.
+  requestAnimationFrame(() => adoptStyle(el));
+  return () => living.abort();
+}
+
+function renderJob(model: JobModel, el: HTMLElement, signal: AbortSignal): void {
   const taskId = model.get('task_id');
-  if (!isTaskId(taskId)) return end;
   const snapshot = decodeSnapshot(model.get('snapshot'));
-  const found = model.get('server') ? serverOfPage(document, location.href) : null;
+  const server = model.get('server') ? serverOfPage(document, location.href) : null;
   const job = new Job({
     taskId,
     name: snapshot?.name ?? '',
-    messages: messagesFor(document.documentElement.lang, navigator.language),
+    messages: messagesOfPage(),
     snapshot,
-    server: found,
+    server,
     comm: (action) => model.send({ action }),
+    hasKernel: () => hasKernel(el),
   });
   job.attach(el);
-  // Some hosts (marimo, Colab) put `el` into a shadow root only after this call.
-  requestAnimationFrame(() => adoptStyle(el));
-
-  const onSnapshot = () => job.setSnapshot(decodeSnapshot(model.get('snapshot')));
-  model.on('change:snapshot', onSnapshot);
-  living.signal.addEventListener('abort', () => {
-    model.off('change:snapshot', onSnapshot);
-    job.dispose();
-  });
-
-  const start = async () => {
-    const known = found && (await fetchJob(found, taskId, living.signal));
-    if (living.signal.aborted) return;
-    if (found && known) job.follow(channelOf(found));
-    else job.render();
-  };
-  void start();
-  return end;
+  const dress = () => job.view.dress(model.get('description') ?? '', model.get('bar_style') ?? '');
+  dress();
+  onTraits(model, ['description', 'bar_style'], dress, signal);
+  onTraits(
+    model,
+    ['snapshot'],
+    () => job.setSnapshot(decodeSnapshot(model.get('snapshot'))),
+    signal,
+  );
+  onTraits(model, [LOSS], () => job.render(), signal);
+  signal.addEventListener('abort', () => job.dispose());
+  const draw = () => job.render();
+  if (!server) draw();
+  else void probe(server, taskId, (channel) => job.follow(channel), draw, signal);
 }
 
-export default { render };
+function renderProgress(model: ProgressModel, el: HTMLElement, signal: AbortSignal): void {
+  const view = new ProgressView(messagesOfPage());
+  el.append(view.element);
+  adoptStyle(el);
+  const update = () =>
+    view.update(
+      progressTraits((name) => model.get(name)),
+      hasKernel(el),
+    );
+  onTraits(model, [...PROGRESS_TRAITS, LOSS], soon(update, signal), signal);
+  update();
+  signal.addEventListener('abort', () => view.element.remove());
+}
+
+/** Several traits of one message change one after the other: draw once. */
+function soon(run: () => void, signal: AbortSignal): () => void {
+  let waits = false;
+  return () => {
+    if (waits) return;
+    waits = true;
+    queueMicrotask(() => {
+      waits = false;
+      if (!signal.aborted) run();
+    });
+  };
+}
+
+function lifetime(signal: AbortSignal | undefined): AbortController {
+  const living = new AbortController();
+  signal?.addEventListener('abort', () => living.abort());
+  return living;
+}
+
+function messagesOfPage() {
+  return messagesFor(document.documentElement.lang, navigator.language);
+}
+
+export default { initialize, render };

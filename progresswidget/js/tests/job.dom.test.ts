@@ -163,6 +163,42 @@ describe('over the comm', () => {
     expect(sent).toEqual(['pause']);
   });
 
+  it('takes over with what the kernel says while the server is being looked for', async () => {
+    const data = mount({ comm, snapshot: record() });
+    follow();
+    network.wire.hello();
+    subscribed(record());
+    network.wire.break(1006);
+    expect(data.connection).toBe('reconnecting');
+    job.setSnapshot(record({ revision: 50, progress: 90 }));
+    expect(data).toMatchObject({ connection: 'comm', stale: 'false' });
+    await network.clock.advance(10_000);
+    expect(data.connection).toBe('comm');
+    network.wire.hello();
+    subscribed(record({ revision: 51, progress: 91 }));
+    expect(data.connection).toBe('live');
+  });
+
+  it('says that a state is a saved one where the kernel is gone too', () => {
+    let kernel = true;
+    const data = mount({
+      server: null,
+      comm,
+      hasKernel: () => kernel,
+      snapshot: record({ background: true }),
+    });
+    job.render();
+    expect(data).toMatchObject({ connection: 'comm', stale: 'false' });
+    kernel = false;
+    job.render();
+    expect(data).toMatchObject({ state: 'running', connection: 'saved', stale: 'true' });
+    expect(job.view.element.textContent).toContain('no kernel is connected');
+    expect(job.view.element.querySelector('button:not([hidden])')).toBeNull();
+    job.setSnapshot(DONE);
+    expect(data.state).toBe('done');
+    expect(job.view.element.textContent).not.toContain('no kernel is connected');
+  });
+
   it('takes over from a server that is lost, and gives back', async () => {
     const data = mount({ comm, snapshot: record() });
     follow();

@@ -1,18 +1,21 @@
-import { afterEach, expect, inject, it, vi } from 'vitest';
+import { afterEach, describe, expect, inject, it, vi } from 'vitest';
+import { sharedChannel } from '../src/channel/channel';
+import { pageServer } from '../src/server';
 import widget from '../src/widget';
+import { Network } from './fake_network';
 import { DONE, record, TASK } from './records';
 
 type Context = Parameters<typeof widget.render>[0];
-type Change = () => void;
+type Run = () => void;
 
 /** What anywidget gives to `render`: traits, their changes, and messages to the kernel. */
 class Model {
   readonly sent: unknown[] = [];
-  readonly listeners = new Set<Change>();
+  readonly listeners: [string, Run][] = [];
   readonly #traits: Record<string, unknown>;
 
   constructor(traits: Record<string, unknown>) {
-    this.#traits = { task_id: TASK, server: false, background: true, ...traits };
+    this.#traits = traits;
   }
 
   get(name: string): unknown {
@@ -20,23 +23,31 @@ class Model {
   }
 
   set(name: string, value: unknown): void {
+    if (this.#traits[name] === value) return;
     this.#traits[name] = value;
-    for (const run of [...this.listeners]) run();
+    this.trigger(`change:${name}`);
   }
 
-  on(name: string, run: Change): void {
-    expect(name).toBe('change:snapshot');
-    this.listeners.add(run);
+  trigger(event: string): void {
+    for (const [name, run] of [...this.listeners]) if (name === event) run();
   }
 
-  off(_name: string, run: Change): void {
-    this.listeners.delete(run);
+  on(event: string, run: Run): void {
+    this.listeners.push([event, run]);
+  }
+
+  off(event: string, run: Run): void {
+    const index = this.listeners.findIndex(([name, other]) => name === event && other === run);
+    if (index >= 0) this.listeners.splice(index, 1);
   }
 
   send(message: unknown): void {
     this.sent.push(message);
   }
 }
+
+const jobModel = (traits: Record<string, unknown>) =>
+  new Model({ task_id: TASK, server: false, background: true, ...traits });
 
 let end: (() => void) | undefined;
 
@@ -59,7 +70,7 @@ afterEach(() => {
 });
 
 it('lives on the comm where the kernel found no server', () => {
-  const model = new Model({ snapshot: record({ background: true }) });
+  const model = jobModel({ snapshot: record({ background: true }) });
   const el = render(model);
   expect(state(el)).toEqual(['running', 'comm']);
   el.querySelector<HTMLElement>('[data-action=cancel]')?.click();
@@ -69,13 +80,13 @@ it('lives on the comm where the kernel found no server', () => {
 });
 
 it('offers no button that a blocked kernel would not hear', () => {
-  const el = render(new Model({ snapshot: record({ background: false }) }));
+  const el = render(jobModel({ snapshot: record({ background: false }) }));
   expect(el.querySelector('button:not([hidden])')).toBeNull();
   expect(el.textContent).toContain('Stop with the notebook’s ■ button');
 });
 
 it('waits for the first snapshot', () => {
-  const model = new Model({ snapshot: {} });
+  const model = jobModel({ snapshot: {} });
   const el = render(model);
   expect(state(el)).toEqual(['queued', 'comm']);
   model.set('snapshot', record());
@@ -83,7 +94,7 @@ it('waits for the first snapshot', () => {
 });
 
 it('goes by the comm in a page without Jupyter, whatever the kernel found', async () => {
-  const el = render(new Model({ server: true, snapshot: record() }));
+  const el = render(jobModel({ server: true, snapshot: record() }));
   await vi.waitFor(() => expect(state(el)).toEqual(['running', 'comm']));
 });
 
@@ -97,27 +108,145 @@ function configure(baseUrl: string): void {
 
 it('follows the server where it knows the job', async () => {
   configure(`${inject('origin')}/200/job/`);
-  const el = render(new Model({ server: true, snapshot: DONE }));
+  const el = render(jobModel({ server: true, snapshot: DONE }));
   await vi.waitFor(() => expect(state(el)[1]).toBe('connecting'));
 });
 
 it('goes by the comm where the server does not know the job', async () => {
   configure(`${inject('origin')}/404/not-found/`);
-  const el = render(new Model({ server: true, snapshot: record() }));
+  const el = render(jobModel({ server: true, snapshot: record() }));
   await vi.waitFor(() => expect(state(el)).toEqual(['running', 'comm']));
 });
 
 it('draws nothing for a model without a job', () => {
-  expect(render(new Model({ task_id: '' })).childElementCount).toBe(0);
+  expect(render(jobModel({ task_id: '' })).childElementCount).toBe(0);
 });
 
 it.each(['the function', 'the signal'])('leaves nothing behind after %s', (by) => {
   const living = new AbortController();
-  const model = new Model({ snapshot: record() });
+  const model = jobModel({ snapshot: record() });
   const el = render(model, living.signal);
-  expect(model.listeners.size).toBe(1);
+  expect(model.listeners).not.toEqual([]);
   if (by === 'the function') end?.();
   else living.abort();
-  expect(model.listeners.size).toBe(0);
+  expect(model.listeners).toEqual([]);
   expect(el.querySelector('.pw-job')).toBeNull();
+});
+
+describe('an ExportWidget', () => {
+  const exportModel = (traits: Record<string, unknown>) =>
+    jobModel({
+      ...{ value: 0, max: null, percent: null, rate: null, eta: null, state: 'queued' },
+      ...{ description: '', bar_style: '', snapshot: record(), ...traits },
+    });
+
+  it('shows its description and colour, and follows both', () => {
+    const model = exportModel({ description: 'Flights of a year', bar_style: 'danger' });
+    const el = render(model);
+    const card = el.querySelector<HTMLElement>('.pw-job');
+    expect(card?.textContent).toContain('Flights of a year');
+    expect(card?.dataset.barStyle).toBe('danger');
+    model.set('description', '');
+    model.set('bar_style', '');
+    expect(card?.textContent).toContain('flights.csv');
+    expect(card?.dataset.barStyle).toBe('');
+  });
+
+  it('says when its kernel is gone, and when there is one again', () => {
+    const model = exportModel({});
+    const el = render(model);
+    expect(state(el)).toEqual(['running', 'comm']);
+    el.classList.add('jupyter-widgets-disconnected');
+    model.trigger('comm_live_update');
+    expect(state(el)).toEqual(['running', 'saved']);
+    el.classList.remove('jupyter-widgets-disconnected');
+    model.trigger('comm_live_update');
+    expect(state(el)).toEqual(['running', 'comm']);
+  });
+
+  it('has its traits from the server without a view, and tells the kernel nothing', async () => {
+    const base = `${inject('origin')}/200/job/linked/`;
+    configure(base);
+    const network = new Network();
+    sharedChannel(pageServer(base, location.origin).base, () => network.environment);
+    const living = new AbortController();
+    const model = exportModel({ server: true, snapshot: record({ revision: 1 }) });
+    const seen: [unknown, unknown][] = [];
+    model.on('change:value', () => seen.push([model.get('value'), model.get('max')]));
+    const context = { model, signal: living.signal };
+    widget.initialize(context as unknown as Parameters<typeof widget.initialize>[0]);
+    await vi.waitFor(() => expect(network.wires).toHaveLength(1));
+    network.wire.hello();
+    const data = { taskId: TASK, recovered: false, snapshot: record({ rows: 7, total: 9 }) };
+    network.wire.say({ type: 'subscribed', re: 1, timestamp: 1, epoch: 'E', seq: 1, data });
+    expect(model.get('value')).toBe(7);
+    expect(model.get('percent')).toBe(42.4);
+    // Who listens to the value finds the others up to date.
+    expect(seen).toEqual([[7, 9]]);
+
+    // A message of the kernel that is older than the server's is put right at once.
+    model.set('value', 3);
+    model.set('snapshot', record({ revision: 2, rows: 3 }));
+    expect(model.get('value')).toBe(7);
+
+    network.wire.say({
+      ...{ type: 'task_complete', timestamp: 2, epoch: 'E', from: 2, seq: 2, data: DONE },
+    });
+    expect([model.get('state'), model.get('percent')]).toEqual(['done', 100]);
+    expect(model.sent).toEqual([]);
+    living.abort();
+    const others = model.listeners.filter(([name]) => name !== 'change:value');
+    expect(others).toEqual([]);
+  });
+
+  it('leaves the traits to the kernel in a page without Jupyter', () => {
+    const model = exportModel({ server: true });
+    widget.initialize({ model } as unknown as Parameters<typeof widget.initialize>[0])();
+    expect(model.listeners).toEqual([]);
+    expect(model.get('value')).toBe(0);
+  });
+});
+
+describe('a ProgressWidget', () => {
+  const progressModel = (traits: Record<string, unknown>) =>
+    new Model({
+      ...{ value: 0, min: 0, max: 100, state: 'running', description: '', bar_style: '' },
+      ...{ orientation: 'horizontal', rate: null, eta: null, elapsed: 0, ...traits },
+    });
+
+  it('follows its traits, and draws once for those of one message', async () => {
+    const model = progressModel({ description: 'Loading' });
+    const el = render(model);
+    const bar = el.querySelector('[role=progressbar]');
+    expect(bar?.ariaValueNow).toBe('0');
+    expect(bar?.ariaLabel).toBe('Loading');
+    model.set('rate', 2);
+    model.set('eta', 25);
+    model.set('value', 50);
+    await vi.waitFor(() => expect(bar?.ariaValueNow).toBe('50'));
+    expect(el.textContent).toMatch(/50%.*50 of 100.*2\/s.*25.s left/);
+    model.set('max', null);
+    await vi.waitFor(() => expect(bar?.hasAttribute('aria-valuenow')).toBe(false));
+  });
+
+  it('tells no rate once its kernel is gone, and keeps what was reached', async () => {
+    const model = progressModel({ value: 50, rate: 2, eta: 25 });
+    const el = render(model);
+    el.classList.add('jupyter-widgets-disconnected');
+    model.trigger('comm_live_update');
+    await vi.waitFor(() => expect(el.textContent).not.toContain('left'));
+    expect(el.textContent).toContain('50 of 100');
+  });
+
+  it('leaves nothing behind', () => {
+    const model = progressModel({});
+    const el = render(model);
+    end?.();
+    expect(model.listeners).toEqual([]);
+    expect(el.childElementCount).toBe(0);
+  });
+});
+
+it('draws nothing for a model of another kind', () => {
+  expect(render(new Model({ value: 'text' })).childElementCount).toBe(0);
 });

@@ -38,7 +38,9 @@ export type Connection =
       readonly cause: LossCause | null;
     }
   | { readonly kind: 'offline'; readonly reason: OfflineReason }
-  | { readonly kind: 'comm' };
+  | { readonly kind: 'comm' }
+  /** Neither a server nor a kernel: what was saved last. */
+  | { readonly kind: 'saved' };
 
 export function isUnreachable(connection: Connection): boolean {
   return connection.kind === 'offline' && connection.reason === 'unreachable';

@@ -74,6 +74,8 @@ export const ENGLISH: Messages = {
     silent: 'the server fell silent',
     store: 'its store does not answer',
   },
+  saved: 'As it was saved: no kernel is connected',
+  progress: 'Progress',
   polling: 'Live without WebSocket',
   offline: {
     unreachable: 'Offline: the server does not answer',

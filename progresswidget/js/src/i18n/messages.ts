@@ -35,6 +35,10 @@ export interface Messages {
   /** `cause` is one of `loss`, where the server has said it. */
   readonly reconnecting: (attempt: number, of: number, cause: string | null) => string;
   readonly loss: Readonly<Record<LossCause, string>>;
+  /** Of a state that no server and no kernel stands behind. */
+  readonly saved: string;
+  /** What a bar is called that has no description. */
+  readonly progress: string;
   /** Live, but without a WebSocket. */
   readonly polling: string;
   readonly offline: Readonly<Record<OfflineReason, string>>;

@@ -7,6 +7,11 @@ export function formatCount(value: number, locale: string): string {
   return integer(locale).format(Math.round(value));
 }
 
+/** A count or a measure: whole from a hundred on, three digits below it. */
+export function formatAmount(value: number, locale: string): string {
+  return Math.abs(value) >= 100 ? formatCount(value, locale) : threeDigits(locale).format(value);
+}
+
 /** Percent, cut and never rounded up: 100 % is said when it is true. */
 export function formatPercent(value: number, locale: string): string {
   return percent(locale).format(Math.floor(value) / 100);
@@ -65,6 +70,10 @@ function cached(key: string, locale: string, options: Intl.NumberFormatOptions) 
 
 function integer(locale: string): Intl.NumberFormat {
   return cached('integer', locale, { maximumFractionDigits: 0 });
+}
+
+function threeDigits(locale: string): Intl.NumberFormat {
+  return cached('three digits', locale, { maximumSignificantDigits: 3 });
 }
 
 function tenths(locale: string): Intl.NumberFormat {

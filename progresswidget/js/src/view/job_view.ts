@@ -63,6 +63,7 @@ export class JobView {
   #generation = -1;
   #announced: string | null = null;
   #shownIcon = '';
+  #caption = '';
 
   constructor(options: ViewOptions) {
     this.#options = options;
@@ -88,6 +89,13 @@ export class JobView {
       this.#keepFloor(record);
     }
     this.#render(before === null);
+  }
+
+  /** Show a text in place of the file's name, and a colour in place of that of the state. */
+  dress(caption: string, style: string): void {
+    this.#caption = caption;
+    this.element.dataset.barStyle = style;
+    this.#render();
   }
 
   /** Show the bar of a transfer below the job's own, or none. */
@@ -193,7 +201,7 @@ export class JobView {
       this.#shownIcon = shown.icon;
       this.#icon.innerHTML = STATE_ICONS[shown.icon];
     }
-    setText(this.#name, this.#fileName);
+    setText(this.#name, this.#caption || this.#fileName);
     setTitle(this.#name, this.#record?.path ?? this.#fileName);
     setText(this.#words, shown.words);
   }

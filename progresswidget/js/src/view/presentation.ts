@@ -226,7 +226,7 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
   }
   if (isTerminal(record.status)) return buttons;
   if (connection.kind === 'offline') return offlineButtons(connection);
-  if (isDeaf(connection, record)) return buttons;
+  if (connection.kind === 'saved' || isDeaf(connection, record)) return buttons;
   if (canFollow(situation, record)) buttons.add('follow');
   if (record.status === 'running') buttons.add('pause');
   if (record.status === 'paused') buttons.add('resume');
@@ -262,6 +262,8 @@ function linkText(
   switch (connection.kind) {
     case 'comm':
       return record && isDeaf(connection, record) ? messages.stopByHand : null;
+    case 'saved':
+      return messages.saved;
     case 'polling':
       return messages.polling;
     case 'reconnecting':
