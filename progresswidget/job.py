@@ -39,7 +39,7 @@ from progresswidget.meter import Meter
 from progresswidget.probe import Probe
 from progresswidget.reporting import reporter
 from progresswidget.textbar import TextBar
-from progresswidget.told import apart_from_clock, describe, fingerprint, growing
+from progresswidget.told import apart_from_clock, describe, fingerprint, growing, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -167,7 +167,9 @@ class Job:
         self._outcome: Result | None = None
         self._error: BaseException | None = None
         self._created = time.time()
+        self._started: float | None = None
         self._ended: float | None = None
+        self._schema, self._settings = lines(work.schema), lines(work.settings)
         self._meter = Meter(time.monotonic(), work.total)
         self._meter.pause(time.monotonic())  # until the worker begins
         self._changed = threading.Condition()
@@ -405,6 +407,7 @@ class Job:
         finally:
             # What is built only now tells only now what it is.
             self._once, self._columns = work.once, work.columns
+            self._schema, self._settings = lines(work.schema), lines(work.settings)
             self._take_name(work)
 
     def _take_name(self, work: Work) -> None:
@@ -446,6 +449,7 @@ class Job:
         with self._changed:
             self._state = state
             if state == "running":
+                self._started = time.time()
                 self._meter.resume(time.monotonic())
         reporter().wake()
 
@@ -634,10 +638,13 @@ class Job:
             "eta": None if ended else self._meter.eta,
             "elapsed": round(self._meter.elapsed, 3),
             "created": round(self._created * 1000),
+            "started": None if self._started is None else round(self._started * 1000),
             "ended": None if self._ended is None else round(self._ended * 1000),
             "background": self._background,
             # What lies on another disk cannot be followed by the server.
             "appendOnly": self._format.append_only and self._sender is None,
+            "schema": self._schema,
+            "options": self._settings,
             "sha256": self.sha256,
             "kernelId": self._kernel_id,
             "cellId": self._cell_id,

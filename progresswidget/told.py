@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from progresswidget import protocol
 from progresswidget.errors import ExportCancelledError, ProgressWidgetError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from progresswidget.export.parts import Growing
     from progresswidget.export.result import Result
     from progresswidget.protocol import Json
+
+_LONGEST: Final = 80
+"""Characters of one name or value that are told."""
 
 
 def apart_from_clock(fields: Json) -> Json:
@@ -30,6 +35,26 @@ def describe(error: BaseException | None) -> Json | None:
     limit = protocol.MAX_TEXT
     # A message may quote the user's data, and that may hold what is no Unicode text.
     return {name: text.encode(errors="replace").decode()[:limit] for name, text in texts_.items()}
+
+
+def lines(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return what a report says of names and values: whole lines, as many as there is room for.
+
+    Parameters
+    ----------
+    pairs
+        Names and values; what would be taken for the end of one is a space in its place.
+    """
+    room, told = protocol.MAX_DETAIL, []
+    for pair in pairs:
+        line = "\t".join(" ".join(text.split())[:_LONGEST] for text in pair)
+        # A name of a column may hold what is no Unicode text.
+        line = line.encode(errors="replace").decode()
+        room -= len(line) + 1
+        if room < 0:
+            break
+        told.append(line)
+    return "\n".join(told)
 
 
 def fingerprint(outcome: Result | None) -> Json | None:

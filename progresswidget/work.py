@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from progresswidget.export.progress import Progress
@@ -49,6 +50,14 @@ class Work(Protocol):
     @property
     def columns(self) -> int:
         """Columns of the file."""
+
+    @property
+    def schema(self) -> Iterable[tuple[str, str]]:
+        """The columns and their types, as far as they are known."""
+
+    @property
+    def settings(self) -> Iterable[tuple[str, str]]:
+        """The options that were chosen and may be told, and their values."""
 
     @property
     def once(self) -> bool:

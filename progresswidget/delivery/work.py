@@ -31,7 +31,7 @@ from progresswidget.transfer.retry import TRANSIENT, Clock, Tries
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from progresswidget.delivery.execution import Entry, Verdict
     from progresswidget.delivery.receiver import Receiver
@@ -88,6 +88,16 @@ class Delivery:
         except BaseException:
             self._staging.leave()
             raise
+
+    @property
+    def schema(self) -> Iterable[tuple[str, str]]:
+        """The columns and their types, as far as they are known."""
+        return self._export.schema
+
+    @property
+    def settings(self) -> Iterable[tuple[str, str]]:
+        """The options that were chosen and may be told, and their values."""
+        return self._export.settings
 
     @property
     def once(self) -> bool:

@@ -85,3 +85,11 @@ def resolve(known: Iterable[Option], given: Mapping[str, Any], *, owner: str) ->
         if problem is not None:
             raise OptionError(f"The option {name} {problem}.", table[name].summary)
     return {name: given.get(name, option.default) for name, option in table.items()}
+
+
+def shown(value: object) -> str:
+    """Return a value as a person would write it, or its kind where it holds more than is shown."""
+    plain = (bool, int, float, str, type(None))
+    if isinstance(value, (list, tuple)) and all(isinstance(each, plain) for each in value):
+        return ", ".join(map(str, value))
+    return str(value) if isinstance(value, plain) else type(value).__name__

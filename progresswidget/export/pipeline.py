@@ -19,6 +19,7 @@ from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.formats import AGE, Format, find_format
 from progresswidget.export.lease import Lease, holding
+from progresswidget.export.options import shown
 from progresswidget.export.parts import is_part, journal_path, remove_stale
 from progresswidget.export.reading import call
 from progresswidget.export.result import Result
@@ -134,6 +135,26 @@ class Export:
         totals = [heading.total for heading in headings if heading.schema is not None]
         self.total = None if None in totals else sum(total for total in totals if total)
         self.columns = max((len(each.schema) for each in headings if each.schema), default=0)
+
+    @property
+    def schema(self) -> list[tuple[str, str]]:
+        """The columns and their types; of several tables with the name of each before them."""
+        tables = [each.heading for each in self._sections if each.heading.schema is not None]
+        return [
+            (f"{table.name} · {field.name}" if len(tables) > 1 else field.name, str(field.type))
+            for table in tables
+            for field in table.schema or ()
+        ]
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """What was asked of the format, as text: no secrets, and nothing of the source."""
+        told = [
+            (option.name, shown(self._asked[option.name]))
+            for option in self.format.options
+            if option.name in self._asked and not option.secret
+        ]
+        return told + ([("encrypt_to", "age")] if self._encrypt_to is not None else [])
 
     def run(self, progress: Progress) -> Result:
         """Write the file; another thread does the reading.

@@ -29,6 +29,7 @@ from progresswidget.protocol.files import (
 )
 from progresswidget.protocol.limits import (
     MAX_COUNT,
+    MAX_DETAIL,
     MAX_EPOCH,
     MAX_FRAME,
     MAX_NAME,
@@ -121,6 +122,7 @@ __all__ = [
     "LATER_FIELDS",
     "LEDGER",
     "MAX_COUNT",
+    "MAX_DETAIL",
     "MAX_EPOCH",
     "MAX_FRAME",
     "MAX_NAME",

@@ -10,6 +10,8 @@ MAX_REPORT: Final = 64 * 1024
 """Bytes of the body of one report."""
 MAX_TEXT: Final = 2_000
 """Characters of a free text (an error message, a hint)."""
+MAX_DETAIL: Final = 1_500
+"""Characters of what is told in lines: columns with their types, options with their values."""
 MAX_PATH: Final = 4_096
 MAX_NAME: Final = 255
 MAX_EPOCH: Final = 64

@@ -14,7 +14,7 @@ from progresswidget.protocol.files import (
     require_part_name,
     sha256_field,
 )
-from progresswidget.protocol.limits import MAX_NAME, MAX_PATH, MAX_TEXT
+from progresswidget.protocol.limits import MAX_DETAIL, MAX_NAME, MAX_PATH, MAX_TEXT
 from progresswidget.protocol.words import ACTIONS, PHASES, STATUSES, Action, Json
 
 _NAME: Final = r"(?:[^.\x00/\\]|\.[^.\x00/\\]|\.\.[^\x00/\\])[^\x00/\\]*"
@@ -80,6 +80,24 @@ LATER_FIELDS: Final[Fields] = {
         MAX_NAME,
         nullable=True,
         missing=None,
+    ),
+    "started": Field(
+        "count",
+        "When the work began, in milliseconds since 1970; null before.",
+        nullable=True,
+        missing=None,
+    ),
+    "schema": Field(
+        "text",
+        "The first columns: a line each, the name, a tab and the Arrow type.",
+        MAX_DETAIL,
+        missing="",
+    ),
+    "options": Field(
+        "text",
+        "Options that were chosen, without secrets: a line each, the name, a tab and the value.",
+        MAX_DETAIL,
+        missing="",
     ),
 }
 
@@ -253,6 +271,9 @@ def queued(task_id: str, order: Json, now: int) -> Json:
         "ended": None,
         "background": True,
         "appendOnly": False,
+        "started": None,
+        "schema": "",
+        "options": "",
         "sha256": None,
         "pid": 0,
         "control": None,

@@ -86,6 +86,8 @@ class Download:
     kind: Final = "download"
     columns: Final = 0
     once: Final = False
+    schema: Final = ()
+    settings: Final = ()
 
     def __init__(
         self,

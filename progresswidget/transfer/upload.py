@@ -73,6 +73,8 @@ class Upload:
     kind: Final = "upload"
     columns: Final = 0
     once: Final = False
+    schema: Final = ()
+    settings: Final = ()
 
     def __init__(
         self,

@@ -394,3 +394,24 @@ def test_a_plain_process_draws_on_a_terminal_and_not_into_a_pipe(tmp_path: Path)
     text = shown.decode()
     assert "a.csv" in text
     assert "done: 200 rows" in text
+
+
+def test_a_report_tells_of_columns_and_options_but_no_secrets(tmp_path: Path) -> None:
+    frame = pa.table({"a": [1, 2], "with a\ttab\n": ["x", "y"]})
+    told = pw.export(frame, tmp_path / "a.csv", delimiter=";", bom=True).report()
+    assert told["schema"] == "a\tint64\nwith a tab\tstring"
+    assert told["options"] == "delimiter\t;\nbom\tTrue"
+    assert told["created"] <= told["started"] <= told["ended"]
+    locked = pw.export({"b": frame}, tmp_path / "a.zip", password="hunter2").report()
+    assert "hunter2" not in str(locked)
+    assert locked["options"] == ""
+
+
+def test_of_many_columns_whole_lines_are_told(tmp_path: Path) -> None:
+    frame = pa.table({f"column {n:04}" + "x" * 200: [n] for n in range(300)})
+    told = pw.export(frame, tmp_path / "a.csv").report()
+    lines = told["schema"].split("\n")
+    assert len(told["schema"]) <= protocol.MAX_DETAIL
+    assert len(lines) > 10
+    assert {line.split("\t")[1] for line in lines} == {"int64"}
+    assert told["columns"] == 300

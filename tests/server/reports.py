@@ -57,6 +57,9 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "appendOnly": True,
         "parent": None,
         "title": None,
+        "started": 1712000000000,
+        "schema": "year\tint64\nmonth\tint64",
+        "options": "delimiter\t;",
         "part": None,
         "probe": None,
     }

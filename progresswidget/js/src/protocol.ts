@@ -86,6 +86,12 @@ export interface JobRecord {
   readonly parent: string | null;
   /** What a person calls it, where that is not its file. */
   readonly title: string | null;
+  /** When the work began; null before. */
+  readonly started: number | null;
+  /** The first columns: a line each, the name, a tab and the Arrow type. */
+  readonly schema: string;
+  /** Options that were chosen: a line each, the name, a tab and the value. */
+  readonly options: string;
   readonly sha256: string | null;
   readonly kernelId: string | null;
   readonly cellId: string | null;

@@ -46,6 +46,9 @@ export const LATER_FIELDS: Readonly<Record<string, readonly [Kind, boolean, numb
   appendOnly: ['flag', false, 0, false],
   parent: ['text', true, 32, null],
   title: ['text', true, 255, null],
+  started: ['count', true, COUNT, null],
+  schema: ['text', false, 1500, ''],
+  options: ['text', false, 1500, ''],
 };
 
 /**

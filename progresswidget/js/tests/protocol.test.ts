@@ -30,6 +30,9 @@ const MISSING = {
   userId: null,
   parent: null,
   title: null,
+  started: null,
+  schema: '',
+  options: '',
   contents: null,
 };
 
