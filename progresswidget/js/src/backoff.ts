@@ -1,11 +1,10 @@
 /**
- * Exponential backoff with jitter (AWS Architecture Blog, 2015), and an end to it.
+ * Exponential backoff with full jitter, and an end to it: each wait is drawn from the whole interval
+ * from 0 (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
  *
- * Full jitter but for a floor of a third: five tries then take 5.2 s at the least, which a server
- * that restarts needs. With a floor of a quarter (3.9 s) or none a round may be over before.
+ * A round may be short by chance, and a server that restarts may outlast it. That costs a person no
+ * more than some seconds of a notice: whoever has given up looks now and then by itself (`Line`).
  */
-
-const FLOOR = 1 / 3;
 
 export interface BackoffOptions {
   /** Milliseconds. */
@@ -41,7 +40,7 @@ export class Backoff {
     if (this.#attempt >= this.tries) return null;
     const ceiling = Math.min(this.#cap, this.#base * 2 ** this.#attempt);
     this.#attempt += 1;
-    return (FLOOR + (1 - FLOOR) * this.#random()) * ceiling;
+    return this.#random() * ceiling;
   }
 
   reset(): void {

@@ -2,6 +2,7 @@
 
 import { count, flag, type Json, MalformedError, object, taskId, text } from './fields';
 import {
+  type Changes,
   type Hello,
   isOneOf,
   isTerminal,
@@ -31,6 +32,21 @@ export function decodeServerFrame(frame: unknown): ServerMessage {
     throw new MalformedError('not JSON');
   }
   return decodeMessage(object(message, 'the message'));
+}
+
+/**
+ * Read what has changed.
+ *
+ * @throws MalformedError if it breaks the contract.
+ */
+export function decodeChanges(value: unknown): Changes {
+  const { cursor, complete, messages } = object(value, 'the answer');
+  if (!Array.isArray(messages)) throw new MalformedError('messages must be a list');
+  return {
+    cursor: text(cursor, 'cursor'),
+    complete: flag(complete, 'complete'),
+    messages: messages.map((message) => decodeMessage(object(message, 'a message'))),
+  };
 }
 
 function decodeMessage(message: Json): ServerMessage {

@@ -192,6 +192,15 @@ export interface Unknown {
   readonly type: 'unknown';
 }
 
+/** The answer to a page without a WebSocket that asks what has changed. */
+export interface Changes {
+  /** Where to go on. */
+  readonly cursor: string;
+  /** Whether it is all there is: a task that is not told of is gone. */
+  readonly complete: boolean;
+  readonly messages: readonly ServerMessage[];
+}
+
 export type ServerMessage =
   | Hello
   | JobEvent

@@ -3,8 +3,14 @@
 import { type Channel, sharedChannel } from './channel/channel';
 import type { Environment, Health } from './channel/environment';
 import { MalformedError } from './fields';
-import { decodeServerFrame } from './frames';
-import { type JobRecord, type Position, type ServerMessage, SUBPROTOCOL } from './protocol';
+import { decodeChanges, decodeServerFrame } from './frames';
+import {
+  type Changes,
+  type JobRecord,
+  type Position,
+  type ServerMessage,
+  SUBPROTOCOL,
+} from './protocol';
 import { decodeRecord } from './record';
 import { xsrfToken } from './xsrf';
 
@@ -60,6 +66,7 @@ export function browserEnvironment(server: Server): Environment {
     open: () => new WebSocket(server.socketUrl, SUBPROTOCOL),
     health: () => health(server),
     poll: (position, wait, signal) => poll(server, position, wait, signal),
+    changes: (cursor, signal) => changes(server, cursor, signal),
     now: () => performance.now(),
     setTimeout: (run, milliseconds) => setTimeout(run, milliseconds),
     clearTimeout: (timer) => clearTimeout(timer as number),
@@ -125,6 +132,23 @@ export async function poll(
   const code = response.status === 404 ? await problemCode(response) : null;
   if (code !== 'task-not-found') throw new Error(`the server answered ${response.status}`);
   return { type: 'error', re: null, code, message: '', taskId, temporary: false };
+}
+
+/**
+ * Ask for all tasks and transfers, or with a cursor for what has changed since.
+ *
+ * @throws Error if no answer comes that can be read.
+ */
+export async function changes(
+  server: Server,
+  cursor: string | null,
+  signal: AbortSignal,
+): Promise<Changes> {
+  const url = new URL('api/changes', server.base);
+  if (cursor !== null) url.searchParams.set('cursor', cursor);
+  const response = await server.request(url.href, { signal });
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return decodeChanges(await response.json());
 }
 
 /** The `code` of an error's body, where it has one. */

@@ -35,7 +35,7 @@ class Page {
 
   /** Answer some of the questions by plain HTTP, or fail them. */
   async poll(answers: boolean): Promise<void> {
-    for (const poll of this.network.polls) {
+    for (const poll of [...this.network.polls]) {
       const message = JSON.stringify(this.server.answer(poll.position, null));
       if (answers) poll.answer(decodeServerFrame(message));
       else poll.fail();

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Channel, sharedChannel } from '../src/channel/channel';
 import type { Connection } from '../src/channel/connection';
-import { decodeServerFrame } from '../src/frames';
+import { decodeChanges, decodeServerFrame } from '../src/frames';
 import { MAX_FRAME } from '../src/protocol';
 import type { TaskState } from '../src/reducer';
 import { Network, settle } from './fake_network';
@@ -188,7 +188,7 @@ describe('following a notebook', () => {
     await watching();
     network.wire.say(snapshot(17));
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     network.wire.hello();
     expect(network.wire.sent.map(({ data }) => data)).toEqual([
       { tasks: [{ taskId: TASK, epoch: 'E', seq: 17 }] },
@@ -250,7 +250,7 @@ describe('following everything', () => {
     await following();
     network.wire.say({ type: 'task_removed', timestamp: 1, data: { taskId: TASK } });
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     network.wire.hello();
     expect(network.wire.sent.map(({ data }) => data)).toEqual([
       { tasks: [{ taskId: OTHER, epoch: 'E', seq: 1 }] },
@@ -286,7 +286,7 @@ describe('reconnecting', () => {
     live();
     network.wire.break(4001);
     expect(last().connection).toMatchObject({ attempt: 1, of: 5, cause: 'restart' });
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     expect(network.wires).toHaveLength(2);
     network.wire.hello();
     expect(network.wire.sent[0]?.data.tasks).toEqual([{ taskId: TASK, epoch: 'E', seq: 17 }]);
@@ -309,7 +309,7 @@ describe('reconnecting', () => {
     live();
     network.wire.break(code);
     expect(last().connection).toEqual({ kind: 'reconnecting', attempt: 1, of: 5, cause });
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     expect(network.wires).toHaveLength(2);
   });
 
@@ -317,14 +317,14 @@ describe('reconnecting', () => {
     live();
     network.wire.break(4010);
     expect(last().task.record?.revision).toBe(17);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     network.wire.hello();
     expect(network.wire.sent[0]?.data.tasks).toEqual([{ taskId: TASK }]);
   });
 
   it('gives up after five tries, and a click starts a fresh round', async () => {
     live();
-    const waits = [333.4, 666.7, 1333.4, 2666.7, 5333.4];
+    const waits = [250, 500, 1000, 2000, 4000];
     for (const [index, wait] of waits.entries()) {
       network.wire.break(1006);
       expect(last().connection).toEqual({
@@ -365,7 +365,7 @@ describe('reconnecting', () => {
   it('counts from one again only after 30 s of connection', async () => {
     live();
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     network.wire.hello();
     await network.clock.advance(29_000);
     network.wire.break(1006);
@@ -384,14 +384,14 @@ describe('reconnecting', () => {
     expect(network.wires).toHaveLength(2);
     network.wire.break(1006);
     expect(last().connection).toMatchObject({ attempt: 1 });
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     expect(network.wires).toHaveLength(3);
   });
 
   it('does not wait for a try that hangs when the page wakes', async () => {
     live();
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     const hanging = network.wire;
     await network.clock.advance(3_000);
     network.wake();
@@ -481,7 +481,7 @@ describe('an unreachable server', () => {
     live();
     network.health = 'login';
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     network.wire.break(1006);
     await settle();
     expect(last().connection).toEqual({ kind: 'offline', reason: 'login' });
@@ -516,7 +516,7 @@ describe('a late answer, to a question that was given up', () => {
   async function again(): Promise<number | null> {
     const end = live();
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     network.wire.hello();
     const late = question();
     end();
@@ -577,7 +577,7 @@ describe('a socket that never opened', () => {
     network.health = health;
     channel.follow(TASK, listen);
     network.wire.break(1006);
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     expect(network.wires).toHaveLength(2);
     expect(network.healthAsked).toBe(1);
   });
@@ -626,7 +626,7 @@ describe('without a WebSocket', () => {
 
   it('goes on trying for a socket, and back to it', async () => {
     await polling();
-    await network.clock.advance(334);
+    await network.clock.advance(250);
     expect(network.wires).toHaveLength(2);
     for (let n = 0; n < 9; n += 1) {
       network.wire.break(1006);
@@ -699,6 +699,91 @@ describe('without a WebSocket', () => {
     expect(last().connection).toEqual({ kind: 'polling' });
   });
 
+  describe('and with a notebook, or everything, to be told of', () => {
+    const tell = (complete: boolean, ...messages: object[]) => {
+      const answer = { cursor: `after ${network.questions.length}`, complete, messages };
+      network.questions[0]?.answer(decodeChanges(JSON.parse(JSON.stringify(answer))));
+      return settle();
+    };
+    const anew = (seq: number, taskId: string) => ({ ...snapshot(seq, 'E', taskId), re: null });
+    const gone = { type: 'task_removed', timestamp: 1, data: { taskId: OTHER } };
+    let told: string[];
+
+    async function following() {
+      told = [];
+      network.health = 'present';
+      channel.follow(TASK, listen);
+      channel.followAll({
+        task: ({ taskId, missing }) => void told.push(`${taskId[0]}${missing ? ' gone' : ''}`),
+        connection: () => undefined,
+        counted: (tasks) => void told.push(`${tasks} tasks`),
+      });
+      network.wire.break(1006);
+      await settle();
+      told = [];
+    }
+
+    it('asks one question, and hears of new tasks and of those that go', async () => {
+      await following();
+      expect(network.polls).toEqual([]);
+      expect(network.questions).toMatchObject([{ cursor: null }]);
+      await tell(true, anew(17, TASK), anew(3, OTHER));
+      expect(last().connection).toEqual({ kind: 'polling' });
+      expect(told).toEqual(['2 tasks', TASK[0], OTHER[0]]);
+      await network.clock.advance(500);
+      expect(network.questions).toMatchObject([{ cursor: 'after 1' }]);
+      await tell(false, anew(18, TASK), gone);
+      expect(last().task.seq).toBe(18);
+      expect(told.at(-1)).toBe(`${OTHER[0]} gone`);
+    });
+
+    it('knows what is not told of for gone', async () => {
+      await following();
+      await tell(true, anew(3, OTHER));
+      expect(last().task.missing).toBe(true);
+    });
+
+    it('asks for all of it again for a task that appears in the page', async () => {
+      await following();
+      await tell(true, anew(17, TASK));
+      await network.clock.advance(500);
+      const [before] = network.questions;
+      channel.follow(OTHER, listen);
+      await settle();
+      expect(before?.signal.aborted).toBe(true);
+      expect(network.questions).toMatchObject([{ cursor: null }]);
+    });
+
+    it('asks no more once a socket is open, or the server is gone', async () => {
+      await following();
+      await tell(true, anew(17, TASK));
+      await network.clock.advance(500);
+      expect(network.wires).toHaveLength(2);
+      network.wire.hello();
+      await settle();
+      expect(network.questions).toEqual([]);
+      network.wire.break(1006);
+      await network.clock.advance(250);
+      network.wire.break(1006);
+      await settle();
+      network.questions[0]?.fail();
+      await settle();
+      expect(last().connection.kind).not.toBe('polling');
+      expect(network.questions).toEqual([]);
+    });
+
+    it('gives up a question that is not answered', async () => {
+      await following();
+      await tell(true, anew(17, TASK));
+      network.health = 'unreachable';
+      await network.clock.advance(500);
+      const [question] = network.questions;
+      await network.clock.advance(60_000);
+      expect(question?.signal.aborted).toBe(true);
+      expect(last().connection.kind).not.toBe('polling');
+    });
+  });
+
   it('ends with the server', async () => {
     await polling();
     network.health = 'unreachable';
@@ -707,7 +792,7 @@ describe('without a WebSocket', () => {
     expect(last().connection).toEqual({ kind: 'connecting' });
     for (let n = 0; n < 6; n += 1) {
       network.wire.break(1006);
-      await network.clock.advance(5_500);
+      await network.clock.advance(5_000);
     }
     expect(last().connection).toEqual({ kind: 'offline', reason: 'unreachable' });
     expect(network.polls).toEqual([]);

@@ -1,7 +1,7 @@
 /** A clock that stands still and a network that does what the test says: the channel's ports. */
 
 import type { Environment, Health } from '../src/channel/environment';
-import type { Position, ServerMessage } from '../src/protocol';
+import type { Changes, Position, ServerMessage } from '../src/protocol';
 
 export class VirtualClock {
   now = 0;
@@ -86,20 +86,30 @@ export class Wire extends EventTarget {
   }
 }
 
+interface Reply<T> {
+  answer(message: T): void;
+  fail(): void;
+}
+
 /** A question of the page by plain HTTP, until it is answered. */
-export interface Poll {
+export interface Poll extends Reply<ServerMessage> {
   readonly position: Position;
   readonly wait: boolean;
   readonly signal: AbortSignal;
-  answer(message: ServerMessage): void;
-  fail(): void;
+}
+
+/** The question for everything that changes. */
+export interface Question extends Reply<Changes> {
+  readonly cursor: string | null;
+  readonly signal: AbortSignal;
 }
 
 export class Network {
   readonly clock = new VirtualClock();
   readonly wires: Wire[] = [];
   /** Those that wait for an answer. */
-  polls: Poll[] = [];
+  readonly polls: Poll[] = [];
+  readonly questions: Question[] = [];
   health: Health = 'unreachable';
   healthAsked = 0;
   refuses = false;
@@ -119,28 +129,9 @@ export class Network {
       return this.health;
     },
     poll: (position, wait, signal) =>
-      new Promise((resolve, reject) => {
-        const end = () => {
-          this.polls = this.polls.filter((other) => other !== poll);
-          signal.removeEventListener('abort', abort);
-        };
-        const abort = () => poll.fail();
-        const poll: Poll = {
-          position,
-          wait,
-          signal,
-          answer(message) {
-            end();
-            resolve(message);
-          },
-          fail() {
-            end();
-            reject(new TypeError('no answer'));
-          },
-        };
-        this.polls.push(poll);
-        signal.addEventListener('abort', abort);
-      }),
+      this.#asked(this.polls, signal, (reply) => ({ position, wait, signal, ...reply })),
+    changes: (cursor, signal) =>
+      this.#asked(this.questions, signal, (reply) => ({ cursor, signal, ...reply })),
     now: () => this.clock.now,
     setTimeout: this.clock.setTimeout,
     clearTimeout: this.clock.clearTimeout,
@@ -152,6 +143,32 @@ export class Network {
       return () => this.wakeListeners.delete(run);
     },
   };
+
+  /** Keep a question until the test, or the page, puts an end to it. */
+  #asked<T, Q extends Reply<T>>(
+    waiting: Q[],
+    signal: AbortSignal,
+    question: (reply: Reply<T>) => Q,
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        waiting.splice(waiting.indexOf(asked), 1);
+        signal.removeEventListener('abort', fail);
+      };
+      const fail = () => {
+        end();
+        reject(new TypeError('no answer'));
+      };
+      const answer = (message: T) => {
+        end();
+        resolve(message);
+      };
+      const asked = question({ answer, fail });
+      waiting.push(asked);
+      if (signal.aborted) fail();
+      else signal.addEventListener('abort', fail);
+    });
+  }
 
   get wire(): Wire {
     const wire = this.wires.at(-1);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import {
   browserEnvironment,
+  changes,
   channelOf,
   fetchJob,
   fetchJobsOfNotebook,
@@ -150,5 +151,43 @@ describe('the environment of the browser', () => {
     const socket = browserEnvironment(server).open();
     expect(socket.url).toBe(server.socketUrl);
     socket.close();
+  });
+});
+
+describe('what has changed', () => {
+  it('is read with the place to go on from', async () => {
+    const gone = { type: 'task_removed', timestamp: 1, data: { taskId: TASK } };
+    const body = { cursor: 'c', complete: false, messages: [gone, { type: 'news of later' }] };
+    const urls: string[] = [];
+    const server: Server = {
+      ...answering(200),
+      request: async (url) => {
+        urls.push(url);
+        return Response.json(body);
+      },
+    };
+    expect(await changes(server, null, signal)).toEqual({
+      ...body,
+      messages: [{ type: 'removed', taskId: TASK }, { type: 'unknown' }],
+    });
+    await changes(server, 'c d', signal);
+    expect(urls.map((url) => url.replace(server.base, ''))).toEqual([
+      'api/changes',
+      'api/changes?cursor=c+d',
+    ]);
+  });
+
+  it.each([
+    {},
+    { cursor: 'c', complete: true },
+    { cursor: 1, complete: true, messages: [] },
+    { cursor: 'c', complete: true, messages: [1] },
+  ])('is not believed where it breaks the contract: %o', async (body) => {
+    const server = { ...answering(200), request: async () => Response.json(body) };
+    await expect(changes(server, null, signal)).rejects.toThrow();
+  });
+
+  it('is no answer where the server refuses', async () => {
+    await expect(changes(answering(503), null, signal)).rejects.toThrow();
   });
 });

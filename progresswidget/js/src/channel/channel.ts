@@ -69,6 +69,8 @@ export class Channel {
       heard: (message) => this.#onMessage(message),
       lost: (code) => this.#onLost(code),
       positions: () => this.#positionsToPoll(),
+      wantsAll: () => this.#notebooks.size + this.#followers.size > 0,
+      known: () => [...this.#tasks.keys()],
     });
   }
 
@@ -99,6 +101,7 @@ export class Channel {
       if (state.record?.notebook === path) listener(state, this.connection);
     }
     if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, { notebook: path }));
+    this.#line.look();
     this.#open();
     return () => this.#unfollowNotebook(path, listener);
   }
@@ -110,6 +113,7 @@ export class Channel {
     for (const { state } of [...this.#tasks.values()]) follower.task(state);
     // Asked for again by a second one: the answer says how many there are.
     if (this.#line.isLive) this.#line.send((id) => encodeWatch(id, ALL));
+    this.#line.look();
     this.#open();
     return () => this.#unfollowAll(follower);
   }

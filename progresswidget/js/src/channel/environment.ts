@@ -1,6 +1,6 @@
 /** What the channel needs of the world: a clock, timers, sockets and the signs that a page wakes up. */
 
-import type { Position, ServerMessage } from '../protocol';
+import type { Changes, Position, ServerMessage } from '../protocol';
 
 /** What a plain request says about a server whose socket did not open. */
 export type Health = 'present' | 'absent' | 'login' | 'forbidden' | 'unreachable';
@@ -18,6 +18,12 @@ export interface Environment {
    * @throws Error if the answer does not come or cannot be read.
    */
   poll(position: Position, wait: boolean, signal: AbortSignal): Promise<ServerMessage>;
+  /**
+   * Ask for everything, or for what has changed since a cursor, by plain HTTP.
+   *
+   * @throws Error if the answer does not come or cannot be read.
+   */
+  changes(cursor: string | null, signal: AbortSignal): Promise<Changes>;
   /** Monotonic milliseconds. */
   now(): number;
   setTimeout(run: () => void, milliseconds: number): unknown;

@@ -21,6 +21,10 @@ export interface LineListener {
   lost(code: number): void;
   /** The tasks to poll for. */
   positions(): readonly Position[];
+  /** Whether tasks are wanted that nobody knows yet. */
+  wantsAll(): boolean;
+  /** Every task that is known. */
+  known(): readonly string[];
 }
 
 export class Line {
@@ -40,6 +44,8 @@ export class Line {
     this.#timers = new Timers(env);
     this.#polling = new Polling(env, {
       positions: () => listener.positions(),
+      wantsAll: () => listener.wantsAll(),
+      known: () => listener.known(),
       heard: (message) => this.#onPolled(message),
       failed: () => this.#onPollFailed(),
     });
