@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from progresswidget.export.result import Result
     from progresswidget.export.sources.sql import sql
+    from progresswidget.group import Group, group
     from progresswidget.job import Job, export
     from progresswidget.notebook import export_notebook
     from progresswidget.progress_widget import ProgressWidget
@@ -59,6 +60,7 @@ _HOMES: Final = {
     "ExportCancelledError": "errors",
     "ExportInterrupted": "errors",
     "ExportWidget": "widget",
+    "Group": "group",
     "Job": "job",
     "JobStateError": "errors",
     "LeaseLostError": "errors",
@@ -77,6 +79,7 @@ _HOMES: Final = {
     "deliver": "delivery.job",
     "download": "transfer.job",
     "export_notebook": "notebook",
+    "group": "group",
     "sql": "export.sources.sql",
     "upload": "transfer.job",
 }
@@ -90,6 +93,7 @@ __all__ = [
     "ExportCancelledError",
     "ExportInterrupted",
     "ExportWidget",
+    "Group",
     "Job",
     "JobStateError",
     "LeaseLostError",
@@ -110,6 +114,7 @@ __all__ = [
     "download",
     "export",
     "export_notebook",
+    "group",
     "sql",
     "upload",
 ]

@@ -9,23 +9,30 @@ from __future__ import annotations
 
 import html
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from progresswidget import protocol, texts
 from progresswidget.cell import running_kernel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from progresswidget.group import Group
     from progresswidget.job import Job
     from progresswidget.protocol import Json
     from progresswidget.widget import JobMirror
+
+    Shown: TypeAlias = Job | Group
 
 _log = logging.getLogger("progresswidget")
 
 WIDGET_MIMETYPE = "application/vnd.jupyter.widget-view+json"
 VERSION = 1
+MOST_LINES = 20
+"""Parts that a receipt names."""
 
 
-def receipt_text(job: Job) -> str:
+def receipt_text(job: Shown) -> str:
     """Return the one line that says what was exported; the same for the same data."""
     table = texts.saved_table()
     return texts.worded(table, "receipt", job.kind).format(
@@ -37,6 +44,15 @@ def receipt_text(job: Job) -> str:
     )
 
 
+def _lines(job: Shown) -> Iterator[str]:
+    """Yield what a receipt says of each part of a group."""
+    parts = job.receipts()
+    for part in parts[:MOST_LINES]:
+        yield receipt_text(cast("Shown", part))
+    if len(parts) > MOST_LINES:
+        yield texts.saved_table()["more"].format(count=texts.count(len(parts) - MOST_LINES))
+
+
 class Display:
     """The output of one job in the cell that started it.
 
@@ -46,7 +62,7 @@ class Display:
         The job to show. Nothing is shown outside of a kernel.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Shown) -> None:
         self._job = job
         self._widget: JobMirror | None = None
         self._mirrors: list[JobMirror] = []
@@ -95,10 +111,12 @@ class Display:
 
         job, text = self._job, receipt_text(self._job)
         name, rest = html.escape(job.path.name), html.escape(text[len(job.path.name) :])
+        lines = list(_lines(job))
+        items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         data: Json = {
             protocol.RECEIPT_MIMETYPE: {"version": VERSION, "name": job.path.name},
-            "text/html": f"<p>✓ <b>{name}</b>{rest}</p>",
-            "text/plain": f"✓ {text}",
+            "text/html": f"<p>✓ <b>{name}</b>{rest}</p>{f'<ul>{items}</ul>' if items else ''}",
+            "text/plain": "\n  ".join([f"✓ {text}", *lines]),
         }
         display(data, metadata={protocol.RECEIPT_MIMETYPE: {"taskId": job.id}}, raw=True)
 
@@ -167,7 +185,7 @@ class Display:
         return self._widget
 
 
-def _new_widget(job: Job) -> JobMirror | None:
+def _new_widget(job: Shown) -> JobMirror | None:
     try:
         from progresswidget.widget import ESM, JobMirror
     except ImportError as error:  # a kernel without ipywidgets still has the other views

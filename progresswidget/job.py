@@ -19,8 +19,9 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from progresswidget import protocol, texts
+from progresswidget import family, protocol, texts
 from progresswidget.cell import cell_id, kernel_id, running_kernel
+from progresswidget.combined import Member
 from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from progresswidget.export.result import Result
+    from progresswidget.family import Parent
+    from progresswidget.group import Group
     from progresswidget.protocol import Action, Json, Status
     from progresswidget.sending import Sender
     from progresswidget.widget import JobMirror
@@ -67,6 +70,7 @@ def export(
     overwrite: bool = True,
     format: str | None = None,
     encrypt_to: str | Sequence[str] | None = None,
+    parent: Group | None = None,
     **options: Any,
 ) -> Job:
     """Write a frame to a file, with a live bar where there is someone to see it.
@@ -103,6 +107,8 @@ def export(
         The name of a format, whatever the ending is.
     encrypt_to
         One age recipient or several: only they can read the file.
+    parent
+        The group that it belongs to, where that is not the one of the `with` block around it.
     **options
         Of the format and of the source, for instance `compression` of Parquet, `delimiter` of CSV,
         `index` of pandas.
@@ -129,7 +135,7 @@ def export(
     work = Export(
         frame, path, format=format, overwrite=overwrite, encrypt_to=encrypt_to, options=options
     )
-    job = Job(work, background=background)
+    job = Job(work, background=background, parent=parent)
     if background:
         job._start()  # noqa: SLF001 - a job is started by `export` alone
     else:
@@ -146,11 +152,13 @@ class Job:
         What is to be written where.
     background
         Whether the cell goes on meanwhile.
+    parent
+        The group that it belongs to; by default that of the block which runs now.
     """
 
     _stopped_kind: ClassVar[type[ExportCancelledError]] = ExportStoppedError
 
-    def __init__(self, work: Work, *, background: bool) -> None:
+    def __init__(self, work: Work, *, background: bool, parent: Parent | None = None) -> None:
         self._work: Work | None = work
         self._kind = work.kind
         self._progress = Progress(total=work.total, checkpoint=self._checkpoint)
@@ -190,6 +198,7 @@ class Job:
         self._probe: Probe | None = None
         self._overwrite = isinstance(work, Export) and work.overwrite
         self._sender: Sender | None = None
+        self._parent = parent or family.current.get()
         self._display = Display(self)
 
     # --- what a person asks -------------------------------------------------------------------
@@ -377,8 +386,12 @@ class Job:
         try:
             # What a transfer fetches is meant for this disk; an export is meant for the person.
             self._probe = Probe.create(self._path) if self._kind == "export" else None
+            if self._parent is not None:
+                self._parent.admit(self)
             self._on_server = reporter().announce(self)
-            self._display.show()
+            # What belongs to a group is a line in the group's output.
+            if self._parent is None:
+                self._display.show()
         except BaseException as error:  # Ctrl-C, most likely: the job must not stay queued
             self._finish("cancelled", error=error)
             raise
@@ -575,6 +588,15 @@ class Job:
         shared = {"url": self._url, "notebook": self._notebook, "pending": None}
         return {**known, **shared, "updated": updated}
 
+    def receipts(self) -> list[Job]:
+        """Return the parts that a receipt names: a job of its own has none."""
+        return []
+
+    def member(self) -> Member:
+        """Return what the group that it belongs to needs to know of it."""
+        eta = self._meter.eta if self._state in protocol.ACTIVE else None
+        return Member(self._state, self._percent(), self.bytes, eta)
+
     def answered(self, reply: Json) -> None:
         """Take the server's reply to a report."""
         self._url = reply.get("url", self._url)
@@ -648,6 +670,8 @@ class Job:
             "sha256": self.sha256,
             "kernelId": self._kernel_id,
             "cellId": self._cell_id,
+            "parent": None if self._parent is None else self._parent.id,
+            "title": None,
             "pid": self._pid,
             "control": self._control,
             "error": describe(self._error),

@@ -19,7 +19,10 @@ ENGLISH: Final[Table] = {
     "title download": "Download of {name}",
     "title upload": "Upload of {name}",
     "progress": "Progress",
+    "title group": "{name}",
     "receipt": "{name}: {rows} × {columns}, {format}",
+    "receipt group": "{name}: {rows}",
+    "more": "and {count} more",
     "receipt download": "{name}: {size} received",
     "receipt upload": "{name}: {size} sent",
     "queued": "waiting",
@@ -42,6 +45,8 @@ ENGLISH: Final[Table] = {
     "state": "{state}: {parts}",
     "row": "{count} row",
     "rows": "{count} rows",
+    "file": "{count} file",
+    "files": "{count} files",
     "column": "{count} column",
     "columns": "{count} columns",
     "part_of": "{part} of {total}",
@@ -51,6 +56,7 @@ ENGLISH: Final[Table] = {
     "halted": "The export to {name} was stopped.",
     "halted download": "The download of {name} was stopped.",
     "halted upload": "The upload of {name} was stopped.",
+    "halted group": "{name} was cancelled.",
     "stopped": (
         "Stopped after {rows}; {name} was not written, and no part of it was left behind. {again}"
     ),
@@ -72,7 +78,10 @@ CHINESE: Final[Table] = {
     "title download": "下载 {name}",
     "title upload": "上传 {name}",
     "progress": "进度",
+    "title group": "{name}",
     "receipt": "{name}：{rows} × {columns}，{format}",
+    "receipt group": "{name}：{rows}",
+    "more": "另有 {count} 个",
     "receipt download": "{name}：已接收 {size}",
     "receipt upload": "{name}：已发送 {size}",
     "queued": "等待中",
@@ -95,6 +104,8 @@ CHINESE: Final[Table] = {
     "state": "{state}：{parts}",
     "row": "{count} 行",
     "rows": "{count} 行",
+    "file": "{count} 个文件",
+    "files": "{count} 个文件",
     "column": "{count} 列",
     "columns": "{count} 列",
     "part_of": "{part} / {total}",
@@ -104,6 +115,7 @@ CHINESE: Final[Table] = {
     "halted": "导出到 {name} 已停止。",
     "halted download": "{name} 的下载已停止。",
     "halted upload": "{name} 的上传已停止。",
+    "halted group": "{name} 已取消。",
     "stopped": "已在 {rows} 处停止；没有写出 {name}，也没有留下残余文件。{again}",
     "stopped download": "已在 {rows} 处停止；{name} 尚不完整。{again}",
     "stopped upload": "已在 {rows} 处停止；服务器上的 {name} 尚不完整。{again}",
@@ -141,6 +153,8 @@ def worded(table: Table, key: str, kind: str) -> str:
 
 def amount(table: Table, kind: str, number: float) -> str:
     """Return the amount of a kind of job: rows of an export, bytes of a transfer."""
+    if kind == "group":
+        return counted(table, "files", number)
     return counted(table, "rows", number) if kind == "export" else size(number)
 
 
@@ -149,11 +163,11 @@ def progress(table: Table, kind: str, done: float, total: float | None) -> str:
     text = amount(table, kind, done)
     if total is None or done == total:
         return text
-    part = count(done) if kind == "export" else text
+    part = count(done) if kind in {"export", "group"} else text
     return table["part_of"].format(part=part, total=amount(table, kind, total))
 
 
-def counted(table: Table, things: Literal["rows", "columns"], number: float) -> str:
+def counted(table: Table, things: Literal["rows", "columns", "files"], number: float) -> str:
     """Return how many things there are: 336,776 rows, 1 column."""
     key = things[:-1] if round(number) == 1 else things
     return table[key].format(count=count(number))

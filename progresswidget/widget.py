@@ -18,6 +18,7 @@ from progresswidget.outbox import outbox
 from progresswidget.synced import SyncedWidget
 
 if TYPE_CHECKING:
+    from progresswidget.group import Group
     from progresswidget.job import Job
     from progresswidget.protocol import Json
 
@@ -41,7 +42,7 @@ class JobMirror(SyncedWidget):
     task_id = traitlets.Unicode(read_only=True).tag(sync=True)
     background = traitlets.Bool(default_value=False, read_only=True).tag(sync=True)
 
-    def __init__(self, job: Job, **traits: Any) -> None:
+    def __init__(self, job: Job | Group, **traits: Any) -> None:
         self._job = job
         self._newest: Json | None = None
         self._is_shown = threading.Condition()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from progresswidget.delivery.receiver import Receiver
+    from progresswidget.group import Group
     from progresswidget.transfer.job import TransferJob
 
 
@@ -35,6 +36,7 @@ def deliver(
     encrypt_to: str | Sequence[str] | None = None,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
+    parent: Group | None = None,
     **options: Any,
 ) -> TransferJob:
     """Write a frame to a file at another place: all of it, once, or nothing.
@@ -65,6 +67,8 @@ def deliver(
         the address only.
     timeout
         Seconds without a byte after which a connection is given up and opened anew.
+    parent
+        The group that it belongs to, where that is not the one of the `with` block around it.
 
     Returns
     -------
@@ -90,7 +94,7 @@ def deliver(
     else:
         receiver = _folder(Path(path).name, Path(to), overwrite=overwrite)
     work = Delivery(frame, path, receiver, format=format, encrypt_to=encrypt_to, options=options)
-    return started(work, background=background)
+    return started(work, background=background, parent=parent)
 
 
 def _server(

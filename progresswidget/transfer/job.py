@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    from progresswidget.group import Group
     from progresswidget.transfer.outcome import Transferred
     from progresswidget.work import Work
 
@@ -28,6 +29,7 @@ def download(
     background: bool = False,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
+    parent: Group | None = None,
 ) -> TransferJob:
     """Fetch a file, with a live bar where there is someone to see it.
 
@@ -59,6 +61,8 @@ def download(
         the address only, wherever that redirects to.
     timeout
         Seconds without a byte after which a connection is given up and opened anew.
+    parent
+        The group that it belongs to, where that is not the one of the `with` block around it.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def download(
         timeout=timeout,
         find_server=find_server,
     )
-    return started(work, background=background)
+    return started(work, background=background, parent=parent)
 
 
 def upload(
@@ -99,6 +103,7 @@ def upload(
     background: bool = False,
     headers: Mapping[str, str] | None = None,
     timeout: float = 30.0,
+    parent: Group | None = None,
 ) -> TransferJob:
     """Send a file, with a live bar where there is someone to see it.
 
@@ -125,6 +130,8 @@ def upload(
         the address only.
     timeout
         Seconds without a byte after which a connection is given up and opened anew.
+    parent
+        The group that it belongs to, where that is not the one of the `with` block around it.
 
     Returns
     -------
@@ -154,7 +161,7 @@ def upload(
         timeout=timeout,
         find_server=find_server,
     )
-    return started(work, background=background)
+    return started(work, background=background, parent=parent)
 
 
 def find_server() -> Server | None:
@@ -166,10 +173,10 @@ def find_server() -> Server | None:
     return Server(endpoint.url, endpoint.secret, endpoint.certfile, token)
 
 
-def started(work: Work, *, background: bool) -> TransferJob:
+def started(work: Work, *, background: bool, parent: Group | None = None) -> TransferJob:
     """Start a transfer, and wait for it unless it is to run in the background."""
     require_flag("background", background)
-    job = TransferJob(work, background=background)
+    job = TransferJob(work, background=background, parent=parent)
     if background:
         job._start()  # noqa: SLF001 - a job is started where it is made
     else:

@@ -1,0 +1,131 @@
+"""What a group of jobs is, by what its parts are: a pure function, without clock or thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from progresswidget.protocol import ACTIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from progresswidget.protocol import Status
+
+NEARLY: Final = 99.9
+"""Percent that a group which goes on shows at most: a hundred is kept for its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One part, as far as its group needs to know it.
+
+    Parameters
+    ----------
+    status
+        One of `progresswidget.protocol.STATUSES`.
+    progress
+        Percent, or None where nobody can know.
+    bytes
+        Bytes of its file so far.
+    eta
+        Seconds that are left, where that is known.
+    """
+
+    status: Status
+    progress: float | None = None
+    bytes: int = 0
+    eta: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Combined:
+    """What a group is: fields of a report, of the same names."""
+
+    status: Status
+    progress: float | None
+    rows: int
+    total: int | None
+    bytes: int
+    eta: float | None
+
+
+def combine(
+    members: Sequence[Member],
+    *,
+    closed: bool,
+    expected: int | None = None,
+    held: bool = False,
+    broken: Status | None = None,
+    floor: float = 0.0,
+) -> Combined:
+    """Return the state of a group.
+
+    A group that goes on is paused where none of its parts moves and one of them is paused. It ends
+    when it is closed and all parts have ended: well if each of them did; else it has failed if one
+    failed, or was interrupted if one was, or was cancelled. What did not come to its end counts for
+    as far as it came, and every part for as much as any other.
+
+    Parameters
+    ----------
+    members
+        The parts so far.
+    closed
+        Whether there will be no others.
+    expected
+        How many there will be at least, where somebody has said so.
+    held
+        Whether a part that comes now would be paused.
+    broken
+        What became of the code that makes the parts, where it did not come to its end.
+    floor
+        The progress that was told last: a group never goes back, also if it grows.
+    """
+    statuses: list[Status] = [member.status for member in members]
+    total = _total(len(members), closed=closed, expected=expected)
+    active = [member for member in members if member.status in ACTIVE]
+    over = closed and not active
+    status = _ended({*statuses, broken}) if over else _moving(statuses, held=held)
+    return Combined(
+        status=status,
+        progress=_progress(members, total, status, floor),
+        rows=statuses.count("done"),
+        total=total,
+        bytes=sum(member.bytes for member in members),
+        eta=_eta(active) if closed else None,
+    )
+
+
+def _total(count: int, *, closed: bool, expected: int | None) -> int | None:
+    if closed:
+        return count
+    return None if expected is None else max(count, expected)
+
+
+def _moving(statuses: Sequence[str], *, held: bool) -> Status:
+    moves = "running" in statuses or ("queued" in statuses and not held)
+    return "paused" if not moves and (held or "paused" in statuses) else "running"
+
+
+def _ended(found: set[Status | None]) -> Status:
+    worst: tuple[Status, ...] = ("failed", "interrupted", "cancelled")
+    return next((status for status in worst if status in found), "done")
+
+
+def _progress(
+    members: Sequence[Member], total: int | None, status: Status, floor: float
+) -> float | None:
+    if status == "done":
+        return 100.0
+    # How far one is of nobody knows how many, nobody knows.
+    if not total:
+        return floor or None
+    done = sum(100.0 if one.status == "done" else one.progress or 0.0 for one in members)
+    return max(floor, min(round(done / total, 2), NEARLY))
+
+
+def _eta(active: Sequence[Member]) -> float | None:
+    # They run side by side: the last one decides.
+    left = [member.eta for member in active]
+    known = [eta for eta in left if eta is not None]
+    return max(known) if known and len(known) == len(left) else None

@@ -1,0 +1,450 @@
+"""`group`: several exports and transfers as one, with one bar for all and a line for each."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import threading
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget import protocol, texts
+from progresswidget.cell import cell_id, kernel_id
+from progresswidget.combined import Member, combine
+from progresswidget.display import Display
+from progresswidget.errors import ExportCancelledError, JobStateError, OptionError
+from progresswidget.family import current
+from progresswidget.meter import Meter
+from progresswidget.reporting import reporter
+from progresswidget.told import apart_from_clock, describe
+
+if TYPE_CHECKING:
+    from contextvars import Token
+    from types import TracebackType
+    from typing import Self
+
+    from progresswidget.combined import Combined
+    from progresswidget.family import Parent, Part
+    from progresswidget.protocol import Action, Json, Status
+    from progresswidget.widget import JobMirror
+
+SETTLE: Final = 2.0
+"""Seconds that a group which has ended waits for the server to hear of it."""
+LOOK: Final = 0.1
+"""Seconds between two looks at the parts of a group that is waited for."""
+MANY: Final = 50
+"""Parts that are told of while a group goes on; at its end all are."""
+_NO_NAME: Final = re.compile(r"[\x00-\x1f/\\]+")
+
+
+def group(
+    title: str,
+    *,
+    total: int | None = None,
+    background: bool = False,
+    parent: Group | None = None,
+) -> Group:
+    """Show the exports and transfers of a `with` block as one job with parts.
+
+    >>> with pw.group("Monthly close"):  # doctest: +SKIP
+    ...     pw.export(sales, "sales.parquet")
+    ...     pw.export(costs, "costs.csv")
+
+    The cell shows one bar for all of them and a line for each; pause and cancel are for all. What
+    begins within the block belongs to the group, further groups too. A thread that the block starts
+    says so itself: ``pw.export(…, parent=group)``.
+
+    Parameters
+    ----------
+    title
+        What a person calls it, at most 255 characters.
+    total
+        How many parts there will be, where that is known: without it the bar shows how far it is
+        only when the block has ended.
+    background
+        Leave the block while parts that were begun with ``background=True`` go on.
+    parent
+        The group that it is a part of, if that is not the one of the block around it.
+
+    Returns
+    -------
+    The group, for `with`.
+
+    Raises
+    ------
+    OptionError
+        If one of these is not what it must be.
+    """
+    _check(title, total, background)
+    return Group(title, expected=total, background=background, parent=parent)
+
+
+def _check(title: object, total: object, background: object) -> None:
+    if not isinstance(title, str) or not title.strip() or len(title) > protocol.MAX_NAME:
+        limit = f"a text of 1 to {protocol.MAX_NAME} characters"
+        raise OptionError(f"title must be {limit}, not {title!r}.")
+    if total is not None and (not isinstance(total, int) or isinstance(total, bool) or total < 1):
+        raise OptionError(f"total must be a whole number from 1 on, not {total!r}.")
+    if not isinstance(background, bool):
+        raise OptionError(f"background must be True or False, not {background!r}.")
+
+
+class Group:
+    """Several jobs as one; `group` makes it.
+
+    Parameters
+    ----------
+    title
+        What a person calls it.
+    expected
+        How many parts there will be, where that is known.
+    background
+        Whether the end of the block does not wait for the parts.
+    parent
+        The group that it is a part of.
+    """
+
+    kind: Final = "group"
+    columns: Final = 0
+    format: Final = ""
+
+    def __init__(
+        self, title: str, *, expected: int | None, background: bool, parent: Parent | None
+    ) -> None:
+        self._title = title
+        self._expected = expected
+        self._background = background
+        self._parent = parent
+        self._id = secrets.token_hex(16)
+        self._name = _NO_NAME.sub(" ", title).strip(". ")[: protocol.MAX_NAME] or "group"
+        self._folder = os.getcwd()  # noqa: PTH109 - text, as a report has it
+        self._parts: list[Part] = []
+        self._own_thread = threading.get_ident()
+        self._elsewhere: set[str] = set()
+        self._closed = False
+        self._wanted: Action = "resume"
+        self._broken: BaseException | None = None
+        self._floor = 0.0
+        self._end: Combined | None = None
+        self._ended: float | None = None
+        self._created = time.time()
+        self._meter = Meter(time.monotonic())
+        self._lock = threading.RLock()
+        self._token: Token[Parent | None] | None = None
+        self._kernel_id, self._cell_id = kernel_id(), cell_id()
+        self._revision = 0
+        self._reported: Json = {}
+        self._control: str | None = None
+        self._url: str | None = None
+        self._notebook: str | None = None
+        self._on_server = False
+        self._display = Display(self)
+
+    # --- the block ----------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        if self._token is not None or self._closed:
+            raise JobStateError("a group is entered once")
+        self._parent = self._parent or current.get()
+        if self._parent is not None:
+            self._parent.admit(self)
+        self._token = current.set(self)
+        self._on_server = reporter().announce(self)
+        if self._parent is None:
+            self._display.show()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._token is not None:
+            current.reset(self._token)
+        with self._lock:
+            self._closed = True
+            self._broken = error
+        if isinstance(error, KeyboardInterrupt):
+            self.cancel()
+        if error is None and not self._background:
+            self._wait()
+        if self.member().status in protocol.TERMINAL:
+            reporter().settle(self, SETTLE)
+        self._display.refresh()
+        if error is None and not self._background:
+            self._raise_first()
+            if self._parent is None:
+                self._display.receipt()
+
+    def _wait(self) -> None:
+        looked = threading.Event()
+        try:
+            while self.member().status not in protocol.TERMINAL:
+                looked.wait(LOOK)
+        except KeyboardInterrupt:
+            self.cancel()
+            raise
+
+    def _raise_first(self) -> None:
+        errors = [error for part in self._parts if (error := getattr(part, "error", None))]
+        if errors:
+            if len(errors) > 1:
+                errors[0].add_note(f"{len(errors)} parts of {self._title} did not succeed.")
+            raise errors[0]
+
+    # --- what a person asks -------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The task id: 32 hexadecimal digits."""
+        return self._id
+
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return self._title
+
+    @property
+    def path(self) -> Any:
+        """Something with a ``name``, as the path of a job has one."""
+        return SimpleNamespace(name=self._title)
+
+    @property
+    def jobs(self) -> tuple[Part, ...]:
+        """The parts, in the order in which they began."""
+        return tuple(self._parts)
+
+    @property
+    def state(self) -> Status:
+        """How it stands, one of `progresswidget.protocol.STATUSES`."""
+        return self._combined().status
+
+    @property
+    def rows(self) -> int:
+        """How many parts are done."""
+        return self._combined().rows
+
+    @property
+    def total(self) -> int | None:
+        """How many parts there are in all, where that is known."""
+        return self._combined().total
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all files so far."""
+        return self._combined().bytes
+
+    @property
+    def background(self) -> bool:
+        """Whether the end of the block does not wait for the parts."""
+        return self._background
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the notebook server follows it."""
+        return self._on_server
+
+    @property
+    def error(self) -> BaseException | None:
+        """What the first part that did not succeed failed by."""
+        errors = (getattr(part, "error", None) for part in self._parts)
+        return next((error for error in errors if error is not None), self._broken)
+
+    def pause(self) -> None:
+        """Stop all parts, and those to come, until `resume`."""
+        self._wish("pause")
+
+    def resume(self) -> None:
+        """Let all parts go on."""
+        self._wish("resume")
+
+    def cancel(self) -> None:
+        """Stop all parts for good, and begin no others."""
+        self._wish("cancel")
+
+    def __repr__(self) -> str:
+        found = self._combined()
+        return f"Group({self._title!r}, state={found.status!r}, done={found.rows})"
+
+    def _ipython_display_(self) -> None:
+        self._display.show()
+
+    # --- its parts ----------------------------------------------------------------------------
+
+    def admit(self, part: Part) -> None:
+        """Take a part that is about to begin.
+
+        Raises
+        ------
+        ExportCancelledError
+            If the group was cancelled.
+        JobStateError
+            If it has ended, or has not begun.
+        """
+        with self._lock:
+            if self._closed or self._token is None:
+                raise JobStateError(f"{self._title} takes no parts outside of its block")
+            if self._wanted == "cancel":
+                table = texts.ENGLISH
+                message = table["halted group"].format(name=self._title)
+                raise ExportCancelledError(message, table["anew"])
+            if threading.get_ident() != self._own_thread:
+                self._elsewhere.add(part.id)
+            self._parts.append(part)
+            if self._wanted == "pause":
+                part.pause()
+        reporter().wake()
+
+    def member(self) -> Member:
+        """Return what the group around it needs to know of it now."""
+        found = self._combined()
+        return Member(found.status, found.progress, found.bytes, found.eta)
+
+    def receipts(self) -> list[Part]:
+        """Return the parts in an order that is the same in each run.
+
+        Threads may begin theirs in any order: these come last, by their names.
+        """
+        order = {part.id: index for index, part in enumerate(self._parts)}
+
+        def key(part: Part) -> tuple[bool, str, int]:
+            elsewhere = part.id in self._elsewhere
+            name = str(getattr(part, "path", SimpleNamespace(name="")).name)
+            return elsewhere, name if elsewhere else "", order[part.id]
+
+        return sorted(self._parts, key=key)
+
+    def _wish(self, action: Action) -> None:
+        with self._lock:
+            if self._wanted == "cancel":
+                return
+            self._wanted = action
+            parts = list(self._parts)
+        for part in parts:
+            getattr(part, action)()
+        reporter().wake()
+
+    def _combined(self) -> Combined:
+        with self._lock:
+            if self._end is not None:
+                return self._end
+            found = combine(
+                [part.member() for part in self._parts],
+                closed=self._closed,
+                expected=self._expected,
+                held=self._wanted == "pause",
+                broken=_broken(self._broken),
+                floor=self._floor,
+            )
+            self._floor = max(self._floor, found.progress or 0.0)
+            now = time.monotonic()
+            self._meter.feed(now, found.bytes)
+            if found.status in protocol.TERMINAL:
+                self._end, self._ended = found, time.time()
+                self._meter.pause(now)
+            return found
+
+    # --- what is told of it -------------------------------------------------------------------
+
+    def report(self) -> Json:
+        """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""
+        with self._lock:
+            fields = self._fields(self._combined())
+            if apart_from_clock(fields) != apart_from_clock(self._reported):
+                self._revision += 1
+                self._reported = fields
+            return {**fields, "revision": self._revision}
+
+    def snapshot(self) -> Json:
+        """Return the state as views have it, with its parts: what the notebook keeps."""
+        known = self.report()
+        for private in ("pid", "fingerprint", "control", "part", "probe"):
+            del known[private]
+        shared = {"url": self._url, "notebook": self._notebook, "pending": None}
+        parts = [part.snapshot() for part in self._parts]
+        if known["status"] not in protocol.TERMINAL:
+            # A view in the kernel is told of them several times a second.
+            parts = [part for part in parts if part["status"] != "done"][-MANY:]
+        updated = round(time.time() * 1000)
+        return {**known, "path": self._name, **shared, "updated": updated, "parts": parts}
+
+    def answered(self, reply: Json) -> None:
+        """Take the server's reply to a report."""
+        self._url = reply.get("url", self._url)
+        self._notebook = reply.get("notebook", self._notebook)
+        control = reply.get("control")
+        if isinstance(control, dict) and control.get("action") in protocol.ACTIONS:
+            if control.get("id") != self._control:
+                self._wish(control["action"])
+            self._control = control.get("id")
+
+    def mirror(self, report: Json) -> None:
+        """Show a changed state in the widgets."""
+        self._display.mirror(self.snapshot())
+
+    def mirror_to(self, widget: JobMirror) -> None:
+        """Show each changed state from now on in a widget, too."""
+        self._display.add(widget)
+
+    def bundle_of(self, widget: JobMirror) -> tuple[Json, Json]:
+        """Return the output of a widget that shows the group: data and metadata."""
+        return self._display.bundle_of(widget)
+
+    def _fields(self, found: Combined) -> Json:
+        ended = found.status in protocol.TERMINAL
+        return {
+            "taskId": self._id,
+            "kind": self.kind,
+            "status": found.status,
+            "phase": "finishing" if ended else "writing" if self._parts else "starting",
+            "name": self._name,
+            "path": self._folder,
+            "format": "",
+            "mediaType": "",
+            "generation": 1,
+            "progress": found.progress,
+            "rows": found.rows,
+            "reused": 0,
+            "total": found.total,
+            "columns": 0,
+            "bytes": found.bytes,
+            "rate": None if ended else self._meter.rate,
+            "eta": None if ended else found.eta,
+            "elapsed": round(self._meter.elapsed, 3),
+            "created": round(self._created * 1000),
+            "ended": None if self._ended is None else round(self._ended * 1000),
+            "background": self._background,
+            "appendOnly": False,
+            "sha256": None,
+            "kernelId": self._kernel_id,
+            "cellId": self._cell_id,
+            "pid": os.getpid(),
+            "control": self._control,
+            "parent": None if self._parent is None else self._parent.id,
+            "title": self._title,
+            "error": self._describe(found.status),
+            "fingerprint": None,
+            "part": None,
+            "probe": None,
+        }
+
+    def _describe(self, status: Status) -> Json | None:
+        if status not in {"failed", "interrupted"}:
+            return None
+        bad = [part for part in self._parts if part.member().status in {"failed", "interrupted"}]
+        if not bad:
+            return describe(self._broken)
+        message = f"{len(bad)} of {len(self._parts)} did not come to their end."
+        return {"code": "parts-failed", "message": message, "hint": ""}
+
+
+def _broken(error: BaseException | None) -> Status | None:
+    """Return what became of a block by what it raised; what a part raised, the part says too."""
+    if error is None:
+        return None
+    if isinstance(error, ExportCancelledError):
+        return "cancelled"
+    return "failed" if isinstance(error, Exception) else "interrupted"
