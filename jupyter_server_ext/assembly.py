@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_server_ext.activity import Activity
+from jupyter_server_ext.conversions import ConversionLimits, Conversions
 from jupyter_server_ext.digests import Digests
 from jupyter_server_ext.disk import Disk
 from jupyter_server_ext.eventlog import EventLog
@@ -32,6 +33,7 @@ from jupyter_server_ext.state import make_state
 from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.transfers import Transfers
 from jupyter_server_ext.uploads import UploadLimits, Uploads
+from jupyter_server_ext.workers import Workers, WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +140,7 @@ def assemble(
             observer=life,
         ),
         uploads=_make_uploads(settings, app, directory, state.uploads, writers, activity, log),
+        conversions=_make_conversions(settings, registry, root, log),
         writers=writers,
         upload_idle_timeout=settings.upload_idle_timeout,
         lasting=directory.lasting or settings.store == "memory",
@@ -202,6 +205,26 @@ def _make_uploads(
         activity=activity,
         log=log,
     )
+
+
+def _make_conversions(
+    settings: Settings, registry: JobRegistry, root: str, log: Logger
+) -> Conversions:
+    workers = Workers(
+        WorkerSettings(
+            python=settings.conversion_python,
+            folder=root,
+            nice=settings.conversion_nice,
+            memory=settings.conversion_memory,
+            seconds=settings.conversion_seconds,
+        )
+    )
+    limits = ConversionLimits(
+        settings.conversion_workers,
+        settings.conversion_workers_per_user,
+        settings.conversion_queue,
+    )
+    return Conversions(registry, workers, limits, milliseconds, log)
 
 
 class _LoopClock:

@@ -305,6 +305,52 @@ class Settings(HasTraits):
         waits.""",
     ).tag(config=True)
 
+    conversion_workers = Integer(
+        2,
+        min=0,
+        help="""Files that are converted to another format at the same time ("Export As…" in the
+        file browser), each by a process of its own; others wait. 0 forbids it.""",
+    ).tag(config=True)
+
+    conversion_workers_per_user = Integer(
+        2,
+        min=1,
+        help="""Files of one user that are converted at the same time.""",
+    ).tag(config=True)
+
+    conversion_queue = Integer(
+        50,
+        min=1,
+        help="""Conversions that one user may have waiting and running together.""",
+    ).tag(config=True)
+
+    conversion_nice = Integer(
+        10,
+        min=0,
+        max=19,
+        help="""How far such a process stands back behind others, kernels above all.""",
+    ).tag(config=True)
+
+    conversion_memory = Integer(
+        4 * 2**30,
+        min=0,
+        help="""Bytes of memory that such a process may take; 0 is no limit. Beyond it, it stops and
+        says so; far beyond it, it is killed.""",
+    ).tag(config=True)
+
+    conversion_seconds = Float(
+        43_200.0,
+        min=0.0,
+        help="""Seconds for which such a process may run; 0 is no limit. What it has written is gone
+        on with by the next run where the format allows it.""",
+    ).tag(config=True)
+
+    conversion_python = Unicode(
+        "",
+        help="""The Python that has progresswidget with its export engine, where it is not the one
+        that runs the server.""",
+    ).tag(config=True)
+
     head_timeout = Float(
         120.0,
         min=0.0,

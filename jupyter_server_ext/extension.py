@@ -33,6 +33,8 @@ from progresswidget.protocol import (
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
+    from jupyter_server_ext.model import Job
+
 
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""
@@ -64,10 +66,11 @@ class ProgressExtension(Settings, ExtensionApp):
         services = self.services
         await self._load()
         services.watcher.restored(services.registry.own())
+        services.conversions.restored()
         self._write_endpoint(serverapp)
         self._tell_gateway(serverapp)
         self._limit_heads(serverapp)
-        self._spawn(services.watcher.run(services.registry.own, self.kernel_poll_interval))
+        self._spawn(services.watcher.run(self._watched, self.kernel_poll_interval))
         await services.uploads.load()
         self._tidying = Tidying(services, self._keeping(), self.log)
         self._spawn(self._tidying.run(self.reap_interval))
@@ -89,6 +92,7 @@ class ProgressExtension(Settings, ExtensionApp):
             del os.environ[ENDPOINT_VARIABLE]
         self._leave_gateway()
         await services.uploads.stop()
+        await services.conversions.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -96,6 +100,7 @@ class ProgressExtension(Settings, ExtensionApp):
         services.registry.seal()
         for job in services.watcher.own(services.registry.own()):
             await services.registry.interrupt(job.task_id, "kernel-stopped")
+        await services.conversions.interrupt_all()
         services.polls.end()
         farewells = [page.restart() for page in tuple(services.connections)]
         if farewells:
@@ -106,6 +111,12 @@ class ProgressExtension(Settings, ExtensionApp):
         services.readers.shutdown(wait=False)
         services.writers.shutdown(wait=False)
         self._directory.release()
+
+    def _watched(self) -> list[Job]:
+        """Return the jobs whose process only the watcher can miss."""
+        services = self.services
+        jobs = services.registry.own()
+        return [job for job in jobs if not services.conversions.sees_to(job.task_id)]
 
     def _limit_heads(self, app: ServerApp) -> None:
         # tornado lets whoever sends nothing keep a connection for an hour.

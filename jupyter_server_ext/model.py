@@ -18,6 +18,7 @@ INTERRUPTIONS: Final = {
     "kernel-restarted": "The kernel was restarted before the file was complete.",
     "kernel-stopped": "The kernel was shut down before the file was complete.",
     "process-died": "The process ended before the file was complete.",
+    "server-stopped": "The server was shut down before the file was complete.",
     "kernel-silent": "Nothing has been heard for a while from the process at work.",
 }
 INTERRUPTION_HINT: Final = "Run the cell again: it goes on where it can."
@@ -64,6 +65,8 @@ class Job:
         The file on this server, where the kernel has another disk and has sent it.
     user
         Whose job it is, where that is known.
+    conversion
+        What was asked for, where a file of the server is converted.
     """
 
     report: Json
@@ -73,6 +76,7 @@ class Job:
     process: Process | None = None
     placed: Placed | None = None
     user: str | None = None
+    conversion: Json | None = None
 
     @property
     def task_id(self) -> str:
@@ -129,6 +133,7 @@ class Job:
         record["updated"] = self.updated
         record["userId"] = self.user
         record["contents"] = contents
+        record["source"] = None if self.conversion is None else self.conversion["source"]
         return record
 
     def to_json(self) -> Json:
@@ -141,6 +146,7 @@ class Job:
             "process": None if self.process is None else self.process.to_json(),
             "placed": None if self.placed is None else self.placed.to_json(),
             "user": self.user,
+            "conversion": self.conversion,
         }
 
     @classmethod
@@ -155,10 +161,17 @@ class Job:
             process=None if process is None else Process.from_json(process),
             placed=None if placed is None else Placed.from_json(placed),
             user=value.get("user"),
+            conversion=value.get("conversion"),
         )
 
 
-def reported(job: Job | None, report: Json, now: int, user: str | None = None) -> Job:
+def reported(
+    job: Job | None,
+    report: Json,
+    now: int,
+    user: str | None = None,
+    conversion: Json | None = None,
+) -> Job:
     """Return the job after a report; the same object where the report says nothing new.
 
     Parameters
@@ -171,6 +184,8 @@ def reported(job: Job | None, report: Json, now: int, user: str | None = None) -
         Milliseconds since 1970.
     user
         Whose job a new one is, where that is known.
+    conversion
+        What is converted by a new one.
 
     Raises
     ------
@@ -182,7 +197,7 @@ def reported(job: Job | None, report: Json, now: int, user: str | None = None) -
     status = report["status"]
     if job is None:
         transitions.after(transitions.UNKNOWN, transitions.reporting(status))
-        return Job(report=report, updated=now, user=user)
+        return Job(report=report, updated=now, user=user, conversion=conversion)
     _require_writer(job, report)
     known = job.report
     report = _as_here(job.placed, report)

@@ -206,7 +206,9 @@ class JobRegistry:
         """Return those of them whose process reports to this server, and to no other one."""
         return [job for job in self.active() if self._broker.owns(job.task_id)]
 
-    async def report(self, report: Json, user: str | None = None) -> Job:
+    async def report(
+        self, report: Json, user: str | None = None, conversion: Json | None = None
+    ) -> Job:
         """Take what a kernel says of a job.
 
         Returns when a terminal state is safe on the disk: the kernel will not say it again.
@@ -215,6 +217,8 @@ class JobRegistry:
         ----------
         user
             Whose job a new one is, where it is another's than the server.
+        conversion
+            What is converted by a new one.
 
         Raises
         ------
@@ -232,7 +236,7 @@ class JobRegistry:
             if self._sealed:
                 raise ApiError("starting", "The server is stopping.", retry_after=1)
             try:
-                new = model.reported(old, report, self._now(), user or self._user)
+                new = model.reported(old, report, self._now(), user or self._user, conversion)
             except transitions.IllegalTransitionError as error:
                 raise ApiError("illegal-transition", str(error)) from None
             except model.TakenError as error:
@@ -248,7 +252,7 @@ class JobRegistry:
         await self._change(report["taskId"], decide, owns=True)
         return self.get(report["taskId"])
 
-    async def order(self, report: Json, user: str | None) -> Job:
+    async def order(self, report: Json, user: str | None, conversion: Json | None = None) -> Job:
         """Make a job that nobody has reported to yet.
 
         Returns when it is safe on the disk: nobody else knows of it.
@@ -257,13 +261,15 @@ class JobRegistry:
         ----------
         user
             Who wants it, where that is known.
+        conversion
+            What is to be converted.
 
         Raises
         ------
         ApiError
             As `report`.
         """
-        job = await self.report(report, user)
+        job = await self.report(report, user, conversion)
         if self._broker.owns(job.task_id):
             await self._store.save_now(job)
         return job
@@ -330,6 +336,13 @@ class JobRegistry:
         if job is not None and job.active and job.process != process:
             new = self._jobs[task_id] = replace(job, process=process)
             self._store.save(new)
+
+    async def bind_now(self, task_id: str, process: Process | None) -> None:
+        """Note which process will report; returns when it is safe on the disk."""
+        self.bind(task_id, process)
+        job = self._jobs.get(task_id)
+        if job is not None and self._broker.owns(task_id):
+            await self._store.save_now(job)
 
     async def refingerprint(self, task_id: str, fingerprint: Fingerprint) -> None:
         """Note a new fingerprint for bytes that were found to be the same."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
+    from jupyter_server_ext.conversions import Conversions
     from jupyter_server_ext.digests import Digests
     from jupyter_server_ext.disk import Disk
     from jupyter_server_ext.hub import Hub
@@ -79,6 +80,7 @@ class Services:
     transfers: Transfers
     links: Links
     uploads: Uploads
+    conversions: Conversions
     writers: ThreadPoolExecutor
     upload_idle_timeout: float
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)

@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(run=_export)
     _add_transfers(commands)
     formats = commands.add_parser("formats", help="list the formats and their options")
+    formats.add_argument("--json", action="store_true", help="as JSON, with what is installed")
     formats.set_defaults(run=_formats)
+    # Of the server alone, and so without a help: what is to be done comes by the standard input.
+    commands.add_parser("convert").set_defaults(run=_convert)
     return parser
 
 
@@ -255,9 +258,20 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def _formats(given: argparse.Namespace) -> int:  # noqa: ARG001
+def _convert(given: argparse.Namespace) -> int:  # noqa: ARG001
+    from progresswidget.converting import convert
+
+    return convert(json.load(sys.stdin))
+
+
+def _formats(given: argparse.Namespace) -> int:
     from progresswidget.export.formats import formats
 
+    if given.json:
+        from progresswidget.export.offers import offers
+
+        print(json.dumps(offers()))  # noqa: T201
+        return 0
     for row in formats().values():
         endings = " ".join(row.suffixes) + (" (.gz .zst .bz2 .xz)" if row.compressible else "")
         print(f"{row.name:<10}{endings}")  # noqa: T201

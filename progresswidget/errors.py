@@ -87,6 +87,11 @@ class MissingExtraError(ProgressWidgetError, ImportError):
 
     code = "missing-extra"
 
+    @property
+    def extra(self) -> str:
+        """The extra of this package that brings it, as the hint has it; empty where none does."""
+        return self.hint.partition("progresswidget[")[2].partition("]")[0]
+
 
 class ExportCancelledError(ProgressWidgetError):
     """The export was cancelled: by its button, by `cancel()`, or from the server."""
@@ -116,6 +121,27 @@ class KernelStoppedError(ExportCancelledError):
     """The export was ended because its kernel is being shut down."""
 
     code = "kernel-stopped"
+    final = False
+
+
+class WorkerStoppedError(ExportCancelledError):
+    """The conversion was ended because the server that started it is being shut down."""
+
+    code = "server-stopped"
+    final = False
+
+
+class MemoryLimitError(ExportCancelledError):
+    """The conversion took more memory than the server allows."""
+
+    code = "memory-limit"
+    final = False
+
+
+class TimeLimitError(ExportCancelledError):
+    """The conversion took longer than the server allows."""
+
+    code = "time-limit"
     final = False
 
 

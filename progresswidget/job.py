@@ -59,7 +59,7 @@ DRAW_INTERVAL: Final = 0.1
 SETTLE: Final = 2.0
 """Seconds that a finished job waits for the server to hear of it."""
 GENERATION: Final = 1
-"""Each run is a job of its own so far, so its file is the first of its job."""
+"""Each run of a cell is a job of its own, so its file is the first of its job."""
 
 
 def export(
@@ -154,12 +154,25 @@ class Job:
         Whether the cell goes on meanwhile.
     parent
         The group that it belongs to; by default that of the block which runs now.
+    task_id
+        The id under which the server knows it already; by default a new one.
+    generation
+        Which run of that job it is.
     """
 
     _stopped_kind: ClassVar[type[ExportCancelledError]] = ExportStoppedError
 
-    def __init__(self, work: Work, *, background: bool, parent: Parent | None = None) -> None:
+    def __init__(
+        self,
+        work: Work,
+        *,
+        background: bool,
+        parent: Parent | None = None,
+        task_id: str | None = None,
+        generation: int = GENERATION,
+    ) -> None:
         self._work: Work | None = work
+        self._generation = generation
         self._kind = work.kind
         self._progress = Progress(total=work.total, checkpoint=self._checkpoint)
         self._name, self._format, self._columns = work.path.name, work.format, work.columns
@@ -167,7 +180,7 @@ class Job:
         # The server opens the file without following a link, which may well lead to a folder that
         # it may serve.
         self._real_path = os.path.realpath(work.path)
-        self._id = secrets.token_hex(16)
+        self._id = task_id or secrets.token_hex(16)
         self._background = background
         self._state: Status = "queued"
         self._wanted: Action = "resume"
@@ -649,7 +662,7 @@ class Job:
             "path": self._real_path,
             "format": self._format.name,
             "mediaType": self._format.media_type,
-            "generation": GENERATION,
+            "generation": self._generation,
             "progress": self._percent(),
             "rows": self.rows,
             "reused": self.reused,
@@ -687,6 +700,19 @@ class Job:
             return None
         # A hundred is kept for a file that is there under its name.
         return min(round(100 * self.rows / self.total, 2), 99.9)
+
+
+def begin_for(work: Work, task_id: str, generation: int) -> Job:
+    """Begin the work of a job that the server has made, and return it."""
+    job = Job(work, background=True, task_id=task_id, generation=generation)
+    job._start()  # noqa: SLF001 - as in `export`
+    return job
+
+
+def halt(job: Job, kind: type[ExportCancelledError]) -> None:
+    """Stop a job for a reason of its own."""
+    job._stop_kind = kind  # noqa: SLF001 - nobody in a notebook has such a reason
+    job.cancel()
 
 
 def _wait(event: threading.Event, timeout: float | None = None) -> bool:

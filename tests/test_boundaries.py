@@ -136,8 +136,17 @@ ORDER = {
         "progresswidget.transfer",
     },
     "progresswidget.accessors": {"progresswidget.job"},
+    "progresswidget.converting": {
+        "progresswidget.client",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.job",
+        "progresswidget.protocol",
+        "progresswidget.told",
+    },
     "progresswidget.cli": {
         "progresswidget",
+        "progresswidget.converting",
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.job",

@@ -8,6 +8,7 @@ from jupyter_server_ext.handlers.archives import ArchiveHandler
 from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.changes import ChangesHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
+from jupyter_server_ext.handlers.conversions import ConversionHandler, ConversionsHandler
 from jupyter_server_ext.handlers.documents import DocumentHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
@@ -39,6 +40,8 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/links/(.*)", LinkHandler),
         (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
         (r"progresswidget/api/changes", ChangesHandler),
+        (r"progresswidget/api/conversions", ConversionsHandler),
+        (r"progresswidget/api/conversions/([^/]+)", ConversionHandler),
         (r"progresswidget/api/health", HealthHandler),
         (r"progresswidget/api/limits", LimitsHandler),
         (r"progresswidget/api/(openapi|asyncapi)\.json", DocumentHandler),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import TABLE
 from jupyter_server_ext.schemas import VERSION
+from jupyter_server_ext.schemas.conversions import CONVERSIONS
 from jupyter_server_ext.schemas.files import FILES
 from jupyter_server_ext.schemas.jobs import JOBS
 from jupyter_server_ext.schemas.links import LINKS
@@ -42,7 +43,7 @@ _ALWAYS: Final = (
     "starting",
     "internal",
 )
-_CHAPTERS: Final = (JOBS, LINKS, FILES)
+_CHAPTERS: Final = (JOBS, CONVERSIONS, LINKS, FILES)
 _CHECKSUM: Final = 460
 """The status of tus for a wrong checksum, which has no phrase in HTTP."""
 _TOLD_WITH: Final[dict[int, tuple[str, ...]]] = {

@@ -12,6 +12,12 @@ Two exchanges are described here:
   (`hello`, `subscribed`, `event`, `error`, `pong`).
 """
 
+from progresswidget.protocol.conversions import (
+    CONVERSION_FIELDS,
+    READABLE,
+    decode_conversion,
+    is_readable,
+)
 from progresswidget.protocol.decoding import MalformedError, encode, is_task_id
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.files import (
@@ -60,6 +66,7 @@ from progresswidget.protocol.reports import (
     Control,
     decode_order,
     decode_report,
+    ordered,
     queued,
 )
 from progresswidget.protocol.subscriptions import (
@@ -114,6 +121,7 @@ __all__ = [
     "CLOSE_SLOW",
     "CLOSE_STORE",
     "CLOSE_VERSION",
+    "CONVERSION_FIELDS",
     "ENDPOINT_VARIABLE",
     "FILELESS",
     "JOB_MIMETYPE",
@@ -134,6 +142,7 @@ __all__ = [
     "PHASES",
     "PRIVATE_FIELDS",
     "PROGRESS_MIMETYPE",
+    "READABLE",
     "RECEIPT_MIMETYPE",
     "RECORD_FIELDS",
     "REPORT_FIELDS",
@@ -158,6 +167,7 @@ __all__ = [
     "Target",
     "Unsubscribe",
     "decode_client_message",
+    "decode_conversion",
     "decode_order",
     "decode_place",
     "decode_report",
@@ -169,8 +179,10 @@ __all__ = [
     "hello",
     "is_delivery_name",
     "is_part_name",
+    "is_readable",
     "is_task_id",
     "journal_of",
+    "ordered",
     "part_of",
     "pong",
     "queued",

@@ -163,6 +163,12 @@ RECORD_FIELDS: Final[Fields] = {
         nullable=True,
         missing=None,
     ),
+    "source": Field(
+        "text",
+        "Path below the server's root of the file that is converted; null for what a kernel has.",
+        nullable=True,
+        missing=None,
+    ),
 }
 
 
@@ -241,7 +247,18 @@ def decode_order(body: bytes) -> Json:
     MalformedError
         If it does not follow `ORDER_FIELDS`.
     """
-    return read(ORDER_FIELDS, json_object(body))
+    return ordered(json_object(body))
+
+
+def ordered(order: Json) -> Json:
+    """Return what is asked for, with what is usual in the place of what is not said.
+
+    Raises
+    ------
+    MalformedError
+        If it does not follow `ORDER_FIELDS`.
+    """
+    return read(ORDER_FIELDS, order)
 
 
 def queued(task_id: str, order: Json, now: int) -> Json:

@@ -39,6 +39,7 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
         "notebook": None,
         "pending": None,
         "userId": None,
+        "source": None,
     }
 
 

@@ -98,6 +98,7 @@ def test_the_public_record(report: Report) -> None:
         "updated",
         "userId",
         "contents",
+        "source",
     }
     assert (record["url"], record["notebook"], record["updated"]) == ("/files/x", "work/a.ipynb", 8)
     assert model.located(job, None, 9) is job

@@ -38,6 +38,8 @@ EXAMPLES = {
     r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
     r"progresswidget/archives/(.*)": "archives/somewhere",
     r"progresswidget/api/changes": "api/changes",
+    r"progresswidget/api/conversions": "api/conversions",
+    r"progresswidget/api/conversions/([^/]+)": "api/conversions/" + "a" * 32,
     r"progresswidget/api/health": "api/health",
     r"progresswidget/api/limits": "api/limits",
     r"progresswidget/api/(openapi|asyncapi)\.json": "api/openapi.json",

@@ -103,6 +103,8 @@ export interface JobRecord {
   readonly userId: string | null;
   /** Path of the file below the server's root, where the file browser shows it. */
   readonly contents: string | null;
+  /** Path below the server's root of the file that is converted; null for a kernel's data. */
+  readonly source: string | null;
   readonly pending: Action | null;
   readonly updated: number;
 }

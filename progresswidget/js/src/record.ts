@@ -79,6 +79,7 @@ export function decodeRecord(value: unknown): JobRecord {
   // Older servers and notebooks know nothing of it.
   record.userId = source.userId == null ? null : text(source.userId, 'userId');
   record.contents = source.contents == null ? null : text(source.contents, 'contents');
+  record.source = source.source == null ? null : text(source.source, 'source');
   if (source.pending !== null && !isOneOf(ACTIONS, source.pending)) {
     throw new MalformedError('pending must be an action or null');
   }

@@ -97,7 +97,17 @@ describe('the record of a job', () => {
     // A text of known words is as long as they are, and these are objects or the server's own.
     const words = { status: 16, phase: 16 };
     for (const [name, limit] of Object.entries(words)) table[name] = ['text', false, limit];
-    const own = ['taskId', 'error', 'url', 'notebook', 'pending', 'updated', 'userId', 'contents'];
+    const own = [
+      'taskId',
+      'error',
+      'url',
+      'notebook',
+      'pending',
+      'updated',
+      'userId',
+      'contents',
+      'source',
+    ];
     for (const name of own) {
       expect(table).toHaveProperty(name);
       delete table[name];

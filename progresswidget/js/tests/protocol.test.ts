@@ -34,6 +34,7 @@ const MISSING = {
   schema: '',
   options: '',
   contents: null,
+  source: null,
 };
 
 describe('the golden frames of the server', () => {

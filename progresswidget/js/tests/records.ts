@@ -43,6 +43,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     notebook: 'work/flights.ipynb',
     userId: null,
     contents: 'work/flights.csv',
+    source: null,
     pending: null,
     updated: 1_712_000_002_400,
     ...changes,
