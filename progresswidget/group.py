@@ -401,7 +401,7 @@ class Group:
             "status": found.status,
             "phase": "finishing" if ended else "writing" if self._parts else "starting",
             "name": self._name,
-            "path": self._folder,
+            "path": os.path.join(self._folder, self._name),  # noqa: PTH118 - text
             "format": "",
             "mediaType": "",
             "generation": 1,

@@ -3,6 +3,7 @@
 import type { Connection } from '../src/channel/connection';
 import { orphan } from '../src/job';
 import type { JobRecord } from '../src/protocol';
+import { GROUP_DONE, GROUP_FAILED, group, PARTS_DONE, PARTS_FAILED, parts } from '../tests/parts';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record } from '../tests/records';
 
 export interface GalleryState {
@@ -10,6 +11,8 @@ export interface GalleryState {
   readonly record: JobRecord | null;
   readonly connection: Connection;
   readonly language?: string;
+  /** Of a group. */
+  readonly parts?: readonly JobRecord[];
 }
 
 /** Those of which a picture is kept. Chinese looks different with every font, and is not. */
@@ -58,6 +61,20 @@ const connected = (connection: Connection): GalleryState[] => {
   return [shown, { ...shown, title: `${title}, Chinese`, language: 'zh-CN' }];
 };
 
+const GROUPS: readonly GalleryState[] = [
+  { ...state('a group', group()), parts: parts() },
+  {
+    ...state('a group of nobody knows how many', group({ progress: null, total: null, eta: null })),
+    parts: parts().slice(0, 5),
+  },
+  {
+    ...state('a group, paused', group({ status: 'paused', rate: null, eta: null })),
+    parts: parts({ 2: { status: 'paused' }, 3: { status: 'paused' }, 4: { status: 'paused' } }),
+  },
+  { ...state('a group, done', GROUP_DONE), parts: PARTS_DONE },
+  { ...state('a group, failed', GROUP_FAILED), parts: PARTS_FAILED },
+];
+
 export const STATES: readonly GalleryState[] = [
   state('connecting', null, { kind: 'connecting' }),
   state('queued', record({ status: 'queued', phase: 'starting', rows: 0, bytes: 0, progress: 0 })),
@@ -76,6 +93,8 @@ export const STATES: readonly GalleryState[] = [
   state('cancelled', CANCELLED),
   state('interrupted', INTERRUPTED),
   state('unknown to the server', orphan(record()), LIVE),
+  ...GROUPS,
+  ...GROUPS.map((shown) => ({ ...shown, title: `${shown.title}, Chinese`, language: 'zh-CN' })),
   ...CONNECTIONS.flatMap(connected),
   state('offline, nothing known', null, { kind: 'offline', reason: 'unreachable' }),
   state('over the comm, blocking', record(), { kind: 'comm' }),

@@ -4,6 +4,7 @@ import { download, requestAction } from './actions';
 import type { Channel } from './channel/channel';
 import type { Connection } from './channel/connection';
 import type { Messages } from './i18n';
+import { Parts } from './parts';
 import { type Action, isTerminal, type JobRecord } from './protocol';
 import type { TaskState } from './reducer';
 import { canSave } from './save/file_access';
@@ -27,7 +28,9 @@ export interface JobOptions {
   /** Whether there is a kernel at the other end of the comm; where nobody can know, there is. */
   readonly hasKernel?: () => boolean;
   /** Called with each end of the job that is known for certain. */
-  readonly onEnd?: (record: JobRecord) => void;
+  readonly onEnd?: (record: JobRecord, parts: readonly JobRecord[]) => void;
+  /** The parts of a group that the notebook or the widget keeps. */
+  readonly parts?: readonly JobRecord[];
 }
 
 export class Job {
@@ -43,12 +46,15 @@ export class Job {
   #unfollowTransfers: (() => void) | null = null;
   #save: Save | null = null;
   #transfer: TransferView | null = null;
+  #parts: Parts | null = null;
+  #keptParts: readonly JobRecord[];
   readonly #living = new AbortController();
   #told = '';
 
   constructor(options: JobOptions) {
     this.#options = options;
     this.#snapshot = options.snapshot;
+    this.#keptParts = options.parts ?? [];
     const { taskId, name, messages, server } = options;
     this.view = new JobView({
       taskId,
@@ -86,8 +92,9 @@ export class Job {
   }
 
   /** Take a newer state from the notebook or the kernel. */
-  setSnapshot(snapshot: JobRecord | null): void {
+  setSnapshot(snapshot: JobRecord | null, parts: readonly JobRecord[] = []): void {
     this.#snapshot = snapshot;
+    this.#keptParts = parts;
     if (!hears(this.#link) && this.#link.kind !== 'connecting') this.#kernelLeads = true;
     this.render();
   }
@@ -96,7 +103,8 @@ export class Job {
     const connection = this.#connection;
     const record = this.#record(connection);
     this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
-    if (record?.status === 'done') this.#followSave(record);
+    if (record?.kind === 'group') this.#showParts(record);
+    else if (record?.status === 'done') this.#followSave(record);
     if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
   }
 
@@ -105,6 +113,7 @@ export class Job {
     this.#unfollow?.();
     this.#unfollowTransfers?.();
     this.#transfer?.dispose();
+    this.#parts?.dispose();
     this.view.dispose();
   }
 
@@ -134,6 +143,32 @@ export class Job {
   get #isUnknown(): boolean {
     if (this.#task?.missing) return true;
     return this.#link.kind === 'offline' && this.#link.reason === 'absent';
+  }
+
+  #showParts(group: JobRecord): void {
+    const { messages, server } = this.#options;
+    this.#parts ??= new Parts({
+      messages,
+      name: group.title ?? group.name,
+      download:
+        server &&
+        ((record) => {
+          void download(server, record, this.#living.signal).catch(() => {});
+        }),
+      onEnd: () => this.#tellLateEnd(),
+    });
+    this.#parts.keep(this.#keptParts);
+    this.#keptParts = [];
+    if (this.#channel && this.#task?.missing === false) this.#parts.follow(this.#channel, group);
+    this.view.showParts(this.#parts.view.element);
+  }
+
+  /** A part that was heard of after its group belongs into the notebook as well. */
+  #tellLateEnd(): void {
+    const record = this.#task?.record;
+    if (!record || !isTerminal(record.status)) return;
+    this.#told = '';
+    this.#tellEnd(record);
   }
 
   /** A save of this file may have been begun by another bar, or by an earlier page. */
@@ -175,7 +210,7 @@ export class Job {
     const end = `${record.revision} ${record.status}`;
     if (end === this.#told) return;
     this.#told = end;
-    this.#options.onEnd?.(record);
+    this.#options.onEnd?.(record, this.#parts?.records ?? []);
   }
 
   async #act(action: Action, signal: AbortSignal): Promise<JobRecord | null> {

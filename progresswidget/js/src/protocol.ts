@@ -138,7 +138,10 @@ export interface Subscribed {
 }
 
 /** Which tasks are followed together: those of a notebook, or all that the person may see. */
-export type Target = { readonly notebook: string } | { readonly all: true };
+export type Target =
+  | { readonly notebook: string }
+  | { readonly parent: string }
+  | { readonly all: true };
 
 /** The answer to a target: how many tasks it has now, each of which is told after it. */
 export interface Watching {

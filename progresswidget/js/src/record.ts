@@ -111,6 +111,12 @@ export function decodeSnapshot(value: unknown): JobRecord | null {
   }
 }
 
+/** Read the parts that a group's snapshot keeps; what is no record is left out. */
+export function decodeParts(snapshot: unknown): JobRecord[] {
+  const parts = (snapshot as { parts?: unknown } | null | undefined)?.parts;
+  return Array.isArray(parts) ? parts.flatMap((part) => decodeSnapshot(part) ?? []) : [];
+}
+
 function decodeJobError(error: Json): JobError {
   return {
     code: text(error.code, 'error.code'),

@@ -6,7 +6,7 @@ import { messagesFor } from './i18n';
 import { Job } from './job';
 import { probe } from './probe';
 import { isTaskId } from './protocol';
-import { decodeSnapshot } from './record';
+import { decodeParts, decodeSnapshot } from './record';
 import { serverOfPage } from './server';
 import {
   hasKernel,
@@ -57,6 +57,7 @@ function renderJob(model: JobModel, el: HTMLElement, signal: AbortSignal): void 
     name: snapshot?.name ?? '',
     messages: messagesOfPage(),
     snapshot,
+    parts: decodeParts(model.get('snapshot')),
     server,
     comm: (action) => model.send({ action }),
     hasKernel: () => hasKernel(el),
@@ -68,7 +69,10 @@ function renderJob(model: JobModel, el: HTMLElement, signal: AbortSignal): void 
   onTraits(
     model,
     ['snapshot'],
-    () => job.setSnapshot(decodeSnapshot(model.get('snapshot'))),
+    () => {
+      const kept = model.get('snapshot');
+      job.setSnapshot(decodeSnapshot(kept), decodeParts(kept));
+    },
     signal,
   );
   onTraits(model, [LOSS], () => job.render(), signal);

@@ -162,6 +162,25 @@ describe('following a notebook', () => {
     expect(last().task).toMatchObject({ taskId: OTHER, seq: 1, awaiting: false });
   });
 
+  it('is one of two that a part of a group belongs to', async () => {
+    await watching();
+    const parts: string[] = [];
+    const end = channel.followParts(OTHER, ({ taskId }) => void parts.push(taskId));
+    expect(network.wire.sent.at(-1)).toMatchObject({ type: 'subscribe', data: { parent: OTHER } });
+    const data = { taskId: TASK, recovered: false, snapshot: record({ parent: OTHER }) };
+    network.wire.say({
+      ...snapshot(17),
+      data: { ...data, snapshot: { ...data.snapshot, notebook: null } },
+    });
+    expect(parts).toEqual([TASK]);
+    expect(heard).toEqual([]);
+    end();
+    expect(network.wire.sent.at(-1)).toMatchObject({
+      type: 'unsubscribe',
+      data: { parent: OTHER },
+    });
+  });
+
   it('is told of no task of another one', async () => {
     await watching();
     const data = { taskId: TASK, recovered: false, snapshot: record({ notebook: 'other.ipynb' }) };

@@ -50,6 +50,19 @@ describe('a lost output', () => {
   });
 });
 
+describe('a part of a group', () => {
+  const group = record({ kind: 'group', taskId: OLD, path: '/home/alice/Close', name: 'Close' });
+  const part = record({ parent: OLD });
+
+  it('is a line in the output of the group, and has none of its own', () => {
+    expect(plan([cell()], [part, group])).toEqual([['cell-1', OLD, null]]);
+  });
+
+  it('stands for itself where nobody knows of the group any more', () => {
+    expect(plan([cell()], [part])).toEqual([['cell-1', TASK, null]]);
+  });
+});
+
 describe('a cell with several jobs', () => {
   const [A, B, C, D] = ['a', 'b', 'c', 'd'].map((digit) => digit.repeat(32)) as [
     string,
@@ -125,7 +138,17 @@ describe('the output', () => {
       taskId: TASK,
       server: true,
       snapshot: record({ path: 'flights.csv' }), // the folder is not saved
+      parts: [],
     });
+  });
+
+  it('keeps the parts of a group, and of none its folder', () => {
+    const before = { [JOB_MIMETYPE]: { taskId: OLD, server: true, snapshot: {} } };
+    const group = record({ taskId: OLD, kind: 'group', parent: null, title: 'Close' });
+    const kept = withSnapshot(before, group, [{ ...DONE, parent: OLD }]);
+    const read = jobMetadata(JSON.parse(JSON.stringify(kept)));
+    expect(read?.snapshot).toEqual({ ...group, path: group.name });
+    expect(read?.parts).toEqual([{ ...DONE, parent: OLD, path: DONE.name }]);
   });
 
   it('keeps all that is not the snapshot', () => {
@@ -153,6 +176,11 @@ describe('the output', () => {
 
   it('of a widget view counts as well', () => {
     const metadata = { [JOB_MIMETYPE]: { taskId: TASK, server: false, snapshot: 'broken' } };
-    expect(jobMetadata(metadata)).toEqual({ taskId: TASK, server: false, snapshot: null });
+    expect(jobMetadata(metadata)).toEqual({
+      taskId: TASK,
+      server: false,
+      snapshot: null,
+      parts: [],
+    });
   });
 });

@@ -7,6 +7,7 @@ import {
   type Position,
   type ServerError,
   type ServerMessage,
+  type Target,
 } from '../protocol';
 import {
   disconnected,
@@ -47,12 +48,18 @@ interface Followed {
   question: number;
 }
 
+/** Tasks that have something in common: those of a notebook, or the parts of a group. */
+interface Watched {
+  readonly target: Target;
+  readonly listeners: Set<Listener>;
+}
+
 export class Channel {
   readonly #env: Environment;
   readonly #line: Line;
   readonly #transfers = new Transfers();
   readonly #tasks = new Map<string, Followed>();
-  readonly #notebooks = new Map<string, Set<Listener>>();
+  readonly #watched = new Map<string, Watched>();
   readonly #followers = new Set<Follower>();
   readonly #toSubscribe = new Set<string>();
   readonly #toUnsubscribe = new Set<string>();
@@ -69,7 +76,7 @@ export class Channel {
       heard: (message) => this.#onMessage(message),
       lost: (code) => this.#onLost(code),
       positions: () => this.#positionsToPoll(),
-      wantsAll: () => this.#notebooks.size + this.#followers.size > 0,
+      wantsAll: () => this.#watched.size + this.#followers.size > 0,
       known: () => [...this.#tasks.keys()],
     });
   }
@@ -94,16 +101,12 @@ export class Channel {
 
   /** Be told of each task of a notebook, also of those that come later; the function ends it. */
   followNotebook(path: string, listener: Listener): () => void {
-    const listeners = this.#notebooks.get(path) ?? new Set();
-    const begins = listeners.size === 0;
-    this.#notebooks.set(path, listeners.add(listener));
-    for (const { state } of [...this.#tasks.values()]) {
-      if (state.record?.notebook === path) listener(state, this.connection);
-    }
-    if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, { notebook: path }));
-    this.#line.look();
-    this.#open();
-    return () => this.#unfollowNotebook(path, listener);
+    return this.#watch({ notebook: path }, listener);
+  }
+
+  /** Be told of each part of a group, also of those that come later; the function ends it. */
+  followParts(taskId: string, listener: Listener): () => void {
+    return this.#watch({ parent: taskId }, listener);
   }
 
   /** Tell somebody of every task, also of those that come later; the function returned ends it. */
@@ -154,11 +157,30 @@ export class Channel {
     this.#closeIfIdle();
   }
 
-  #unfollowNotebook(path: string, listener: Listener): void {
-    const listeners = this.#notebooks.get(path);
-    if (!listeners?.delete(listener) || listeners.size > 0) return;
-    this.#notebooks.delete(path);
-    if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, { notebook: path }));
+  #watch(target: Target, listener: Listener): () => void {
+    const key = keyOf(target);
+    const watched = this.#watched.get(key) ?? { target, listeners: new Set() };
+    const begins = watched.listeners.size === 0;
+    watched.listeners.add(listener);
+    this.#watched.set(key, watched);
+    for (const { state } of [...this.#tasks.values()]) {
+      if (keysOf(state).includes(key)) listener(state, this.connection);
+    }
+    if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, target));
+    this.#line.look();
+    this.#open();
+    return () => this.#unwatch(target, listener);
+  }
+
+  #unwatch(target: Target, listener: Listener): void {
+    const watched = this.#watched.get(keyOf(target));
+    if (!watched?.listeners.delete(listener) || watched.listeners.size > 0) return;
+    this.#watched.delete(keyOf(target));
+    if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, target));
+    // With the target the server forgets its tasks, those that were asked for by name too.
+    for (const [taskId, { state, listeners }] of this.#tasks) {
+      if (listeners.size > 0 && keysOf(state).includes(keyOf(target))) this.#want(taskId);
+    }
     this.#forgetUnwanted();
   }
 
@@ -181,9 +203,10 @@ export class Channel {
     return this.#followers.size > 0 || this.#listenersOf(state).length > 0;
   }
 
-  #listenersOf({ taskId, record }: TaskState): readonly Listener[] {
-    const own = this.#tasks.get(taskId)?.listeners ?? [];
-    return [...own, ...(this.#notebooks.get(record?.notebook ?? '') ?? [])];
+  #listenersOf(state: TaskState): readonly Listener[] {
+    const own = this.#tasks.get(state.taskId)?.listeners ?? [];
+    const others = keysOf(state).flatMap((key) => [...(this.#watched.get(key)?.listeners ?? [])]);
+    return [...own, ...others];
   }
 
   #open(): void {
@@ -193,7 +216,7 @@ export class Channel {
 
   /** A notebook that is closed and opened again, or a cell that is moved, keeps the connection. */
   #closeIfIdle(): void {
-    const wanted = this.#tasks.size + this.#notebooks.size + this.#followers.size;
+    const wanted = this.#tasks.size + this.#watched.size + this.#followers.size;
     if (wanted > 0) return;
     this.#env.clearTimeout(this.#idle);
     this.#idle = this.#env.setTimeout(() => this.#line.close(), IDLE_GRACE);
@@ -217,8 +240,8 @@ export class Channel {
     }
     // The tasks that are known come first, with where they are: only the others are new then.
     this.#flush();
-    for (const notebook of this.#notebooks.keys()) {
-      this.#line.send((id) => encodeWatch(id, { notebook }));
+    for (const { target } of this.#watched.values()) {
+      this.#line.send((id) => encodeWatch(id, target));
     }
     if (this.#followers.size > 0) this.#line.send((id) => encodeWatch(id, ALL));
   }
@@ -306,10 +329,10 @@ export class Channel {
   /** A task of what is followed together, and that nobody has asked for by its id. */
   #newcomer(taskId: string, message: TaskMessage): Followed | undefined {
     if (message.type !== 'subscribed' || message.snapshot === null) return undefined;
-    const { notebook } = message.snapshot;
-    const wanted = this.#followers.size > 0 || (notebook !== null && this.#notebooks.has(notebook));
-    if (!wanted) return undefined;
     const followed = { state: newTask(taskId), listeners: new Set<Listener>(), question: 0 };
+    const keys = keysOf({ ...followed.state, record: message.snapshot });
+    const wanted = this.#followers.size > 0 || keys.some((key) => this.#watched.has(key));
+    if (!wanted) return undefined;
     this.#tasks.set(taskId, followed);
     return followed;
   }
@@ -355,6 +378,19 @@ export class Channel {
     this.#toUnsubscribe.clear();
     this.#toSubscribe.clear();
   }
+}
+
+function keyOf(target: Target): string {
+  return JSON.stringify(target);
+}
+
+/** The targets that a task belongs to, but for that of all. */
+function keysOf({ record }: TaskState): readonly string[] {
+  const { notebook = null, parent = null } = record ?? {};
+  return [
+    ...(notebook === null ? [] : [keyOf({ notebook })]),
+    ...(parent === null ? [] : [keyOf({ parent })]),
+  ];
 }
 
 function* chunks(ids: readonly string[]): Generator<readonly string[]> {

@@ -8,7 +8,13 @@ const RUN_ON = '重新运行该单元格：会从已完整的部分继续。';
 export const CHINESE: Messages = {
   locale: 'zh',
   label: (name, kind) =>
-    kind === 'download' ? `下载 ${name}` : kind === 'upload' ? `上传 ${name}` : `导出 ${name}`,
+    kind === 'download'
+      ? `下载 ${name}`
+      : kind === 'upload'
+        ? `上传 ${name}`
+        : kind === 'group'
+          ? `${name} 的进度`
+          : `导出 ${name}`,
   connecting: '正在连接',
   status: {
     queued: '等待中',
@@ -50,6 +56,14 @@ export const CHINESE: Messages = {
   },
   rows: (count) => `${count} 行`,
   rowsOf: (count, total) => `${count} / ${total} 行`,
+  group: {
+    running: '进行中',
+    files: (count) => `${count} 个文件`,
+    filesOf: (count, total) => `${count} / ${total} 个文件`,
+    parts: (name) => `${name} 的各个部分`,
+    all: (count) => `显示全部 ${count} 项`,
+    fewer: '收起',
+  },
   reused: (count) => `沿用 ${count} 行`,
   rate: (rows) => `${rows} 行/秒`,
   sizeOf: (size, total) => `${size} / ${total}`,

@@ -15,7 +15,9 @@ export const ENGLISH: Messages = {
       ? `Download of ${name}`
       : kind === 'upload'
         ? `Upload of ${name}`
-        : `Export of ${name}`,
+        : kind === 'group'
+          ? `Progress of ${name}`
+          : `Export of ${name}`,
   connecting: 'Connecting',
   status: {
     queued: 'Waiting',
@@ -57,6 +59,14 @@ export const ENGLISH: Messages = {
   },
   rows: (count) => `${count} ${rowWord(count)}`,
   rowsOf: (count, total) => `${count} of ${total} ${rowWord(total)}`,
+  group: {
+    running: 'In progress',
+    files: (count) => `${count} ${count === '1' ? 'file' : 'files'}`,
+    filesOf: (count, total) => `${count} of ${total} ${total === '1' ? 'file' : 'files'}`,
+    parts: (name) => `Parts of ${name}`,
+    all: (count) => `Show all ${count}`,
+    fewer: 'Show fewer',
+  },
   reused: (count) => `${count} kept`,
   rate: (rows) => `${rows} ${rowWord(rows)}/s`,
   sizeOf: (size, total) => `${size} of ${total}`,

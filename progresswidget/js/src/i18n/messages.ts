@@ -22,6 +22,14 @@ export interface Messages {
   readonly pending: Readonly<Record<Action | 'download' | 'follow' | 'save', string>>;
   readonly rows: (count: string) => string;
   readonly rowsOf: (count: string, total: string) => string;
+  readonly group: {
+    readonly running: string;
+    readonly files: (count: string) => string;
+    readonly filesOf: (count: string, total: string) => string;
+    readonly parts: (name: string) => string;
+    readonly all: (count: string) => string;
+    readonly fewer: string;
+  };
   /** How many of the rows were there already. */
   readonly reused: (count: string) => string;
   readonly rate: (rows: string) => string;

@@ -3,13 +3,15 @@
 import type { IDisplayData } from '@jupyterlab/nbformat';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { isTaskId, JOB_MIMETYPE, type JobRecord } from '../protocol';
-import { decodeSnapshot } from '../record';
+import { decodeParts, decodeSnapshot } from '../record';
 
 export interface JobMetadata {
   readonly taskId: string;
   /** Whether the kernel found a server extension. */
   readonly server: boolean;
   readonly snapshot: JobRecord | null;
+  /** Of a group: what it consists of. */
+  readonly parts: readonly JobRecord[];
 }
 
 /** Read the metadata of an output; null if it shows no job. */
@@ -18,16 +20,20 @@ export function jobMetadata(metadata: unknown): JobMetadata | null {
   if (typeof own !== 'object' || own === null) return null;
   const { taskId, server, snapshot } = own as Record<string, unknown>;
   if (!isTaskId(taskId)) return null;
-  return { taskId, server: server === true, snapshot: decodeSnapshot(snapshot) };
+  const parts = decodeParts(snapshot);
+  return { taskId, server: server === true, snapshot: decodeSnapshot(snapshot), parts };
 }
 
 /** The metadata of an output with its snapshot replaced. */
 export function withSnapshot(
   metadata: ReadonlyPartialJSONObject,
   record: JobRecord,
+  parts: readonly JobRecord[] = [],
 ): ReadonlyPartialJSONObject {
   const own = metadata[JOB_MIMETYPE] as ReadonlyPartialJSONObject | undefined;
-  return { ...metadata, [JOB_MIMETYPE]: { ...own, snapshot: toJson(record) } };
+  const kept = toJson(record);
+  const snapshot = parts.length > 0 ? { ...kept, parts: parts.map(toJson) } : kept;
+  return { ...metadata, [JOB_MIMETYPE]: { ...own, snapshot } };
 }
 
 /** An output like the one that the kernel displayed, for a notebook that lost it. */

@@ -45,11 +45,14 @@ export function planReattachment(
   lastSaved: number,
   seen: ReadonlySet<string> = new Set(),
 ): Reattachment[] {
+  // A part is a line in the output of its group, as long as there is one.
+  const known = new Set(jobs.map(({ taskId }) => taskId));
+  const own = jobs.filter(({ parent }) => parent === null || !known.has(parent));
   const shown = new Set(cells.flatMap(({ jobs }) => jobs.map((job) => job?.taskId)));
   const plan: Reattachment[] = [];
   for (const cell of cells) {
     if (cell.ownRun) continue;
-    const current = currentJobs(jobs.filter(({ cellId }) => cellId === cell.id));
+    const current = currentJobs(own.filter(({ cellId }) => cellId === cell.id));
     const kept = new Set(current.map(({ taskId }) => taskId));
     for (const record of current.reverse()) {
       const wanted = !isTerminal(record.status) || (record.ended ?? record.updated) > lastSaved;

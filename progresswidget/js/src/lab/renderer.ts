@@ -64,10 +64,10 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     this.#model = model;
     if (again) {
       // Our own `setData` comes back here, and so does the kernel's update of the same output.
-      const { snapshot } = metadata;
+      const { snapshot, parts } = metadata;
       const live = snapshot && !isTerminal(snapshot.status);
       // In place of a widget only the end is believed: nothing here hears the rest.
-      if (!this.#endWatch || !live) this.#job?.setSnapshot(snapshot);
+      if (!this.#endWatch || !live) this.#job?.setSnapshot(snapshot, parts);
       return;
     }
     this.#clear();
@@ -83,9 +83,10 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
       name: metadata.snapshot?.name ?? nameOf(model),
       messages,
       snapshot: metadata.snapshot,
+      parts: metadata.parts,
       server: metadata.server ? server : null,
       comm: null,
-      onEnd: (record) => this.#keep(record),
+      onEnd: (record, parts) => this.#keep(record, parts),
     });
     this.#job = job;
     job.attach(this.node);
@@ -104,11 +105,13 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   /** Write the end into the output's metadata, so that the saved notebook shows it. */
-  #keep(record: JobRecord): void {
+  #keep(record: JobRecord, parts: readonly JobRecord[]): void {
     const model = this.#model;
-    const kept = model && jobMetadata(model.metadata)?.snapshot;
-    if (!model || (kept?.revision === record.revision && kept.status === record.status)) return;
-    model.setData({ metadata: withSnapshot(model.metadata, record) });
+    const own = model && jobMetadata(model.metadata);
+    const kept = own?.snapshot;
+    const same = kept?.revision === record.revision && kept.status === record.status;
+    if (!model || (same && own?.parts.length === parts.length)) return;
+    model.setData({ metadata: withSnapshot(model.metadata, record, parts) });
   }
 
   async #renderOtherView(model: IRenderMime.IMimeModel): Promise<void> {
@@ -175,13 +178,14 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   #drawFallback(view: IRenderMime.IRenderer, model: IRenderMime.IMimeModel): void {
     const metadata = jobMetadata(model.metadata);
     if (!metadata?.snapshot) return;
-    const { taskId, snapshot } = metadata;
+    const { taskId, snapshot, parts } = metadata;
     view.hide();
     this.#job = new Job({
       taskId,
       name: snapshot.name,
       messages: this.#context.messages,
       snapshot: isTerminal(snapshot.status) ? snapshot : orphan(snapshot),
+      parts,
       server: null,
       comm: null,
     });

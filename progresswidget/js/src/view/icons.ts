@@ -33,6 +33,9 @@ export const ACTION_ICONS = {
   reconnect: svg('<path d="M13 6.5A5.25 5.25 0 1 0 13.1 9.5M13.25 3v3.5h-3.5"/>'),
 } as const;
 
+/** A chevron that turns when it is opened. */
+export const PARTS_ICON = svg('<path d="m6 4 4 4-4 4"/>');
+
 export const TRANSFER_ICONS = {
   pause: ACTION_ICONS.pause,
   resume: ACTION_ICONS.resume,

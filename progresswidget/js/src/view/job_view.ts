@@ -107,6 +107,11 @@ export class JobView {
     this.#render();
   }
 
+  /** Show what the job consists of below its own bar. */
+  showParts(element: HTMLElement): void {
+    if (element.parentNode !== this.element) this.#announcer.before(element);
+  }
+
   /** Show how far a download of the file is that the browser or another program makes. */
   showReceived(record: TransferRecord): void {
     this.#download = record;
@@ -262,7 +267,7 @@ export class JobView {
   }
 
   get #fileName(): string {
-    return this.#record?.name ?? this.#options.name;
+    return this.#record?.title ?? this.#record?.name ?? this.#options.name;
   }
 
   /** What was asked for, here or elsewhere, and has not come about. */

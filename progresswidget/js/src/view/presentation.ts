@@ -126,6 +126,7 @@ function stageOf(record: JobRecord): Stage {
 }
 
 function wordsFor(record: JobRecord, messages: Messages): string {
+  if (record.status === 'running' && isGroup(record)) return messages.group.running;
   return record.status === 'running'
     ? messages.phase[record.phase]
     : messages.status[record.status];
@@ -149,17 +150,14 @@ function partsOf(
     parts.set('percent', { text: formatPercent(percent, locale) });
   }
   // Before the first unit is finished nothing is known to be written; an empty table is done with 0.
-  if (status === 'done' || (status !== 'queued' && rows > 0)) {
-    for (const [name, part] of isTransfer(record)
-      ? amountOfBytes(record, messages)
-      : amountOfRows(record, messages)) {
-      parts.set(name, part);
-    }
+  if (status === 'done' || (status !== 'queued' && (rows > 0 || isGroup(record)))) {
+    for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
   }
   if (status === 'running' && record.rate !== null && Math.round(record.rate) > 0) {
-    const text = isTransfer(record)
-      ? messages.speed(formatBytes(record.rate, locale))
-      : messages.rate(formatCount(record.rate, locale));
+    const text =
+      isTransfer(record) || isGroup(record)
+        ? messages.speed(formatBytes(record.rate, locale))
+        : messages.rate(formatCount(record.rate, locale));
     parts.set('rate', { text });
   }
   const time = timeOf(record, ahead, messages);
@@ -173,6 +171,31 @@ function partsOf(
 
 function isTransfer(record: JobRecord): boolean {
   return record.kind === 'download' || record.kind === 'upload';
+}
+
+function isGroup(record: JobRecord): boolean {
+  return record.kind === 'group';
+}
+
+function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
+  if (isGroup(record)) return amountOfFiles(record, messages);
+  return isTransfer(record) ? amountOfBytes(record, messages) : amountOfRows(record, messages);
+}
+
+function amountOfFiles(record: JobRecord, messages: Messages): Map<PartName, Part> {
+  const { locale, group } = messages;
+  const { rows, total, bytes } = record;
+  const count = formatCount(rows, locale);
+  const of = total !== null && rows < total;
+  const text = of ? group.filesOf(count, formatCount(total, locale)) : group.files(count);
+  const parts = new Map<PartName, Part>([['rows', { text }]]);
+  if (bytes > 0) {
+    parts.set('bytes', {
+      text: formatBytes(bytes, locale),
+      title: `${formatCount(bytes, locale)} B`,
+    });
+  }
+  return parts;
 }
 
 function amountOfRows(record: JobRecord, messages: Messages): Map<PartName, Part> {
@@ -217,7 +240,7 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
   const buttons = new Set<ButtonName>();
   if (record.status === 'done') {
     // What was sent is where it was, and on the server under a name of its own.
-    const here = record.kind !== 'upload' && record.url !== null;
+    const here = record.kind !== 'upload' && !isGroup(record) && record.url !== null;
     if (canDownload && !situation.unknown && here) {
       buttons.add('download');
       if (situation.canSave) buttons.add('save');
@@ -287,6 +310,8 @@ function noteFor({ unknown }: Situation, record: JobRecord, messages: Messages) 
     return { message: messages.failure.unknownJob, hint: '' };
   }
   if (record.error === null || !isTerminal(record.status)) return null;
+  // Those that did not succeed say themselves why.
+  if (record.error.code === 'parts-failed') return null;
   const { message, hint } = errorText(messages, record.error);
   return { message, hint };
 }

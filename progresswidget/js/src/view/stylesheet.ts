@@ -3,6 +3,7 @@
 import bar from '../../style/bar.css?inline';
 import dialog from '../../style/dialog.css?inline';
 import list from '../../style/list.css?inline';
+import parts from '../../style/parts.css?inline';
 import progress from '../../style/progress.css?inline';
 import transfer from '../../style/transfer.css?inline';
 
@@ -14,7 +15,7 @@ export function adoptStyle(node: Node): void {
   const scope = root instanceof ShadowRoot ? root : document;
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(bar + transfer + dialog + list + progress);
+    sheet.replaceSync(bar + transfer + dialog + list + progress + parts);
   }
   if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
 }

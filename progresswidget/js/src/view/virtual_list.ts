@@ -20,6 +20,8 @@ export interface VirtualListOptions {
   readonly label: string;
   /** Pixels of a row before it is measured. */
   readonly estimate: number;
+  /** Pixels up to which the list is as high as its rows; without it the host says how high. */
+  readonly atMost?: number;
   /** Rows that are drawn beyond either edge. */
   readonly overscan?: number;
   /** Make the view of a row that comes into view. */
@@ -146,6 +148,11 @@ export class VirtualList {
 
   #draw(): void {
     const offsets = this.#offsets;
+    const { atMost } = this.#options;
+    if (atMost !== undefined) {
+      this.#viewport = Math.min(offsets.total, atMost);
+      setStyle(this.element, 'height', `${this.#viewport}px`);
+    }
     this.#scrollTo(this.#scrollTop);
     const overscan = this.#options.overscan ?? OVERSCAN;
     const { first, end } = offsets.window(this.#scrollTop, this.#viewport, overscan);

@@ -1,0 +1,105 @@
+/** One part of a group: a line with its name, how far it is, and what went wrong. */
+
+import type { Messages } from '../i18n';
+import { isTerminal, type JobRecord } from '../protocol';
+import { block, setAttribute, setText, setTitle, span } from './dom';
+import { ACTION_ICONS, STATE_ICONS } from './icons';
+import { type PartName, type Presentation, present } from './presentation';
+import type { Row } from './virtual_list';
+
+export interface PartLineOptions {
+  readonly messages: Messages;
+  /** What is known of the part by now. */
+  read(): JobRecord | undefined;
+  /** Null where no server can be reached from the page. */
+  readonly download: ((record: JobRecord) => void) | null;
+}
+
+const LIVE = { kind: 'live' } as const;
+
+export class PartLine implements Row {
+  readonly element = block('pw-part-line');
+  readonly #options: PartLineOptions;
+  readonly #living = new AbortController();
+  readonly #icon = span('pw-icon');
+  readonly #name = document.createElement('bdi');
+  readonly #track = span('pw-part-track');
+  readonly #fill = span('pw-fill');
+  readonly #words = span('pw-part-words');
+  readonly #note = span('pw-part-note');
+  readonly #button = document.createElement('button');
+  #shownIcon = '';
+
+  constructor(options: PartLineOptions) {
+    this.#options = options;
+    this.#icon.ariaHidden = 'true';
+    this.#name.className = 'pw-part-name';
+    this.#track.role = 'progressbar';
+    this.#track.setAttribute('aria-valuemin', '0');
+    this.#track.setAttribute('aria-valuemax', '100');
+    this.#track.append(this.#fill);
+    this.#button.type = 'button';
+    this.#button.className = 'pw-button';
+    this.#button.innerHTML = ACTION_ICONS.download;
+    const press = () => {
+      const record = this.#options.read();
+      if (record) this.#options.download?.(record);
+    };
+    this.#button.addEventListener('click', press, { signal: this.#living.signal });
+    this.element.append(this.#icon, this.#name, this.#track, this.#words, this.#button, this.#note);
+  }
+
+  update(): void {
+    const record = this.#options.read();
+    if (!record) return;
+    const { messages, download } = this.#options;
+    const floor = record.progress ?? 0;
+    const shown = present(
+      { record, connection: LIVE, floor, canDownload: download !== null },
+      messages,
+    );
+    const name = record.title ?? record.name;
+    const ended = isTerminal(record.status);
+    this.element.dataset.state = record.status;
+    this.element.dataset.stage = shown.stage;
+    if (this.#shownIcon !== shown.icon) {
+      this.#shownIcon = shown.icon;
+      this.#icon.innerHTML = STATE_ICONS[shown.icon];
+    }
+    setText(this.#name, name);
+    setTitle(this.#name, name);
+    setText(this.#words, wordsOf(record, shown));
+    setAttribute(this.#track, 'aria-label', messages.label(name, record.kind));
+    setAttribute(this.#track, 'aria-valuetext', shown.valueText);
+    if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
+    else setAttribute(this.#track, 'aria-valuenow', String(Math.round(shown.percent)));
+    this.#track.dataset.indeterminate = String(shown.percent === null && shown.moving);
+    this.#track.hidden = ended;
+    this.#fill.style.width = `${shown.percent ?? 0}%`;
+    setText(this.#note, shown.note?.message ?? '');
+    setTitle(this.#note, shown.note ? `${shown.note.message} ${shown.note.hint}`.trim() : '');
+    this.#note.hidden = shown.note === null;
+    this.#button.hidden = !shown.buttons.has('download');
+    setAttribute(this.#button, 'aria-label', `${messages.action.download} ${name}`);
+    setTitle(this.#button, messages.action.download);
+  }
+
+  dispose(): void {
+    this.#living.abort();
+  }
+}
+
+/** What fits beside a name: how far it is, or what it came to. */
+function wordsOf({ status }: JobRecord, { words, parts }: Presentation): string {
+  const texts = (...names: PartName[]) => names.flatMap((name) => parts.get(name)?.text ?? []);
+  switch (status) {
+    case 'done':
+      return texts('rows', 'bytes', 'time').join(' · ');
+    case 'running':
+      return texts('percent', parts.has('bytes') ? 'bytes' : 'rows').join(' · ') || words;
+    case 'paused':
+      return [words, ...texts('percent')].join(' · ');
+    default:
+      return words;
+  }
+}

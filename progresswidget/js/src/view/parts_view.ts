@@ -1,0 +1,107 @@
+/** The parts of a group as lines: those that go on or went wrong, and the others when asked for. */
+
+import type { Messages } from '../i18n';
+import type { Records } from '../jobs/records';
+import type { JobRecord } from '../protocol';
+import { block, setAttribute, setText, span } from './dom';
+import { formatCount } from './format';
+import { forgetFrame, inNextFrame } from './frame';
+import { PARTS_ICON } from './icons';
+import { PartLine } from './part_line';
+import { VirtualList } from './virtual_list';
+
+export interface PartsViewOptions {
+  readonly messages: Messages;
+  /** How a person calls the group. */
+  readonly name: string;
+  readonly records: Records;
+  readonly download: ((record: JobRecord) => void) | null;
+}
+
+// Pixels.
+const LINE = 24;
+const MOST = 10 * LINE;
+
+/** The lines to show, in the order in which the parts began. */
+export function linesOf(records: Iterable<JobRecord>, open: boolean): readonly string[] {
+  return [...records]
+    .filter(({ status }) => open || status !== 'done')
+    .sort((a, b) => a.created - b.created || (a.taskId < b.taskId ? -1 : 1))
+    .map(({ taskId }) => taskId);
+}
+
+export class PartsView {
+  readonly element = block('pw-parts');
+  readonly #options: PartsViewOptions;
+  readonly #living = new AbortController();
+  readonly #list: VirtualList;
+  readonly #toggle = document.createElement('button');
+  readonly #label = span('pw-parts-label');
+  readonly #render = () => this.#draw();
+  #open = false;
+
+  constructor(options: PartsViewOptions) {
+    this.#options = options;
+    const { messages, records, name } = options;
+    const { signal } = this.#living;
+    this.#list = new VirtualList({
+      label: messages.group.parts(name),
+      estimate: LINE,
+      atMost: MOST,
+      create: (taskId) =>
+        new PartLine({
+          messages,
+          read: () => records.get(taskId),
+          download: options.download,
+        }),
+    });
+    this.#list.element.id = `pw-parts-${Math.random().toString(36).slice(2)}`;
+    this.#toggle.type = 'button';
+    this.#toggle.className = 'pw-parts-toggle';
+    this.#toggle.innerHTML = PARTS_ICON;
+    this.#toggle.append(this.#label);
+    this.#toggle.setAttribute('aria-controls', this.#list.element.id);
+    this.#toggle.addEventListener('click', () => this.#flip(), { signal });
+    this.element.append(this.#list.element, this.#toggle);
+    records.follow((changed) => this.#take(changed), signal);
+    this.#draw();
+  }
+
+  /** Whether all parts are shown. */
+  get open(): boolean {
+    return this.#open;
+  }
+
+  dispose(): void {
+    this.#living.abort();
+    forgetFrame(this.#render);
+    this.#list.dispose();
+    this.element.remove();
+  }
+
+  #flip(): void {
+    this.#open = !this.#open;
+    this.#draw();
+  }
+
+  #take(changed: ReadonlySet<string>): void {
+    this.#list.refresh(changed);
+    inNextFrame(this.#render);
+  }
+
+  #draw(): void {
+    const { records, messages } = this.#options;
+    const lines = linesOf(records.values(), this.#open);
+    const before = this.#list.keys;
+    if (lines.length !== before.length || lines.some((key, index) => key !== before[index])) {
+      this.#list.arrange(lines);
+    }
+    this.#list.element.hidden = lines.length === 0;
+    const { group, locale } = messages;
+    setAttribute(this.#toggle, 'aria-expanded', String(this.#open));
+    setText(this.#label, this.#open ? group.fewer : group.all(formatCount(records.size, locale)));
+    // Where all are to be seen anyway there is nothing to open.
+    this.#toggle.hidden = !this.#open && lines.length === records.size;
+    this.element.hidden = records.size === 0;
+  }
+}
