@@ -25,7 +25,18 @@ export default defineConfig({
       {
         // Known beforehand, or Vite finds them in the middle of a test and reloads the page.
         optimizeDeps: {
-          include: ['@jupyterlab/outputarea', '@jupyterlab/rendermime', '@lumino/widgets'],
+          include: [
+            '@jupyterlab/apputils',
+            '@jupyterlab/coreutils',
+            '@jupyterlab/notebook',
+            '@jupyterlab/outputarea',
+            '@jupyterlab/rendermime',
+            '@jupyterlab/ui-components',
+            '@lumino/commands',
+            '@lumino/coreutils',
+            '@lumino/signaling',
+            '@lumino/widgets',
+          ],
         },
         test: {
           name: 'dom',

@@ -10,12 +10,15 @@ export interface Query {
   /** Null for all. */
   readonly statuses: ReadonlySet<Status> | null;
   readonly order: Order;
+  /** The path of a notebook, where its jobs alone are wanted. */
+  readonly notebook?: string | null;
 }
 
 export const EVERYTHING: Query = { text: '', statuses: null, order: 'newest' };
 
 export function matches(record: JobRecord, query: Query): boolean {
   if (query.statuses !== null && !query.statuses.has(record.status)) return false;
+  if (query.notebook != null && query.notebook !== record.notebook) return false;
   const words = fold(query.text).split(/\s+/).filter(Boolean);
   if (words.length === 0) return true;
   const { name, path, notebook, format, kind } = record;

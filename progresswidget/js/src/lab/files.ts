@@ -7,16 +7,20 @@ import {
   IDefaultFileBrowser,
   IFileBrowserFactory,
 } from '@jupyterlab/filebrowser';
+import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { downloadIcon, linkIcon } from '@jupyterlab/ui-components';
 import { archiveAddress, contentsAddress, downloadFile, FileFailure } from '../files';
-import { type Messages, messagesFor } from '../i18n';
+import type { Messages } from '../i18n';
+import { labWordsOf } from '../i18n/lab';
 import { canSave } from '../save/file_access';
 import { FileSaves } from '../save/file_saves';
 import { giveLink } from './link_dialog';
 import { type Chosen, Place } from './place';
+import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath, TransferList } from './transfer_list';
+import { messagesOf } from './words';
 
 const DOWNLOAD = 'progresswidget:download';
 const ARCHIVE = 'progresswidget:archive';
@@ -28,19 +32,17 @@ export const files: JupyterFrontEndPlugin<void> = {
   id: 'progresswidget:files',
   description: 'Downloads files and folders, and makes links to files.',
   autoStart: true,
-  optional: [IFileBrowserFactory, IDefaultFileBrowser, ITranslator],
+  optional: [IFileBrowserFactory, IDefaultFileBrowser, ISettingRegistry, ITranslator],
   activate(
     app: JupyterFrontEnd,
     factory: IFileBrowserFactory | null,
     standard: FileBrowser | null,
+    registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) {
+    const messages = messagesOf(translator);
+    translateSchema(registry, translator, labWordsOf(messages), files.id);
     if (!factory) return;
-    const messages = messagesFor(
-      translator?.languageCode,
-      document.documentElement.lang,
-      navigator.language,
-    );
     const server = labServer(app.serviceManager.serverSettings);
     const place = new Place(app.serviceManager.contents, factory, standard);
     const saves = new FileSaves(contentsAddress(server, ''));

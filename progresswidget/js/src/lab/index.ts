@@ -4,13 +4,19 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
-import { messagesFor } from '../i18n';
 import { channelOf } from '../server';
+import { exports } from './exports';
 import { files } from './files';
+import { jobCommands } from './job_commands';
+import { notices } from './notices';
+import { panel } from './panel';
 import { watchNotebooks } from './reattach';
 import { jobFactory, receiptFactory } from './renderer';
+import { running } from './running';
 import { labServer } from './server';
+import { status } from './status';
 import { uploads } from './uploads';
+import { messagesOf } from './words';
 
 // Measured: at -20 this comes before the widget view (-10) and HTML (50), and at 0 it does not.
 const RANK = -20;
@@ -29,11 +35,7 @@ const renderer: JupyterFrontEndPlugin<void> = {
   ) {
     const context = {
       server: labServer(app.serviceManager.serverSettings),
-      messages: messagesFor(
-        translator?.languageCode,
-        document.documentElement.lang,
-        navigator.language,
-      ),
+      messages: messagesOf(translator),
       rendermime,
       notebooks,
     };
@@ -63,4 +65,15 @@ const reattach: JupyterFrontEndPlugin<void> = {
   },
 };
 
-export default [renderer, reattach, uploads, files];
+export default [
+  renderer,
+  reattach,
+  uploads,
+  files,
+  exports,
+  jobCommands,
+  panel,
+  status,
+  running,
+  notices,
+];

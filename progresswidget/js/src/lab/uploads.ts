@@ -10,13 +10,16 @@ import {
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
-import { type Messages, messagesFor } from '../i18n';
+import type { Messages } from '../i18n';
+import { labWordsOf } from '../i18n/lab';
 import { Uploads } from '../upload/uploads';
 import { choose } from './choose';
 import { lookInto, readDrop, takesDrop, thresholdOf } from './drop';
 import { Place } from './place';
+import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath, TransferList } from './transfer_list';
+import { messagesOf } from './words';
 
 const COMMAND = 'progresswidget:upload';
 const PLUGIN = 'progresswidget:uploads';
@@ -40,12 +43,9 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) {
+    const messages = messagesOf(translator);
+    translateSchema(registry, translator, labWordsOf(messages), PLUGIN);
     if (!factory) return;
-    const messages = messagesFor(
-      translator?.languageCode,
-      document.documentElement.lang,
-      navigator.language,
-    );
     const place = new Place(app.serviceManager.contents, factory, standard);
     const all = new Uploads({
       server: labServer(app.serviceManager.serverSettings),

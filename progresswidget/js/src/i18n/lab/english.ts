@@ -1,0 +1,101 @@
+/** What JupyterLab says of exports, in English. */
+
+import type { LabWords } from './words';
+
+export const LAB_ENGLISH: LabWords = {
+  title: 'Exports',
+  search: 'Search exports',
+  running: 'Running',
+  all: 'All',
+  states: 'Show exports by state',
+  sort: 'Sort by',
+  order: { newest: 'Newest', name: 'Name', size: 'Size', state: 'State' },
+  list: 'Exports',
+  loading: 'Asking the server…',
+  empty: 'No exports yet',
+  emptyHint: 'Run a cell like this one, and its progress and its file appear here:',
+  nothing: 'No export matches.',
+  showAll: 'Show All',
+  command: {
+    open: 'Show Exports',
+    notebook: 'Show Exports of This Notebook',
+    pauseAll: 'Pause All Exports',
+    resumeAll: 'Resume All Exports',
+    clear: 'Clear Finished Exports…',
+  },
+  caption: {
+    open: 'Show all exports, with their progress and their files',
+    notebook: 'Exports of this notebook',
+    pauseAll: 'Pause every export that runs',
+    resumeAll: 'Go on with every export that is paused',
+    clear: 'Take exports that have ended off the list',
+  },
+  choice: {
+    pause: 'Pause',
+    resume: 'Resume',
+    cancel: 'Cancel',
+    download: 'Download',
+    link: 'Copy Temporary Link…',
+    show: 'Show in File Browser',
+    notebook: 'Open Notebook',
+    retry: 'Run Cell Again',
+    forget: 'Remove from List',
+  },
+  clearTitle: 'Clear finished exports?',
+  clearBody: (count) =>
+    count === '1'
+      ? 'One export that has ended leaves the list. Its file stays.'
+      : `${count} exports that have ended leave the list. Their files stay.`,
+  clear: 'Clear',
+  alsoLeftovers: (size) =>
+    `Also delete what unfinished exports have left (${size}). They start again then.`,
+  cancel: 'Cancel',
+  disk: (size) => `${size} used`,
+  diskParts: {
+    files: (size) => `Exported files: ${size}`,
+    leftovers: (size) => `Unfinished exports: ${size}`,
+    uploads: (size) => `Unfinished uploads: ${size}`,
+    state: (size) => `Records: ${size}`,
+  },
+  active: (count) => (count === 1 ? '1 export' : `${count} exports`),
+  cancelAll: 'Cancel All',
+  cancelAllBody: 'Cancel every export that runs? What is written of them so far is kept.',
+  notice: {
+    done: (name, facts) => `${name} is ready: ${facts}`,
+    failed: (name, why) => `${name} was not exported. ${why}`,
+    interrupted: (name, why) => `${name} was interrupted. ${why}`,
+    show: 'Show',
+  },
+  noCell: 'The cell that made this export is not in the notebook any more.',
+  failed: 'That did not work',
+  close: 'Close',
+  schemas: {
+    filesTitle: 'Downloads, Archives and Links',
+    filesDescription: 'What progresswidget adds to the context menu of the file browser.',
+    uploadsTitle: 'Resumable Uploads',
+    uploadsDescription: 'Uploads of progresswidget in the file browser.',
+    dropFromTitle: 'Dropped files',
+    dropFromDescription:
+      "Megabytes from which on files that are dropped into the file browser are uploaded resumably; 0 for all files, -1 for none. JupyterLab's own upload takes the others.",
+    exportsTitle: 'Exports',
+    exportsDescription: 'The panel with all exports, and what is said of them elsewhere.',
+    noticesTitle: 'Notifications',
+    noticesDescription: 'Whether the end of an export is told in a notification.',
+    noticeAfterTitle: 'Notify after (seconds)',
+    noticeAfterDescription: 'Seconds that an export has taken for its end to be told.',
+    noticeHiddenTitle: 'Notify while the page is hidden',
+    noticeHiddenDescription:
+      'Whether the end of an export is told however short it was, where nobody looked at the page.',
+    statusBarTitle: 'Progress in the status bar',
+    statusBarDescription: 'Whether the status bar shows how far all running exports are together.',
+    runningTitle: 'Exports among what runs',
+    runningDescription:
+      'Whether the list of running terminals and kernels has a section for exports.',
+    orderTitle: 'Order',
+    orderDescription: 'How the exports in the panel are sorted.',
+    newest: 'Newest',
+    name: 'Name',
+    size: 'Size',
+    state: 'State',
+  },
+};

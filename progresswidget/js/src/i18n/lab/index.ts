@@ -1,0 +1,15 @@
+/** What JupyterLab says of exports, in the language of the page. */
+
+import { CHINESE, type Messages } from '..';
+import { LAB_CHINESE } from './chinese';
+import { LAB_ENGLISH } from './english';
+import type { LabWords } from './words';
+
+export { LAB_CHINESE } from './chinese';
+export { LAB_ENGLISH } from './english';
+export type { DiskPart, ExportsCommand, LabWords, SchemaText } from './words';
+
+/** The table beside that of the bar. */
+export function labWordsOf(messages: Messages): LabWords {
+  return messages === CHINESE ? LAB_CHINESE : LAB_ENGLISH;
+}

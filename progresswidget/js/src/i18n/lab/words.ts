@@ -1,0 +1,81 @@
+/**
+ * What JupyterLab alone says of exports, as a type: the panel, menus, notices and settings.
+ *
+ * Apart from the bar's own table, which every host loads.
+ */
+
+import type { Choice } from '../../jobs/choices';
+import type { Order } from '../../jobs/query';
+
+export const EXPORTS_COMMANDS = ['open', 'notebook', 'pauseAll', 'resumeAll', 'clear'] as const;
+export type ExportsCommand = (typeof EXPORTS_COMMANDS)[number];
+
+/** What takes room: exported files, parts of files, unfinished uploads, the server's own records. */
+export const DISK_PARTS = ['files', 'leftovers', 'uploads', 'state'] as const;
+export type DiskPart = (typeof DISK_PARTS)[number];
+
+export interface LabWords {
+  readonly title: string;
+  readonly search: string;
+  readonly running: string;
+  readonly all: string;
+  /** Of the buttons that choose a state. */
+  readonly states: string;
+  readonly sort: string;
+  readonly order: Readonly<Record<Order, string>>;
+  readonly list: string;
+  readonly loading: string;
+  readonly empty: string;
+  /** What to do about it; the code comes after it. */
+  readonly emptyHint: string;
+  readonly nothing: string;
+  readonly showAll: string;
+  readonly command: Readonly<Record<ExportsCommand, string>>;
+  readonly caption: Readonly<Record<ExportsCommand, string>>;
+  readonly choice: Readonly<Record<Choice, string>>;
+  readonly clearTitle: string;
+  readonly clearBody: (count: string) => string;
+  readonly clear: string;
+  readonly alsoLeftovers: (size: string) => string;
+  readonly cancel: string;
+  readonly disk: (size: string) => string;
+  readonly diskParts: Readonly<Record<DiskPart, (size: string) => string>>;
+  /** Of the status bar, and of the section of what runs. */
+  readonly active: (count: number) => string;
+  readonly cancelAll: string;
+  readonly cancelAllBody: string;
+  readonly notice: {
+    readonly done: (name: string, facts: string) => string;
+    readonly failed: (name: string, why: string) => string;
+    readonly interrupted: (name: string, why: string) => string;
+    readonly show: string;
+  };
+  readonly noCell: string;
+  readonly failed: string;
+  readonly close: string;
+  readonly schemas: Readonly<Record<SchemaText, string>>;
+}
+
+/** What the schemas of our settings say; `scripts/catalog.mjs` makes JupyterLab's catalog of it. */
+export type SchemaText =
+  | 'filesTitle'
+  | 'filesDescription'
+  | 'uploadsTitle'
+  | 'uploadsDescription'
+  | 'dropFromTitle'
+  | 'dropFromDescription'
+  | 'exportsTitle'
+  | 'exportsDescription'
+  | 'noticesTitle'
+  | 'noticesDescription'
+  | 'noticeAfterTitle'
+  | 'noticeAfterDescription'
+  | 'noticeHiddenTitle'
+  | 'noticeHiddenDescription'
+  | 'statusBarTitle'
+  | 'statusBarDescription'
+  | 'runningTitle'
+  | 'runningDescription'
+  | 'orderTitle'
+  | 'orderDescription'
+  | Order;

@@ -1,0 +1,107 @@
+/** One job in the panel: its icon, its name, what is known of it, and its buttons. */
+
+import type { CommandRegistry } from '@lumino/commands';
+import { buttonsFor, type Choice, choicesFor } from '../../jobs/choices';
+import { block, setAttribute, setText, setTitle, span } from '../../view/dom';
+import { exportText } from '../../view/export_text';
+import { STATE_ICONS, type StateIcon } from '../../view/icons';
+import type { Row } from '../../view/virtual_list';
+import type { IExports } from '../exports';
+import { ICONS, JOB } from '../job_commands';
+
+export class ExportRow implements Row {
+  readonly element = block('pw-export');
+  readonly #exports: IExports;
+  readonly #commands: CommandRegistry;
+  readonly #taskId: string;
+  readonly #living = new AbortController();
+  readonly #icon = span('pw-icon');
+  readonly #name = document.createElement('bdi');
+  readonly #text = block('pw-export-text');
+  readonly #track = block('pw-track');
+  readonly #fill = block('pw-fill');
+  readonly #actions = span('pw-export-actions');
+  readonly #buttons = new Map<Choice, HTMLButtonElement>();
+  #shownIcon: StateIcon | null = null;
+
+  constructor(taskId: string, exports: IExports, commands: CommandRegistry) {
+    this.#taskId = taskId;
+    this.#exports = exports;
+    this.#commands = commands;
+    const main = block('pw-export-main');
+    this.#name.className = 'pw-export-name';
+    this.#icon.ariaHidden = 'true';
+    this.#track.role = 'progressbar';
+    this.#track.ariaValueMin = '0';
+    this.#track.ariaValueMax = '100';
+    this.#track.append(this.#fill);
+    main.append(this.#name, this.#text);
+    this.element.append(this.#icon, main, this.#actions, this.#track);
+  }
+
+  update(): void {
+    const { feed, messages } = this.#exports;
+    const record = feed.records.get(this.#taskId);
+    if (!record) return;
+    const shown = exportText(record, feed.connection, messages, Date.now());
+    setAttribute(this.element, 'data-stage', shown.stage);
+    setAttribute(this.element, 'data-state', record.status);
+    setAttribute(this.element, 'data-stale', String(shown.stale));
+    if (this.#shownIcon !== shown.icon) {
+      this.#shownIcon = shown.icon;
+      this.#icon.innerHTML = STATE_ICONS[shown.icon];
+    }
+    setText(this.#name, record.name);
+    setText(this.#text, [shown.words, ...shown.facts].join(' · '));
+    setTitle(this.element, shown.title);
+    this.#track.hidden = !shown.active;
+    setAttribute(this.#track, 'aria-label', messages.label(record.name, record.kind));
+    setAttribute(this.#track, 'data-known', String(shown.percent !== null));
+    if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
+    else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(shown.percent)));
+    this.#fill.style.width = shown.percent === null ? '' : `${shown.percent}%`;
+    this.#arrange(buttonsFor(choicesFor(record, feed.isConnected)), record.name);
+  }
+
+  /** What a click on the row would most probably be for. */
+  press(): void {
+    const [first] = [...this.#buttons.values()];
+    first?.focus({ preventScroll: true });
+  }
+
+  dispose(): void {
+    this.#living.abort();
+  }
+
+  #arrange(choices: readonly Choice[], name: string): void {
+    for (const [choice, button] of this.#buttons) {
+      if (choices.includes(choice)) continue;
+      const held = button.matches(':focus');
+      button.remove();
+      this.#buttons.delete(choice);
+      // The keyboard stays in the row whose button has gone.
+      if (held) this.element.focus({ preventScroll: true });
+    }
+    for (const choice of choices) {
+      const button = this.#buttons.get(choice) ?? this.#add(choice);
+      setAttribute(button, 'aria-label', `${this.#exports.words.choice[choice]} ${name}`);
+    }
+  }
+
+  #add(choice: Choice): HTMLButtonElement {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'jp-ToolbarButtonComponent jp-mod-minimal jp-Button pw-export-button';
+    button.dataset.choice = choice;
+    button.title = this.#exports.words.choice[choice];
+    ICONS[choice].element({ container: button, stylesheet: 'toolbarButton' });
+    button.addEventListener(
+      'click',
+      () => void this.#commands.execute(JOB, { choice, taskId: this.#taskId }),
+      { signal: this.#living.signal },
+    );
+    this.#buttons.set(choice, button);
+    this.#actions.append(button);
+    return button;
+  }
+}

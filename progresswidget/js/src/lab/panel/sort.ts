@@ -1,0 +1,35 @@
+/** The button of the panel that sorts it, with a menu of its orders. */
+
+import { listIcon, MenuSvg, ToolbarButton } from '@jupyterlab/ui-components';
+import { CommandRegistry } from '@lumino/commands';
+import type { LabWords } from '../../i18n/lab';
+import type { Order } from '../../jobs/query';
+
+const ORDERS: readonly Order[] = ['newest', 'name', 'size', 'state'];
+
+export class SortButton extends ToolbarButton {
+  constructor(sorted: { order: Order }, words: LabWords) {
+    const commands = new CommandRegistry();
+    const menu = new MenuSvg({ commands });
+    super({
+      icon: listIcon,
+      tooltip: words.sort,
+      onClick: () => {
+        const { left, bottom } = this.node.getBoundingClientRect();
+        menu.open(left, bottom);
+      },
+    });
+    for (const order of ORDERS) {
+      commands.addCommand(order, {
+        label: words.order[order],
+        isToggleable: true,
+        isToggled: () => sorted.order === order,
+        execute: () => {
+          sorted.order = order;
+        },
+      });
+      menu.addItem({ command: order });
+    }
+    this.disposed.connect(() => menu.dispose());
+  }
+}

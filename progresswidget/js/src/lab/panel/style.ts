@@ -1,0 +1,15 @@
+/** The panel's style, which only JupyterLab needs. */
+
+import panel from '../../../style/panel.css?inline';
+
+let sheet: CSSStyleSheet | undefined;
+
+/** Give the document around `node` the panel's style, once. */
+export function adoptPanelStyle(node: Node): void {
+  const page = node.ownerDocument ?? document;
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(panel);
+  }
+  if (!page.adoptedStyleSheets.includes(sheet)) page.adoptedStyleSheets.push(sheet);
+}

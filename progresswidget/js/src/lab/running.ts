@@ -1,0 +1,138 @@
+/** The section "Exports" among what runs: JupyterLab's panel, and the tree page of Notebook 7. */
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { IRunningSessionManagers, type IRunningSessions } from '@jupyterlab/running';
+import { stopIcon } from '@jupyterlab/ui-components';
+import { type ISignal, Signal } from '@lumino/signaling';
+import { comparison } from '../jobs/query';
+import { isTerminal, type JobRecord } from '../protocol';
+import { exportText } from '../view/export_text';
+import { IExports } from './exports';
+import { exportsIcon } from './icon';
+import { JOB } from './job_commands';
+import { OPEN } from './panel';
+
+/** Milliseconds: JupyterLab draws the whole section anew at each change. */
+const EVERY = 500;
+
+export const running: JupyterFrontEndPlugin<void> = {
+  id: 'progresswidget:running',
+  description: 'Lists the running exports among terminals and kernels.',
+  autoStart: true,
+  requires: [IExports],
+  optional: [IRunningSessionManagers],
+  activate(app: JupyterFrontEnd, exports: IExports, managers: IRunningSessionManagers | null) {
+    if (!managers) return;
+    const section = new RunningExports(app, exports);
+    let added = false;
+    const update = () => {
+      const { running } = exports.preferences;
+      // A section that JupyterLab has drawn stays there: it is empty then.
+      section.setShown(running);
+      if (running && !added) managers.add(section);
+      added ||= running;
+    };
+    exports.preferencesChanged.connect(update);
+    update();
+  },
+};
+
+export class RunningExports implements IRunningSessions.IManager {
+  readonly name: string;
+  readonly supportsMultipleViews = false;
+  readonly shutdownLabel: string;
+  readonly shutdownAllLabel: string;
+  readonly shutdownAllConfirmationText: string;
+  readonly shutdownItemIcon = stopIcon;
+  readonly #app: JupyterFrontEnd;
+  readonly #exports: IExports;
+  readonly #changed: Signal<RunningExports, void> = new Signal(this);
+  readonly #living = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #shown = true;
+
+  constructor(app: JupyterFrontEnd, exports: IExports) {
+    this.#app = app;
+    this.#exports = exports;
+    const { words, feed } = exports;
+    this.name = words.title;
+    this.shutdownLabel = words.choice.cancel;
+    this.shutdownAllLabel = words.cancelAll;
+    this.shutdownAllConfirmationText = words.cancelAllBody;
+    let any = false;
+    const { signal } = this.#living;
+    feed.records.follow(() => {
+      const some = this.#active().length > 0;
+      // Nothing to draw for jobs that have ended already.
+      if (some || any) this.#changeSoon();
+      any = some;
+    }, signal);
+    signal.addEventListener('abort', () => clearTimeout(this.#timer));
+  }
+
+  get runningChanged(): ISignal<RunningExports, void> {
+    return this.#changed;
+  }
+
+  setShown(shown: boolean): void {
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#changed.emit();
+  }
+
+  running(): IRunningSessions.IRunningItem[] {
+    return this.#active().map((record) => this.#item(record));
+  }
+
+  refreshRunning(): void {
+    this.#changed.emit();
+  }
+
+  shutdownAll(): void {
+    for (const record of this.#active()) void this.#cancel(record);
+  }
+
+  dispose(): void {
+    this.#living.abort();
+    Signal.clearData(this);
+  }
+
+  #active(): JobRecord[] {
+    if (!this.#shown) return [];
+    const { feed, messages } = this.#exports;
+    return [...feed.records.values()]
+      .filter(({ status }) => !isTerminal(status))
+      .sort(comparison('newest', messages.locale));
+  }
+
+  #item(record: JobRecord): IRunningSessions.IRunningItem {
+    const { feed, messages } = this.#exports;
+    const shown = exportText(record, feed.connection, messages, Date.now());
+    const { commands } = this.#app;
+    return {
+      icon: () => exportsIcon,
+      label: () => record.name,
+      labelTitle: () => shown.title,
+      // The room is for two short words: what it does is seen from how it goes on.
+      detail: () =>
+        (record.status === 'running' ? shown.facts : [shown.words]).slice(0, 2).join(' · '),
+      open: () => {
+        const args = { choice: 'notebook', taskId: record.taskId };
+        if (record.notebook !== null) void commands.execute(JOB, args);
+        else void commands.execute(OPEN);
+      },
+      shutdown: () => void this.#cancel(record),
+    };
+  }
+
+  async #cancel({ taskId }: JobRecord): Promise<void> {
+    await this.#app.commands.execute(JOB, { choice: 'cancel', taskId });
+  }
+
+  #changeSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#changed.emit();
+    }, EVERY);
+  }
+}
