@@ -259,16 +259,21 @@ class Hub:
         for task_id, (seq, data) in states.items():
             self._ended.pop(task_id, None)
             self._add(task_id, data, seq)
+        # First, since a listener that is told of one task may tell of all that it has marked, and
+        # would count on from where it was in the other history.
+        lost = self._replace(before)
         for topic in before.values():
             if topic.task_id not in self._topics:
                 if topic.epoch == epoch:
                     self._remember(topic.task_id, topic.seq)
                 self._discard(topic)
         for task_id, topic in tuple(self._topics.items()):
-            if task_id in before:
-                self._replace(before[task_id], topic)
-            else:
+            if task_id not in before:
                 self._appear(topic)
+            elif not _same_place(before[task_id].data, topic.data):
+                self._move(topic)
+        for listener in lost:
+            listener.rebased()
         self.changes.restart()
 
     def _add(self, task_id: str, data: Json, seq: int) -> Topic:
@@ -282,13 +287,18 @@ class Hub:
         for subscriber in tuple(self._followers):
             subscriber.appeared(topic.task_id, topic)
 
-    def _replace(self, old: Topic, new: Topic) -> None:
-        self._rings.drop(old.ring)
-        new.listeners |= old.listeners
-        if not _same_place(old.data, new.data):
-            self._move(new)
-        for listener in tuple(new.listeners):
-            listener.lost(new.task_id)
+    def _replace(self, before: Mapping[str, Topic]) -> Iterable[Listener]:
+        found: dict[Listener, None] = {}
+        for task_id, new in self._topics.items():
+            old = before.get(task_id)
+            if old is None:
+                continue
+            self._rings.drop(old.ring)
+            new.listeners |= old.listeners
+            for listener in new.listeners:
+                listener.lost(task_id)
+                found[listener] = None
+        return found
 
     def _move(self, topic: Topic) -> None:
         # Who may see it now must not be told how it was where it came from.

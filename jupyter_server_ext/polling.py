@@ -60,6 +60,9 @@ class Wait:
         """Note that the task has another history."""
         self.wake()
 
+    def rebased(self) -> None:
+        """Do nothing: it is over already."""
+
     def moved(self, task_id: str, topic: Topic) -> None:
         """Note that who asks may see the task no longer."""
         self.wake()

@@ -166,7 +166,13 @@ class Teller:
         """Note that the task has another history: its whole state is due."""
         if task_id in self._told:
             self._told[task_id] = LOST
-            self.mark(task_id)
+            if task_id not in self._answering:
+                self._note_wait()
+                self._marked[task_id] = None
+
+    def rebased(self) -> None:
+        """Tell what is due: each task has its new history."""
+        self._wake()
 
     def moved(self, task_id: str, topic: Topic) -> None:
         """Note that a task belongs elsewhere: what may not be seen any more is as good as gone."""

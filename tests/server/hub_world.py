@@ -254,6 +254,7 @@ class Connection:
             self.subscriber.obey(message)
             if isinstance(message, Unsubscribe):
                 self._silent |= set(message.task_ids)
+                self.expected = [end for end in self.expected if end[0] not in self._silent]
 
     def write(self) -> bool:
         """Put one frame on its way, and say whether there was one."""
@@ -371,10 +372,6 @@ class Page:
         """Follow a task no longer."""
         if self.is_live and self.target is None and self.tasks.pop(task_id, None) is not None:
             self._send("unsubscribe", {"tasks": [task_id]})
-            if self.connection is not None:
-                self.connection.expected = [
-                    end for end in self.connection.expected if end[0] != task_id
-                ]
 
     def follow(self, task_id: str) -> None:
         """Follow a task that it does not."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from frames import message as read
@@ -17,6 +17,9 @@ from jupyter_server_ext.outbox import MAX_QUEUED
 from jupyter_server_ext.subscriber import MAX_TARGETS, MAX_TASKS, Subscriber
 from progresswidget.protocol import ACTIVE, TERMINAL, MalformedError, Position, Target
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 A, B = "a" * 32, "b" * 32
 
 
@@ -26,6 +29,7 @@ class Page:
     def __init__(self, hub: Hub, **more: Any) -> None:
         self.hub = hub
         self.woken = 0
+        self.wakes: Callable[[], object] = lambda: None
         self.outbox = Subscriber(hub, self._wake, **more)
         self.frames: list[dict[str, Any]] = []
         self.state: dict[str, dict[str, Any]] = {}
@@ -33,6 +37,7 @@ class Page:
 
     def _wake(self) -> None:
         self.woken += 1
+        self.wakes()
 
     def subscribe(self, *task_ids: str) -> None:
         self.outbox.answer(
@@ -163,6 +168,21 @@ def test_another_history_begins_with_a_snapshot() -> None:
     (message,) = page.read()
     assert (message["epoch"], message["seq"], message["re"]) == ("F", 80, None)
     assert [message["type"] for message in late.read()] == ["task_removed", "subscribed"]
+
+
+def test_a_page_that_reads_on_while_the_history_changes_is_told_nothing_of_both() -> None:
+    hub, _ = make_hub()
+    for task_id in (A, B):
+        hub.publish(task_id, record(task_id, rows=1), urgent=True)
+    page = Page(hub)
+    page.subscribe(A, B)
+    page.read()
+    for task_id in (B, A):
+        hub.publish(task_id, record(task_id, rows=2), urgent=True)
+    page.wakes = page.read  # from here on it takes whatever there is, as a socket does
+    hub.rebase("F", {A: (5, record(A, rows=3)), B: (7, record(B, rows=3))})
+    assert {message["type"] for message in page.frames[2:]} == {"subscribed"}
+    assert page.position == {A: ("F", 5), B: ("F", 7)}
 
 
 def test_who_has_lost_the_thread_begins_anew_whatever_it_has_asked() -> None:
