@@ -259,8 +259,8 @@ class Hub:
         for task_id, (seq, data) in states.items():
             self._ended.pop(task_id, None)
             self._add(task_id, data, seq)
-        # First, since a listener that is told of one task may tell of all that it has marked, and
-        # would count on from where it was in the other history.
+        # First, since a listener that takes note of one task may tell of all that it has marked,
+        # and would count on from where it was in the other history.
         lost = self._replace(before)
         for topic in before.values():
             if topic.task_id not in self._topics:

@@ -66,6 +66,7 @@ class Teller:
     __slots__ = (
         "_answering",
         "_hub",
+        "_is_held",
         "_marked",
         "_patience",
         "_queue",
@@ -101,6 +102,7 @@ class Teller:
         self._marked: OrderedDict[str, None] = OrderedDict()  # the longest waiting goes first
         self._transfers: OrderedDict[tuple[str, str], bytes] = OrderedDict()  # the newest of each
         self._since: float | None = None
+        self._is_held = False  # while other tasks are not where the first ones are already
         self.overflowed = False
         """Whether the connection has to end: it has not read what it must not miss."""
 
@@ -166,12 +168,12 @@ class Teller:
         """Note that the task has another history: its whole state is due."""
         if task_id in self._told:
             self._told[task_id] = LOST
-            if task_id not in self._answering:
-                self._note_wait()
-                self._marked[task_id] = None
+            self._is_held = True
+            self.mark(task_id)
 
     def rebased(self) -> None:
-        """Tell what is due: each task has its new history."""
+        """Tell what is due: each task has its new history, and its place."""
+        self._is_held = False
         self._wake()
 
     def moved(self, task_id: str, topic: Topic) -> None:
@@ -184,6 +186,8 @@ class Teller:
 
     def take(self) -> bytes | None:
         """Return the next WebSocket frame, or None where there is nothing to say."""
+        if self._is_held:
+            return None
         self._since = None
         if self._queue:
             return self._make(self._queue.take())

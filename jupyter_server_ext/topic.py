@@ -34,10 +34,10 @@ class Listener(Protocol):
         """Note that the task is gone, and with it the topic."""
 
     def lost(self, task_id: str) -> None:
-        """Note that the task has another history now, but tell nothing: other tasks follow."""
+        """Note that the task has another history now, and tell nothing until `rebased`."""
 
     def rebased(self) -> None:
-        """Tell what is due: each task has its new history."""
+        """Tell what is due: each task has its new history, and its place."""
 
     def moved(self, task_id: str, topic: Topic) -> None:
         """Note that the task belongs to another notebook or user now, before its state is told."""
