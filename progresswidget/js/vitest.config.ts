@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
+import { viteInlineWorker } from './scripts/inline-worker.mjs';
 
 // The logic runs in Node; what touches the DOM runs in a real Chromium, and in nothing less.
 // An own one first, then the usual names; with neither, Playwright looks for the one it installed.
@@ -15,6 +16,7 @@ export default defineConfig({
   test: {
     projects: [
       {
+        plugins: [viteInlineWorker],
         test: {
           name: 'logic',
           environment: 'node',
@@ -23,6 +25,7 @@ export default defineConfig({
         },
       },
       {
+        plugins: [viteInlineWorker],
         // Known beforehand, or Vite finds them in the middle of a test and reloads the page.
         optimizeDeps: {
           include: [

@@ -2,9 +2,9 @@
 
 import type { TransferState } from '../transfer';
 import { xsrfHeader } from '../xsrf';
-import { type Command, type Driver, drive, type SaveEntry } from './drive';
+import type { Command, Driver, SaveEntry } from './drive';
 import type { FromWorker, ToWorker } from './worker';
-import SaveWorker from './worker?worker&inline';
+import { runHere, startWorker } from './worker?inline-worker';
 
 export function startSave(entry: SaveEntry, report: (state: TransferState) => void): Driver {
   const headers = xsrfHeader(entry.url);
@@ -14,10 +14,10 @@ export function startSave(entry: SaveEntry, report: (state: TransferState) => vo
     driver = chosen;
     for (const command of waiting.splice(0)) chosen.command(command);
   };
-  const inPage = () => use(drive(entry, headers, report));
+  const inPage = () => use(driveHere(entry, headers, report));
   let worker: Worker;
   try {
-    worker = new SaveWorker();
+    worker = startWorker();
   } catch {
     inPage();
     return { command: (command) => driver?.command(command), end: () => driver?.end() };
@@ -39,5 +39,26 @@ export function startSave(entry: SaveEntry, report: (state: TransferState) => vo
   return {
     command: (command) => (driver ? driver.command(command) : waiting.push(command)),
     end: () => (driver ? driver.end() : worker.terminate()),
+  };
+}
+
+/** The worker's code on a port of the page's own: there is no second copy of it. */
+function driveHere(
+  entry: SaveEntry,
+  headers: Readonly<Record<string, string>>,
+  report: (state: TransferState) => void,
+): Driver {
+  const port = {
+    onmessage: (_: { readonly data: ToWorker }) => {},
+    postMessage(message: FromWorker) {
+      if (message !== 'ready') report(message);
+    },
+  };
+  runHere(port);
+  const send = (data: ToWorker) => port.onmessage({ data });
+  send({ start: entry, headers });
+  return {
+    command: (command) => send({ command }),
+    end: () => send({ command: 'pause' }),
   };
 }
