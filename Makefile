@@ -115,6 +115,7 @@ test-laboratory: programs
 # Slow and large ones too, and each many times. What is random is the same in every run.
 test-faults: programs
 	$(BIN)/python tests/faults/programs.py --all
+	$(BIN)/python tests/e2e/collaboration.py
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
 	$(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e
 

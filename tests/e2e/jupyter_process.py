@@ -43,6 +43,8 @@ class JupyterProcess:
     options: Sequence[str] = ()
     labextension: bool = True
     tls: bool = False
+    python: str = sys.executable
+    variables: dict[str, str] = field(default_factory=dict)
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -74,7 +76,7 @@ class JupyterProcess:
             for name, value in os.environ.items()
             if not name.startswith(("JUPYTER", "JPY_", "PROGRESSWIDGET", "PYTEST"))
         }
-        return {**inherited, **variables}
+        return {**inherited, **variables, **self.variables}
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
@@ -82,9 +84,9 @@ class JupyterProcess:
         self._configure()
         self.port = self.port or free_port()
         class_ = {"lab": "LabApp", "notebook": "JupyterNotebookApp"}[self.application]
-        command = [sys.executable, "-m", f"jupyter{'lab' if self.application == 'lab' else ''}"]
+        command = [self.python, "-m", f"jupyter{'lab' if self.application == 'lab' else ''}"]
         if self.application == "notebook":
-            command = [sys.executable, "-m", "notebook"]
+            command = [self.python, "-m", "notebook"]
         command += [
             "--ServerApp.open_browser=False",
             "--ServerApp.ip=127.0.0.1",

@@ -9,6 +9,7 @@ import type { Channel } from '../channel/channel';
 import { isTerminal, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { channelOf, fetchJobsOfNotebook, type Server } from '../server';
 import { displayOf, jobMetadata } from './output';
+import { GRACE, isMyTurn, isShared, takePart } from './turns';
 
 /** What a plan needs to know of a cell. */
 export interface CellState {
@@ -118,7 +119,8 @@ async function watchNotebook(panel: NotebookPanel, server: Server): Promise<void
   panel.disposed.connect(() => living.abort());
   await panel.context.ready;
   if (panel.isDisposed) return;
-  const reattacher = new Reattacher(panel);
+  takePart(panel.model);
+  const reattacher = new Reattacher(panel, living.signal);
   const channel = channelOf(server);
   watchForJobs(
     {
@@ -261,32 +263,62 @@ class Reattacher {
   readonly #panel: NotebookPanel;
   readonly #seen = new Set<string>();
   readonly #lastSaved: number;
+  readonly #signal: AbortSignal;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(panel: NotebookPanel) {
+  constructor(panel: NotebookPanel, signal: AbortSignal) {
     this.#panel = panel;
+    this.#signal = signal;
     // As the page found it: what ends later is news here, whenever the notebook is saved.
     this.#lastSaved = Date.parse(panel.context.contentsModel?.last_modified ?? '') || 0;
   }
 
-  /** Without a pause from the search to the last output: nothing can come in between. */
-  reattach(jobs: readonly JobRecord[]): void {
+  /** Put back what is lost; what another page may be about to write is looked for once more. */
+  reattach(jobs: readonly JobRecord[], waited = false): void {
+    const shared = isShared(this.#panel.model);
+    const mine = !shared || (waited && isMyTurn(this.#panel.model));
+    const rest = this.#look(jobs, mine);
+    clearTimeout(this.#timer);
+    if (!shared || !rest || this.#signal.aborted) return;
+    this.#timer = setTimeout(() => {
+      if (!this.#signal.aborted) this.reattach(jobs, true);
+    }, GRACE);
+  }
+
+  /**
+   * Without a pause from the search to the last output: nothing can come in between.
+   *
+   * @param write Whether this page may write; where it may not, nothing is changed.
+   * @returns Whether there is something left to do.
+   */
+  #look(jobs: readonly JobRecord[], write: boolean): boolean {
     const models = codeCells(this.#panel);
     const cells = [...models].map(([id, model]) => cellState(id, model.outputs, this.#panel));
     const plan = planReattachment(cells, jobs, this.#lastSaved, this.#seen);
-    for (const [id, { outputs }] of models) {
-      const records = plan.filter(({ cellId }) => cellId === id);
-      if (records.length > 0) putBack(outputs, records, this.#panel.disposed);
-    }
     for (const cell of cells) for (const job of cell.jobs) if (job) this.#seen.add(job.taskId);
+    const shared = isShared(this.#panel.model);
+    const twice =
+      shared && [...models.values()].some(({ outputs }) => repeated(outputs).length > 0);
+    if (!write) return plan.length > 0 || twice;
+    for (const [id, model] of models) {
+      const records = plan.filter(({ cellId }) => cellId === id);
+      if (records.length > 0) putBack(model.outputs, records, shared ? null : this.#panel.disposed);
+      if (shared) removeRepeated(model);
+    }
     for (const { record } of plan) this.#seen.add(record.taskId);
+    return false;
   }
 }
 
-/** Add the outputs of one cell; what an earlier run left behind a replaced one goes with it. */
+/**
+ * Add the outputs of one cell; what an earlier run left behind a replaced one goes with it.
+ *
+ * @param ended Until when ours give way to the kernel's; null where that is looked for otherwise.
+ */
 export function putBack(
   outputs: IOutputAreaModel,
   plan: readonly Reattachment[],
-  ended: ISignal<unknown, unknown>,
+  ended: ISignal<unknown, unknown> | null,
 ): void {
   const stale = staleOutputs(outputs, plan);
   if (stale.size > 0) {
@@ -302,6 +334,7 @@ export function putBack(
       else outputs.set(replaces, displayOf(record));
     }
   }
+  if (ended === null) return;
   for (const { record } of plan) giveWayToKernel(outputs, record.taskId, ended);
 }
 
@@ -321,6 +354,28 @@ function staleOutputs(outputs: IOutputAreaModel, plan: readonly Reattachment[]):
     }
   }
   return stale;
+}
+
+/** The outputs whose job an earlier one of the same cell shows already. */
+function repeated(outputs: IOutputAreaModel): number[] {
+  const kept = new Map<string, number>();
+  const twice: number[] = [];
+  for (let index = 0; index < outputs.length; index += 1) {
+    const taskId = jobMetadata(outputs.get(index).metadata)?.taskId;
+    if (taskId === undefined) continue;
+    if (kept.has(taskId)) twice.push(index);
+    else kept.set(taskId, index);
+  }
+  return twice;
+}
+
+/**
+ * Take out what is there twice, in the shared cell itself: what `outputs` are told to remove reaches
+ * the other pages only if it is the first (JupyterLab 4.6).
+ */
+export function removeRepeated({ outputs, sharedModel }: ICodeCellModel): void {
+  const shared = sharedModel as { updateOutputs?(start: number, end: number, by: []): void };
+  for (const index of repeated(outputs).reverse()) shared.updateOutputs?.(index, index + 1, []);
 }
 
 function codeCells(panel: NotebookPanel): Map<string, ICodeCellModel> {

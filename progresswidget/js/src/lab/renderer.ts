@@ -10,6 +10,7 @@ import { isTerminal, JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../p
 import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../view/stylesheet';
 import { jobMetadata, withSnapshot } from './output';
+import { GRACE, isMyTurn, isShared } from './turns';
 
 export interface RendererContext {
   readonly server: Server;
@@ -49,6 +50,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   #model: IRenderMime.IMimeModel | null = null;
   #job: Job | null = null;
   #endWatch: (() => void) | null = null;
+  #keeping: ReturnType<typeof setTimeout> | undefined;
 
   constructor(context: RendererContext, options: IRenderMime.IRendererOptions) {
     super();
@@ -106,6 +108,22 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
 
   /** Write the end into the output's metadata, so that the saved notebook shows it. */
   #keep(record: JobRecord, parts: readonly JobRecord[]): void {
+    const shared = isShared(this.#panel?.model);
+    clearTimeout(this.#keeping);
+    if (shared) this.#keeping = setTimeout(() => this.#keepShared(record, parts), GRACE);
+    else this.#write(record, parts);
+  }
+
+  /** Where several pages show the output one writes, and only what the kernel has not. */
+  #keepShared(record: JobRecord, parts: readonly JobRecord[]): void {
+    const kept = this.#model && jobMetadata(this.#model.metadata);
+    const same = kept?.snapshot?.status === record.status && kept.parts.length === parts.length;
+    if (this.isDisposed || same) return;
+    if (isMyTurn(this.#panel?.model)) this.#write(record, parts);
+    else this.#keep(record, parts);
+  }
+
+  #write(record: JobRecord, parts: readonly JobRecord[]): void {
     const model = this.#model;
     const own = model && jobMetadata(model.metadata);
     const kept = own?.snapshot;
@@ -212,6 +230,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   #clear(): void {
+    clearTimeout(this.#keeping);
     this.#endWatch?.();
     this.#endWatch = null;
     this.#job?.dispose();
