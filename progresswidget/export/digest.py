@@ -158,7 +158,7 @@ class _Column:
         kind = np.dtype(np.int64 if wide else np.int32)
         _, ends, data = array.buffers()
         offsets = np.frombuffer(ends, kind, len(array) + 1, array.offset * kind.itemsize)
-        self._lengths.update(np.diff(offsets).tobytes())
+        self._lengths.update(np.diff(offsets).data)
         if data is not None:
             self._values.update(memoryview(data)[offsets[0] : offsets[-1]])
 

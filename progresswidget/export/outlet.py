@@ -109,7 +109,8 @@ class Outlet:
                 self._held.append(self._blocks.take())
                 self._filled = 0
             part = rest[: BLOCK - self._filled]
-            self._held[-1][self._filled : self._filled + len(part)] = part
+            # Through a view: a bytearray copies what it is given before it takes it in.
+            memoryview(self._held[-1])[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             rest = rest[len(part) :]
 

@@ -17,13 +17,26 @@ VIEW: Final = 16
 """Bytes of a view."""
 
 
+LITTLE: Final = 16 * 2**20
+"""Bytes of a batch from which on its texts are counted and not only judged by the longest."""
+
+
 def batch_bytes(batch: pa.RecordBatch) -> int:
     """Return about how many bytes the values of `batch` take when they are written out."""
-    return sum(array_bytes(column) for column in batch.columns)
+    little = LITTLE // max(batch.num_columns, 1)
+    return sum(array_bytes(column, little) for column in batch.columns)
 
 
-def array_bytes(array: pa.Array) -> int:
-    """Return about how many bytes the values of `array` take when they are written out."""
+def array_bytes(array: pa.Array, little: int = 0) -> int:
+    """Return about how many bytes the values of `array` take when they are written out.
+
+    Parameters
+    ----------
+    array
+        The values.
+    little
+        Of views that take no more than so many bytes, what they take at most is told.
+    """
     import pyarrow as pa
 
     kind = array.type
@@ -31,7 +44,7 @@ def array_bytes(array: pa.Array) -> int:
         values = array.dictionary if pa.types.is_dictionary(kind) else array.values
         return len(array) * (4 + array_bytes(values) // max(len(values), 1))
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-        return _view_bytes(array)
+        return _view_bytes(array, little)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         first, last = array.offsets[0].as_py(), array.offsets[-1].as_py()
         return 4 * len(array) + array_bytes(array.values.slice(first, last - first))
@@ -52,20 +65,26 @@ def view_lengths(array: pa.Array) -> Any:
     return np.frombuffer(views, np.int32, words * len(array), VIEW * array.offset)[::words]
 
 
-def _view_bytes(array: pa.Array) -> int:
+def _view_bytes(array: pa.Array, little: int) -> int:
     import numpy as np
 
     rows = len(array)
     if not rows:
         return 0
-    lengths = view_lengths(array)
+    lengths = view_lengths(array).view(np.uint32)
+    most = int(lengths.max())
+    if rows * most <= little:
+        return rows * (VIEW + most)
     valid, _, *data = array.buffers()
     longest = max((each.size for each in data), default=0)
-    if array.null_count and (lengths.min() < 0 or lengths.max() > max(longest, VIEW)):
+    if array.null_count and most > max(longest, VIEW):
         # What lies below a missing value may be anything; most producers leave zeros there.
         bits = np.unpackbits(np.frombuffer(valid, np.uint8), bitorder="little")
         lengths = lengths[bits[array.offset : array.offset + rows].view(bool)]
-    return VIEW * rows + int(lengths.sum(dtype=np.int64))
+        most = int(lengths.max(initial=0))
+    # Numbers that need no wider ones to be added up are added up three times as fast.
+    total = lengths.sum(dtype=np.uint32 if rows * most < 2**32 else np.uint64)
+    return VIEW * rows + int(total)
 
 
 def split(batch: pa.RecordBatch, size: int) -> Iterator[tuple[pa.RecordBatch, int]]:

@@ -372,6 +372,31 @@ def test_texts_have_the_statistics_that_pyarrow_would_give(
     assert told(file, 0) == told(theirs.getvalue().to_pybytes(), 0)
 
 
+@given(values=VALUES, cut=st.integers(0, 40), size=st.integers(1, 40), view=st.booleans())
+@settings(max_examples=30, deadline=None)
+def test_categories_have_the_statistics_of_the_words_that_are_used(
+    values: list[str | None], cut: int, size: int, *, view: bool
+) -> None:
+    rows = values[cut:] or [None]
+    coded = pa.array([*values[:cut], *rows], pa.string()).dictionary_encode()
+    if view:
+        words = coded.dictionary.cast(pa.string_view())
+        coded = pa.DictionaryArray.from_arrays(coded.indices, words)
+    coded = coded.slice(len(coded) - len(rows))  # and the words of those before stay
+    file = write(pa.table({"t": coded}), [], row_group_size=size)
+    theirs = pa.BufferOutputStream()
+    pq.write_table(pa.table({"t": pa.array(rows, pa.string())}), theirs, row_group_size=size)
+    assert told(file, 0) == told(theirs.getvalue().to_pybytes(), 0)
+
+
+def test_a_category_that_is_itself_missing_counts_as_missing() -> None:
+    words = pa.array(["b", None, "a"])
+    coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2], pa.int8()), words)
+    file = write(pa.table({"t": coded}), [])
+    assert told(file, 0) == [(2, True, b"a", b"b")]
+    assert pq.read_table(pa.BufferReader(file))["t"].to_pylist() == ["b", None, None, "a"]
+
+
 @pytest.mark.parametrize("codec", ["zstd", "snappy", "gzip", "lz4", "brotli", "none"])
 def test_statistics_are_found_behind_every_codec(codec: str) -> None:
     table = pa.table({"t": ["pear", None, "apple", "zebra"] * 500})

@@ -1,12 +1,12 @@
-"""Timestamps as ISO 8601 text, put together from tables of digits: a tenth of what polars needs.
+"""Timestamps as ISO 8601 text, put together from tables of digits: a fifth of what polars needs.
 
 A text like ``2013-01-01T05:15:00.000000`` has every digit at a known place. Day, minute, second and
 fraction are each looked up in a table of texts and written to their place in all rows at once, as
 words of eight bytes. A word may reach beyond its piece of the text, even into the next text: what
 it spoils there is written after it.
 
-Per value 8 ns, where pyarrow's cast takes 27 ns and polars 90 ns, which is more than all other
-columns of a usual frame together. Years that the tables do not hold are left to polars.
+Per value 20 ns, where polars takes 110 ns, which is a third of all that a usual frame needs. Years
+that the tables do not hold are left to polars.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from progresswidget.export.size import VIEW
 from progresswidget.export.writers.columns import OFFSET, Plan, plan
 from progresswidget.export.writers.columns_bounds import bounded
 
@@ -28,6 +29,10 @@ SECONDS: Final = len("2013-01-01T05:15:00")
 MINUTE: Final = 60
 DAY_MINUTES: Final = 1_440
 WORD: Final = 8
+BLOCK: Final = 16_384
+"""Texts that are made at a time: what lies between the steps stays in the processor's cache."""
+LARGEST: Final = 2**31
+"""Bytes that the places in views reach."""
 
 
 def quick(kind: pa.DataType) -> Plan | None:
@@ -67,78 +72,107 @@ def text(array: pa.TimestampArray, unit: str, zone: str = "") -> pa.Array:
     if not len(array):
         return pa.nulls(0, pa.large_string())
     ticks = array.cast(pa.int64())
-    filled = pc.fill_null(ticks, 0) if ticks.null_count else ticks
-    values = np.frombuffer(filled.buffers()[1], np.int64, len(filled), filled.offset * WORD)
     digits = DIGITS[unit]
-    minutes, rest = _split(values, MINUTE * 10**digits)
-    days = minutes // DAY_MINUTES
-    minutes -= days * DAY_MINUTES
     tables = _tables()
-    days -= tables.first_day
-    if days.min() < 0 or days.max() >= len(tables.years):
+    day = DAY_MINUTES * MINUTE * 10**digits
+    # Counted from the first day of the tables, what is before it is as far away as it can be.
+    first = np.uint64(tables.first_day * day % 2**64)
+    moments = _values(ticks) - first
+    if moments.max() >= len(tables.years) * day and ticks.null_count:
+        # What lies below a missing value may be anything.
+        moments = _values(pc.fill_null(ticks, 0)) - first
+    width = SECONDS + (1 + digits if digits else 0) + len(zone)
+    if moments.max() >= len(tables.years) * day or len(moments) * width >= LARGEST:
         return _by_polars(array, unit, zone)
-    return _joined(ticks, _words(tables, days, minutes, rest, digits, zone.encode()))
+    content = np.empty(len(moments) * width + WORD, np.uint8)
+    for start in range(0, len(moments), BLOCK):
+        block = moments[start : start + BLOCK]
+        _write(tables, block, digits, zone.encode(), content[start * width :])
+    return _in_views(ticks, content, width)
 
 
-def _split(values: Any, size: int) -> tuple[Any, Any]:
+def _values(ticks: pa.Int64Array) -> Any:
     import numpy as np
 
-    minutes = values // size
-    rest = values - minutes * size
-    # Divisions are twice as fast on 32 bits, which the nanoseconds of a minute do not fit.
-    return minutes, rest.astype(np.uint32) if size < 2**32 else rest
+    return np.frombuffer(ticks.buffers()[1], np.uint64, len(ticks), ticks.offset * WORD)
 
 
-def _words(
-    tables: _Tables, days: Any, minutes: Any, rest: Any, digits: int, zone: bytes
-) -> tuple[Any, int]:
-    """Return the texts, one behind the other, and the length of each."""
+def _write(tables: _Tables, moments: Any, digits: int, zone: bytes, content: Any) -> None:
+    """Write the texts of some moments, one behind the other."""
     import numpy as np
 
-    rows = len(days)
+    rows = len(moments)
     dot = SECONDS + (1 + digits if digits else 0)
     width = dot + len(zone)
-    content = np.empty(rows * width + WORD, np.uint8)
 
     def put(place: int, kind: str, words: Any) -> None:
         np.ndarray((rows,), kind, content, place, (width,))[:] = words
 
+    days, minutes, rest = _split(moments, MINUTE * 10**digits)
     seconds = rest
     if digits:
         seconds = rest // rest.dtype.type(10**digits)
         rest -= seconds * rest.dtype.type(10**digits)
-    words = tables.seconds.take(seconds)
+    words = _take(tables.seconds, seconds)
     if digits == DIGITS["ms"]:
-        words |= tables.threes.take(rest) << np.uint64(32)
+        words |= _take(tables.threes, rest) << np.uint64(32)
     elif digits:
         high = rest // rest.dtype.type(10 ** (digits - 4))
         rest -= high * rest.dtype.type(10 ** (digits - 4))
-        words |= tables.fours.take(high)
+        words |= _take(tables.fours, high)
     put(len("2013-01-01T05:15"), "<u8", words)
     if digits == DIGITS["ns"]:
-        high = rest // 1_000
-        rest -= high * 1_000
-        put(SECONDS + len(".000000"), "<u4", tables.threes.take(rest).astype(np.uint32))
-        put(SECONDS + len(".0000"), "<u2", tables.twos.take(high))
+        high = rest // rest.dtype.type(1_000)
+        rest -= high * rest.dtype.type(1_000)
+        put(SECONDS + len(".000000"), "<u4", _take(tables.threes, rest).astype(np.uint32))
+        put(SECONDS + len(".0000"), "<u2", _take(tables.twos, high))
     elif digits == DIGITS["us"]:
-        put(SECONDS + len(".0000"), "<u2", tables.twos.take(rest))
+        put(SECONDS + len(".0000"), "<u2", _take(tables.twos, rest))
     if zone:
         put(dot, "<u8", np.frombuffer(zone.ljust(WORD, b"\0"), "<u8")[0])
-    put(WORD, "<u8", tables.minutes.take(minutes) | tables.days.take(days))
-    put(0, "<u8", tables.years.take(days))
-    return content, width
+    put(WORD, "<u8", _take(tables.minutes, minutes) | _take(tables.days, days))
+    put(0, "<u8", _take(tables.years, days))
 
 
-def _joined(ticks: pa.Array, texts: tuple[Any, int]) -> pa.Array:
+def _split(moments: Any, size: int) -> tuple[Any, Any, Any]:
+    """Return days, minutes of the day, and ticks of the minute."""
+    import numpy as np
+
+    minutes = moments // np.uint64(size)
+    rest = minutes * np.uint64(size)
+    np.subtract(moments, rest, out=rest)
+    if size < 2**32:
+        rest = rest.astype(np.uint32)  # several times as fast; nanoseconds do not fit
+    minutes = minutes.astype(np.uint32)
+    days = minutes // np.uint32(DAY_MINUTES)
+    minutes -= days * np.uint32(DAY_MINUTES)
+    return days, minutes, rest
+
+
+def _take(table: Any, places: Any) -> Any:
+    import numpy as np
+
+    return table.take(places.astype(np.intp))
+
+
+def _in_views(ticks: pa.Array, content: Any, width: int) -> pa.Array:
+    """Return texts of one length as views, which polars takes over as they are.
+
+    Arrow's Columnar.rst, "Variable-size Binary View Layout": the length, the first four bytes, the
+    number of the buffer and the place in it.
+    """
     import numpy as np
     import pyarrow as pa
 
-    content, width = texts
     rows, missing = len(ticks), ticks.null_count
-    ends = np.arange(0, rows * width + 1, width, dtype=np.int64)
+    views = np.empty((rows, VIEW // WORD), "<u8")
+    half = np.uint64(8 * WORD // 2)
+    np.left_shift(np.ndarray((rows,), "<u8", content, 0, (width,)), half, out=views[:, 0])
+    views[:, 0] |= np.uint64(width)
+    views[:, 1] = np.arange(rows, dtype=np.uint64) * np.uint64(width << 32)
     valid = ticks.is_valid().buffers()[1] if missing else None
-    buffers = [valid, pa.py_buffer(ends), pa.py_buffer(content)]
-    return pa.Array.from_buffers(pa.large_string(), rows, buffers, missing)
+    buffers = [valid, pa.py_buffer(views), pa.py_buffer(content)]
+    return pa.Array.from_buffers(pa.string_view(), rows, buffers, missing)
 
 
 def _by_polars(array: pa.Array, unit: str, zone: str) -> pa.Array:

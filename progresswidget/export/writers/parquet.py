@@ -51,7 +51,7 @@ from progresswidget.export.writers.parquet_options import (
 )
 from progresswidget.export.writers.parquet_statistics import tell
 from progresswidget.export.writers.parquet_types import column_type, encoder_type
-from progresswidget.export.writers.storable import convert, no_rows
+from progresswidget.export.writers.storable import convert, no_rows, without_dictionary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,7 @@ class ParquetWriter(Writer):
         columns = zip(*(batch.columns for batch in batches), strict=True)
         table = pa.Table.from_arrays(
             [
-                pa.chunked_array([convert(chunk, field) for chunk in chunks], field.type)
+                pa.chunked_array([_stored(chunk, field) for chunk in chunks], field.type)
                 for chunks, field in zip(columns, self._encoded, strict=True)
             ],
             schema=self._encoded,
@@ -163,6 +163,15 @@ class ParquetWriter(Writer):
                 f"The column {field.name!r} of type {field.type} can have no Bloom filter.",
                 "Leave it out of the option bloom_filter.",
             ) from error
+
+
+def _stored(array: pa.Array, field: pa.Field) -> pa.Array:
+    """Return a column as the type of the file, without the missing words that pyarrow refuses."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+        array = without_dictionary(array).dictionary_encode()
+    return convert(array, field)
 
 
 def _write(table: pa.Table, rows: int, keywords: Mapping[str, Any]) -> pa.Buffer:
