@@ -9,13 +9,14 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable
+from itertools import islice
 from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from jupyter_server_ext.logs import about
 from progresswidget.protocol import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from progresswidget.protocol import Json
 
@@ -23,6 +24,8 @@ AUTH_RESOURCE: Final = "progresswidget"
 """The resource of the whole extension; each job has one of its own."""
 _REMEMBERED: Final = 20_000
 """Answers that one connection remembers."""
+_AT_ONCE: Final = 100
+"""Jobs about which is asked in one turn of the event loop, where nobody waits for it."""
 _PATIENCE: Final = 100
 """Messages of one page that may wait for an authorizer."""
 
@@ -67,7 +70,9 @@ class JobResource(str):
 
 
 class Access:
-    """What one page may see: each job is asked about once, and again where its place changes.
+    """What one page may see.
+
+    Each job is asked about once, and again where its place changes or the page asks for it.
 
     Parameters
     ----------
@@ -83,6 +88,8 @@ class Access:
         self._known: dict[str, tuple[tuple[str | None, ...], bool]] = {}
         self._thinking: dict[JobResource, asyncio.Task[None]] = {}
         self._waiting: deque[Callable[[], None]] = deque()
+        self._renewed: Iterator[Json] = iter(())
+        self._turn: asyncio.Handle | None = None
 
     def sees(self, record: Json) -> bool:
         """Say whether a job may be seen, by its public record.
@@ -104,7 +111,7 @@ class Access:
             ``too-many``, if too much waits already.
         """
         for record in records:
-            self.sees(record)
+            self._ask_anew(record)
         if not self._thinking and not self._waiting:
             then()
         elif len(self._waiting) < _PATIENCE:
@@ -112,11 +119,35 @@ class Access:
         else:
             raise MalformedError("too-many", "too many messages wait for the authorizer")
 
+    def renew(self, records: Iterable[Json]) -> None:
+        """Ask about jobs anew, some at a time: rights may have changed."""
+        self._renewed = iter(records)
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._renew_some)
+
     def close(self) -> None:
         """Ask for nothing any more."""
         self._waiting.clear()
+        self._renewed = iter(())
         for task in self._thinking.values():
             task.cancel()
+
+    def _renew_some(self) -> None:
+        self._turn = None
+        some = list(islice(self._renewed, _AT_ONCE))
+        for record in some:
+            self._ask_anew(record)
+        if some:
+            self._turn = asyncio.get_running_loop().call_soon(self._renew_some)
+
+    def _ask_anew(self, record: Json) -> None:
+        resource = JobResource(record)
+        if resource in self._thinking:
+            return
+        known = self._known.get(resource.task_id)
+        before = known is not None and known[1]
+        if self._decide(resource, before) != before and known is not None:
+            self._changed(resource.task_id)
 
     def _decide(self, resource: JobResource, before: bool) -> bool:  # noqa: FBT001
         try:

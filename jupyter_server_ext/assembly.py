@@ -22,6 +22,7 @@ from jupyter_server_ext.idempotency import Idempotency
 from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.life import Lifecycle
 from jupyter_server_ext.links import Links, load_key
+from jupyter_server_ext.logins import Logins
 from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.places import below
 from jupyter_server_ext.polling import Polls
@@ -131,6 +132,7 @@ def assemble(
             longest=settings.max_link_seconds,
             most=settings.max_links,
         ),
+        logins=Logins(app.web_app, interval=settings.access_recheck, now=time.monotonic),
         transfers=Transfers(
             hub=hub,
             store=state.transfers,

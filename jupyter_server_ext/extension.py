@@ -57,6 +57,7 @@ class ProgressExtension(Settings, ExtensionApp):
         )
         secret = self._make_secret(app)
         self.services = assemble(self, app, self._directory, secret=secret, log=self.log)
+        self.services.logins.services = self.services
         self.handlers.extend(routes(self.services))
         # Before any kernel can start; the file itself follows when the port is certain.
         os.environ[ENDPOINT_VARIABLE] = str(self._endpoint)
@@ -76,6 +77,8 @@ class ProgressExtension(Settings, ExtensionApp):
         self._spawn(self._tidying.run(self.reap_interval))
         self._spawn(self._tidying.follow())
         self._spawn(services.uploads.finish_interrupted())
+        services.logins.watch()
+        self._spawn(services.logins.run())
         metrics.show(services)
         services.started.set()
 
@@ -87,6 +90,7 @@ class ProgressExtension(Settings, ExtensionApp):
         services.stopping = True
         services.started.set()
         metrics.hide(services)
+        services.logins.unwatch()
         endpoint.remove(self._endpoint)
         if os.environ.get(ENDPOINT_VARIABLE) == str(self._endpoint):
             del os.environ[ENDPOINT_VARIABLE]

@@ -78,8 +78,11 @@ def _subscribes(services: Services) -> Samples:
     yield ("snapshot",), services.hub.snapshots
 
 
+_CLOSES: Final = ("forbidden", "login", "malformed", "restart", "silent", "slow", "version")
+
+
 def _closes(services: Services) -> Samples:
-    zero = dict.fromkeys(("malformed", "restart", "silent", "slow", "version"), 0)
+    zero = dict.fromkeys(_CLOSES, 0)
     return (((reason,), count) for reason, count in (zero | services.tally.closes).items())
 
 

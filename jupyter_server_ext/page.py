@@ -28,12 +28,14 @@ from progresswidget.protocol import (
 if TYPE_CHECKING:
     from tornado.iostream import IOStream
 
-    from jupyter_server_ext.access import Ask
+    from jupyter_server_ext.logins import Login
     from jupyter_server_ext.services import Services
     from progresswidget.protocol import ClientMessage, Json
 
 _MOMENT: Final = 0.05
 """Seconds in which what waits in a socket is read and heard."""
+_PATIENCE: Final = 100
+"""Messages that may wait for a look at the login."""
 _LENIENT: Final = frozenset({"unknown-type", "too-many"})
 """Mistakes that a newer or greedy client makes; any other one is a broken client."""
 
@@ -47,8 +49,8 @@ class Page:
         Whose it is.
     stream
         After the handshake; it is the page's alone.
-    ask
-        Asks the authorizer about a job; None where everybody may see all.
+    login
+        What the page has shown to be let in.
     """
 
     __slots__ = (
@@ -57,6 +59,8 @@ class Page:
         "_connection",
         "_gone",
         "_heard",
+        "_held",
+        "_login",
         "_loop",
         "_services",
         "_subscriber",
@@ -65,16 +69,17 @@ class Page:
         "_waits_since",
     )
 
-    def __init__(
-        self, services: Services, user: str, stream: IOStream, ask: Ask | None = None
-    ) -> None:
+    def __init__(self, services: Services, user: str, stream: IOStream, login: Login) -> None:
         self._services = services
         self._user = user
         self._loop = asyncio.get_running_loop()
         self._gone: asyncio.Future[None] | None = None
         self._waits_since: float | None = None
         self._connection = Connection(stream, self, MAX_FRAME)
-        self._access = None if ask is None else Access(ask, self._reconsider)
+        self._login = login
+        self._held: list[ClientMessage] | None = None  # what waits for a look at the login
+        is_open = services.logins.is_open
+        self._access = None if is_open else Access(login.ask, self._reconsider)
         self._subscriber = Subscriber(
             services.hub,
             self._wake,
@@ -110,8 +115,21 @@ class Page:
         self._close(CLOSE_VERSION, "version")
 
     def _enter(self) -> None:
+        self._login.pages.add(self)
         self._services.connections.add(self)
         self._services.connected[self._user] += 1
+
+    def dismiss(self, code: int, reason: str) -> None:
+        """Send the page away: it may not be here any more."""
+        if self._held:
+            self._held.clear()
+        self._subscriber.close()
+        self._close(code, reason)
+
+    def reconsider(self) -> None:
+        """Ask anew what the page may see."""
+        if self._access is not None:
+            self._access.renew(topic.data for topic in tuple(self._services.hub.topics()))
 
     def restart(self) -> asyncio.Future[None]:
         """Tell the page that the server is ending, and that another one may follow.
@@ -134,13 +152,34 @@ class Page:
     def received(self, message: str | bytes) -> None:
         """Do what the page asks for."""
         try:
-            wish = protocol.decode_client_message(message)
-            if self._access is None:
-                self._obey(wish)
-            else:
-                self._access.when_known(self._concerned(wish), partial(self._obey, wish))
+            self._take(protocol.decode_client_message(message))
         except MalformedError as error:
             self._refuse(error)
+
+    def _take(self, wish: ClientMessage) -> None:
+        if self._held is not None:
+            if len(self._held) >= _PATIENCE:
+                raise MalformedError("too-many", "too many messages wait for the login")
+            self._held.append(wish)
+        elif isinstance(wish, Subscribe) and not self._login.is_fresh:
+            self._held = [wish]
+            self._login.check().add_done_callback(self._go_on)
+        else:
+            self._decide(wish)
+
+    def _decide(self, wish: ClientMessage) -> None:
+        if self._access is None:
+            self._obey(wish)
+        else:
+            self._access.when_known(self._concerned(wish), partial(self._obey, wish))
+
+    def _go_on(self, _: asyncio.Task[None]) -> None:
+        held, self._held = self._held or [], None
+        for wish in held:
+            try:
+                self._decide(wish)
+            except MalformedError as error:
+                self._refuse(error)
 
     def heard(self) -> None:
         """Note a sign of life."""
@@ -162,6 +201,7 @@ class Page:
     def ended(self) -> None:
         """Leave every topic, and give the place to another page."""
         services = self._services
+        self._login.leave(self)
         services.connections.discard(self)
         services.connected[self._user] -= 1
         if services.connected[self._user] <= 0:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.kernels import KernelWatcher
     from jupyter_server_ext.life import Lifecycle
     from jupyter_server_ext.links import Links
+    from jupyter_server_ext.logins import Logins
     from jupyter_server_ext.notebooks import Notebooks
     from jupyter_server_ext.page import Page
     from jupyter_server_ext.polling import Polls
@@ -79,6 +80,7 @@ class Services:
     shaper: Shaper
     transfers: Transfers
     links: Links
+    logins: Logins
     uploads: Uploads
     conversions: Conversions
     writers: ThreadPoolExecutor

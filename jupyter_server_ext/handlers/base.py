@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from types import TracebackType
 
+    from jupyter_server.auth import User
     from tornado.httputil import HTTPServerRequest
 
     from jupyter_server_ext.model import Job
@@ -115,8 +116,7 @@ class ErrorsMixin(JupyterHandler):
         them are one and the same for us. The identity provider of a hub knows who it is.
         """
         user = self.current_user
-        invented = user.name.startswith("Anonymous ") and _INVENTED.fullmatch(user.username)
-        return TOKEN_USER if invented else str(user.username)
+        return TOKEN_USER if is_invented(user) else str(user.username)
 
     async def visible(self, task_id: str) -> Job:
         """Return a job, if the user may do with it what the request is for.
@@ -163,6 +163,12 @@ class ErrorsMixin(JupyterHandler):
                 raise ApiError("starting", "Not up yet.", retry_after=1) from None
         if self.services.stopping:
             raise ApiError("starting", "The server is stopping.", retry_after=1)
+
+
+def is_invented(user: User) -> bool:
+    """Say whether a person was invented by jupyter_server for a token or a password."""
+    anonymous = user.name.startswith("Anonymous ")
+    return anonymous and _INVENTED.fullmatch(user.username) is not None
 
 
 def hide_link(request: HTTPServerRequest) -> None:

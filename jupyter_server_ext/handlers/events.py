@@ -11,11 +11,9 @@ import binascii
 import hashlib
 import re
 from contextvars import Context
-from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final
 
-from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from jupyter_server.auth.decorator import authorized, ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
@@ -25,9 +23,6 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import ErrorsMixin
 from jupyter_server_ext.page import Page
 from progresswidget.protocol import SUBPROTOCOL
-
-if TYPE_CHECKING:
-    from jupyter_server_ext.access import Ask
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455 section 1.3."""
@@ -70,17 +65,11 @@ class EventsHandler(ErrorsMixin, WebSocketMixin, JupyterHandler):
         stream = self.detach()
         if stream.closed():
             return  # who asked has left meanwhile
-        page = Page(self.services, user, stream, self._ask())
+        page = Page(self.services, user, stream, self.services.logins.of(self))
         if spoken == SUBPROTOCOL:
             page.start()
         else:
             page.refuse()
-
-    def _ask(self) -> Ask | None:
-        # Where everybody may do everything nothing of the request is kept.
-        if type(self.authorizer) is AllowAllAuthorizer:
-            return None
-        return partial(self.authorizer.is_authorized, self, self.current_user, "read")
 
     def _subprotocol(self) -> str:
         """Return what is spoken, or another version that the page speaks and no other.

@@ -122,13 +122,18 @@ class Server:
         return await self.job(report["taskId"])
 
     async def connect(
-        self, *, token: bool = True, headers: dict[str, str] | None = None, **more: Any
+        self,
+        *,
+        token: bool = True,
+        headers: dict[str, str] | None = None,
+        path: str = "",
+        **more: Any,
     ) -> WebSocketClientConnection:
-        """Open the live channel."""
+        """Open the live channel; `path` is what follows its address."""
         headers = dict(headers or {})
         if token:
             headers["Authorization"] = f"token {TOKEN}"
-        request = HTTPRequest(self.url("ws").replace("http", "ws", 1), headers=headers)
+        request = HTTPRequest(self.url(f"ws{path}").replace("http", "ws", 1), headers=headers)
         page = await websocket_connect(request, **({"subprotocols": [SUBPROTOCOL]} | more))
         self.pages.append(page)
         return page
