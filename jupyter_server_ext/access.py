@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections import deque
 from collections.abc import Awaitable
 from itertools import islice
@@ -17,6 +18,8 @@ from progresswidget.protocol import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from jupyter_server.auth import User
 
     from progresswidget.protocol import Json
 
@@ -29,9 +32,17 @@ _AT_ONCE: Final = 100
 _PATIENCE: Final = 100
 """Messages of one page that may wait for an authorizer."""
 
+_INVENTED: Final = re.compile(r"[0-9a-f]{32}")
+
 Answer: TypeAlias = bool | Awaitable[bool]
 Ask: TypeAlias = "Callable[[JobResource], Answer]"
 _log: Final = logging.getLogger(__name__)
+
+
+def is_invented(user: User) -> bool:
+    """Say whether a person was invented by jupyter_server for a token or a password."""
+    anonymous = user.name.startswith("Anonymous ")
+    return anonymous and _INVENTED.fullmatch(user.username) is not None
 
 
 class JobResource(str):

@@ -8,6 +8,7 @@ import os
 import secrets
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,7 @@ import jupyter_server_ext
 from jupyter_server_ext import endpoint, metrics, statedir
 from jupyter_server_ext.assembly import assemble, milliseconds, rates_of
 from jupyter_server_ext.config import Settings
-from jupyter_server_ext.handlers import routes
+from jupyter_server_ext.handlers import revived, routes
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
@@ -57,7 +58,7 @@ class ProgressExtension(Settings, ExtensionApp):
         )
         secret = self._make_secret(app)
         self.services = assemble(self, app, self._directory, secret=secret, log=self.log)
-        self.services.logins.services = self.services
+        self.services.logins.revive = partial(revived, app.web_app, self.services)
         self.handlers.extend(routes(self.services))
         # Before any kernel can start; the file itself follows when the port is certain.
         os.environ[ENDPOINT_VARIABLE] = str(self._endpoint)

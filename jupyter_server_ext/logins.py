@@ -20,8 +20,7 @@ from jupyter_server.auth.identity import (
 )
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 
-from jupyter_server_ext.access import AUTH_RESOURCE
-from jupyter_server_ext.handlers.base import ErrorsMixin, is_invented
+from jupyter_server_ext.access import AUTH_RESOURCE, is_invented
 from jupyter_server_ext.logs import about
 from progresswidget.protocol import CLOSE_FORBIDDEN, CLOSE_LOGIN
 
@@ -32,10 +31,10 @@ if TYPE_CHECKING:
     from tornado.web import Application
 
     from jupyter_server_ext.access import Answer, JobResource
-    from jupyter_server_ext.handlers.events import EventsHandler
     from jupyter_server_ext.page import Page
-    from jupyter_server_ext.services import Services
 
+    Request = Any
+    """A handler of jupyter_server's that knows whose request it has."""
     Key = tuple[str, ...]
 
 _log: Final = logging.getLogger(__name__)
@@ -86,7 +85,7 @@ class Login:
         "username",
     )
 
-    def __init__(self, logins: Logins, handler: EventsHandler, key: Key) -> None:
+    def __init__(self, logins: Logins, handler: Request, key: Key) -> None:
         request = handler.request
         self._logins, self.key = logins, key
         self._headers = dict(zip(key[1::2], key[2::2], strict=True))
@@ -96,7 +95,7 @@ class Login:
         self.pages: set[Page] = set()
         self.checked = logins.now()
         self._checking: asyncio.Task[None] | None = None
-        self._asked: ErrorsMixin | None = None
+        self._asked: Request | None = None
         if not logins.is_open:
             self._asked = self._revive(handler.current_user)
 
@@ -108,11 +107,14 @@ class Login:
     def ask(self, resource: JobResource) -> Answer:
         """Ask the authorizer whether a job may be seen."""
         handler = self._asked or self._revive(None)
-        return handler.authorizer.is_authorized(handler, handler.current_user, "read", resource)
+        user = handler.current_user
+        answer: Answer = handler.authorizer.is_authorized(handler, user, "read", resource)
+        return answer
 
     def cookie(self, name: str) -> str | None:
         """Return one of the cookies that were shown."""
-        return self._revive(None).get_cookie(name)
+        value: str | None = self._revive(None).get_cookie(name)
+        return value
 
     def check(self) -> asyncio.Task[None]:
         """Look whether it still holds, and send its pages away if it does not."""
@@ -161,13 +163,13 @@ class Login:
             for page in tuple(self.pages):
                 page.reconsider()
 
-    def _revive(self, user: User | None) -> ErrorsMixin:
+    def _revive(self, user: User | None) -> Request:
         # As the request was, but for what only the handshake was about.
         headers = HTTPHeaders(self._headers)
         connection: Any = self._whence
         line = RequestStartLine("GET", self._uri, "HTTP/1.1")
         request = HTTPServerRequest(start_line=line, headers=headers, connection=connection)
-        handler = ErrorsMixin(self._logins.application, request, services=self._logins.services)
+        handler = self._logins.revive(request)
         if user is not None:
             _let_in(handler, user)
         return handler
@@ -186,7 +188,8 @@ class Logins:
         Monotonic seconds.
     """
 
-    services: Services
+    revive: Callable[[HTTPServerRequest], Request]
+    """Makes what asks for a request again; given by the composition root."""
 
     def __init__(
         self, application: Application, *, interval: float, now: Callable[[], float]
@@ -210,7 +213,7 @@ class Logins:
         """How many there are."""
         return len(self._logins)
 
-    def of(self, handler: EventsHandler) -> Login:
+    def of(self, handler: Request) -> Login:
         """Return the login of a page that was let in just now."""
         request, provider = handler.request, handler.identity_provider
         fields = sorted(request.headers) if type(provider) not in _OWN else _KNOWN_FIELDS
@@ -280,5 +283,5 @@ class Logins:
                 login.end(CLOSE_LOGIN, "login")
 
 
-def _let_in(handler: ErrorsMixin, user: User) -> None:
+def _let_in(handler: Request, user: User) -> None:
     handler.current_user = handler._jupyter_current_user = user  # noqa: SLF001 - as jupyter_server's `prepare`

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server_ext.handlers.archives import ArchiveHandler
-from jupyter_server_ext.handlers.base import NotFoundHandler
+from jupyter_server_ext.handlers.base import ErrorsMixin, NotFoundHandler
 from jupyter_server_ext.handlers.changes import ChangesHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
 from jupyter_server_ext.handlers.conversions import ConversionHandler, ConversionsHandler
@@ -25,6 +25,10 @@ from jupyter_server_ext.handlers.places import PlaceHandler
 from jupyter_server_ext.handlers.transfers import TransferHandler, TransfersHandler
 from jupyter_server_ext.handlers.uploads import UploadHandler, UploadsHandler
 from jupyter_server_ext.services import Services
+
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPServerRequest
+    from tornado.web import Application
 
 Route = tuple[str, type[Any], dict[str, Services]]
 
@@ -57,3 +61,10 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget(?:/.*)?", NotFoundHandler),
     ]
     return [(pattern, handler, {"services": services}) for pattern, handler in table]
+
+
+def revived(
+    application: Application, services: Services, request: HTTPServerRequest
+) -> ErrorsMixin:
+    """Return a handler that only says whose a request is."""
+    return ErrorsMixin(application, request, services=services)

@@ -16,7 +16,7 @@ from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.access import AUTH_RESOURCE, JobResource
+from jupyter_server_ext.access import AUTH_RESOURCE, JobResource, is_invented
 from jupyter_server_ext.errors import ApiError, convert, job_not_found
 from jupyter_server_ext.logs import about_request
 from jupyter_server_ext.transferrecords import TOKEN_USER
@@ -26,14 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from types import TracebackType
 
-    from jupyter_server.auth import User
     from tornado.httputil import HTTPServerRequest
 
     from jupyter_server_ext.model import Job
     from jupyter_server_ext.services import Services
     from progresswidget.protocol import Json
 
-_INVENTED: Final = re.compile(r"[0-9a-f]{32}")
 _LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")
 """What a signed link could be, also one that somebody has spoilt."""
 _START: Final = 10.0
@@ -163,12 +161,6 @@ class ErrorsMixin(JupyterHandler):
                 raise ApiError("starting", "Not up yet.", retry_after=1) from None
         if self.services.stopping:
             raise ApiError("starting", "The server is stopping.", retry_after=1)
-
-
-def is_invented(user: User) -> bool:
-    """Say whether a person was invented by jupyter_server for a token or a password."""
-    anonymous = user.name.startswith("Anonymous ")
-    return anonymous and _INVENTED.fullmatch(user.username) is not None
 
 
 def hide_link(request: HTTPServerRequest) -> None:
