@@ -614,11 +614,12 @@ describe('without a WebSocket', () => {
 
   async function polling() {
     network.health = 'present';
-    channel.follow(TASK, listen);
+    const end = channel.follow(TASK, listen);
     network.wire.break(1006);
     await settle();
     answer(snapshot(17));
     await settle();
+    return end;
   }
 
   it('asks by plain HTTP, each time after what it has, and is as good as live', async () => {
@@ -634,6 +635,17 @@ describe('without a WebSocket', () => {
     await settle();
     expect(network.polls).toMatchObject([{ position: { seq: 20 } }]);
     expect(heard.filter(({ connection }) => connection.kind === 'offline')).toEqual([]);
+  });
+
+  it('asks for a task that comes when there was none any more', async () => {
+    const end = await polling();
+    end();
+    answer(missed());
+    await settle();
+    expect(network.polls).toEqual([]);
+    channel.follow(OTHER, listen);
+    await settle();
+    expect(network.polls).toMatchObject([{ position: { taskId: OTHER } }]);
   });
 
   it('begins with nothing again after a gap', async () => {

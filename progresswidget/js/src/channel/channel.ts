@@ -87,14 +87,14 @@ export class Channel {
 
   /** Be told of a task's state now and from now on; the function returned ends it. */
   follow(taskId: string, listener: Listener): () => void {
-    let followed = this.#tasks.get(taskId);
-    if (!followed) {
-      followed = { state: newTask(taskId), listeners: new Set(), question: 0 };
-      this.#tasks.set(taskId, followed);
-      this.#want(taskId);
-    }
+    const known = this.#tasks.get(taskId);
+    const followed = known ?? { state: newTask(taskId), listeners: new Set(), question: 0 };
+    this.#tasks.set(taskId, followed);
     followed.listeners.add(listener);
     listener(followed.state, this.connection);
+    // Only now: what nobody listens to is not polled for.
+    if (known) this.#line.look();
+    else this.#want(taskId);
     this.#open();
     return () => this.#unfollow(taskId, listener);
   }
