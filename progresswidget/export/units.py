@@ -262,7 +262,7 @@ class _Task:
     def _settle(self) -> None:
         # Before the digest: what has to be converted anyway is hashed as it is then.
         if isinstance(self.payload, list):
-            self.payload = self.writer.settle(self.payload)
+            self.payload = self.writer.settle(self.payload, self.start)
 
     def _make(self, data: bytes) -> None:
         made = self._made(self.writer.prepare)

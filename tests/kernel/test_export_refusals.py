@@ -79,6 +79,13 @@ VALUES: Final = {
     "XLSX": {"a long text": beside("a", "x" * 40_000)},
     "SQLite": {"a large integer": beside(1, 2**64 - 1, pa.uint64())},
     "Parquet": {"seconds": beside(0, 2**60, pa.timestamp("s"))},
+    "DuckDB": {"a long duration": beside(0, 2**60, pa.duration("s"))},
+    "ORC": {
+        "the year 3000": beside(0, 32_503_680_000, pa.timestamp("s")),
+        "with a zone": beside(0, MOST, pa.timestamp("us", "Europe/Paris")),
+        "a moment in a list": beside([0], [1, 2**60], pa.list_(pa.timestamp("s"))),
+        "half a day": beside(0, 43_200_000, pa.date64()),
+    },
 }
 WIDE: Final = beside(decimal.Decimal(1), decimal.Decimal("1" * 60), pa.decimal256(76, 0))
 SPAN: Final = pa.array([pa.MonthDayNano([1, 2, 3])] * ROWS)

@@ -206,10 +206,11 @@ class Writer(ABC):
         """Return the bytes before the first unit of a section, which go to `offset`."""
         return ()
 
-    def settle(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    def settle(self, batches: list[pa.RecordBatch], start: int) -> list[pa.RecordBatch]:
         """Return the batches of a unit as they are hashed and encoded.
 
-        Called by any thread. What comes out may depend on nothing but the rows.
+        Called by any thread. What comes out may depend on nothing but the rows; `start`, the rows
+        before them, is for errors.
         """
         return batches
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.columns import Plan, as_it_is, plan
 from progresswidget.export.writers.columns_moments import quick
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
     import pyarrow as pa
@@ -112,53 +113,6 @@ def _arrays(batch: pa.RecordBatch, plans: Sequence[Plan], start: int) -> list[pa
             )
             raise
     return arrays
-
-
-def blame_a_row(name: str, start: int, rows: int, convert: Callable[[int, int], Any]) -> None:
-    """Raise an error for the first row of a column that `convert` fails on, if it does.
-
-    Parameters
-    ----------
-    name
-        The column.
-    start
-        The rows before the first one.
-    rows
-        How many there are.
-    convert
-        Called with the place of some of them, counted from the first one, and their number.
-
-    Raises
-    ------
-    ColumnError
-        It names the column and the row.
-    """
-    low, high = 0, rows
-    error = _failure(convert, low, high)
-    if error is None:
-        return
-    while high - low > 1:
-        middle = (low + high) // 2
-        found = _failure(convert, low, middle)
-        if found is None:
-            low = middle
-        else:
-            high, error = middle, found
-    error = _failure(convert, low, high) or error
-    reason = str(error).partition("\n")[0]
-    raise ColumnError(
-        f"The column {name!r} has a value in row {start + low} that cannot be written as text: "
-        f"{reason}",
-        "Change the column's type or leave it out.",
-    ) from error
-
-
-def _failure(convert: Callable[[int, int], Any], low: int, high: int) -> Exception | None:
-    try:
-        convert(low, high - low)
-    except Exception as error:  # noqa: BLE001 - raised again with the row by the caller
-        return error
-    return None
 
 
 def refuse_types(schema: pa.Schema, plans: Sequence[Plan], format: str) -> None:

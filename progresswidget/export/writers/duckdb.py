@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, MissingExtraError
 from progresswidget.export.writers import Encoded, Heading, Placed, databases
+from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.storable import convert, no_rows, rebuilt
 
 if TYPE_CHECKING:
@@ -89,12 +90,17 @@ class DuckdbWriter(databases.DatabaseWriter):
         import pyarrow as pa
 
         schema = self._schemas[section]
-        converted = [_converted(batch, schema) for batch in batches]
+        converted = []
+        place = start
+        for batch in batches:
+            converted.append(_converted(batch, schema, place))
+            place += batch.num_rows
         rows = pa.Table.from_batches(converted, schema)
         try:
             with self._lock:
                 self._execute(f"INSERT INTO {self._tables[section]} FROM {INCOMING}", rows)
         except (self._duckdb.DataError, self._duckdb.NotSupportedError) as error:
+            self._blame(rows, start)
             raise ColumnError(
                 f"A value of the rows {start:,} to {start + rows.num_rows - 1:,} has no place in"
                 f" DuckDB: {error}",
@@ -124,6 +130,22 @@ class DuckdbWriter(databases.DatabaseWriter):
             full = "space" in str(error)  # duckdb hands out no error numbers
             raise OSError(errno.ENOSPC if full else errno.EIO, f"DuckDB: {error}") from error
 
+    def _blame(self, rows: pa.Table, start: int) -> None:
+        """Raise an error that names the first value that DuckDB does not take by itself."""
+        database = self._connect(":memory:")
+        try:
+            for name in rows.column_names:
+                column = rows.select([name])
+                blame_a_row(
+                    name,
+                    start,
+                    rows.num_rows,
+                    lambda at, size: _keep(database, column.slice(at, size)),  # noqa: B023 - at once
+                    "be kept by DuckDB",
+                )
+        finally:
+            database.close()
+
     def _check(self) -> None:
         database = self._connect(":memory:")
         try:
@@ -138,14 +160,17 @@ def _check_column(database: Any, field: pa.Field) -> None:
     import pyarrow as pa
 
     try:
-        alone = pa.table([pa.nulls(1, field.type)], schema=pa.schema([field]))
-        database.register(INCOMING, alone)
-        database.execute(f"CREATE OR REPLACE TEMP TABLE {INCOMING}_kept AS FROM {INCOMING}")
+        _keep(database, pa.table([pa.nulls(1, field.type)], schema=pa.schema([field])))
     except Exception as error:
         raise ColumnError(
             f"DuckDB cannot hold the column {field.name!r} of type {field.type}.",
             "Change its type or leave it out.",
         ) from error
+
+
+def _keep(database: Any, rows: pa.Table) -> None:
+    database.register(INCOMING, rows)
+    database.execute(f"CREATE OR REPLACE TEMP TABLE {INCOMING}_kept AS FROM {INCOMING}")
 
 
 def _library() -> Any:
@@ -184,10 +209,10 @@ def _duckdb_type(kind: pa.DataType) -> pa.DataType:
     return rebuilt(kind, _duckdb_type)
 
 
-def _converted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _converted(batch: pa.RecordBatch, schema: pa.Schema, start: int) -> pa.RecordBatch:
     import pyarrow as pa
 
     columns = zip(batch.columns, schema, strict=True)
     return pa.RecordBatch.from_arrays(
-        [convert(array, field) for array, field in columns], schema=schema
+        [convert(array, field, start) for array, field in columns], schema=schema
     )

@@ -97,13 +97,13 @@ class ArrowStreamWriter(Writer):
         """Return the schema."""
         return [self._schema.serialize()]
 
-    def settle(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    def settle(self, batches: list[pa.RecordBatch], start: int) -> list[pa.RecordBatch]:
         """Return the batches with the types of the file."""
-        return [_converted(batch, self._schema) for batch in batches]
+        return _all_converted(batches, self._schema, start)
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return the messages of some rows."""
-        converted = (_converted(batch, self._schema) for batch in _large(batches))
+        converted = _all_converted(_large(batches), self._schema, start)
         parts = [part for each in _encode(converted, self._schema, self._ipc) for part in each]
         return Encoded(joined(parts))
 
@@ -163,9 +163,9 @@ class FeatherWriter(Writer):
         """Return the magic number and the schema."""
         return [arrowfile.START, self._schema.serialize()]
 
-    def settle(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    def settle(self, batches: list[pa.RecordBatch], start: int) -> list[pa.RecordBatch]:
         """Return the batches with the types of the file."""
-        return [_converted(batch, self._schema) for batch in batches]
+        return _all_converted(batches, self._schema, start)
 
     def arrange(self, batches: list[pa.RecordBatch]) -> list[pa.RecordBatch]:
         """Return the batches with indices into the dictionaries of the file, which may grow."""
@@ -176,7 +176,7 @@ class FeatherWriter(Writer):
         pieces: list[Piece] = []
         note = b""
         indexed = (
-            _converted(self._with_indices(batch), self._indexed) for batch in _large(batches)
+            _converted(self._with_indices(batch), self._indexed, start) for batch in _large(batches)
         )
         for parts in _encode(indexed, self._indexed, self._ipc):
             message = arrowfile.message(parts)
@@ -270,12 +270,23 @@ def _large(batches: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:
     return joined
 
 
-def _converted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _all_converted(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, start: int
+) -> list[pa.RecordBatch]:
+    converted = []
+    for batch in batches:
+        converted.append(_converted(batch, schema, start))
+        start += batch.num_rows
+    return converted
+
+
+def _converted(batch: pa.RecordBatch, schema: pa.Schema, start: int) -> pa.RecordBatch:
     import pyarrow as pa
 
     if batch.schema.equals(schema) or not batch.num_columns:
         return batch
-    arrays = [convert(array, field) for array, field in zip(batch.columns, schema, strict=True)]
+    columns = zip(batch.columns, schema, strict=True)
+    arrays = [convert(array, field, start) for array, field in columns]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -12,7 +12,8 @@ decimal32, decimal64            decimal
 large and view types            string, binary, list
 fixed size binary and list      binary, list
 date64                          date
-timestamp                       nanoseconds
+timestamp                       nanoseconds; what is before 1677 or after 2262 is refused,
+                                because pyarrow writes such a file but does not read it
 timestamp with time zone        the moment; the zone is lost, and readers say UTC
 dictionary, run-end encoded     their values
 null                            text without values
@@ -97,7 +98,8 @@ class OrcWriter(Writer):
 
         for batch in batches:
             columns = zip(batch.columns, self._schema, strict=True)
-            arrays = [convert(array, field) for array, field in columns]
+            arrays = [convert(array, field, start) for array, field in columns]
+            start += batch.num_rows
             self._writer.write(pa.Table.from_arrays(arrays, schema=self._schema))
         return Encoded(joined(self._file.take()))
 
@@ -163,6 +165,8 @@ def _orc_type(kind: pa.DataType) -> pa.DataType:
         return pa.decimal128(kind.precision, kind.scale)
     if pa.types.is_uint64(kind):
         return pa.decimal128(20, 0)
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("ns", kind.tz)
     nearest = _NEAREST.get(str(kind))
     return rebuilt(kind, _orc_type) if nearest is None else pa.type_for_alias(nearest)
 

@@ -124,7 +124,7 @@ class ParquetWriter(Writer):
         columns = zip(*(batch.columns for batch in batches), strict=True)
         table = pa.Table.from_arrays(
             [
-                pa.chunked_array([_stored(chunk, field) for chunk in chunks], field.type)
+                _stored(chunks, field, start)
                 for chunks, field in zip(columns, self._encoded, strict=True)
             ],
             schema=self._encoded,
@@ -165,13 +165,18 @@ class ParquetWriter(Writer):
             ) from error
 
 
-def _stored(array: pa.Array, field: pa.Field) -> pa.Array:
+def _stored(chunks: Sequence[pa.Array], field: pa.Field, start: int) -> pa.ChunkedArray:
     """Return a column as the type of the file, without the missing words that pyarrow refuses."""
     import pyarrow as pa
 
-    if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
-        array = without_dictionary(array).dictionary_encode()
-    return convert(array, field)
+    stored = []
+    for chunk in chunks:
+        array = chunk
+        if pa.types.is_dictionary(array.type) and array.dictionary.null_count:
+            array = without_dictionary(array).dictionary_encode()
+        stored.append(convert(array, field, start))
+        start += len(array)
+    return pa.chunked_array(stored, field.type)
 
 
 def _write(table: pa.Table, rows: int, keywords: Mapping[str, Any]) -> pa.Buffer:

@@ -111,9 +111,22 @@ def _used(values: pa.ChunkedArray) -> pa.ChunkedArray:
     words = []
     for chunk in values.chunks:
         found = np.zeros(len(chunk.dictionary), np.uint8)
-        found[chunk.indices.drop_null().to_numpy(zero_copy_only=False)] = 1
-        words.append(chunk.dictionary.filter(pa.array(found.view(bool))))
+        found[_numbers(chunk.indices.drop_null())] = 1
+        places = np.flatnonzero(found)
+        # From buffers: pyarrow would load pandas for a glance at numbers of numpy.
+        taken = pa.Array.from_buffers(pa.int64(), len(places), [None, pa.py_buffer(places)])
+        words.append(chunk.dictionary.take(taken))
     return pa.chunked_array(words, values.type.value_type)
+
+
+def _numbers(indices: pa.Array) -> Any:
+    import numpy as np
+
+    width = indices.type.bit_width // 8
+    if not len(indices):
+        return np.empty(0, np.uint8)
+    places = indices.buffers()[1]
+    return np.frombuffer(places, f"u{width}", len(indices), indices.offset * width)
 
 
 def _of_rows(values: pa.ChunkedArray) -> tuple[bytes, bytes]:

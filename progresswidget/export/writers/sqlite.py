@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import Encoded, Heading, columns, databases
-from progresswidget.export.writers.columns_frame import blame_a_row
+from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.storable import without_dictionary
 
 if TYPE_CHECKING:

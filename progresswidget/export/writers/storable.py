@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from progresswidget.errors import ColumnError
+from progresswidget.export.writers.blame import blame_a_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,13 +94,22 @@ def no_rows(schema: pa.Schema) -> pa.Table:
     return pa.table([pa.nulls(0, field.type) for field in schema], schema=schema)
 
 
-def convert(array: pa.Array, field: pa.Field) -> pa.Array:
+def convert(array: pa.Array, field: pa.Field, start: int = 0) -> pa.Array:
     """Return a column as the type that it is stored as.
+
+    Parameters
+    ----------
+    array
+        Some rows of the column.
+    field
+        What it is stored as.
+    start
+        The rows before the first one.
 
     Raises
     ------
     ColumnError
-        If a value has no place in that type.
+        If a value has no place in that type; it names the column and the row.
     """
     import pyarrow as pa
 
@@ -108,11 +117,24 @@ def convert(array: pa.Array, field: pa.Field) -> pa.Array:
         return array
     try:
         return _convert(array, field.type)
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise ColumnError(
-            f"The column {field.name!r} cannot be written as {field.type}: {error}",
-            "Change its type or leave it out.",
-        ) from error
+    except (pa.ArrowException, ValueError, TypeError):
+        blame_a_row(
+            field.name,
+            start,
+            len(array),
+            lambda at, size: _convert(_alone(array, at, size), field.type),
+            f"be written as {field.type}",
+        )
+        raise
+
+
+def _alone(array: pa.Array, at: int, size: int) -> pa.Array:
+    """Return some rows by themselves: of a slice of lists, a cast looks at all values."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(array.type):
+        return array.take(pa.array(range(at, at + size)))
+    return array.slice(at, size)
 
 
 def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import columns, xlsx_parts
-from progresswidget.export.writers.columns_frame import blame_a_row
+from progresswidget.export.writers.blame import blame_a_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
