@@ -169,7 +169,7 @@ export class ModelServer {
     const known = epoch === this.epoch && seq !== undefined && seq <= topic.seq;
     const missed = topic.ring.filter((event) => known && event.seq > seq);
     const newest = topic.ring.at(-1)?.seq ?? 0;
-    if (known && newest < topic.seq)
+    if (known && Math.max(newest, seq) < topic.seq)
       missed.push({ from: Math.max(newest, seq) + 1, seq: topic.seq });
     const first = missed[0];
     if (!known || (seq < topic.seq && (!first || first.from > seq + 1))) {
