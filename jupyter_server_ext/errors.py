@@ -26,6 +26,8 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     ),
     "forbidden": (403, "Sign in, or ask for permission for the resource `progresswidget`."),
     "kernel-secret-wrong": (403, "Read the endpoint file again: the server may have restarted."),
+    "capability-wrong": (403, "Send `Authorization: Job <capability>` as the order was answered."),
+    "capability-exceeded": (403, "Report the job that was ordered; order another one for others."),
     "origin-forbidden": (403, "Open the page from the server itself, or set allow_origin."),
     "conversions-off": (403, "Set c.ProgressExtension.conversion_workers to allow it."),
     "outside-roots": (

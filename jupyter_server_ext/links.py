@@ -193,7 +193,7 @@ class Links:
         return self._store.health
 
     def read_key(self) -> bytes:
-        """Return what links are signed with."""
+        """Return what links are signed with, and capabilities are made of."""
         return self._key
 
     def use_key(self, key: bytes) -> None:

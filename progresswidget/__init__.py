@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from progresswidget.job import Job, export
     from progresswidget.notebook import export_notebook
     from progresswidget.progress_widget import ProgressWidget
+    from progresswidget.remote import JobReporter
     from progresswidget.transfer.job import download, upload
     from progresswidget.widget import ExportWidget
 
@@ -62,6 +63,7 @@ _HOMES: Final = {
     "ExportWidget": "widget",
     "Group": "group",
     "Job": "job",
+    "JobReporter": "remote",
     "JobStateError": "errors",
     "LeaseLostError": "errors",
     "LinkError": "errors",
@@ -95,6 +97,7 @@ __all__ = [
     "ExportWidget",
     "Group",
     "Job",
+    "JobReporter",
     "JobStateError",
     "LeaseLostError",
     "LinkError",

@@ -48,12 +48,25 @@ class Endpoint:
         The server's own certificate where it serves TLS; it is trusted for this host alone.
     pid
         The server's process.
+    scheme
+        Whose secret it is: with that of a kernel every job can be reported, with a job's own that
+        one alone.
     """
 
     url: str
     secret: str
     certfile: str | None = None
     pid: int | None = None
+    scheme: str = protocol.AUTHORIZATION_SCHEME
+
+    def __repr__(self) -> str:
+        """Return where it is; what is secret is not for logs."""
+        return f"Endpoint({self.url!r})"
+
+    @property
+    def authorization(self) -> str:
+        """The value of the header field of this name."""
+        return f"{self.scheme} {self.secret}"
 
     @property
     def alive(self) -> bool:
@@ -137,7 +150,7 @@ class Connection:
         self._is_plain = True
         self._fields = (
             f"Host: {parts.netloc.rpartition('@')[2]}\r\n"
-            f"Authorization: {protocol.AUTHORIZATION_SCHEME} {endpoint.secret}\r\n"
+            f"Authorization: {endpoint.authorization}\r\n"
             "Content-Type: application/json\r\n"
         )
         host = parts.hostname or "127.0.0.1"
@@ -227,7 +240,7 @@ class Connection:
         ServerUnreachableError
             If there is no answer.
         """
-        own = {"Authorization": f"{protocol.AUTHORIZATION_SCHEME} {self._endpoint.secret}"}
+        own = {"Authorization": self._endpoint.authorization}
         try:
             self._http.request(method, f"{self._path}{address}", body, {**headers, **own})
             response = self._http.getresponse()
@@ -251,12 +264,10 @@ class Connection:
         ServerUnreachableError
             If there is no answer, or none of the extension's.
         """
-        authorization = f"{protocol.AUTHORIZATION_SCHEME} {self._endpoint.secret}"
         data = None if body is None else protocol.encode(body).encode()
         try:
-            self._http.request(
-                method, f"{self._path}{path}", data, {"Authorization": authorization}
-            )
+            own = {"Authorization": self._endpoint.authorization}
+            self._http.request(method, f"{self._path}{path}", data, own)
             response = self._http.getresponse()
             answer = response.read()
         except (OSError, http.client.HTTPException) as error:

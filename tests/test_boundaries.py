@@ -25,6 +25,12 @@ ORDER = {
     "progresswidget.replies": set(),
     "progresswidget.client": {"progresswidget.protocol", "progresswidget.replies"},
     "progresswidget.reporting": {"progresswidget.client", "progresswidget.protocol"},
+    "progresswidget.remote": {
+        "progresswidget.cell",
+        "progresswidget.client",
+        "progresswidget.errors",
+        "progresswidget.protocol",
+    },
     "progresswidget.tus": set(),
     "progresswidget.probe": {
         "progresswidget.client",
@@ -174,6 +180,7 @@ ORDER = {
         "progresswidget.magics",
         "progresswidget.notebook",
         "progresswidget.progress_widget",
+        "progresswidget.remote",
         "progresswidget.transfer",
         "progresswidget.widget",
     },

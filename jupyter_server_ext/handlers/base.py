@@ -17,10 +17,11 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from jupyter_server_ext.access import AUTH_RESOURCE, JobResource, is_invented
+from jupyter_server_ext.capabilities import opens
 from jupyter_server_ext.errors import ApiError, convert, job_not_found
 from jupyter_server_ext.logs import about_request
 from jupyter_server_ext.transferrecords import TOKEN_USER
-from progresswidget.protocol import AUTHORIZATION_SCHEME, MalformedError
+from progresswidget.protocol import AUTHORIZATION_SCHEME, JOB_SCHEME, MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -196,8 +197,16 @@ class Handler(ErrorsMixin, APIHandler):
     @property
     def is_kernel(self) -> bool:
         """Whether the request claims to come from a kernel, by the secret of the endpoint file."""
-        scheme = self.request.headers.get("Authorization", "").partition(" ")[0]
-        return scheme.lower() == AUTHORIZATION_SCHEME.lower()
+        return self._has_scheme(AUTHORIZATION_SCHEME)
+
+    @property
+    def is_reporter(self) -> bool:
+        """Whether the request claims to come from who reports to one job only."""
+        return self._has_scheme(JOB_SCHEME)
+
+    def _has_scheme(self, scheme: str) -> bool:
+        found = self.request.headers.get("Authorization", "").partition(" ")[0]
+        return found.lower() == scheme.lower()
 
     async def prepare_kernel(self) -> None:
         """Check the kernels' secret in the place of a user.
@@ -208,11 +217,8 @@ class Handler(ErrorsMixin, APIHandler):
             ``kernel-secret-required``, ``kernel-secret-wrong``, ``forbidden``, or as
             `check_length` and `wait_until_started`.
         """
-        # No user: neither cookie nor token counts here, and so there is no XSRF to guard against.
-        self.current_user = self._jupyter_current_user = None
-        if not self.check_host():
-            raise ApiError("forbidden", "This host name is not served.")
-        secret = self.request.headers.get("Authorization", "").partition(" ")[2].strip()
+        self._refuse_users()
+        secret = self.shown_secret
         if not self.is_kernel or not secret:
             raise ApiError("kernel-secret-required", "Only kernels are served here.")
         if not self.services.is_secret(secret):
@@ -220,6 +226,32 @@ class Handler(ErrorsMixin, APIHandler):
         self.check_origin()
         self.check_length()
         await self.wait_until_started()
+
+    async def prepare_reporter(self, task_id: str) -> None:
+        """Check the capability of one job in the place of a user.
+
+        Raises
+        ------
+        ApiError
+            ``capability-wrong``, ``forbidden``, or as `check_length` and `wait_until_started`.
+        """
+        self._refuse_users()
+        await self.wait_until_started()  # the key is read meanwhile
+        if not opens(self.services.links.read_key(), task_id, self.shown_secret):
+            raise ApiError("capability-wrong", "This is not the capability of this job.")
+        self.check_origin()
+        self.check_length()
+
+    def _refuse_users(self) -> None:
+        # No user: neither cookie nor token counts here, and so there is no XSRF to guard against.
+        self.current_user = self._jupyter_current_user = None
+        if not self.check_host():
+            raise ApiError("forbidden", "This host name is not served.")
+
+    @property
+    def shown_secret(self) -> str:
+        """What follows the scheme of ``Authorization``."""
+        return self.request.headers.get("Authorization", "").partition(" ")[2].strip()
 
     async def admit(self, checks: Awaitable[None]) -> None:
         """Do the checks that come before the body; if one refuses, get the body out of the way."""

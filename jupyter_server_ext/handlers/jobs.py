@@ -12,6 +12,7 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from tornado import web
 
+from jupyter_server_ext.capabilities import capability, require_own
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
@@ -85,7 +86,9 @@ class JobsHandler(OwnerHandler):
         job = await made(partial(services.registry.get, making.identity))
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")
-        self.finish(json.dumps(services.registry.public(job)))
+        lets = capability(services.links.read_key(), job.task_id)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(json.dumps({**services.registry.public(job), "capability": lets}))
 
     @web.authenticated
     @authorized
@@ -156,11 +159,13 @@ class JobHandler(PollHandler):
     max_body: ClassVar[int] = MAX_REPORT
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
-        """Authenticate: a report by the kernels' secret alone, everything else as a user."""
+        """Authenticate: a report by a secret of its own, everything else as a user."""
         if self.request.method != "PUT":
             await super().prepare()
             return
-        await self.admit(self.prepare_kernel())
+        (task_id,) = self.path_args
+        reporter = self.prepare_reporter(task_id) if self.is_reporter else self.prepare_kernel()
+        await self.admit(reporter)
 
     def _is_local(self) -> bool:
         # Both ends of the connection at one address, or a UNIX socket: no other machine is there.
@@ -217,6 +222,9 @@ class JobHandler(PollHandler):
         services = self.services
         report = decode_report(task_id, self.body)
         probe = report.pop("probe")
+        if self.is_reporter:
+            require_own(services.registry.get(task_id).report, report)
+            probe = None  # what else there is on the disk is none of its business
         before = services.registry.bytes_of(task_id)
         if services.watcher.ends_with_kernel(report):
             report = still_running(services.registry.get(task_id), report)

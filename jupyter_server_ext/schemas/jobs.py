@@ -106,6 +106,7 @@ _RECORD: Final = Body("Record")
 _RECORD_OR_NEWS: Final = Body(one_of("Record", "Recovered", "Snapshot"))
 _DOCUMENT: Final = Body({"type": "object"})
 _NO_JOB: Final = ("task-not-found",)
+_BY_CAPABILITY: Final = ("capability-exceeded", *_NO_JOB)
 _NO_PLACE: Final = (
     *("malformed", "name-refused", "hidden", "outside-roots", "not-writable", "folder-missing"),
     *("disk-full", "disk-failed"),
@@ -127,6 +128,21 @@ _CLEAR = Operation(
     ("malformed",),
     takes=("notebook", "kernel", "status", "files"),
 )
+_ORDERED: Final = {
+    "allOf": [
+        {"$ref": "#/components/schemas/Record"},
+        {
+            "type": "object",
+            "properties": {
+                "capability": {
+                    "type": "string",
+                    "description": "Lets report to this job, and do nothing else: told here alone.",
+                }
+            },
+            "required": ["capability"],
+        },
+    ]
+}
 _CHANGES = Operation(
     "readChanges",
     "Return the state of all jobs and transfers, or with a cursor what has changed since, as soon "
@@ -138,7 +154,7 @@ _CHANGES = Operation(
 _ORDER = Operation(
     "orderJob",
     "Make a job in the state queued, for somebody who will report to it.",
-    {201: Answer("The record; the same key gets the same one.", _RECORD, ("Location",))},
+    {201: Answer("The record; the same key gets the same one.", Body(_ORDERED), ("Location",))},
     ("malformed", "key-reused", "key-busy", "made-gone", "too-many-jobs"),
     "both",
     ("Idempotency-Key",),
@@ -157,8 +173,8 @@ _REPORT = Operation(
     "Say the whole state of a job. A report that is lost, repeated or late does no harm: revision "
     "orders them.",
     {200: Answer("What the user wants.", Body("Reply"))},
-    ("malformed", "illegal-transition", "task-taken", "too-many-jobs"),
-    "kernel",
+    ("malformed", "illegal-transition", "task-taken", "too-many-jobs", *_BY_CAPABILITY),
+    "reporter",
     body=Body("Report"),
 )
 _STEER = Operation(

@@ -58,6 +58,7 @@ _TOLD_WITH: Final[dict[int, tuple[str, ...]]] = {
 _BY_WHOM: Final = {
     "user": (),
     "kernel": ("kernel-secret-required", "kernel-secret-wrong"),
+    "reporter": ("kernel-secret-required", "kernel-secret-wrong", "capability-wrong"),
     "both": ("kernel-secret-required", "kernel-secret-wrong"),
     "anyone": (),
 }

@@ -47,7 +47,8 @@ class Operation:
     about
         What it does, in a sentence.
     whom
-        ``user``, ``kernel``, ``both`` or ``anyone``.
+        ``user``, ``kernel``, ``both``, ``anyone``, or ``reporter``: a kernel, or who has the
+        capability of the job.
     answers
         What it answers where it does what was asked, by status.
     errors

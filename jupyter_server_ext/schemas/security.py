@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from progresswidget.protocol import AUTHORIZATION_SCHEME
+from progresswidget.protocol import AUTHORIZATION_SCHEME, JOB_SCHEME
 
 if TYPE_CHECKING:
     from progresswidget.protocol import Json
@@ -49,12 +49,18 @@ SCHEMES: Final[dict[str, Scheme]] = {
         "header",
         "Authorization",
     ),
+    "reporter": Scheme(
+        f"`{JOB_SCHEME} <capability>`, with the capability that the order was answered with.",
+        "header",
+        "Authorization",
+    ),
 }
 
 # Who an operation is for -> any of these sets of credentials lets one in.
 WAYS: Final[dict[str, list[Json]]] = {
     "user": [{"token": []}, {"cookie": [], "xsrf": []}],
     "kernel": [{"kernel": []}],
+    "reporter": [{"kernel": []}, {"reporter": []}],
     "both": [{"token": []}, {"cookie": [], "xsrf": []}, {"kernel": []}],
     "anyone": [],
 }

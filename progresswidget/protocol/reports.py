@@ -31,7 +31,9 @@ ERROR_FIELDS: Final[Fields] = {
 # One row a field, in the order in which a report has them. What is counted as rows is bytes where
 # `kind` is ``download`` or ``upload``, and children that are done where it is ``group``.
 REPORT_FIELDS: Final[Fields] = {
-    "kind": Field("text", "export, download, upload, or group: one of several jobs.", 32),
+    "kind": Field(
+        "text", "export, download, upload, task (other work) or group (several jobs).", 32
+    ),
     "revision": Field("count", "Grows by one with each report of one generation."),
     "status": Field("text", "Where the job is.", 16, words=STATUSES),
     "phase": Field("text", "What it is doing there.", 16, words=PHASES),
@@ -135,7 +137,7 @@ NESTED_FIELDS: Final[Fields] = {
 
 REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
 
-FILELESS: Final = frozenset({"group"})
+FILELESS: Final = frozenset({"group", "task"})
 """Kinds of jobs that make no file of their own."""
 
 PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "part", "probe"})

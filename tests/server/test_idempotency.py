@@ -220,6 +220,7 @@ async def test_a_job_is_ordered_and_waits_for_its_reports(
     assert (record["status"], record["kind"], record["revision"]) == ("queued", "export", 0)
     location = response.headers["Location"]
     assert location.endswith(f"progresswidget/api/jobs/{record['taskId']}")
+    assert record.pop("capability")
     assert json.loads((await server.fetch(location)).body) == record
     # Whatever is reported comes after it.
     await server.reported(report(record["taskId"], revision=1, rows=7))
