@@ -144,4 +144,4 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/reporter.py
 
 clean:
-	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension
+	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension progresswidget/locale

@@ -45,6 +45,7 @@ class JupyterProcess:
     tls: bool = False
     python: str = sys.executable
     variables: dict[str, str] = field(default_factory=dict)
+    locale: str | None = None
     token: str = field(default_factory=lambda: secrets.token_hex(16))
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
@@ -119,6 +120,11 @@ class JupyterProcess:
         # Nothing is asked of the outside world, and no dialog about news covers the page.
         text = json.dumps({"fetchNews": "false", "checkForUpdates": False})
         (notices / "notification.jupyterlab-settings").write_text(text)
+        if self.locale is not None:
+            language = settings / "@jupyterlab" / "translation-extension"
+            language.mkdir(parents=True, exist_ok=True)
+            text = json.dumps({"locale": self.locale})
+            (language / "plugin.jupyterlab-settings").write_text(text)
         if not self.labextension:
             # What `jupyter labextension disable progresswidget --level=user` writes.
             page_config = self.folder / "config" / "labconfig" / "page_config.json"

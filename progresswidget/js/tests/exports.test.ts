@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Channel } from '../src/channel/channel';
 import { CHINESE, ENGLISH } from '../src/i18n';
 import { LAB_CHINESE, LAB_ENGLISH, labWordsOf } from '../src/i18n/lab';
+import { pairs, translated } from '../src/i18n/translated';
 import { buttonsFor, CHOICES, type Choice, choicesFor } from '../src/jobs/choices';
 import { Feed } from '../src/jobs/feed';
 import { noticeOf } from '../src/jobs/notices';
@@ -184,6 +185,38 @@ describe('a notice', () => {
   it('is none of a hidden page where the person does not want that', () => {
     expect(noticeOf(DONE, { ...RULE, noticeHidden: false }, true)).toBeNull();
     expect(noticeOf(long(DONE), { ...RULE, noticeHidden: false }, true)).toBe('done');
+  });
+});
+
+describe('a table in the language of a pack', () => {
+  const table = {
+    a: 'Exports',
+    n: { of: (count: string, total: string) => `${count} of ${total}` },
+    one: (count: number) => (count === 1 ? '1 export' : `${count} exports`),
+    missing: (name: string) => `${name} is new`,
+  };
+  const pack: Record<string, string> = {
+    Exports: 'Exportations',
+    '%1 of %2': '%2, dont %1',
+    '%1 exports': '%1 exportations',
+  };
+  const french = translated(table, (text) => pack[text] ?? text);
+
+  it('has what the pack has, values in their places', () => {
+    expect(french.a).toBe('Exportations');
+    expect(french.n.of('1', '20')).toBe('20, dont 1');
+    expect(french.one(2)).toBe('2 exportations');
+  });
+
+  it('stays English where the pack knows nothing', () => {
+    expect(french.missing('a.csv')).toBe('a.csv is new');
+  });
+
+  it('is paired with ours text by text, for the catalog', () => {
+    const found = pairs(LAB_ENGLISH, LAB_CHINESE);
+    expect(found.get('%1 exports')).toBe('%1 个导出');
+    expect(found.get('Show in File Browser')).toBe('在文件浏览器中显示');
+    expect(pairs(ENGLISH, CHINESE).get('%1 of %2 rows')).toBe('%1 / %2 行');
   });
 });
 

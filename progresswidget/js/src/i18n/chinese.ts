@@ -167,6 +167,7 @@ export const CHINESE: Messages = {
     download: '下载（可续传）',
     saveCaption: '保存到您选择的文件，断网或刷新页面后可继续，并校验内容',
     downloadCaption: '下载文件，中断后浏览器可继续',
+    archiveFolder: '将文件夹下载为 ZIP',
     archive: '下载为 ZIP',
     archiveWhole: '将此文件夹下载为 ZIP',
     archiveCaption: '将文件夹和文件打包下载，边打包边发送',

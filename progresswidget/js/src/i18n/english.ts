@@ -173,6 +173,7 @@ export const ENGLISH: Messages = {
     saveCaption:
       'Save into a file of your choice, go on after a lost network or a reload, and verify it',
     downloadCaption: 'Download so that the browser can go on where it stopped',
+    archiveFolder: 'Download Folder as ZIP',
     archive: 'Download as ZIP',
     archiveWhole: 'Download This Folder as ZIP',
     archiveCaption: 'Download folders and files as one archive, packed while it is sent',

@@ -115,7 +115,8 @@ export interface FilesMessages {
   readonly download: string;
   readonly saveCaption: string;
   readonly downloadCaption: string;
-  /** Of what is picked. */
+  /** Of what is picked: one folder, or several. */
+  readonly archiveFolder: string;
   readonly archive: string;
   /** Of the folder that is shown. */
   readonly archiveWhole: string;

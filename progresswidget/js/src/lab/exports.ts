@@ -6,14 +6,14 @@ import { ITranslator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
 import type { Messages } from '../i18n';
-import { type LabWords, labWordsOf } from '../i18n/lab';
+import type { LabWords } from '../i18n/lab';
 import { Feed } from '../jobs/feed';
 import { channelOf, type Server } from '../server';
 import { inNextFrame } from '../view/frame';
 import { followPreferences, type Preferences, USUAL } from './preferences';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
-import { messagesOf } from './words';
+import { wordsOf } from './words';
 
 const PLUGIN = 'progresswidget:exports';
 
@@ -43,8 +43,9 @@ class Exports implements IExports {
     translator: ITranslator | null,
     registry: ISettingRegistry | null,
   ) {
-    this.messages = messagesOf(translator);
-    this.words = labWordsOf(this.messages);
+    const { messages, words } = wordsOf(translator);
+    this.messages = messages;
+    this.words = words;
     this.feed = new Feed(channelOf(server), inNextFrame);
     translateSchema(registry, translator, this.words, PLUGIN);
     void followPreferences(registry, PLUGIN, (preferences) => {

@@ -12,7 +12,6 @@ import { ITranslator } from '@jupyterlab/translation';
 import { downloadIcon, linkIcon } from '@jupyterlab/ui-components';
 import { archiveAddress, contentsAddress, downloadFile, FileFailure } from '../files';
 import type { Messages } from '../i18n';
-import { labWordsOf } from '../i18n/lab';
 import { canSave } from '../save/file_access';
 import { FileSaves } from '../save/file_saves';
 import { giveLink } from './link_dialog';
@@ -20,7 +19,7 @@ import { type Chosen, Place } from './place';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath, TransferList } from './transfer_list';
-import { messagesOf } from './words';
+import { wordsOf } from './words';
 
 const DOWNLOAD = 'progresswidget:download';
 const ARCHIVE = 'progresswidget:archive';
@@ -40,8 +39,8 @@ export const files: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) {
-    const messages = messagesOf(translator);
-    translateSchema(registry, translator, labWordsOf(messages), files.id);
+    const { messages, words } = wordsOf(translator);
+    translateSchema(registry, translator, words, files.id);
     if (!factory) return;
     const server = labServer(app.serviceManager.serverSettings);
     const place = new Place(app.serviceManager.contents, factory, standard);
@@ -69,7 +68,10 @@ export const files: JupyterFrontEndPlugin<void> = {
       }),
     });
     commands.addCommand(ARCHIVE, {
-      label: ({ whole }) => (whole ? messages.files.archiveWhole : messages.files.archive),
+      label: ({ whole }) => {
+        if (whole) return messages.files.archiveWhole;
+        return chosen().length > 1 ? messages.files.archive : messages.files.archiveFolder;
+      },
       caption: messages.files.archiveCaption,
       icon: downloadIcon,
       isVisible: ({ whole }) => {

@@ -11,7 +11,6 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
 import type { Messages } from '../i18n';
-import { labWordsOf } from '../i18n/lab';
 import { Uploads } from '../upload/uploads';
 import { choose } from './choose';
 import { lookInto, readDrop, takesDrop, thresholdOf } from './drop';
@@ -19,7 +18,7 @@ import { Place } from './place';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath, TransferList } from './transfer_list';
-import { messagesOf } from './words';
+import { wordsOf } from './words';
 
 const COMMAND = 'progresswidget:upload';
 const PLUGIN = 'progresswidget:uploads';
@@ -43,8 +42,8 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) {
-    const messages = messagesOf(translator);
-    translateSchema(registry, translator, labWordsOf(messages), PLUGIN);
+    const { messages, words } = wordsOf(translator);
+    translateSchema(registry, translator, words, PLUGIN);
     if (!factory) return;
     const place = new Place(app.serviceManager.contents, factory, standard);
     const all = new Uploads({
