@@ -102,9 +102,19 @@ class RedisSession:
         Seconds after its last sign of life for which a server counts as alive.
     log
         Where loss and return are told.
+    pause
+        Waits for so many seconds between two tries to find Redis again.
     """
 
-    def __init__(self, redis: Redis, *, identity: str, lease: float, log: Logger) -> None:
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        identity: str,
+        lease: float,
+        log: Logger,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
         self.redis = redis
         self.id = identity
         self.epoch = ""
@@ -117,6 +127,7 @@ class RedisSession:
         """Called with the servers that have died."""
         self._lease = lease
         self._log = log
+        self._pause = pause
         self._parts: dict[str, Part] = {}
         self._history = ""
         self._run = ""
@@ -242,7 +253,7 @@ class RedisSession:
     async def _stay(self) -> None:
         while True:
             if not self.attached and not await self._attach():
-                await asyncio.sleep(_RETRY)
+                await self._pause(_RETRY)
                 continue
             try:
                 await self._follow()

@@ -15,7 +15,7 @@ from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.registry import JobRegistry, Limits
 from jupyter_server_ext.stores.local import LocalBroker
 from jupyter_server_ext.stores.memory import MemoryStore
-from jupyter_server_ext.stores.redis import LostError, MissingExtraError, Redis, address
+from jupyter_server_ext.stores.redis import TIMEOUT, LostError, MissingExtraError, Redis, address
 from jupyter_server_ext.stores.redis_broker import RedisBroker
 from jupyter_server_ext.stores.redis_session import RedisSession
 
@@ -484,6 +484,60 @@ async def test_row_63_redis_goes_and_comes_back(
     # And all goes on as before.
     await a.registry.report(bodies[0] | {"revision": 7})
     await eventually(lambda: a.position == b.position)
+
+
+class Watched(Redis):
+    """Counts how often it was looked for."""
+
+    tries = 0
+
+    async def begin(self) -> str:
+        self.tries += 1
+        return await super().begin()
+
+
+class Turns:
+    """Pauses that last until a test ends them."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self._turn = asyncio.Semaphore(0)
+
+    async def pause(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        await self._turn.acquire()
+
+    def end(self, most: int = 1) -> None:
+        for _ in range(most):
+            self._turn.release()
+
+
+@pytest.mark.parametrize("how", ["killed", "paused"])
+async def test_row_63_a_redis_that_is_back_is_found_within_five_seconds(
+    own_redis: RedisServer, eventually: Eventually, how: str
+) -> None:
+    # No clock is looked at: what counts is how long it asks to pause, that a try which is not
+    # answered ends, and that the first one after the return finds it.
+    own_redis.start()
+    turns = Turns()
+    # One that is paused leaves a question open until its time is over, one that is dead does not.
+    client = Watched(own_redis.url, "n", timeout=1.0 if how == "paused" else 60.0)
+    session = RedisSession(client, identity="a", lease=LEASE, log=LOG, pause=turns.pause)
+    await session.start()
+    assert (session.attached, client.tries) == (True, 1)
+    lose(own_redis, how)
+    await eventually(lambda: len(turns.asked) == 1)
+    for pauses in range(2, 4 if how == "killed" else 1):
+        turns.end()
+        await eventually(lambda pauses=pauses: len(turns.asked) == pauses)
+    assert (session.attached, client.tries) == (False, 1 + len(turns.asked)), "a try, a pause"
+    bring_back(own_redis, how)
+    before = client.tries
+    turns.end(1 if how == "killed" else 100)  # a busy machine may not answer within a second
+    await eventually(lambda: session.attached)
+    assert how == "paused" or client.tries == before + 1, "the first try finds it"
+    assert max(turns.asked) + TIMEOUT <= 5.0, "one pause, and one try that began too early"
+    await session.close()
 
 
 async def test_a_redis_that_forgot_the_last_changes_begins_a_new_history(
