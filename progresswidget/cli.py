@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget import texts
 from progresswidget.errors import ExportInterrupted, OptionError, ProgressWidgetError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(stop, file=sys.stderr)  # noqa: T201 - the answer of a command
         return INTERRUPTED
     except ProgressWidgetError as error:
-        print(f"progresswidget: {error}", file=sys.stderr)  # noqa: T201
+        words = texts.failure(texts.terminal_table(), error.code, str(error))
+        print(f"progresswidget: {words}", file=sys.stderr)  # noqa: T201
         return FAILED
     return code
 

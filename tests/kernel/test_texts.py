@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import string
+from pathlib import Path
 
 import pytest
 
-from progresswidget import texts
+from progresswidget import errors, texts
+from progresswidget.cli import main
 
 
 def fields(text: str) -> set[str]:
@@ -82,3 +85,31 @@ def test_one_is_no_plural(number: float, english: str, chinese: str) -> None:
     assert texts.amount(texts.ENGLISH, "export", number) == english
     assert texts.counted(texts.ENGLISH, "columns", 1) == "1 column"
     assert texts.counted(texts.CHINESE, "columns", 1) == "1 列"
+
+
+# The base of all errors, and what the page has words for in both languages.
+SAID = {"error", "cancelled", "keyboard-interrupt", "kernel-stopped", "transfer-stopped"}
+
+
+def test_every_error_of_the_engine_has_a_sentence_in_chinese() -> None:
+    known = [each for each in vars(errors).values() if isinstance(each, type)]
+    codes = {each.code for each in known if issubclass(each, errors.ProgressWidgetError)}
+    assert codes - SAID <= texts.CHINESE_ERRORS.keys()
+    assert all(re.search(r"[\u4e00-\u9fff]", text) for text in texts.CHINESE_ERRORS.values())
+
+
+def test_the_page_says_the_same_of_errors() -> None:
+    twin = Path(texts.__file__).parent / "js/src/i18n/chinese_errors.ts"
+    pairs = re.findall(r"^  '?([a-z-]+)'?: '(.+)',$", twin.read_text(encoding="utf-8"), re.MULTILINE)
+    assert dict(pairs) == texts.CHINESE_ERRORS
+
+
+def test_a_command_says_what_is_wrong_in_the_language_of_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {}
+    for language in ("en", "zh"):
+        monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", language)
+        assert main(["export", str(tmp_path / "a.csv"), str(tmp_path / "a.nonsense")]) != 0
+        said[language] = capsys.readouterr().err.removeprefix("progresswidget: ")
+    assert said["zh"] == f"{texts.CHINESE_ERRORS['unsupported-format']}\n{said['en']}"

@@ -71,4 +71,20 @@ describe('the error of a job', () => {
     const error = { code, message: 'm', hint: 'h' };
     expect(errorText(ENGLISH, error)).toEqual(error);
   });
+
+  it.each(['new-code', 'toString', '__proto__'])(
+    'has no Chinese for what it never was: %s',
+    (code) => {
+      const error = { code, message: 'm', hint: 'h' };
+      expect(errorText(CHINESE, error)).toEqual(error);
+    },
+  );
+
+  it('is about something in Chinese, with the words of the engine below', () => {
+    const error = { code: 'bad-column', message: "The column 'a' has …", hint: 'Cast it.' };
+    const shown = errorText(CHINESE, error);
+    expect(shown.message).toMatch(/\p{Script=Han}/u);
+    expect(shown.hint).toBe("The column 'a' has … Cast it.");
+    expect(errorText(CHINESE, { ...error, hint: '' }).hint).toBe(error.message);
+  });
 });

@@ -6,6 +6,7 @@
 
 import type { JobError } from '../protocol';
 import { CHINESE } from './chinese';
+import { CHINESE_ERRORS } from './chinese_errors';
 import { ENGLISH } from './english';
 import type { ErrorText, Messages } from './messages';
 
@@ -27,9 +28,17 @@ export function messagesFor(...languages: readonly (string | null | undefined)[]
   return ENGLISH;
 }
 
-/** The words for a job's error in this language, or the server's own. */
+/**
+ * The words for a job's error in this language.
+ *
+ * The engine says in English what is wrong with which value; in Chinese that stands below a
+ * sentence that says what it is about.
+ */
 export function errorText(messages: Messages, error: JobError): ErrorText {
-  return Object.hasOwn(messages.error, error.code)
-    ? messages.error[error.code as keyof Messages['error']]
-    : error;
+  if (Object.hasOwn(messages.error, error.code)) {
+    return messages.error[error.code as keyof Messages['error']];
+  }
+  if (messages !== CHINESE || !Object.hasOwn(CHINESE_ERRORS, error.code)) return error;
+  const message = CHINESE_ERRORS[error.code] ?? error.message;
+  return { message, hint: `${error.message} ${error.hint}`.trim() };
 }
