@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from traitlets import Bool, Enum, Float, HasTraits, Integer, List, TraitError, Unicode, validate
 
 from jupyter_server_ext.shaping import LEAST_BURST
-from jupyter_server_ext.stores.redis import SCHEMES
+from jupyter_server_ext.stores.redis import SCHEMES, SENTINELS
 
 
 class Settings(HasTraits):
@@ -56,8 +56,9 @@ class Settings(HasTraits):
     store_url = Unicode(
         "",
         help="""Redis that several servers behind one address share: "redis://host:6379/0",
-        "rediss://…" with TLS or "unix:///path". They show the same jobs, links and transfers,
-        whichever of them one reaches. Empty is a server of its own. It needs
+        "rediss://…?ssl_ca_certs=/path" with TLS or "unix:///path", and a password as in
+        "redis://:password@host". Neither Sentinel nor Cluster. They show the same jobs, links and
+        transfers, whichever of them one reaches. Empty is a server of its own. It needs
         progresswidget[redis].""",
     ).tag(config=True)
 
@@ -362,6 +363,9 @@ class Settings(HasTraits):
     def _is_redis(self, proposal: dict[str, str]) -> str:
         # The value is not repeated: it may hold a password.
         parts = urlsplit(proposal["value"])
+        if parts.scheme in SENTINELS:
+            message = "store_url is the address of a Redis, or of a proxy that follows its Sentinel"
+            raise TraitError(message)
         if proposal["value"] and parts.scheme not in SCHEMES:
             raise TraitError(f"store_url must begin with {', '.join(sorted(SCHEMES))} and ://")
         try:

@@ -15,10 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SCHEMES: Final = frozenset({"redis", "rediss", "unix"})
+SENTINELS: Final = frozenset({"redis+sentinel", "rediss+sentinel", "sentinel"})
+"""How some libraries write the address of a Sentinel."""
 TIMEOUT: Final = 2.0
 """Seconds that an answer may take: longer, and the server goes on without Redis."""
 BLOCK: Final = 1.0
 """Seconds that the feed waits for news in one call."""
+_UNFIT: Final = {
+    "sentinel": (
+        "it is a Sentinel, which only knows where Redis is: give the address of the Redis itself, "
+        "or of a proxy that follows the Sentinel (HAProxy)"
+    ),
+    "cluster": (
+        "it is a node of a Redis Cluster, and the state has to be on one node: give the address of "
+        "a Redis that is no cluster; one is enough for thousands of jobs"
+    ),
+}
+"""By what `INFO` calls it: why it will not do, and what will."""
 _AT_ONCE: Final = 500
 """Hashes that are asked for with one trip: others have their turn between two."""
 _CONNECTIONS: Final = 32
@@ -26,6 +39,10 @@ _CONNECTIONS: Final = 32
 
 class LostError(Exception):
     """Redis cannot be used now: it is away, full, starting, or another one than before."""
+
+
+class UnfitError(LostError):
+    """What answers is a Redis of a kind that cannot hold the state; the message says what to do."""
 
 
 class MissingExtraError(ImportError):
@@ -45,7 +62,8 @@ class Redis:
     Parameters
     ----------
     url
-        ``redis://``, ``rediss://`` or ``unix://``, with what the client library takes.
+        ``redis://``, ``rediss://`` or ``unix://``, with what the client library takes: for TLS
+        ``?ssl_ca_certs=`` names the certificates that are trusted.
     namespace
         Names the servers that share their state; others on the same Redis are not seen.
     timeout
@@ -118,6 +136,7 @@ class Redis:
             )
         )
         information = await self.command("INFO", "server")
+        _require_single(str(information.get("redis_mode", "")))
         line.run = str(information["run_id"])
         return line.run
 
@@ -209,6 +228,11 @@ class _Line:
                 raise ConnectionError("it was started again")
         if self.dropped:
             raise ConnectionError("it is not wanted any more")
+
+
+def _require_single(mode: str) -> None:
+    if mode in _UNFIT:
+        raise UnfitError(_UNFIT[mode])
 
 
 async def _close(client: Any) -> None:

@@ -31,13 +31,16 @@ class RedisServer:
         Its own, for what it saves.
     options
         More arguments of the command.
+    sentinel
+        Whether it is a Sentinel instead, which watches nothing.
     """
 
     password = "5ECRETpassw0rd"
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, sentinel: bool = False) -> None:
         self._folder = folder
         self._options = options
+        self._sentinel = sentinel
         self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,6 +53,8 @@ class RedisServer:
         program = shutil.which("redis-server") or "/usr/bin/redis-server"
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self._folder), "--save", "", "--requirepass", self.password]
+        if self._sentinel:
+            command = [program, self._written(), "--sentinel"]
         with (self._folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen([*command, *self._options], stdout=log, stderr=log)
         end = time.monotonic() + 30
@@ -57,6 +62,13 @@ class RedisServer:
             assert self.process.poll() is None, (self._folder / "log.txt").read_text()
             assert time.monotonic() < end
             time.sleep(0.01)
+
+    def _written(self) -> str:
+        # A Sentinel writes into its configuration, and takes none from the command.
+        path = self._folder / "sentinel.conf"
+        lines = (f"port {self.port}", "bind 127.0.0.1", f"dir {self._folder}")
+        path.write_text("\n".join((*lines, f"requirepass {self.password}", "")))
+        return str(path)
 
     def stop(self, sign: int = signal.SIGKILL) -> None:
         if self.process is not None:
