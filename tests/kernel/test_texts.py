@@ -100,7 +100,8 @@ def test_every_error_of_the_engine_has_a_sentence_in_chinese() -> None:
 
 def test_the_page_says_the_same_of_errors() -> None:
     twin = Path(texts.__file__).parent / "js/src/i18n/chinese_errors.ts"
-    pairs = re.findall(r"^  '?([a-z-]+)'?: '(.+)',$", twin.read_text(encoding="utf-8"), re.MULTILINE)
+    said = twin.read_text(encoding="utf-8")
+    pairs = re.findall(r"^  '?([a-z-]+)'?: '(.+)',$", said, re.MULTILINE)
     assert dict(pairs) == texts.CHINESE_ERRORS
 
 
