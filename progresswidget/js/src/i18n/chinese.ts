@@ -207,6 +207,15 @@ export const CHINESE: Messages = {
     'kernel-stopped': { message: '内核已关闭。', hint: RUN_ON },
     'process-died': { message: '执行任务的进程已结束。', hint: RUN_ON },
     'kernel-silent': { message: '收不到执行任务的进程的消息。', hint: RUN_ON },
+    'server-stopped': { message: '服务器已关闭。', hint: '点击“继续”，会尽可能从停止处接着进行。' },
+    'memory-limit': {
+      message: '所用内存超过服务器的限制。',
+      hint: '请选择占用较少的格式，例如 Parquet 或 CSV，或请求提高限制。',
+    },
+    'time-limit': {
+      message: '所用时间超过服务器的限制。',
+      hint: '点击“继续”，会尽可能从停止处接着进行。',
+    },
     'keyboard-interrupt': { message: '已从笔记本停止。', hint: RUN_AGAIN },
     'transfer-stopped': { message: '已从笔记本停止。', hint: RUN_ON },
     'unknown-task': {

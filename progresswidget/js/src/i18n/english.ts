@@ -217,6 +217,18 @@ export const ENGLISH: Messages = {
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_ON },
     'process-died': { message: 'The process that was at work ended.', hint: RUN_ON },
     'kernel-silent': { message: 'Nothing is heard from the process at work.', hint: RUN_ON },
+    'server-stopped': {
+      message: 'The server was shut down.',
+      hint: 'Continue: it goes on where it can.',
+    },
+    'memory-limit': {
+      message: 'It took more memory than the server allows.',
+      hint: 'Choose a format that needs less, such as Parquet or CSV, or ask for a higher limit.',
+    },
+    'time-limit': {
+      message: 'It took longer than the server allows.',
+      hint: 'Continue: it goes on where it can.',
+    },
     'keyboard-interrupt': { message: 'Stopped from the notebook.', hint: RUN_AGAIN },
     'transfer-stopped': { message: 'Stopped from the notebook.', hint: RUN_ON },
     'unknown-task': {

@@ -71,6 +71,9 @@ export interface Messages {
       | 'kernel-stopped'
       | 'kernel-silent'
       | 'process-died'
+      | 'server-stopped'
+      | 'memory-limit'
+      | 'time-limit'
       | 'keyboard-interrupt'
       | 'transfer-stopped'
       | 'unknown-task',

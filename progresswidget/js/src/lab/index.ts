@@ -5,6 +5,7 @@ import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 import { channelOf } from '../server';
+import { exportAs } from './export_as';
 import { exports } from './exports';
 import { files } from './files';
 import { jobCommands } from './job_commands';
@@ -70,6 +71,7 @@ export default [
   reattach,
   uploads,
   files,
+  exportAs,
   exports,
   jobCommands,
   panel,

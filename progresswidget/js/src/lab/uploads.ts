@@ -1,7 +1,7 @@
 /** Uploads that resume, in the file browser: a command, drag and drop, and their bars. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, ICommandPalette, showDialog } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -10,8 +10,8 @@ import {
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
-import type { Messages } from '../i18n';
 import { Uploads } from '../upload/uploads';
+import { askAboutTaken } from './ask_taken';
 import { choose } from './choose';
 import { lookInto, readDrop, takesDrop, thresholdOf } from './drop';
 import { Place } from './place';
@@ -109,22 +109,4 @@ async function readSettings(
 
 function isOnListing({ target }: Event): boolean {
   return target instanceof Element && target.closest('.jp-DirListing-content') !== null;
-}
-
-async function askAboutTaken(
-  name: string,
-  { upload }: Messages,
-): Promise<'replace' | 'both' | null> {
-  const { button } = await showDialog({
-    title: upload.replaceTitle,
-    body: upload.replaceBody(name),
-    buttons: [
-      Dialog.cancelButton({ label: upload.cancel }),
-      Dialog.okButton({ label: upload.both, actions: ['both'] }),
-      Dialog.warnButton({ label: upload.replace, actions: ['replace'] }),
-    ],
-    defaultButton: 1,
-  });
-  if (button.actions.includes('both')) return 'both';
-  return button.actions.includes('replace') ? 'replace' : null;
 }

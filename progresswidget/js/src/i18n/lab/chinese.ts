@@ -73,6 +73,8 @@ export const LAB_CHINESE: LabWords = {
     dropFromTitle: '拖放的文件',
     dropFromDescription:
       '拖放到文件浏览器的文件达到多少兆字节时使用可续传上传；0 表示所有文件，-1 表示不使用。其余文件由 JupyterLab 自己上传。',
+    exportAsTitle: '导出为',
+    exportAsDescription: '将文件浏览器中的表格写成其他格式的文件。',
     exportsTitle: '导出',
     exportsDescription: '包含所有导出的面板，以及在其他位置显示的内容。',
     noticesTitle: '通知',

@@ -77,6 +77,8 @@ export const LAB_ENGLISH: LabWords = {
     dropFromTitle: 'Dropped files',
     dropFromDescription:
       "Megabytes from which on files that are dropped into the file browser are uploaded resumably; 0 for all files, -1 for none. JupyterLab's own upload takes the others.",
+    exportAsTitle: 'Export As',
+    exportAsDescription: 'Tables of the file browser as files of other formats.',
     exportsTitle: 'Exports',
     exportsDescription: 'The panel with all exports, and what is said of them elsewhere.',
     noticesTitle: 'Notifications',

@@ -64,6 +64,8 @@ export type SchemaText =
   | 'uploadsDescription'
   | 'dropFromTitle'
   | 'dropFromDescription'
+  | 'exportAsTitle'
+  | 'exportAsDescription'
   | 'exportsTitle'
   | 'exportsDescription'
   | 'noticesTitle'

@@ -1,0 +1,16 @@
+/** The style of the export dialogs, brought along by the script: hosts load one file. */
+
+import exporting from '../../style/exporting.css?inline';
+
+let sheet: CSSStyleSheet | undefined;
+
+/** Give the document or shadow root around `node` the style, once. */
+export function adoptExportStyle(node: Node): void {
+  const root = node.getRootNode();
+  const scope = root instanceof ShadowRoot ? root : document;
+  if (!sheet) {
+    sheet = new CSSStyleSheet();
+    sheet.replaceSync(exporting);
+  }
+  if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
+}
