@@ -70,6 +70,8 @@ def export(
     overwrite: bool = True,
     format: str | None = None,
     encrypt_to: str | Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    where: str | None = None,
     parent: Group | None = None,
     **options: Any,
 ) -> Job:
@@ -109,6 +111,12 @@ def export(
         One age recipient or several: only they can read the file.
     parent
         The group that it belongs to, where that is not the one of the `with` block around it.
+    columns
+        The names of the columns that are written, in this order; by default all. An index is one
+        of them only where it is named.
+    where
+        SQL that chooses the rows: a condition (``"price > 10"``), a clause, or a whole ``SELECT``
+        in which the frame is the table ``data``. It needs ``progresswidget[duckdb]``.
     **options
         Of the format and of the source, for instance `compression` of Parquet, `delimiter` of CSV,
         `index` of pandas.
@@ -133,7 +141,14 @@ def export(
     if not isinstance(background, bool):
         raise OptionError(f"background must be True or False, not {background!r}.")
     work = Export(
-        frame, path, format=format, overwrite=overwrite, encrypt_to=encrypt_to, options=options
+        frame,
+        path,
+        format=format,
+        overwrite=overwrite,
+        encrypt_to=encrypt_to,
+        options=options,
+        columns=columns,
+        where=where,
     )
     job = Job(work, background=background, parent=parent)
     if background:
@@ -158,6 +173,8 @@ class Job:
         The id under which the server knows it already; by default a new one.
     generation
         Which run of that job it is.
+    shown
+        Whether it shows itself in the cell that starts it.
     """
 
     _stopped_kind: ClassVar[type[ExportCancelledError]] = ExportStoppedError
@@ -170,7 +187,9 @@ class Job:
         parent: Parent | None = None,
         task_id: str | None = None,
         generation: int = GENERATION,
+        shown: bool = True,
     ) -> None:
+        self._shown = shown
         self._work: Work | None = work
         self._generation = generation
         self._kind = work.kind
@@ -403,7 +422,7 @@ class Job:
                 self._parent.admit(self)
             self._on_server = reporter().announce(self)
             # What belongs to a group is a line in the group's output.
-            if self._parent is None:
+            if self._parent is None and self._shown:
                 self._display.show()
         except BaseException as error:  # Ctrl-C, most likely: the job must not stay queued
             self._finish("cancelled", error=error)
@@ -705,6 +724,13 @@ class Job:
 def begin_for(work: Work, task_id: str, generation: int) -> Job:
     """Begin the work of a job that the server has made, and return it."""
     job = Job(work, background=True, task_id=task_id, generation=generation)
+    job._start()  # noqa: SLF001 - as in `export`
+    return job
+
+
+def begin_unseen(work: Work) -> Job:
+    """Begin the work of somebody who shows the job's bar in a place of their own."""
+    job = Job(work, background=True, shown=False)
     job._start()  # noqa: SLF001 - as in `export`
     return job
 

@@ -26,12 +26,12 @@ from progresswidget.export.result import Result
 from progresswidget.export.resume import Damaged, Earlier, StartOver, key_of
 from progresswidget.export.running import Run
 from progresswidget.export.sections import find_sections
-from progresswidget.export.sources import once
+from progresswidget.export.sources import once, recognise
 from progresswidget.export.sources.deferred import is_deferred, produce
 from progresswidget.export.trail import digest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from progresswidget.export.progress import Progress
     from progresswidget.export.sections import Section
@@ -58,6 +58,10 @@ class Export:
         age recipients, one or several: only they can read the file.
     options
         Settings of the format and of the source.
+    columns
+        The names of the columns that are written, in this order; None is all.
+    where
+        SQL that chooses rows of the table ``data``: a condition, a clause or a whole query.
 
     Attributes
     ----------
@@ -94,6 +98,8 @@ class Export:
         overwrite: bool = True,
         encrypt_to: object = None,
         options: Mapping[str, Any] = _NO_OPTIONS,
+        columns: Sequence[str] | None = None,
+        where: str | None = None,
     ) -> None:
         if not isinstance(overwrite, bool):
             raise OptionError(
@@ -108,6 +114,7 @@ class Export:
         self.format: Format = find_format(name, format, encrypted=encrypt_to is not None)
         self.overwrite = overwrite
         self._given, self._asked = frame, dict(options)
+        self._wanted = (columns, where)
         self._sections: list[Section] = []
         self._options: dict[str, Any] = {}
         self.once = False
@@ -116,7 +123,7 @@ class Export:
         check(self.path, overwrite=overwrite)
         self._deferred = is_deferred(frame)
         if not self._deferred:
-            self._resolve(frame)
+            self._resolve(self._narrow(frame))
 
     def _resolve(self, frame: object) -> None:
         sections, self._options = find_sections(
@@ -197,7 +204,20 @@ class Export:
     def _begin(self) -> None:
         with blaming_the_source():
             frame = produce(self._given)
-        self._resolve(frame)
+        self._resolve(self._narrow(frame))
+
+    def _narrow(self, frame: object) -> object:
+        columns, where = self._wanted
+        if columns is None and not where:
+            return frame
+        from progresswidget.export.sources.narrowed import narrow
+
+        if isinstance(frame, dict) or (isinstance(frame, list) and recognise(frame) is None):
+            raise OptionError(
+                "columns and where are for one frame, and there are several.",
+                "Narrow each of them yourself.",
+            )
+        return narrow(frame, columns, where)
 
     def _write(self, lease: Lease, progress: Progress, started: float) -> Result:
         earlier, key = self._earlier(lease)

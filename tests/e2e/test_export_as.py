@@ -47,9 +47,9 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     page.keyboard.press("Escape")
     files.choose(EXPORT, "sales.parquet")
     dialog = files.dialog
-    expect(dialog.get_by_label("Name")).to_have_value("sales.csv", timeout=LIMIT)
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("sales.csv", timeout=LIMIT)
     dialog.get_by_label("Format").select_option("tsv")
-    expect(dialog.get_by_label("Name")).to_have_value("sales.tsv")
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("sales.tsv")
     dialog.get_by_label("Format").select_option("csv")
     dialog.get_by_label("Delimiter").select_option(";")
     files.press("Export")
@@ -60,13 +60,13 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     # The same again: the name is taken, and both are kept; by keyboard alone.
     files.choose(EXPORT, "sales.parquet")
     expect(dialog.get_by_label("Format")).to_be_focused(timeout=LIMIT)
-    name = dialog.get_by_label("Name")
+    name = dialog.get_by_label("Name", exact=True)
     name.fill("a/b.csv")
     name.press("Enter")
     expect(dialog.get_by_role("alert")).to_have_text("A name must not contain a slash.")
-    expect(dialog.get_by_label("Name")).to_be_focused()
-    dialog.get_by_label("Name").fill("sales.csv")
-    dialog.get_by_label("Name").press("Enter")
+    expect(dialog.get_by_label("Name", exact=True)).to_be_focused()
+    dialog.get_by_label("Name", exact=True).fill("sales.csv")
+    dialog.get_by_label("Name", exact=True).press("Enter")
     expect(dialog).to_contain_text("is in this folder already")
     page.keyboard.press("Enter")
     expect(files.item("sales (1).csv")).to_be_visible(timeout=LIMIT)
@@ -75,7 +75,7 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
 
     # Words of the engine reach the person.
     files.choose(EXPORT, "sales.parquet")
-    dialog.get_by_label("Name").fill("broken.csv")
+    dialog.get_by_label("Name", exact=True).fill("broken.csv")
     dialog.get_by_text("More options").click()
     dialog.get_by_label("Dates as").fill("%Q")
     files.press("Export")
