@@ -244,7 +244,7 @@ def test_an_end_is_told_once_in_two_pages(panel: PanelPage) -> None:
     texts = lambda: [  # noqa: E731
         text for page in pages for text in page.locator(".Toastify__toast").all_inner_texts()
     ]
-    for name in ("flights.parquet is ready", "from a query.csv was not exported"):
+    for name in ("flights.parquet is ready", "from a query.csv has failed"):
         panel.until(lambda name=name: any(name in text for text in texts()))
     assert len(texts()) == 2
     told = next(page for page in pages if page.get_by_text("flights.parquet is ready").count())

@@ -31,6 +31,7 @@ describe('what is open for a job', () => {
     ['done', DONE, 'download show link notebook forget'],
     ['done elsewhere', { ...DONE, contents: null }, 'download notebook forget'],
     ['done, an upload', { ...DONE, kind: 'upload' }, 'notebook forget'],
+    ['done, a loop', { ...DONE, kind: 'task' }, 'notebook forget'],
     ['done without a notebook', { ...DONE, notebook: null }, 'download show link forget'],
     ['failed', FAILED, 'retry notebook forget'],
     ['failed outside of a cell', { ...FAILED, cellId: null }, 'notebook forget'],
@@ -177,6 +178,7 @@ describe('a notice', () => {
     ['an interruption that nobody saw', INTERRUPTED, true, 'interrupted'],
     ['cancelled by the person', long(CANCELLED), true, null],
     ['not ended', long(record()), true, null],
+    ['a part of a group', { ...long(FAILED), parent: OTHER }, true, null],
   ] as [string, JobRecord, boolean, string | null][])('%s', (_, job, hidden, expected) => {
     expect(noticeOf(job, RULE, hidden)).toBe(expected);
     expect(noticeOf(job, { ...RULE, notices: false }, hidden)).toBeNull();

@@ -28,8 +28,8 @@ export function choicesFor(record: JobRecord, connected: boolean): ReadonlySet<C
   const ended = isTerminal(status);
   if (notebook !== null) choices.add('notebook');
   if (!connected) return choices;
-  // What was sent is where it was, and on the server under a name of its own.
-  const here = kind !== 'upload' && url !== null;
+  // What was sent is where it was, a group is its parts, and a loop makes no file.
+  const here = (kind === 'export' || kind === 'download') && url !== null;
   if (here && (status === 'done' || (record.appendOnly && isAtWork(record)))) {
     choices.add('download');
   }

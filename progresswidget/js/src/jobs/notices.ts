@@ -11,12 +11,14 @@ export interface NoticeRule {
 
 export type Notice = 'done' | 'failed' | 'interrupted';
 
-/** What is told of an end; null for nothing. Who has cancelled a job knows. */
+/**
+ * What is told of an end; null for nothing. Who has cancelled a job knows, and of many parts the
+ * whole is told.
+ */
 export function noticeOf(record: JobRecord, rule: NoticeRule, hidden: boolean): Notice | null {
-  const { status, elapsed } = record;
-  if (!rule.notices || (status !== 'done' && status !== 'failed' && status !== 'interrupted')) {
-    return null;
-  }
+  const { status, elapsed, parent } = record;
+  if (!rule.notices || parent !== null) return null;
+  if (status !== 'done' && status !== 'failed' && status !== 'interrupted') return null;
   const wanted = (hidden && rule.noticeHidden) || elapsed >= rule.noticeAfter;
   return wanted ? status : null;
 }

@@ -6,7 +6,7 @@ import { errorText } from '../i18n';
 import { type Choice, choicesFor } from '../jobs/choices';
 import { type Notice, noticeOf, takeEnd } from '../jobs/notices';
 import type { JobRecord } from '../protocol';
-import { exportText } from '../view/export_text';
+import { exportText, nameOf } from '../view/export_text';
 import { IExports } from './exports';
 import { JOB } from './job_commands';
 import { OPEN } from './panel';
@@ -38,12 +38,14 @@ async function tell(app: JupyterFrontEnd, exports: IExports, record: JobRecord):
 }
 
 function sentence({ words, messages, feed }: IExports, record: JobRecord, notice: Notice): string {
+  const name = nameOf(record);
   if (notice === 'done') {
     const { facts } = exportText(record, feed.connection, messages, Date.now());
-    return words.notice.done(record.name, facts.slice(0, 1).join(''));
+    const isFile = record.kind === 'export' || record.kind === 'download';
+    return isFile ? words.notice.done(name, facts[0] ?? '') : words.notice.over(name);
   }
   const why = record.error ? errorText(messages, record.error).message : '';
-  return words.notice[notice](record.name, why).trim();
+  return words.notice[notice](name, why).trim();
 }
 
 function actions(

@@ -6,7 +6,7 @@ import { stopIcon } from '@jupyterlab/ui-components';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { comparison } from '../jobs/query';
 import { isTerminal, type JobRecord } from '../protocol';
-import { exportText } from '../view/export_text';
+import { exportText, nameOf } from '../view/export_text';
 import { IExports } from './exports';
 import { exportsIcon } from './icon';
 import { JOB } from './job_commands';
@@ -101,7 +101,7 @@ export class RunningExports implements IRunningSessions.IManager {
     if (!this.#shown) return [];
     const { feed, messages } = this.#exports;
     return [...feed.records.values()]
-      .filter(({ status }) => !isTerminal(status))
+      .filter(({ status, kind }) => !isTerminal(status) && kind !== 'group')
       .sort(comparison('newest', messages.locale));
   }
 
@@ -111,11 +111,10 @@ export class RunningExports implements IRunningSessions.IManager {
     const { commands } = this.#app;
     return {
       icon: () => exportsIcon,
-      label: () => record.name,
+      label: () => nameOf(record),
       labelTitle: () => shown.title,
-      // The room is for two short words: what it does is seen from how it goes on.
-      detail: () =>
-        (record.status === 'running' ? shown.facts : [shown.words]).slice(0, 2).join(' · '),
+      // The room is for a word.
+      detail: () => (record.status === 'running' ? shown.facts[0] : undefined) ?? shown.words,
       open: () => {
         const args = { choice: 'notebook', taskId: record.taskId };
         if (record.notebook !== null) void commands.execute(JOB, args);

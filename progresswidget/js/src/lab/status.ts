@@ -80,7 +80,9 @@ export class ExportsStatus extends Widget {
 
   #update(): void {
     const { feed, preferences, words, messages } = this.#exports;
-    const summary = summarise(feed.records.values());
+    // A group is as far as its parts, which are counted each.
+    const single = [...feed.records.values()].filter(({ kind }) => kind !== 'group');
+    const summary = summarise(single);
     const active = summary.active > 0 && preferences.statusBar;
     if (active) this.#draw(statusText(summary, words.active, messages.locale), summary.progress);
     if (active === this.#active) return;

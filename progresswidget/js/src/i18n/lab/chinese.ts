@@ -58,7 +58,8 @@ export const LAB_CHINESE: LabWords = {
   cancelAllBody: '取消所有进行中的导出？已写入的部分会保留。',
   notice: {
     done: (name, facts) => `${name} 已就绪：${facts}`,
-    failed: (name, why) => `${name} 导出失败。${why}`,
+    over: (name) => `${name} 已完成。`,
+    failed: (name, why) => `${name} 失败。${why}`,
     interrupted: (name, why) => `${name} 已中断。${why}`,
     show: '显示',
   },

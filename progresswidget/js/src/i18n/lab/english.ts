@@ -62,7 +62,8 @@ export const LAB_ENGLISH: LabWords = {
   cancelAllBody: 'Cancel every export that runs? What is written of them so far is kept.',
   notice: {
     done: (name, facts) => `${name} is ready: ${facts}`,
-    failed: (name, why) => `${name} was not exported. ${why}`,
+    over: (name) => `${name} is done.`,
+    failed: (name, why) => `${name} has failed. ${why}`,
     interrupted: (name, why) => `${name} was interrupted. ${why}`,
     show: 'Show',
   },

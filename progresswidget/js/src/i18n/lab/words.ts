@@ -46,6 +46,8 @@ export interface LabWords {
   readonly cancelAllBody: string;
   readonly notice: {
     readonly done: (name: string, facts: string) => string;
+    /** Of what leaves no file here: a loop, an upload, a group. */
+    readonly over: (name: string) => string;
     readonly failed: (name: string, why: string) => string;
     readonly interrupted: (name: string, why: string) => string;
     readonly show: string;

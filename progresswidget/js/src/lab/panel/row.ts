@@ -3,7 +3,7 @@
 import type { CommandRegistry } from '@lumino/commands';
 import { buttonsFor, type Choice, choicesFor } from '../../jobs/choices';
 import { block, setAttribute, setText, setTitle, span } from '../../view/dom';
-import { exportText } from '../../view/export_text';
+import { exportText, nameOf } from '../../view/export_text';
 import { STATE_ICONS, type StateIcon } from '../../view/icons';
 import type { Row } from '../../view/virtual_list';
 import type { IExports } from '../exports';
@@ -51,16 +51,18 @@ export class ExportRow implements Row {
       this.#shownIcon = shown.icon;
       this.#icon.innerHTML = STATE_ICONS[shown.icon];
     }
-    setText(this.#name, record.name);
+    const name = nameOf(record);
+    setText(this.#name, name);
+    setAttribute(this.element, 'data-part', String(record.parent !== null));
     setText(this.#text, [shown.words, ...shown.facts].join(' · '));
     setTitle(this.element, shown.title);
     this.#track.hidden = !shown.active;
-    setAttribute(this.#track, 'aria-label', messages.label(record.name, record.kind));
+    setAttribute(this.#track, 'aria-label', messages.label(name, record.kind));
     setAttribute(this.#track, 'data-known', String(shown.percent !== null));
     if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
     else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(shown.percent)));
     this.#fill.style.width = shown.percent === null ? '' : `${shown.percent}%`;
-    this.#arrange(buttonsFor(choicesFor(record, feed.isConnected)), record.name);
+    this.#arrange(buttonsFor(choicesFor(record, feed.isConnected)), name);
   }
 
   /** What a click on the row would most probably be for. */
