@@ -59,6 +59,11 @@ def _errors(services: Services) -> Samples:
     return (((code,), count) for code, count in (zero | services.tally.errors).items())
 
 
+def _compensations(services: Services) -> Samples:
+    zero = dict.fromkeys(("expired", "published", "withdrawn"), 0)
+    return (((what,), count) for what, count in (zero | services.tally.compensations).items())
+
+
 def _removed(services: Services) -> Samples:
     zero = dict.fromkeys(("file", "job", "leftover", "upload"), 0)
     return (((what,), count) for what, count in (zero | services.tally.removed).items())
@@ -152,6 +157,13 @@ FAMILIES: Final = (
         "What was cleared away because it was old or of no use.",
         ("what",),
         _removed,
+    ),
+    Family(
+        "progresswidget_compensations_total",
+        "counter",
+        "Uploads that were taken back, or whose file got its name after a server had died.",
+        ("what",),
+        _compensations,
     ),
     Family(
         "progresswidget_transferred_bytes_total",

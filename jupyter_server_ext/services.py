@@ -107,6 +107,7 @@ class Services:
             "jobs": self.registry.store_health,
             "transfers": self.transfers.store_health,
             "links": self.links.store_health,
+            "uploads": self.uploads.store_health,
         }
         session = self.state.session
         if session is None:

@@ -53,6 +53,9 @@ class Tally:
     removed
         What the server has cleared away by itself: a ``job``, an ``upload``, a ``leftover`` of a
         dead export, or a ``file`` that was to expire.
+    compensations
+        Work of several steps that was put in order: an upload that was ``withdrawn`` by its sender
+        or ``expired``, or a file that was ``published`` after a server had died over it.
     closes
         Live channels that the server closed, by its reason.
     """
@@ -60,4 +63,5 @@ class Tally:
     reports: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     removed: Counter[str] = field(default_factory=Counter)
+    compensations: Counter[str] = field(default_factory=Counter)
     closes: Counter[str] = field(default_factory=Counter)

@@ -131,6 +131,7 @@ class Tidying:
         removed = services.tally.removed
         count = await services.uploads.expire()
         removed["upload"] += count
+        services.tally.compensations["expired"] += count
         if count:
             self._log.debug("Removed %d uploads", count, extra=about("uploads-expired"))
         # Of several servers one does it for all.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from jupyter_server_ext.activity import Activity
     from jupyter_server_ext.sharing import UploadSharing
+    from jupyter_server_ext.stores.health import StoreHealth
     from jupyter_server_ext.stores.uploads import UploadStore
     from jupyter_server_ext.tusheaders import Creation
 
@@ -120,6 +121,11 @@ class Uploads:
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stopping: ApiError | None = None
 
+    @property
+    def store_health(self) -> StoreHealth:
+        """How the place fares where it is kept what there is."""
+        return self._store.health
+
     def share(self) -> None:
         """Follow what other servers do, before they are heard for the first time."""
         if self._sharing is not None:
@@ -141,13 +147,14 @@ class Uploads:
             if self._sharing is not None:
                 await self._sharing.put(upload)
 
-    async def finish_interrupted(self) -> None:
-        """Publish what was complete when the server before ended."""
+    async def finish_interrupted(self, note: Callable[[], None]) -> None:
+        """Publish what was complete when the server before ended, and note each."""
         for live in list(self._live.values()):
             if live.complete and not live.done:
                 with suppress(ApiError):
                     async with self.hold(live, politely=True):
                         await self.appender.publish(live)
+                        note()
 
     async def stop(self) -> None:
         """End every running request; what has come is kept."""

@@ -335,6 +335,7 @@ class UploadHandler(TusHandler):
         live, uploads = await self._find(), self.services.uploads
         async with uploads.hold(live):
             await uploads.remove(live)
+        self.services.tally.compensations["withdrawn"] += 1
         self.set_status(HTTPStatus.NO_CONTENT)
         self.finish()
 

@@ -18,7 +18,7 @@ class StoreHealth:
     Parameters
     ----------
     backend
-        ``memory``, ``sqlite`` or ``redis``.
+        ``memory``, ``sqlite``, ``redis``, or ``files``.
     journal_mode
         Of SQLite.
     failing_since

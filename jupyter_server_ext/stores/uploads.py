@@ -12,11 +12,13 @@ import errno
 import json
 import os
 import stat
+import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.stores.health import StoreHealth
 from jupyter_server_ext.stores.staged import StagedFile, refusal
 from jupyter_server_ext.tus import is_upload_id
 from jupyter_server_ext.tusheaders import Creation
@@ -128,6 +130,7 @@ class UploadStore:
         self._directory = directory / "uploads"
         self._root = root
         self._sharing = sharing
+        self.health = StoreHealth("files")
 
     # --- Sidecars ----------------------------------------------------------------------------
 
@@ -171,6 +174,7 @@ class UploadStore:
         """
         path = self._directory / f"{upload.id}.json"
         part = path.with_suffix(".part")
+        begun = time.monotonic()
         try:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
@@ -179,7 +183,10 @@ class UploadStore:
                 os.fsync(file.fileno())
             part.replace(path)
         except OSError as error:
+            self.health.failed(error, time.time_ns() // 1_000_000)
             raise refusal(error) from error
+        self.health.worked()
+        self.health.writes.observe(time.monotonic() - begun)
         if self._sharing is not None:
             self._sharing.saved(upload)
 

@@ -322,3 +322,35 @@ def test_a_histogram_counts_what_lies_on_a_bound_below_it() -> None:
     assert histogram.total == pytest.approx(0.05 + 0.2 + 1.5 + 7)
     both = histogram + histogram
     assert both.counts == [6, 6, 2]
+
+
+async def create_upload(server: Server) -> tuple[int, str]:
+    fields = {
+        "Tus-Resumable": "1.0.0",
+        "Upload-Length": "1000",
+        "Upload-Metadata": "filename Yi5jc3Y=",
+    }
+    made = await server.fetch("uploads/", method="POST", headers=fields, body="")
+    return made.code, made.headers.get("Location", "")
+
+
+async def test_uploads_that_are_taken_back_and_a_place_that_fails_are_counted(
+    server: Server,
+) -> None:
+    code, where = await create_upload(server)
+    assert code == 201
+    name = "progresswidget_compensations_total"
+    assert await value(server, name, what="withdrawn") == 0
+    tus = {"Tus-Resumable": "1.0.0"}
+    gone = await server.fetch(f"uploads/{where}", method="DELETE", headers=tus)
+    assert gone.code == 204
+    for what, times in (("withdrawn", 1), ("expired", 0), ("published", 0)):
+        assert await value(server, name, what=what) == times
+    folder = server.extension._directory.path / "uploads"
+    folder.rename(folder.with_name("away"))
+    assert (await create_upload(server))[0] >= 400
+    assert await value(server, "progresswidget_store_errors_total", store="uploads") == 1
+    assert await value(server, "progresswidget_store_degraded", store="uploads") == 1
+    folder.with_name("away").rename(folder)
+    assert (await create_upload(server))[0] == 201
+    assert await value(server, "progresswidget_store_degraded", store="uploads") == 0
