@@ -11,6 +11,8 @@ import { canSave } from './save/file_access';
 import { type Save, saveOf } from './save/saves';
 import type { Server } from './server';
 import type { TransferState } from './transfer';
+import { forgetFrame, inNextFrame } from './view/frame';
+import { isInView, unwatchView, watchView } from './view/in_view';
 import { JobView } from './view/job_view';
 import { adoptStyle } from './view/stylesheet';
 import { TransferView } from './view/transfer_view';
@@ -50,6 +52,10 @@ export class Job {
   #keptParts: readonly JobRecord[];
   readonly #living = new AbortController();
   #told = '';
+  readonly #draw = () => this.#drawNow();
+  /** What the view shows, and what it was told by. */
+  #shown: JobRecord | null = null;
+  #shownBy: Connection | null = null;
 
   constructor(options: JobOptions) {
     this.#options = options;
@@ -73,6 +79,7 @@ export class Job {
   attach(host: HTMLElement): void {
     host.append(this.view.element);
     adoptStyle(host);
+    watchView(this.view.element, this.#draw);
   }
 
   /** Live on the server's channel from now on. */
@@ -99,9 +106,23 @@ export class Job {
     this.render();
   }
 
+  /** Show what is new at once; what only counts on waits for its frame, and to be in view. */
   render(): void {
     const connection = this.#connection;
     const record = this.#record(connection);
+    if (countsOn(this.#shown, record) && connection === this.#shownBy) {
+      if (isInView(this.view.element)) inNextFrame(this.#draw);
+    } else {
+      this.#drawNow();
+    }
+  }
+
+  #drawNow(): void {
+    const connection = this.#connection;
+    const record = this.#record(connection);
+    forgetFrame(this.#draw);
+    this.#shown = record;
+    this.#shownBy = connection;
     this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
     if (record?.kind === 'group') this.#showParts(record);
     else if (record?.status === 'done') this.#followSave(record);
@@ -110,6 +131,8 @@ export class Job {
 
   dispose(): void {
     this.#living.abort();
+    unwatchView(this.view.element);
+    forgetFrame(this.#draw);
     this.#unfollow?.();
     this.#unfollowTransfers?.();
     this.#transfer?.dispose();
@@ -231,6 +254,13 @@ function hears({ kind }: Connection): boolean {
 /** No server has a part in it. */
 function isLocal({ kind }: Connection): boolean {
   return kind === 'comm' || kind === 'saved';
+}
+
+/** Whether a state says no more than another one but how far the job is. */
+function countsOn(before: JobRecord | null, after: JobRecord | null): boolean {
+  if (before === null || after === null || isTerminal(after.status)) return false;
+  const same = ['status', 'phase', 'pending', 'generation', 'name', 'error'] as const;
+  return same.every((name) => before[name] === after[name]);
 }
 
 /** The later of two states of one job; what only the server knows is kept. */

@@ -86,6 +86,7 @@ describe('the bar', () => {
   it('eases to later states and never runs backwards within a run', async () => {
     const view = show();
     view.update(record({ progress: 40 }), LIVE);
+    expect(fillWidth(view)).toBeCloseTo(0.4, 2);
     view.update(record({ progress: 80 }), LIVE);
     expect(fillWidth(view)).toBeLessThan(0.7);
     await vi.waitFor(() => expect(fillWidth(view)).toBeCloseTo(0.8, 2));

@@ -1,7 +1,7 @@
 /** The buttons of the bar: which are there, what they say, and where the keyboard is. */
 
 import type { Messages } from '../i18n';
-import { setAttribute, setText, setTitle, span } from './dom';
+import { setAttribute, setHidden, setText, setTitle, span } from './dom';
 import { ACTION_ICONS, type ButtonName } from './icons';
 
 const BUTTONS: readonly ButtonName[] = [
@@ -67,7 +67,7 @@ export class Buttons {
       const closed = name !== 'reconnect' && name !== 'download' && name !== 'save';
       const waits = isAsked || (asked.has('cancel') && closed);
       setAttribute(element, 'aria-disabled', String(waits));
-      element.hidden = !shown.has(name);
+      setHidden(element, !shown.has(name));
     }
     if (focused?.element.hidden) this.#passFocus();
   }

@@ -5,8 +5,9 @@ import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import type { Action, JobRecord, TransferRecord } from '../protocol';
 import { type Asked, Buttons } from './buttons';
-import { block, setAttribute, setText, setTitle, span } from './dom';
+import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
 import { type ButtonName, STATE_ICONS } from './icons';
+import { isInView } from './in_view';
 import { Numbers } from './numbers';
 import { everySecond, Pace } from './pace';
 import { type Presentation, present } from './presentation';
@@ -176,12 +177,11 @@ export class JobView {
       },
       this.#options.messages,
     );
-    const { dataset } = this.element;
-    dataset.state = shown.state;
-    dataset.stage = shown.stage;
-    dataset.connection = this.#connection.kind;
-    dataset.stale = String(shown.stale);
-    dataset.blank = String(shown.blank);
+    setData(this.element, 'state', shown.state);
+    setData(this.element, 'stage', shown.stage);
+    setData(this.element, 'connection', this.#connection.kind);
+    setData(this.element, 'stale', String(shown.stale));
+    setData(this.element, 'blank', String(shown.blank));
     this.#renderHead(shown);
     this.#renderTrack(shown, first);
     this.#numbers.update(shown.parts);
@@ -198,7 +198,11 @@ export class JobView {
   #tickWhile(running: boolean): void {
     if (running === (this.#endTicking !== null)) return;
     this.#endTicking?.();
-    this.#endTicking = running ? everySecond(() => this.#render()) : null;
+    this.#endTicking = running ? everySecond(() => this.#tick()) : null;
+  }
+
+  #tick(): void {
+    if (isInView(this.element)) this.#render();
   }
 
   #renderHead(shown: Presentation): void {
@@ -221,14 +225,13 @@ export class JobView {
     setAttribute(track, 'aria-valuetext', shown.valueText);
     if (shown.percent === null) track.removeAttribute('aria-valuenow');
     else setAttribute(track, 'aria-valuenow', String(Math.round(shown.percent * 10) / 10));
-    track.dataset.indeterminate = String(shown.percent === null && shown.moving);
+    setData(track, 'indeterminate', String(shown.percent === null && shown.moving));
     // The first value is where the job is, not where it came from: no run-up after a reload.
-    if (first) this.#fill.style.transition = 'none';
-    this.#fill.style.width = `${shown.percent ?? 0}%`;
-    if (first) {
-      void this.#fill.offsetWidth;
-      this.#fill.style.transition = '';
-    }
+    // It moves from the next one on: to look at the layout here would cost one for each bar.
+    const transition = first ? 'none' : '';
+    if (this.#fill.style.transition !== transition) this.#fill.style.transition = transition;
+    const width = `${shown.percent ?? 0}%`;
+    if (this.#fill.style.width !== width) this.#fill.style.width = width;
   }
 
   /** A save of this page has a bar of its own, and an older file of the job none at all. */
@@ -248,7 +251,7 @@ export class JobView {
     const note = this.#failure === null ? shown.note : { message: this.#failure, hint: '' };
     setText(this.#noteMessage, note?.message ?? '');
     setText(this.#noteHint, note?.hint ?? '');
-    this.#note.hidden = note === null;
+    setHidden(this.#note, note === null);
     // What a button failed at has not the colour of what the job came to.
     const kind = this.#failure !== null ? 'failure' : this.#unknown ? 'unknown' : 'job';
     if (this.#note.dataset.kind !== kind) this.#note.dataset.kind = kind;

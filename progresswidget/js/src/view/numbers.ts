@@ -1,6 +1,6 @@
 /** The line of numbers below the bar: a part for each, and real text between them. */
 
-import { block, setText, setTitle, span } from './dom';
+import { block, setHidden, setText, setTitle, span } from './dom';
 import type { Part, PartName } from './presentation';
 
 const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
@@ -28,11 +28,11 @@ export class Numbers {
     let follows = false;
     for (const [name, { text, separator }] of this.#parts) {
       const part = shown.get(name);
-      separator.hidden = !follows || part === undefined;
+      setHidden(separator, !follows || part === undefined);
       follows ||= part !== undefined;
       setText(text, part?.text ?? '');
       setTitle(text, part?.title ?? '');
-      text.hidden = part === undefined;
+      setHidden(text, part === undefined);
     }
   }
 }

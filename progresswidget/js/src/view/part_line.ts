@@ -2,7 +2,7 @@
 
 import type { Messages } from '../i18n';
 import { isTerminal, type JobRecord } from '../protocol';
-import { block, setAttribute, setText, setTitle, span } from './dom';
+import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
 import { ACTION_ICONS, STATE_ICONS } from './icons';
 import { type PartName, type Presentation, present } from './presentation';
 import type { Row } from './virtual_list';
@@ -60,8 +60,8 @@ export class PartLine implements Row {
     );
     const name = record.title ?? record.name;
     const ended = isTerminal(record.status);
-    this.element.dataset.state = record.status;
-    this.element.dataset.stage = shown.stage;
+    setData(this.element, 'state', record.status);
+    setData(this.element, 'stage', shown.stage);
     if (this.#shownIcon !== shown.icon) {
       this.#shownIcon = shown.icon;
       this.#icon.innerHTML = STATE_ICONS[shown.icon];
@@ -73,13 +73,14 @@ export class PartLine implements Row {
     setAttribute(this.#track, 'aria-valuetext', shown.valueText);
     if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
     else setAttribute(this.#track, 'aria-valuenow', String(Math.round(shown.percent)));
-    this.#track.dataset.indeterminate = String(shown.percent === null && shown.moving);
-    this.#track.hidden = ended;
-    this.#fill.style.width = `${shown.percent ?? 0}%`;
+    setData(this.#track, 'indeterminate', String(shown.percent === null && shown.moving));
+    setHidden(this.#track, ended);
+    const width = `${shown.percent ?? 0}%`;
+    if (this.#fill.style.width !== width) this.#fill.style.width = width;
     setText(this.#note, shown.note?.message ?? '');
     setTitle(this.#note, shown.note ? `${shown.note.message} ${shown.note.hint}`.trim() : '');
-    this.#note.hidden = shown.note === null;
-    this.#button.hidden = !shown.buttons.has('download');
+    setHidden(this.#note, shown.note === null);
+    setHidden(this.#button, !shown.buttons.has('download'));
     setAttribute(this.#button, 'aria-label', `${messages.action.download} ${name}`);
     setTitle(this.#button, messages.action.download);
   }

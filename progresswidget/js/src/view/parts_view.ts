@@ -3,7 +3,7 @@
 import type { Messages } from '../i18n';
 import type { Records } from '../jobs/records';
 import type { JobRecord } from '../protocol';
-import { block, setAttribute, setText, span } from './dom';
+import { block, setAttribute, setHidden, setText, span } from './dom';
 import { formatCount } from './format';
 import { forgetFrame, inNextFrame } from './frame';
 import { PARTS_ICON } from './icons';
@@ -96,12 +96,12 @@ export class PartsView {
     if (lines.length !== before.length || lines.some((key, index) => key !== before[index])) {
       this.#list.arrange(lines);
     }
-    this.#list.element.hidden = lines.length === 0;
+    setHidden(this.#list.element, lines.length === 0);
     const { group, locale } = messages;
     setAttribute(this.#toggle, 'aria-expanded', String(this.#open));
     setText(this.#label, this.#open ? group.fewer : group.all(formatCount(records.size, locale)));
     // Where all are to be seen anyway there is nothing to open.
-    this.#toggle.hidden = !this.#open && lines.length === records.size;
-    this.element.hidden = records.size === 0;
+    setHidden(this.#toggle, !this.#open && lines.length === records.size);
+    setHidden(this.element, records.size === 0);
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Messages } from '../i18n';
 import type { TransferRecord } from '../protocol';
-import { block, setAttribute, setText, span } from './dom';
+import { block, setAttribute, setHidden, setText, span } from './dom';
 import { formatBytes } from './format';
 
 export class ReceivedBar {
@@ -31,7 +31,7 @@ export class ReceivedBar {
     setAttribute(this.#track, 'aria-valuetext', words);
     if (percent === null) this.#track.removeAttribute('aria-valuenow');
     else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(percent)));
-    this.#track.hidden = record.complete || percent === null;
+    setHidden(this.#track, record.complete || percent === null);
     this.#fill.style.width = `${percent ?? 0}%`;
   }
 
