@@ -2,8 +2,11 @@
 
 Run ``python tests/benchmarks/reporter.py``. One thread reports to a real server: as the package
 does, and with a bare `http.client` that keeps its connection, has its body made beforehand and
-drops the answer; they take turns. Then a busy main thread runs, with a job being reported from the
-background and without one, again in turns: how much it gets done, and its longest pauses.
+drops the answer; they take turns. The same reports then go to servers that keep their state in
+memory, in SQLite and in a Redis that is started here, in turns, too; a change of the state, which
+must be safe before it is answered, is told apart from progress. Then a busy main thread runs, with
+a job being reported from the background and without one, again in turns: how much it gets done, and
+its longest pauses.
 """
 
 from __future__ import annotations
@@ -13,13 +16,18 @@ import http.client
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.append(str(Path(__file__).parents[1] / "server"))
+
 from broadcasters import REPORT
+from redis_server import RedisServer
 from servers import Server, jupyter
 
 from progresswidget import protocol
@@ -94,6 +102,66 @@ def compare(endpoint: Endpoint, server: Server, rounds: int) -> None:
         print(f"{name:26}{1e6 * wall:8.0f}{1e6 * cpu:11.0f}")
 
 
+class Store:
+    """A server with one kind of store, and the times that its reports took."""
+
+    def __init__(self, name: str, endpoint: Endpoint) -> None:
+        self.name = name
+        self._line = Connection(endpoint)
+        self._report = new_report()
+        self._count = 0
+        self.progress: list[float] = []
+        self.changes: list[float] = []
+
+    def measure(self) -> None:
+        """Send a block of progress, and then a block of jobs that begin and end."""
+        for _ in range(BLOCK):
+            self.progress.append(self._send(self._report))
+        for _ in range(BLOCK // 5):
+            job = new_report()
+            self._send(job)
+            self.changes.append(self._send(job | {"status": "cancelled"}))
+
+    def _send(self, report: Json) -> float:
+        self._count += 1
+        own = report | {"revision": self._count, "rows": self._count}
+        begun = time.perf_counter()
+        self._line.report(own)
+        return time.perf_counter() - begun
+
+
+def compare_stores(folder: Path, rounds: int) -> None:
+    with ExitStack() as stack:
+        redis = RedisServer(folder / "redis")
+        redis.start()
+        stack.callback(redis.stop)
+        stores = []
+        for name, settings in (
+            ("memory", {"store": "memory"}),
+            ("SQLite", {}),
+            ("Redis", {"store_url": redis.url}),
+        ):
+            own, root = folder / name, folder / f"{name}-root"
+            own.mkdir()
+            root.mkdir()
+            stack.enter_context(jupyter(root, own, ours=True, settings=settings))
+            stores.append(Store(name, find_endpoint(own)))
+        for _ in range(rounds):
+            for store in stores:
+                store.measure()
+    print(f"\n{'a report, µs':26}{'p50':>8}{'p99':>8}{'   the end of a job, µs':>24}")
+    for store in stores:
+        middle, late = quantiles(store.progress)
+        row = f"{1e6 * middle:8.0f}{1e6 * late:8.0f}{1e6 * quantiles(store.changes)[0]:24.0f}"
+        print(f"{store.name:26}{row}")
+
+
+def quantiles(times: list[float]) -> tuple[float, float]:
+    """Return the median and the 99th percentile."""
+    ordered = sorted(times)
+    return ordered[len(ordered) // 2], ordered[len(ordered) * 99 // 100]
+
+
 class Job:
     """A job that is further each time it is asked."""
 
@@ -159,6 +227,7 @@ def main() -> None:
         with jupyter(root, folder, ours=True) as server:
             compare(find_endpoint(folder), server, given.rounds)
             disturb(max(3, given.rounds // 3), given.seconds)
+        compare_stores(Path(name), given.rounds)
 
 
 if __name__ == "__main__":
