@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 import pyarrow as pa
 import pytest
-from page_objects import LIMIT
+from page_objects import LIMIT, NotebookPage
 from playwright.sync_api import BrowserContext, Page, expect
+from test_looks import dismiss_dialogs
 from widget_host import WidgetHost
 
 import progresswidget as pw
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_process import JupyterProcess
 
 pytestmark = pytest.mark.e2e
 
 FULL = re.compile(r"\bwidth: 100%;")
 
 Shower = Callable[..., Page]
+Opener = Callable[..., NotebookPage]
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +42,12 @@ def show(context: BrowserContext, host: WidgetHost) -> Iterator[Shower]:
     asked: list[str] = []
     wrong: list[str] = []
 
-    def show(*views: ipywidgets.Widget, **settings: str) -> Page:
+    def show(*views: ipywidgets.Widget, html: str = "", **settings: str) -> Page:
         page = context.new_page()
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda line: wrong.append(line.text) if line.type == "error" else None)
         page.on("request", lambda request: asked.append(request.url))
-        page.set_content(host.page(*views, **settings))
+        page.set_content(html or host.page(*views, **settings))
         page.locator(".widget-subarea").first.wait_for(timeout=LIMIT)
         return page
 
@@ -46,6 +55,25 @@ def show(context: BrowserContext, host: WidgetHost) -> Iterator[Shower]:
     # A script that a host runs from text is a blob of the page's own.
     assert [url for url in asked if not url.startswith(("blob:", "data:"))] == []
     assert wrong == []
+
+
+@contextlib.contextmanager
+def running_job(folder: Path) -> Iterator[Any]:
+    """An export that has begun and goes on until the test has seen it."""
+    seen = threading.Event()
+    schema = pa.schema({"n": pa.int64()})
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch([pa.array(range(1000))], schema=schema)
+        seen.wait()
+
+    reader = pa.RecordBatchReader.from_batches(schema, batches())
+    job = pw.export(reader, folder / "slow.csv", background=True)
+    try:
+        yield job
+    finally:
+        seen.set()
+        job.result(LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +115,98 @@ def test_an_export_shows_its_last_state_and_links_it(show: Shower, job: Any) -> 
     # Without a server there is nothing to download from, and no button that does nothing.
     expect(card.locator("button:visible")).to_have_count(0)
     assert link is not None
+
+
+def test_what_nbconvert_writes_shows_the_last_state(
+    show: Shower, host: WidgetHost, job: Any
+) -> None:
+    bar = pw.ProgressWidget(value=7, max=10, description="Seven of ten")
+    page = show(html=host.exported(pw.ExportWidget(job), bar))
+    expect(page.locator(".pw-job")).to_have_attribute("data-state", "done")
+    mine = page.locator(".pw-progress [role=progressbar]")
+    expect(mine).to_have_attribute("aria-valuenow", "70")
+    # A loop that ran when it was saved: no kernel stands behind a rate or a time left.
+    expect(page.locator(".pw-progress")).to_have_attribute("data-live", "false")
+
+
+def test_a_job_that_ran_when_it_was_saved_says_so(show: Shower, tmp_path: Path) -> None:
+    with running_job(tmp_path) as job:
+        widget = pw.ExportWidget(job)
+        page = show(widget)
+        card = page.locator(".pw-job")
+        expect(card).to_have_attribute("data-connection", "saved")
+        expect(card).to_contain_text("Saved state, no kernel")
+        expect(card.locator("button:visible")).to_have_count(0)
+
+
+BEGIN = """
+import threading
+import ipywidgets
+import pyarrow as pa
+import progresswidget as pw
+
+schema = pa.schema({"n": pa.int64()})
+going = threading.Event()
+
+def batches():
+    for number in range(100_000):
+        yield pa.record_batch([pa.array(range(1000))], schema=schema)
+        going.wait(0.05)
+
+job = pw.export(pa.RecordBatchReader.from_batches(schema, batches()), "slow.csv", background=True)
+"""
+LINKED = """
+shown = pw.ExportWidget(job, description="Rows of a query", layout={"width": "50%"})
+said = ipywidgets.Label()
+link = ipywidgets.jsdlink((shown, "state"), (said, "value"))
+states = []
+shown.observe(lambda change: states.append(change["new"]), "state")
+ipywidgets.VBox([shown, said])
+"""
+LOOP = """
+bar = pw.ProgressWidget(max=10, description="Loading")
+display(bar)
+for number in range(7):
+    bar.value = number + 1
+"""
+TOP = "shown"
+
+
+def test_in_a_notebook_links_and_last_states_outlive_the_kernel(
+    lab: JupyterProcess, open_notebook: Opener
+) -> None:
+    shown = open_notebook(lab, BEGIN, LINKED, LOOP, TOP)
+    page = shown.page
+    for cell in range(4):
+        shown.run_and_wait(cell)
+    said = page.locator(".widget-vbox .widget-label").first
+    expect(said).to_have_text("running", timeout=LIMIT)
+    boxed = page.locator(".widget-vbox .pw-job")
+    expect(boxed).to_have_attribute("data-connection", "live", timeout=LIMIT)
+    loop = page.locator(".pw-progress [role=progressbar]")
+    expect(loop).to_have_attribute("aria-valuenow", "70", timeout=LIMIT)
+    # On its own line it is laid out as it was asked to be, and not as the job's own output.
+    alone = page.locator(".jp-OutputArea .pw-job").last
+    wide = page.locator(".jp-OutputArea .pw-job").first.bounding_box()
+    narrow = alone.bounding_box()
+    assert wide is not None
+    assert narrow is not None
+    assert narrow["width"] < 0.6 * wide["width"]
+
+    # Nobody in the kernel is left to tell the link: it is the page that hears the server.
+    (kernel,) = lab.api("api/kernels")
+    lab.api(f"api/kernels/{kernel['id']}/restart", "POST")
+    expect(said).to_have_text("interrupted", timeout=LIMIT)
+    expect(boxed).to_have_attribute("data-state", "interrupted", timeout=LIMIT)
+    expect(page.locator(".pw-progress")).to_have_attribute("data-live", "false", timeout=LIMIT)
+    dismiss_dialogs(shown)
+    shown.save()
+    shown.reload()
+    expect(loop).to_have_attribute("aria-valuenow", "70", timeout=LIMIT)
+    outputs = page.locator(".jp-Cell .jp-OutputArea")
+    for cell in (2, 3):
+        expect(outputs.nth(cell)).not_to_contain_text("model not found")
+    expect(outputs.nth(3).locator(".pw-job")).to_have_attribute(
+        "data-state", "interrupted", timeout=LIMIT
+    )
+    expect(outputs.nth(2).locator(".pw-progress")).to_have_count(1)

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
+import nbformat
 from ipywidgets.embed import dependency_state
+from nbconvert import HTMLExporter
 
 if TYPE_CHECKING:
     from ipywidgets import Widget
@@ -52,6 +54,30 @@ class WidgetHost:
             f"<title>widgets</title>{self.head}<style>{theme}</style>"
             f"<body>{saved}{shown}</body></html>"
         )
+
+    def exported(self, *views: Widget) -> str:
+        """Return the page that nbconvert makes of a notebook with these widgets in its outputs.
+
+        What it would fetch from elsewhere is in the page here: the same renderer, and no other.
+        """
+        notebook = nbformat.v4.new_notebook()
+        spec = {"version_major": 2, "version_minor": 0}
+        saved = {**spec, "state": dependency_state(views, drop_defaults=False)}
+        notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": saved}
+        for view in views:
+            cell = nbformat.v4.new_code_cell("widget")
+            data = {
+                "application/vnd.jupyter.widget-view+json": {**spec, "model_id": view.model_id},
+                "text/plain": "a widget",
+            }
+            cell.outputs = [nbformat.v4.new_output("display_data", data)]
+            notebook.cells.append(cell)
+        names = ("require_js_url", "mathjax_url", "jquery_url", "mermaid_js_url")
+        nothing = "data:text/javascript,"
+        exporter = HTMLExporter(**dict.fromkeys(names, ""), widget_renderer_url=nothing)
+        text: str
+        text, _resources = exporter.from_notebook_node(notebook)
+        return text.replace("<head>", f"<head>{self.head}", 1)
 
 
 def _script(kind: str, content: Any) -> str:

@@ -7,6 +7,7 @@
 
 export const SUBPROTOCOL = 'v1.progress';
 export const JOB_MIMETYPE = 'application/vnd.progresswidget.job+json';
+export const PROGRESS_MIMETYPE = 'application/vnd.progresswidget.progress+json';
 export const RECEIPT_MIMETYPE = 'application/vnd.progresswidget.receipt+json';
 
 export const ACTIVE_STATUSES = ['queued', 'running', 'paused'] as const;

@@ -17,8 +17,12 @@ import {
   type ProgressModel,
   progressTraits,
 } from './traits';
+import { everySecond } from './view/pace';
 import { ProgressView } from './view/progress_view';
 import { adoptStyle } from './view/stylesheet';
+
+/** Milliseconds without a word after which a kernel that measures is thought to be gone. */
+const SILENCE = 10_000;
 
 interface Context {
   model: AnyModel;
@@ -86,13 +90,20 @@ function renderProgress(model: ProgressModel, el: HTMLElement, signal: AbortSign
   const view = new ProgressView(messagesOfPage());
   el.append(view.element);
   adoptStyle(el);
-  const update = () =>
-    view.update(
-      progressTraits((name) => model.get(name)),
-      hasKernel(el),
-    );
-  onTraits(model, [...PROGRESS_TRAITS, LOSS], soon(update, signal), signal);
+  let heard = performance.now();
+  const update = () => {
+    const traits = progressTraits((name) => model.get(name));
+    // A kernel that measures a rate tells it once a second, and one that was killed does not.
+    const silent = traits.rate !== null && performance.now() - heard > SILENCE;
+    view.update(traits, hasKernel(el) && !silent);
+  };
+  const changed = () => {
+    heard = performance.now();
+    update();
+  };
+  onTraits(model, [...PROGRESS_TRAITS, LOSS], soon(changed, signal), signal);
   update();
+  signal.addEventListener('abort', everySecond(update));
   signal.addEventListener('abort', () => view.element.remove());
 }
 

@@ -192,11 +192,11 @@ describe('over the comm', () => {
     kernel = false;
     job.render();
     expect(data).toMatchObject({ state: 'running', connection: 'saved', stale: 'true' });
-    expect(job.view.element.textContent).toContain('no kernel is connected');
+    expect(job.view.element.textContent).toContain('Saved state, no kernel');
     expect(job.view.element.querySelector('button:not([hidden])')).toBeNull();
     job.setSnapshot(DONE);
     expect(data.state).toBe('done');
-    expect(job.view.element.textContent).not.toContain('no kernel is connected');
+    expect(job.view.element.textContent).not.toContain('Saved state, no kernel');
   });
 
   it('takes over from a server that is lost, and gives back', async () => {

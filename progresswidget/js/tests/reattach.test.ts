@@ -137,6 +137,7 @@ describe('the output', () => {
     expect(jobMetadata(saved.metadata)).toEqual({
       taskId: TASK,
       server: true,
+      widget: false,
       snapshot: record({ path: 'flights.csv' }), // the folder is not saved
       parts: [],
     });
@@ -179,6 +180,7 @@ describe('the output', () => {
     expect(jobMetadata(metadata)).toEqual({
       taskId: TASK,
       server: false,
+      widget: false,
       snapshot: null,
       parts: [],
     });

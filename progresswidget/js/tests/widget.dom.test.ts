@@ -238,6 +238,27 @@ describe('a ProgressWidget', () => {
     expect(el.textContent).toContain('50 of 100');
   });
 
+  it('takes a kernel for gone that has told a rate and says nothing more', async () => {
+    vi.useFakeTimers();
+    try {
+      const model = progressModel({ value: 50, rate: 2, eta: 25 });
+      const el = render(model);
+      const live = () => el.querySelector<HTMLElement>('.pw-progress')?.dataset.live;
+      await vi.advanceTimersByTimeAsync(9_000);
+      model.set('elapsed', 9);
+      await vi.advanceTimersByTimeAsync(9_000);
+      expect(live()).toBe('true');
+      await vi.advanceTimersByTimeAsync(3_000);
+      expect(live()).toBe('false');
+      model.set('elapsed', 21);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(live()).toBe('true');
+      end?.();
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('leaves nothing behind', () => {
     const model = progressModel({});
     const el = render(model);

@@ -81,7 +81,7 @@ export const CHINESE: Messages = {
     silent: '服务器没有回音',
     store: '服务器存储无响应',
   },
-  saved: '保存时的状态：未连接内核',
+  saved: '保存时的状态，未连接内核',
   progress: '进度',
   polling: '实时（未使用 WebSocket）',
   offline: {

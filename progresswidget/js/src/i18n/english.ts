@@ -84,7 +84,7 @@ export const ENGLISH: Messages = {
     silent: 'the server fell silent',
     store: 'its store does not answer',
   },
-  saved: 'As it was saved: no kernel is connected',
+  saved: 'Saved state, no kernel',
   progress: 'Progress',
   polling: 'Live without WebSocket',
   offline: {

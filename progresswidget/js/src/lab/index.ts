@@ -11,6 +11,7 @@ import { files } from './files';
 import { jobCommands } from './job_commands';
 import { notices } from './notices';
 import { panel } from './panel';
+import { progressFactory } from './progress_renderer';
 import { watchNotebooks } from './reattach';
 import { jobFactory, receiptFactory } from './renderer';
 import { running } from './running';
@@ -42,6 +43,7 @@ const renderer: JupyterFrontEndPlugin<void> = {
     };
     rendermime.addFactory(jobFactory(context), RANK);
     rendermime.addFactory(receiptFactory(), RANK);
+    rendermime.addFactory(progressFactory(context), RANK);
   },
 };
 

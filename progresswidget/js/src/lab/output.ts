@@ -9,6 +9,8 @@ export interface JobMetadata {
   readonly taskId: string;
   /** Whether the kernel found a server extension. */
   readonly server: boolean;
+  /** It is a widget that somebody made of the job, beside or instead of the job's own output. */
+  readonly widget: boolean;
   readonly snapshot: JobRecord | null;
   /** Of a group: what it consists of. */
   readonly parts: readonly JobRecord[];
@@ -18,10 +20,22 @@ export interface JobMetadata {
 export function jobMetadata(metadata: unknown): JobMetadata | null {
   const own = (metadata as Record<string, unknown> | null | undefined)?.[JOB_MIMETYPE];
   if (typeof own !== 'object' || own === null) return null;
-  const { taskId, server, snapshot } = own as Record<string, unknown>;
+  const { taskId, server, widget, snapshot } = own as Record<string, unknown>;
   if (!isTaskId(taskId)) return null;
   const parts = decodeParts(snapshot);
-  return { taskId, server: server === true, snapshot: decodeSnapshot(snapshot), parts };
+  return {
+    taskId,
+    server: server === true,
+    widget: widget === true,
+    snapshot: decodeSnapshot(snapshot),
+    parts,
+  };
+}
+
+/** The same of a job's own output alone, of which there is to be one. */
+export function ownMetadata(metadata: unknown): JobMetadata | null {
+  const found = jobMetadata(metadata);
+  return found?.widget ? null : found;
 }
 
 /** The metadata of an output with its snapshot replaced. */

@@ -8,7 +8,7 @@ import { Backoff } from '../backoff';
 import type { Channel } from '../channel/channel';
 import { isTerminal, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { channelOf, fetchJobsOfNotebook, type Server } from '../server';
-import { displayOf, jobMetadata } from './output';
+import { displayOf, ownMetadata } from './output';
 import { GRACE, isMyTurn, isShared, takePart } from './turns';
 
 /** What a plan needs to know of a cell. */
@@ -346,7 +346,7 @@ function staleOutputs(outputs: IOutputAreaModel, plan: readonly Reattachment[]):
   let own = false;
   for (let index = 0; index < outputs.length; index += 1) {
     const output = outputs.get(index);
-    if (jobMetadata(output.metadata)) {
+    if (ownMetadata(output.metadata)) {
       own = replaced.has(index);
       passed ||= own;
     } else if ((own && RECEIPT_MIMETYPE in output.data) || (passed && output.type === 'error')) {
@@ -361,7 +361,7 @@ function repeated(outputs: IOutputAreaModel): number[] {
   const kept = new Map<string, number>();
   const twice: number[] = [];
   for (let index = 0; index < outputs.length; index += 1) {
-    const taskId = jobMetadata(outputs.get(index).metadata)?.taskId;
+    const taskId = ownMetadata(outputs.get(index).metadata)?.taskId;
     if (taskId === undefined) continue;
     if (kept.has(taskId)) twice.push(index);
     else kept.set(taskId, index);
@@ -388,7 +388,7 @@ function codeCells(panel: NotebookPanel): Map<string, ICodeCellModel> {
 
 function cellState(id: string, outputs: IOutputAreaModel, panel: NotebookPanel): CellState {
   const jobs = Array.from({ length: outputs.length }, (_, index) => {
-    const found = jobMetadata(outputs.get(index).metadata);
+    const found = ownMetadata(outputs.get(index).metadata);
     return found && { taskId: found.taskId, path: found.snapshot?.path ?? null };
   });
   return { id, ownRun: wasRunHere(id, panel), jobs };
@@ -412,7 +412,7 @@ export function giveWayToKernel(
   const check = () => {
     const all = outputs.toJSON();
     const same = all.flatMap((output, index) =>
-      jobMetadata(output.metadata)?.taskId === taskId ? [index] : [],
+      ownMetadata(output.metadata)?.taskId === taskId ? [index] : [],
     );
     if (same.length === 1) return;
     outputs.changed.disconnect(check);

@@ -1,4 +1,4 @@
-/** The renderers of our two MIME types. */
+/** The renderers of a job's output and of its receipt. */
 
 import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
@@ -11,6 +11,7 @@ import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../view/stylesheet';
 import { jobMetadata, withSnapshot } from './output';
 import { GRACE, isMyTurn, isShared } from './turns';
+import { drawWidget, WIDGET_VIEW } from './widget_view';
 
 export interface RendererContext {
   readonly server: Server;
@@ -38,10 +39,7 @@ export function receiptFactory(): IRenderMime.IRendererFactory {
 }
 
 /** Views of the same bundle for a page whose server knows no jobs, best first. */
-const WIDGET_VIEW = 'application/vnd.jupyter.widget-view+json';
 const OTHER_VIEWS = [WIDGET_VIEW, 'text/html', 'text/plain'];
-/** Milliseconds of an idle kernel; twice, with a fresh view for the second. */
-const WIDGET_LIMIT = 1_000;
 
 export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   readonly #context: RendererContext;
@@ -75,7 +73,8 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     this.#clear();
     this.#taskId = metadata?.taskId ?? null;
     const readable = metadata?.snapshot && isTerminal(metadata.snapshot.status);
-    if (metadata === null || (!metadata.server && !readable)) {
+    const asWidget = metadata?.widget === true && WIDGET_VIEW in model.data;
+    if (metadata === null || asWidget || (!metadata.server && !readable)) {
       await this.#renderOtherView(model);
       return;
     }
@@ -137,78 +136,45 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     const known = new Set(rendermime.mimeTypes);
     const type = OTHER_VIEWS.find((view) => view in model.data && known.has(view));
     if (type === undefined) return;
+    if (type === WIDGET_VIEW) {
+      this.#endWatch = drawWidget(model, {
+        layout: this.layout as PanelLayout,
+        rendermime: () => this.#ownRendermime(),
+        kernel: this.#panel?.sessionContext,
+        patient: !this.#followable(model),
+        draw: (view) => this.#drawFallback(view, model),
+        drop: (view) => this.#dropFallback(view),
+      });
+      return;
+    }
     const view = rendermime.createRenderer(type);
     (this.layout as PanelLayout).addWidget(view);
-    if (type === WIDGET_VIEW) this.#watchWidget(view, model);
     await view.renderModel(model);
   }
 
-  /**
-   * Do not wait for ever for a widget: after a reload its model may be gone with the kernel, or its
-   * manager may know only the views that it finds at the top of an output.
-   *
-   * At first the view is made once more, from a registry that has the manager by now; what is still
-   * without a view then is drawn from the notebook. A view that comes after all takes its place back.
-   */
-  #watchWidget(first: IRenderMime.IRenderer, model: IRenderMime.IMimeModel): void {
-    const watching = new AbortController();
-    this.#endWatch = () => watching.abort();
-    const kernel = this.#panel?.sessionContext;
-    let view = first;
-    let tries = 0;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const drawn = new MutationObserver(() => {
-      // "Loading widget…" and "model not found" are text alone.
-      if (view.node.childElementCount > 0) this.#dropFallback(view);
-    });
-    drawn.observe(view.node, { childList: true });
-
-    const look = () => {
-      timer = undefined;
-      if (this.#job || view.node.childElementCount > 0) return;
-      const status = kernel?.session?.kernel?.status;
-      // A busy kernel may still answer; its next status comes back here.
-      if (status !== undefined && status !== 'idle' && status !== 'dead') return;
-      tries += 1;
-      if (tries > 1) {
-        this.#drawFallback(view, model);
-        return;
-      }
-      view.dispose();
-      view = this.#ownRendermime().createRenderer(WIDGET_VIEW);
-      (this.layout as PanelLayout).addWidget(view);
-      drawn.observe(view.node, { childList: true });
-      void view.renderModel(model);
-      wait();
-    };
-    const wait = () => {
-      timer ??= setTimeout(look, WIDGET_LIMIT);
-    };
-    kernel?.statusChanged.connect(wait);
-    watching.signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      drawn.disconnect();
-      kernel?.statusChanged.disconnect(wait);
-    });
-    wait();
+  /** Whether the server knows what a widget would show. */
+  #followable(model: IRenderMime.IMimeModel): boolean {
+    return jobMetadata(model.metadata)?.server === true;
   }
 
   #drawFallback(view: IRenderMime.IRenderer, model: IRenderMime.IMimeModel): void {
     const metadata = jobMetadata(model.metadata);
     if (!metadata?.snapshot) return;
-    const { taskId, snapshot, parts } = metadata;
+    const { taskId, snapshot, parts, server } = metadata;
     view.hide();
     this.#job = new Job({
       taskId,
       name: snapshot.name,
       messages: this.#context.messages,
-      snapshot: isTerminal(snapshot.status) ? snapshot : orphan(snapshot),
+      snapshot: server || isTerminal(snapshot.status) ? snapshot : orphan(snapshot),
       parts,
-      server: null,
+      server: server ? this.#context.server : null,
       comm: null,
+      onEnd: (record, parts) => this.#keep(record, parts),
     });
     this.#job.attach(this.node);
-    this.#job.render();
+    if (server) this.#job.follow(channelOf(this.#context.server));
+    else this.#job.render();
   }
 
   #dropFallback(view: IRenderMime.IRenderer): void {
@@ -219,9 +185,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   get #panel(): NotebookPanel | undefined {
-    const { resolver } = this.#options;
-    if (!resolver) return undefined;
-    return this.#context.notebooks?.find(({ content }) => content.rendermime.resolver === resolver);
+    return panelOf(this.#context, this.#options);
   }
 
   /** The notebook's own registry: the widget manager registers itself there and nowhere else. */
@@ -237,6 +201,15 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     this.#job = null;
     for (const child of [...(this.layout as PanelLayout).widgets]) child.dispose();
   }
+}
+
+/** The notebook that an output is in. */
+export function panelOf(
+  { notebooks }: RendererContext,
+  { resolver }: IRenderMime.IRendererOptions,
+): NotebookPanel | undefined {
+  if (!resolver) return undefined;
+  return notebooks?.find(({ content }) => content.rendermime.resolver === resolver);
 }
 
 /** The receipt is for front ends without the bar: here it takes no room. */
