@@ -142,6 +142,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/transfer.py
 	$(BIN)/python tests/benchmarks/hub.py
 	$(BIN)/python tests/benchmarks/reporter.py
+	$(BIN)/python tests/benchmarks/page.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension progresswidget/locale

@@ -30,12 +30,23 @@ class Member:
         Bytes of its file so far.
     eta
         Seconds that are left, where that is known.
+    files
+        How many files it makes: one, or those of a group, where that is known.
+    done
+        How many of them are there; by default its one at its end.
     """
 
     status: Status
     progress: float | None = None
     bytes: int = 0
     eta: float | None = None
+    files: int | None = 1
+    done: int | None = None
+
+    @property
+    def complete(self) -> int:
+        """How many of its files are there."""
+        return int(self.status == "done") if self.done is None else self.done
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +93,30 @@ def combine(
         The progress that was told last: a group never goes back, also if it grows.
     """
     statuses: list[Status] = [member.status for member in members]
-    total = _total(len(members), closed=closed, expected=expected)
+    count = _count(len(members), closed=closed, expected=expected)
     active = [member for member in members if member.status in ACTIVE]
     over = closed and not active
     status = _ended({*statuses, broken}) if over else _moving(statuses, held=held)
     return Combined(
         status=status,
-        progress=_progress(members, total, status, floor),
-        rows=statuses.count("done"),
-        total=total,
+        progress=_progress(members, count, status, floor),
+        rows=sum(member.complete for member in members),
+        total=_files(members, count),
         bytes=sum(member.bytes for member in members),
         eta=_eta(active) if closed else None,
     )
 
 
-def _total(count: int, *, closed: bool, expected: int | None) -> int | None:
+def _files(members: Sequence[Member], count: int | None) -> int | None:
+    known = [member.files for member in members if member.files is not None]
+    # Those that are still to come count as one each, as long as all so far are one each.
+    to_come = None if count is None else count - len(members)
+    if to_come is None or len(known) < len(members) or (to_come and set(known) - {1}):
+        return None
+    return sum(known) + to_come
+
+
+def _count(count: int, *, closed: bool, expected: int | None) -> int | None:
     if closed:
         return count
     return None if expected is None else max(count, expected)
@@ -113,15 +133,15 @@ def _ended(found: set[Status | None]) -> Status:
 
 
 def _progress(
-    members: Sequence[Member], total: int | None, status: Status, floor: float
+    members: Sequence[Member], count: int | None, status: Status, floor: float
 ) -> float | None:
     if status == "done":
         return 100.0
     # How far one is of nobody knows how many, nobody knows.
-    if not total:
+    if not count:
         return floor or None
     done = sum(100.0 if one.status == "done" else one.progress or 0.0 for one in members)
-    return max(floor, min(round(done / total, 2), NEARLY))
+    return max(floor, min(round(done / count, 2), NEARLY))
 
 
 def _eta(active: Sequence[Member]) -> float | None:

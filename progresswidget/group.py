@@ -224,12 +224,12 @@ class Group:
 
     @property
     def rows(self) -> int:
-        """How many parts are done."""
+        """How many files are there."""
         return self._combined().rows
 
     @property
     def total(self) -> int | None:
-        """How many parts there are in all, where that is known."""
+        """How many files there will be, where that is known."""
         return self._combined().total
 
     @property
@@ -301,7 +301,7 @@ class Group:
     def member(self) -> Member:
         """Return what the group around it needs to know of it now."""
         found = self._combined()
-        return Member(found.status, found.progress, found.bytes, found.eta)
+        return Member(found.status, found.progress, found.bytes, found.eta, found.total, found.rows)
 
     def receipts(self) -> list[Part]:
         """Return the parts in an order that is the same in each run.

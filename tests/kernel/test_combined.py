@@ -69,6 +69,14 @@ def test_how_far_it_is() -> None:
     assert combine(parts, closed=False, expected=2).total == 3
 
 
+def test_files_of_groups_in_groups_count_as_files() -> None:
+    inner = Member("running", 50.0, files=3, done=1)
+    found = combine([inner, Member("done", 100.0)], closed=True)
+    assert (found.rows, found.total, found.progress) == (2, 4, 75.0)
+    assert combine([inner], closed=False, expected=2).total is None
+    assert combine([Member("running", files=None, done=2)], closed=True).total is None
+
+
 def test_a_time_left_is_told_when_all_have_one() -> None:
     known = Member("running", 50.0, eta=3.0)
     assert combine([known, Member("running", eta=9.0)], closed=True).eta == 9.0

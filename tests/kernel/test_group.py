@@ -86,8 +86,9 @@ def test_groups_in_groups(tmp_path: Path, no_server: None) -> None:
         for month in ("January", "February"):
             with pw.group(month) as inner:
                 pw.export(FRAME, tmp_path / f"{month}.csv")
+                pw.export(FRAME, tmp_path / f"{month}.parquet")
             assert inner.snapshot()["parent"] == year.id
-    assert (year.rows, year.state) == (2, "done")
+    assert (year.rows, year.total, year.state) == (4, 4, "done")
     assert [part["title"] for part in year.snapshot()["parts"]] == ["January", "February"]
 
 
