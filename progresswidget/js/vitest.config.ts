@@ -39,6 +39,7 @@ export default defineConfig({
             '@lumino/coreutils',
             '@lumino/signaling',
             '@lumino/widgets',
+            'axe-core',
           ],
         },
         test: {

@@ -2,9 +2,10 @@
 
 import type { Connection } from '../src/channel/connection';
 import { orphan } from '../src/job';
-import type { JobRecord } from '../src/protocol';
+import type { JobRecord, TransferRecord } from '../src/protocol';
+import type { ButtonName } from '../src/view/icons';
 import { GROUP_DONE, GROUP_FAILED, group, PARTS_DONE, PARTS_FAILED, parts } from '../tests/parts';
-import { CANCELLED, DONE, FAILED, INTERRUPTED, record } from '../tests/records';
+import { CANCELLED, DONE, FAILED, INTERRUPTED, record, TASK } from '../tests/records';
 
 export interface GalleryState {
   readonly title: string;
@@ -13,7 +14,32 @@ export interface GalleryState {
   readonly language?: string;
   /** Of a group. */
   readonly parts?: readonly JobRecord[];
+  /** What is known of its name before the first record. */
+  readonly name?: string;
+  /** What was heard before: milliseconds before the record, and the rate then. */
+  readonly rates?: readonly (readonly [number, number])[];
+  /** Buttons that a person has pressed. */
+  readonly pressed?: readonly ButtonName[];
+  readonly received?: TransferRecord;
 }
+
+const RATES = [4, 6, 7, 5, 5.6, 6.4, 6.1, 2, 5.9, 6.2, 6.12].map(
+  (rate, n, all) => [2000 * (all.length - n), rate * 100_000] as const,
+);
+const RECEIVED: TransferRecord = {
+  userId: '',
+  fileId: `${TASK}/1`,
+  offset: 40_000_000,
+  timestamp: 1_712_000_002_400,
+  received: 40_000_000,
+  size: 138_412_032,
+  name: 'flights.csv',
+  direction: 'download',
+  taskId: TASK,
+  active: true,
+  complete: false,
+};
+const ONCE_MORE = { reused: 1_000_000, generation: 2 } as const;
 
 /** Those of which a picture is kept. Chinese looks different with every font, and is not. */
 export const MAIN: ReadonlySet<string> = new Set([
@@ -21,6 +47,13 @@ export const MAIN: ReadonlySet<string> = new Set([
   'queued',
   'starting',
   'writing',
+  'writing, with what went before',
+  'cancelling, for a moment',
+  'read while it is written',
+  'details',
+  'done, two bars',
+  'nothing at all is known',
+  'killed for memory',
   'total unknown',
   'finishing',
   'pausing',
@@ -36,6 +69,8 @@ export const MAIN: ReadonlySet<string> = new Set([
   'over the comm, blocking',
 ]);
 
+/** A job of its own: what is known of rates belongs to one. */
+const OTHER = 'f'.repeat(32);
 const LIVE: Connection = { kind: 'live' };
 const state = (
   title: string,
@@ -83,6 +118,23 @@ export const STATES: readonly GalleryState[] = [
     record({ phase: 'starting', progress: 1.5, rows: 0, bytes: 0, rate: null, eta: null }),
   ),
   state('writing', record()),
+  { ...state('nothing at all is known', null, { kind: 'connecting' }), name: '' },
+  {
+    ...state('writing, with what went before', record({ taskId: OTHER, rows: 2_000_000 })),
+    rates: RATES,
+  },
+  { ...state('cancelling, for a moment', record()), pressed: ['cancel'] },
+  {
+    ...state('read while it is written', record({ appendOnly: true })),
+    received: { ...RECEIVED, size: null },
+  },
+  { ...state('details', { ...DONE, ...ONCE_MORE }), pressed: ['details'] },
+  { ...state('done, two bars', DONE), received: { ...RECEIVED, size: DONE.bytes } },
+  state('paused, total unknown', record({ status: 'paused', progress: null, total: null })),
+  state('killed for memory', {
+    ...INTERRUPTED,
+    error: { code: 'kernel-out-of-memory', message: '', hint: '' },
+  }),
   state('total unknown', record({ progress: null, total: null, eta: null })),
   state('finishing', record({ phase: 'finishing', progress: 99.2, rows: 3_367_760, eta: 0.4 })),
   state('pausing', record({ pending: 'pause' })),
@@ -102,4 +154,9 @@ export const STATES: readonly GalleryState[] = [
   state('right to left', record({ name: 'رحلات نيويورك 2013.csv' })),
   { ...state('Chinese', record({ name: '航班.csv' })), language: 'zh-CN' },
   { ...state('Chinese, interrupted', INTERRUPTED), language: 'zh-CN' },
+  {
+    ...state('Chinese, details', { ...DONE, ...ONCE_MORE }),
+    language: 'zh-CN',
+    pressed: ['details'],
+  },
 ];

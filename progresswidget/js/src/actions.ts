@@ -14,6 +14,8 @@ export type FailureKey =
   | 'unknownJob'
   | 'notReady'
   | 'fileGone'
+  | 'noLinks'
+  | 'noCell'
   | 'refused';
 
 export class ActionFailure extends Error {
@@ -43,6 +45,8 @@ export async function requestAction(
     headers: { 'Content-Type': 'application/json' },
     body: JSON.stringify({ action }),
     signal,
+    // A page that is being closed may still say what a person has asked for.
+    keepalive: true,
   });
   const response = await reached(asked, signal);
   if (!response.ok) throw new ActionFailure(actionKey(response.status), await detail(response));
@@ -76,6 +80,34 @@ export async function download(
   }
   if (!response.ok) throw new ActionFailure(downloadKey(response.status));
   offer(url, record.name);
+}
+
+/** Seconds for which a link of the bar is open; the file browser lets a person choose. */
+const LINK_LIFETIME = 3600;
+
+/**
+ * Make an address of the file that works for an hour without signing in.
+ *
+ * @throws ActionFailure if the server cannot be reached or makes no such links.
+ */
+export async function makeLink(
+  server: Server,
+  { taskId }: JobRecord,
+  signal: AbortSignal,
+): Promise<string> {
+  const asked = server.request(`${server.base}api/jobs/${taskId}/links`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ expires: LINK_LIFETIME }),
+    signal,
+  });
+  const response = await reached(asked, signal);
+  // The server has a limit, and where it makes none that is 0.
+  if (response.status === 400) throw new ActionFailure('noLinks');
+  if (!response.ok) throw new ActionFailure(actionKey(response.status), await detail(response));
+  const { url } = (await response.json()) as { url?: unknown };
+  if (typeof url !== 'string') throw new ActionFailure('refused');
+  return new URL(url, server.base).href;
 }
 
 /** On the server that the page has now: the record may have been saved under another address. */

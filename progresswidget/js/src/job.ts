@@ -1,6 +1,6 @@
 /** A bar and where its truth comes from: the server's channel, the kernel's comm, the notebook. */
 
-import { download, requestAction } from './actions';
+import { download, makeLink, requestAction } from './actions';
 import type { Channel } from './channel/channel';
 import type { Connection } from './channel/connection';
 import type { Messages } from './i18n';
@@ -29,6 +29,10 @@ export interface JobOptions {
   readonly comm: ((action: Action) => void) | null;
   /** Whether there is a kernel at the other end of the comm; where nobody can know, there is. */
   readonly hasKernel?: () => boolean;
+  /** Run the cell again that made the job; null where it is not at hand. */
+  readonly rerun?: (() => Promise<void>) | null;
+  /** Show a file by its path below the server's root; null where there is no file browser. */
+  readonly reveal?: ((contents: string) => Promise<void>) | null;
   /** Called with each end of the job that is known for certain. */
   readonly onEnd?: (record: JobRecord, parts: readonly JobRecord[]) => void;
   /** The parts of a group that the notebook or the widget keeps. */
@@ -61,7 +65,7 @@ export class Job {
     this.#options = options;
     this.#snapshot = options.snapshot;
     this.#keptParts = options.parts ?? [];
-    const { taskId, name, messages, server } = options;
+    const { taskId, name, messages, server, rerun = null, reveal } = options;
     this.view = new JobView({
       taskId,
       name,
@@ -71,6 +75,9 @@ export class Job {
         download: server && ((record, signal) => download(server, record, signal)),
         save: server && canSave() ? async () => await this.#save?.begin() : null,
         reconnect: () => this.#channel?.reconnect(),
+        link: server && ((record, signal) => makeLink(server, record, signal)),
+        rerun,
+        reveal: reveal ? async ({ contents }) => await reveal(contents ?? '') : null,
       },
     });
   }

@@ -20,7 +20,7 @@ describe('the choice of the language', () => {
 /** Every text of a table with the path to it; functions are called with marks. */
 function texts(value: unknown, path = ''): [string, string][] {
   if (typeof value === 'string') return [[path, value]];
-  if (typeof value === 'function') return [[path, value('<1>', '<2>')]];
+  if (typeof value === 'function') return [[path, value('<1>', '<2>', '<3>')]];
   return Object.entries(value as object).flatMap(([name, inner]) =>
     texts(inner, `${path}.${name}`),
   );

@@ -193,7 +193,9 @@ describe('over the comm', () => {
     job.render();
     expect(data).toMatchObject({ state: 'running', connection: 'saved', stale: 'true' });
     expect(job.view.element.textContent).toContain('Saved state, no kernel');
-    expect(job.view.element.querySelector('button:not([hidden])')).toBeNull();
+    expect(
+      job.view.element.querySelector('button:not([hidden], [data-action=details])'),
+    ).toBeNull();
     job.setSnapshot(DONE);
     expect(data.state).toBe('done');
     expect(job.view.element.textContent).not.toContain('Saved state, no kernel');

@@ -19,7 +19,7 @@ describe('the line of numbers', () => {
     [
       'writing',
       record(),
-      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 612,341 rows/s · 4 s left',
+      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 612,341 rows/s · 2.4 s · 4 s left',
     ],
     [
       'without a total',
@@ -36,7 +36,7 @@ describe('the line of numbers', () => {
     [
       'receiving',
       record({ kind: 'download', phase: 'receiving', rows: 12_300_000, total: 40_000_000 }),
-      '42% · 12.3 MB of 40.0 MB · 612.3 kB/s · 4 s left',
+      '42% · 12.3 MB of 40.0 MB · 612.3 kB/s · 2.4 s · 4 s left',
     ],
     [
       'sending the rest, of which nobody knows how much it is',
@@ -55,10 +55,10 @@ describe('the line of numbers', () => {
       'the rate is 0',
       record({ rate: 0.2 }),
       0,
-      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 4 s left',
+      '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s · 4 s left',
     ],
     ['time goes on', record({ rows: 0, rate: 0, eta: null }), 20, '42% · 22 s'],
-    ['time is counted down', record({ rows: 0, rate: 0, eta: 30 }), 12, '42% · 18 s left'],
+    ['time is counted down', record({ rows: 0, rate: 0, eta: 30 }), 12, '42% · 14 s · 18 s left'],
     ['the guess was wrong', record({ rows: 0, rate: 0, eta: 3 }), 12, '42% · 14 s'],
     [
       'an empty table',
@@ -159,7 +159,10 @@ describe('the bar', () => {
   });
 
   it.each([
-    ['starting', 'starting'],
+    ['starting', 'connecting'],
+    ['connecting', 'connecting'],
+    ['waiting', 'connecting'],
+    ['verifying', 'finishing'],
     ['reading', 'working'],
     ['writing', 'working'],
     ['finishing', 'finishing'],

@@ -33,7 +33,7 @@ it('tells no rate and no time left without a kernel', () => {
 });
 
 it('speaks Chinese', () => {
-  expect(line({ rate: 2, eta: 25 }, true, CHINESE)).toBe('25% · 30 / 120 · 2/秒 · 剩余 25\u00a0s');
+  expect(line({ rate: 2, eta: 25 }, true, CHINESE)).toBe('25% · 30 / 120 · 2/秒 · 剩余 25秒');
 });
 
 describe('the state', () => {

@@ -180,7 +180,7 @@ it('does not say "Loading widget…" for ever, and gives the widget its place wh
   const bar = () => widget.node.querySelector<HTMLElement>('.pw-job');
   await vi.waitFor(() => expect(bar()?.dataset.state).toBe('interrupted'), 4_000);
   expect(made).toHaveLength(2);
-  expect(bar()?.querySelectorAll('button:not([hidden])')).toHaveLength(0);
+  expect(bar()?.querySelectorAll('button:not([hidden], [data-action=details])')).toHaveLength(0);
   expect(made[1]?.isHidden).toBe(true);
   made[1]?.node.replaceChildren(document.createElement('div'));
   await vi.waitFor(() => expect(bar()).toBeNull());

@@ -74,6 +74,9 @@ it('lives on the comm where the kernel found no server', () => {
   const el = render(model);
   expect(state(el)).toEqual(['running', 'comm']);
   el.querySelector<HTMLElement>('[data-action=cancel]')?.click();
+  expect(model.sent).toEqual([]);
+  // Closing the page ends the moment in which it could be taken back.
+  window.dispatchEvent(new Event('pagehide'));
   expect(model.sent).toEqual([{ action: 'cancel' }]);
   model.set('snapshot', DONE);
   expect(state(el)).toEqual(['done', 'comm']);
@@ -81,7 +84,7 @@ it('lives on the comm where the kernel found no server', () => {
 
 it('offers no button that a blocked kernel would not hear', () => {
   const el = render(jobModel({ snapshot: record({ background: false }) }));
-  expect(el.querySelector('button:not([hidden])')).toBeNull();
+  expect(el.querySelector('button:not([hidden], [data-action=details])')).toBeNull();
   expect(el.textContent).toContain('Stop with the notebook’s ■ button');
 });
 

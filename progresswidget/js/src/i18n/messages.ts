@@ -3,9 +3,11 @@
 import type { FailureKey } from '../actions';
 import type { LossCause, OfflineReason } from '../channel/connection';
 import type { FileFailureKey } from '../files';
-import type { Action, JobError, Phase, Status } from '../protocol';
+import type { JobError, Phase, Status } from '../protocol';
 import type { TransferFailure } from '../transfer';
-import type { TransferButton } from '../view/icons';
+import type { Asked } from '../view/buttons';
+import type { DetailName } from '../view/details';
+import type { ButtonName, TransferButton } from '../view/icons';
 import type { Direction } from '../view/transfer_presentation';
 
 /** What is said of a job that did not come to its end. */
@@ -18,8 +20,21 @@ export interface Messages {
   readonly connecting: string;
   readonly status: Readonly<Record<Exclude<Status, 'running'>, string>>;
   readonly phase: Readonly<Record<Phase, string>>;
-  readonly action: Readonly<Record<Action | 'download' | 'follow' | 'save' | 'reconnect', string>>;
-  readonly pending: Readonly<Record<Action | 'download' | 'follow' | 'save', string>>;
+  readonly action: Readonly<Record<ButtonName, string>>;
+  /** What a button says while its work goes on. */
+  readonly pending: Readonly<Record<Asked, string>>;
+  /** Said while a cancel can be taken back. */
+  readonly cancelling: string;
+  /** What a button says for a moment once a link is in the clipboard. */
+  readonly copied: string;
+  readonly details: {
+    readonly name: Readonly<Record<DetailName, string>>;
+    /** How many columns there are beside those that are told. */
+    readonly more: (count: string) => string;
+    readonly keptOf: (part: string, whole: string, share: string) => string;
+    readonly nothingKept: string;
+    readonly runOf: (count: string) => string;
+  };
   readonly rows: (count: string) => string;
   readonly rowsOf: (count: string, total: string) => string;
   readonly group: {
@@ -67,6 +82,8 @@ export interface Messages {
   readonly error: Readonly<
     Record<
       | 'kernel-died'
+      | 'kernel-killed'
+      | 'kernel-out-of-memory'
       | 'kernel-restarted'
       | 'kernel-stopped'
       | 'kernel-silent'

@@ -6,6 +6,7 @@ import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 import { channelOf } from '../server';
 import { exportAs } from './export_as';
+import { revealer } from './deeds';
 import { exports } from './exports';
 import { files } from './files';
 import { jobCommands } from './job_commands';
@@ -40,6 +41,7 @@ const renderer: JupyterFrontEndPlugin<void> = {
       messages: messagesOf(translator),
       rendermime,
       notebooks,
+      revealer: () => revealer(app),
     };
     rendermime.addFactory(jobFactory(context), RANK);
     rendermime.addFactory(receiptFactory(), RANK);

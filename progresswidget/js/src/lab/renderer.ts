@@ -4,11 +4,13 @@ import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
 import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { PanelLayout, Widget } from '@lumino/widgets';
+import { ActionFailure } from '../actions';
 import type { Messages } from '../i18n';
 import { Job, orphan } from '../job';
 import { isTerminal, JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../view/stylesheet';
+import { rerunCell } from './deeds';
 import { jobMetadata, withSnapshot } from './output';
 import { GRACE, isMyTurn, isShared } from './turns';
 import { drawWidget, WIDGET_VIEW } from './widget_view';
@@ -18,6 +20,8 @@ export interface RendererContext {
   readonly messages: Messages;
   readonly rendermime: IRenderMimeRegistry;
   readonly notebooks: INotebookTracker | null;
+  /** What shows a file in a file browser, asked when a bar is drawn; null where nothing does. */
+  readonly revealer?: () => ((path: string) => Promise<void>) | null;
 }
 
 export function jobFactory(context: RendererContext): IRenderMime.IRendererFactory {
@@ -88,6 +92,8 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
       server: metadata.server ? server : null,
       comm: null,
       onEnd: (record, parts) => this.#keep(record, parts),
+      rerun: this.#panel ? () => this.#rerun() : null,
+      reveal: this.#context.revealer?.() ?? null,
     });
     this.#job = job;
     job.attach(this.node);
@@ -103,6 +109,12 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
 
   protected override onAfterAttach(): void {
     adoptStyle(this.node);
+  }
+
+  async #rerun(): Promise<void> {
+    const panel = this.#panel;
+    if (!panel) throw new ActionFailure('noCell');
+    await rerunCell(panel, this.node);
   }
 
   /** Write the end into the output's metadata, so that the saved notebook shows it. */

@@ -10,12 +10,18 @@ const BUTTONS: readonly ButtonName[] = [
   'pause',
   'resume',
   'cancel',
+  'undo',
+  'continue',
+  'retry',
   'save',
   'download',
+  'link',
+  'reveal',
+  'details',
 ];
 
 /** What takes its time. */
-export type Asked = Exclude<ButtonName, 'reconnect'>;
+export type Asked = Exclude<ButtonName, 'reconnect' | 'undo' | 'details'>;
 
 export interface ButtonState {
   readonly shown: ReadonlySet<ButtonName>;
@@ -23,6 +29,8 @@ export interface ButtonState {
   readonly asked: ReadonlySet<Asked>;
   /** The file that they are about. */
   readonly name: string;
+  /** The link is in the clipboard. */
+  readonly copied: boolean;
 }
 
 interface Button {
@@ -55,21 +63,33 @@ export class Buttons {
     }
   }
 
-  update({ shown, asked, name: file }: ButtonState): void {
+  /** The element that a button opens and closes. */
+  controls(name: ButtonName, id: string, open: boolean): void {
+    const element = this.#buttons.get(name)?.element;
+    if (!element) return;
+    setAttribute(element, 'aria-controls', id);
+    setAttribute(element, 'aria-expanded', String(open));
+  }
+
+  update({ shown, asked, name: file, copied }: ButtonState): void {
     const focused = this.#all.find(({ element }) => element.matches(':focus'));
     for (const [name, { element, label }] of this.#buttons) {
-      const isAsked = name !== 'reconnect' && asked.has(name);
-      const text = isAsked ? this.#messages.pending[name] : this.#messages.action[name];
+      const waiting = isAsked(name, asked);
+      const text = this.#textOf(name, waiting, copied);
       setText(label, text);
       setAttribute(element, 'aria-label', `${text} ${file}`);
       setTitle(element, text);
       // Nothing replaces a pending cancel. A truly disabled button would lose the keyboard's place.
-      const closed = name !== 'reconnect' && name !== 'download' && name !== 'save';
-      const waits = isAsked || (asked.has('cancel') && closed);
+      const waits = waiting || (asked.has('cancel') && STEERING.has(name));
       setAttribute(element, 'aria-disabled', String(waits));
       setHidden(element, !shown.has(name));
     }
-    if (focused?.element.hidden) this.#passFocus();
+    if (focused?.element.hidden) this.#passFocus(focused.element.dataset.action as ButtonName);
+  }
+
+  #textOf(name: ButtonName, waiting: boolean, copied: boolean): string {
+    if (name === 'link' && copied) return this.#messages.copied;
+    return waiting ? this.#messages.pending[name as Asked] : this.#messages.action[name];
   }
 
   get #all(): readonly Button[] {
@@ -77,8 +97,9 @@ export class Buttons {
   }
 
   /** A button that goes away under the keyboard hands its place to the next one, or to the card. */
-  #passFocus(): void {
-    const next = this.#all.find(({ element }) => !element.hidden);
+  #passFocus(from: ButtonName): void {
+    const heir = this.#buttons.get(HEIRS[from] ?? from);
+    const next = heir?.element.hidden === false ? heir : this.#all.find(isShown);
     if (next) {
       next.element.focus();
       return;
@@ -90,4 +111,23 @@ export class Buttons {
     card.focus({ preventScroll: true });
     card.addEventListener('blur', () => card.removeAttribute('tabindex'), { once: true });
   }
+}
+
+/** Which button a person expects in the place of another. */
+const HEIRS: Partial<Record<ButtonName, ButtonName>> = {
+  pause: 'resume',
+  resume: 'pause',
+  cancel: 'undo',
+  undo: 'cancel',
+};
+
+function isShown({ element }: Button): boolean {
+  return !element.hidden;
+}
+
+/** What a pending cancel makes useless. */
+const STEERING: ReadonlySet<ButtonName> = new Set(['follow', 'pause', 'resume', 'cancel']);
+
+function isAsked(name: ButtonName, asked: ReadonlySet<Asked>): boolean {
+  return asked.has(name as Asked);
 }

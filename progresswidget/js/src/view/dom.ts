@@ -21,7 +21,7 @@ export function setTitle(element: HTMLElement, text: string): void {
   if (element.title !== text) element.title = text;
 }
 
-export function setAttribute(element: HTMLElement, name: string, value: string): void {
+export function setAttribute(element: Element, name: string, value: string): void {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 

@@ -30,13 +30,15 @@ export function formatBytes(value: number, locale: string): string {
   return `${digits.format(scaled)}\u00a0${UNITS[unit]}`;
 }
 
-/** Seconds as a clock shows them: 0.4 s, 12 s, 3:05, 1:02:45. */
+/** Seconds as a clock shows them: 0.4 s, 12 s, 3:05, 1:02:45; in Chinese 12秒. */
 export function formatDuration(seconds: number, locale: string): string {
-  if (seconds < 9.95) return `${tenths(locale).format(seconds)}\u00a0s`;
+  if (seconds < 9.95) return inSeconds(seconds, locale, 1);
   const whole = Math.round(seconds);
-  if (whole < 60) return `${integer(locale).format(whole)}\u00a0s`;
+  if (whole < 60) return inSeconds(whole, locale, 0);
   const hours = Math.floor(whole / 3600);
   const minutes = Math.floor((whole % 3600) / 60);
+  const clock = clockOf(locale, hours > 0);
+  if (clock) return clock.format({ hours, minutes, seconds: whole % 60 });
   const two = (value: number) => String(value).padStart(2, '0');
   return hours > 0
     ? `${hours}:${two(minutes)}:${two(whole % 60)}`
@@ -47,7 +49,42 @@ export function formatDuration(seconds: number, locale: string): string {
 export function formatEta(seconds: number, locale: string): string {
   const step = seconds < 20 ? 1 : 5;
   const left = Math.max(1, Math.ceil(seconds / step) * step);
-  return left < 10 ? `${integer(locale).format(left)}\u00a0s` : formatDuration(left, locale);
+  return left < 10 ? inSeconds(left, locale, 0) : formatDuration(left, locale);
+}
+
+/** English has the sign of the unit (SI brochure, 9), other languages their own word. */
+function inSeconds(seconds: number, locale: string, digits: 0 | 1): string {
+  if (/^en\b/.test(locale)) {
+    const number = digits === 1 ? tenths(locale) : integer(locale);
+    return `${number.format(seconds)}\u00a0s`;
+  }
+  return cached(`seconds ${digits}`, locale, {
+    style: 'unit',
+    unit: 'second',
+    unitDisplay: 'short',
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(seconds);
+}
+
+interface Clock {
+  format(duration: { hours: number; minutes: number; seconds: number }): string;
+}
+type ClockMaker = new (locale: string, options: Readonly<Record<string, string>>) => Clock;
+
+const clocks = new Map<string, Clock | null>();
+
+/** The browser's own clock of durations (ECMA-402, since 2025); null in older ones. */
+function clockOf(locale: string, withHours: boolean): Clock | null {
+  const key = `${withHours} ${locale}`;
+  let clock = clocks.get(key);
+  if (clock === undefined) {
+    const { DurationFormat } = Intl as { DurationFormat?: ClockMaker };
+    const hours = withHours ? { hours: 'numeric', minutes: '2-digit' } : { minutes: 'numeric' };
+    clock = DurationFormat ? new DurationFormat(locale, { ...hours, seconds: '2-digit' }) : null;
+    clocks.set(key, clock);
+  }
+  return clock;
 }
 
 /** The first digits of a digest: enough to compare by eye. */
@@ -102,5 +139,24 @@ export function formatSpan(seconds: number, locale: string): string {
 /** Day and minute, as the person's own clock has them. */
 export function formatMoment(milliseconds: number, locale: string): string {
   const format = { dateStyle: 'medium', timeStyle: 'short' } as const;
+  return new Intl.DateTimeFormat(locale, format).format(milliseconds);
+}
+
+/**
+ * Day, second and zone, as the person's own clock has them: what happened can be found in a log.
+ *
+ * @param timeZone An IANA name; by default the person's own.
+ */
+export function formatExactly(milliseconds: number, locale: string, timeZone?: string): string {
+  const format = {
+    year: 'numeric',
+    month: 'short',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: '2-digit',
+    second: '2-digit',
+    timeZoneName: 'short',
+    ...(timeZone === undefined ? {} : { timeZone }),
+  } as const;
   return new Intl.DateTimeFormat(locale, format).format(milliseconds);
 }

@@ -3,15 +3,20 @@
 import { ActionFailure } from '../actions';
 import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
-import type { Action, JobRecord, TransferRecord } from '../protocol';
+import { type Action, isTerminal, type JobRecord, type TransferRecord } from '../protocol';
 import { type Asked, Buttons } from './buttons';
+import { DetailsView } from './details_view';
 import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
+import { Floor } from './floor';
 import { type ButtonName, STATE_ICONS } from './icons';
 import { isInView } from './in_view';
+import { Moment } from './moment';
 import { Numbers } from './numbers';
 import { everySecond, Pace } from './pace';
 import { type Presentation, present } from './presentation';
+import { noteRate } from './rates';
 import { ReceivedBar } from './received';
+import { Sparkline } from './sparkline';
 
 export interface Handlers {
   /** Ask for an action; the record in the answer, where there is one. */
@@ -21,7 +26,21 @@ export interface Handlers {
   /** Begin a save that can be resumed; null where the page cannot. */
   readonly save?: ((record: JobRecord) => Promise<void>) | null;
   reconnect(): void;
+  /** Run the cell again that made the job; null where it is not at hand. */
+  readonly rerun?: (() => Promise<void>) | null;
+  /** Make an address of the file that works without signing in. */
+  readonly link?: ((record: JobRecord, signal: AbortSignal) => Promise<string>) | null;
+  /** Show the file among those of the server. */
+  readonly reveal?: ((record: JobRecord) => Promise<void>) | null;
 }
+
+/** Milliseconds in which a cancel can be taken back. */
+const MOMENT = 4000;
+/** Milliseconds for which a button says that it has done its work. */
+const FEEDBACK = 2500;
+
+/** What takes its time, apart from the steering of the job. */
+type Work = Exclude<Asked, Action>;
 
 export interface ViewOptions {
   readonly taskId: string;
@@ -29,6 +48,8 @@ export interface ViewOptions {
   readonly name: string;
   readonly messages: Messages;
   readonly handlers: Handlers;
+  /** Milliseconds in which a cancel can be taken back. */
+  readonly moment?: number;
 }
 
 export class JobView {
@@ -42,6 +63,9 @@ export class JobView {
   readonly #fill = block('pw-fill');
   readonly #numbers = new Numbers();
   readonly #pace = new Pace();
+  readonly #spark = new Sparkline();
+  readonly #details: DetailsView;
+  readonly #moment: Moment;
   readonly #link = span('pw-link');
   readonly #note = block('pw-note');
   readonly #noteMessage = block('pw-note-message');
@@ -55,13 +79,13 @@ export class JobView {
   #endTicking: (() => void) | null = null;
   #asked: Action | null = null;
   /** The button whose work goes on. */
-  #fetching: 'download' | 'follow' | 'save' | null = null;
+  #working: Work | null = null;
+  #copied = false;
   #transfer: HTMLElement | null = null;
   readonly #received: ReceivedBar;
   #download: TransferRecord | null = null;
   #failure: string | null = null;
-  #floor = 0;
-  #generation = -1;
+  readonly #floor = new Floor();
   #announced: string | null = null;
   #shownIcon = '';
   #caption = '';
@@ -69,6 +93,8 @@ export class JobView {
   constructor(options: ViewOptions) {
     this.#options = options;
     this.#received = new ReceivedBar(options.messages);
+    this.#details = new DetailsView(options.messages);
+    this.#moment = new Moment(options.moment ?? MOMENT);
     this.#buttons = new Buttons(
       options.messages,
       (name) => void this.#press(name),
@@ -85,9 +111,15 @@ export class JobView {
     this.#connection = connection;
     this.#unknown = unknown;
     if (record) {
-      if (before && before.status !== record.status) this.#failure = null;
+      if (before && before.status !== record.status) {
+        this.#failure = null;
+        this.#working = null;
+      }
       if (before?.status !== record.status || record.pending !== null) this.#asked = null;
-      this.#keepFloor(record);
+      // Nothing is left to be cancelled, or somebody else did so.
+      if (isTerminal(record.status) || record.pending === 'cancel') this.#moment.takeBack();
+      this.#floor.raise(record);
+      this.#spark.update(noteRate(record));
     }
     this.#render(before === null);
   }
@@ -104,7 +136,7 @@ export class JobView {
     if (element === this.#transfer) return;
     this.#transfer?.remove();
     this.#transfer = element;
-    if (element) this.#announcer.before(element);
+    if (element) this.#details.element.before(element);
     this.#render();
   }
 
@@ -120,16 +152,11 @@ export class JobView {
   }
 
   dispose(): void {
+    // Nobody can take it back any more, and nobody did.
+    this.#moment.end();
     this.#living.abort();
     this.#tickWhile(false);
     this.element.remove();
-  }
-
-  /** The bar never runs backwards within a run; a new generation is a new run. */
-  #keepFloor(record: JobRecord): void {
-    if (record.generation !== this.#generation) this.#floor = 0;
-    this.#generation = record.generation;
-    this.#floor = Math.max(this.#floor, record.progress ?? 0);
   }
 
   // --- Building ---------------------------------------------------------------------------------
@@ -153,12 +180,12 @@ export class JobView {
     this.#track.append(this.#fill);
 
     const meta = block('pw-meta');
-    meta.append(this.#numbers.element, this.#link);
+    meta.append(this.#numbers.element, this.#spark.element, this.#link);
 
     this.#note.append(this.#noteMessage, this.#noteHint);
     this.#announcer.role = 'status';
     this.#announcer.ariaLive = 'polite';
-    card.append(head, this.#track, meta, this.#note, this.#announcer);
+    card.append(head, this.#track, meta, this.#note, this.#details.element, this.#announcer);
     return card;
   }
 
@@ -169,11 +196,15 @@ export class JobView {
       {
         record: this.#record,
         connection: this.#connection,
-        floor: this.#floor,
+        floor: this.#floor.percent,
         canDownload: this.#options.handlers.download !== null,
         canSave: this.#options.handlers.save != null && this.#transfer === null,
         unknown: this.#unknown,
         ahead: this.#record ? this.#pace.ahead(this.#record, Date.now()) : 0,
+        cancelling: this.#moment.isOpen,
+        canRerun: this.#options.handlers.rerun != null,
+        canLink: this.#options.handlers.link != null,
+        canReveal: this.#options.handlers.reveal != null,
       },
       this.#options.messages,
     );
@@ -182,6 +213,7 @@ export class JobView {
     setData(this.element, 'connection', this.#connection.kind);
     setData(this.element, 'stale', String(shown.stale));
     setData(this.element, 'blank', String(shown.blank));
+    setData(this.element, 'ring', String(shown.ring));
     this.#renderHead(shown);
     this.#renderTrack(shown, first);
     this.#numbers.update(shown.parts);
@@ -189,7 +221,14 @@ export class JobView {
     setTitle(this.#link, shown.link ?? '');
     this.#renderReceived();
     this.#renderNote(shown);
-    this.#buttons.update({ shown: shown.buttons, asked: this.#underway, name: this.#fileName });
+    this.#details.update(this.#record);
+    this.#buttons.controls('details', this.#details.element.id, this.#details.isOpen);
+    this.#buttons.update({
+      shown: this.#record ? new Set([...shown.buttons, 'details']) : shown.buttons,
+      asked: this.#underway,
+      name: this.#fileName,
+      copied: this.#copied,
+    });
     this.#announce(shown);
     this.#tickWhile(shown.state === 'running' && !shown.stale);
   }
@@ -230,8 +269,9 @@ export class JobView {
     // It moves from the next one on: to look at the layout here would cost one for each bar.
     const transition = first ? 'none' : '';
     if (this.#fill.style.transition !== transition) this.#fill.style.transition = transition;
-    const width = `${shown.percent ?? 0}%`;
-    if (this.#fill.style.width !== width) this.#fill.style.width = width;
+    // Moved and not stretched: that costs no layout, and its end stays round.
+    const place = `translateX(${(shown.percent ?? 0) - 100}%)`;
+    if (this.#fill.style.transform !== place) this.#fill.style.transform = place;
   }
 
   /** A save of this page has a bar of its own, and an older file of the job none at all. */
@@ -275,7 +315,7 @@ export class JobView {
 
   /** What was asked for, here or elsewhere, and has not come about. */
   get #underway(): ReadonlySet<Asked> {
-    const names = [this.#asked ?? this.#record?.pending, this.#fetching];
+    const names = [this.#asked ?? this.#record?.pending, this.#working];
     return new Set(names.filter((name) => name != null));
   }
 
@@ -283,14 +323,37 @@ export class JobView {
 
   async #press(name: ButtonName): Promise<void> {
     const { handlers } = this.#options;
-    if (name === 'reconnect') {
-      handlers.reconnect();
-      return;
+    switch (name) {
+      case 'reconnect':
+        handlers.reconnect();
+        return;
+      case 'details':
+        this.#details.toggle(this.#record);
+        this.#render();
+        return;
+      case 'undo':
+        this.#moment.takeBack();
+        this.#render();
+        return;
+      case 'cancel':
+        this.#failure = null;
+        this.#moment.begin(() => void this.#try(() => this.#act('cancel')));
+        this.#render();
+        return;
+      case 'pause':
+      case 'resume':
+        await this.#try(() => this.#act(name));
+        return;
+      default:
+        await this.#try(() => this.#work(name));
     }
+  }
+
+  /** Do what a person asked for, and say it in words where it fails. */
+  async #try(run: () => Promise<void>): Promise<void> {
     this.#failure = null;
     try {
-      if (isFetch(name)) await this.#fetch(name);
-      else await this.#act(name);
+      await run();
     } catch (error) {
       if (this.#living.signal.aborted) return;
       this.#failure = this.#wordsFor(error);
@@ -301,8 +364,10 @@ export class JobView {
   async #act(action: Action): Promise<void> {
     this.#asked = action;
     this.#render();
+    // A cancel is wanted even if the card goes away with it.
+    const signal = action === 'cancel' ? new AbortController().signal : this.#living.signal;
     try {
-      const answer = await this.#options.handlers.act(action, this.#living.signal);
+      const answer = await this.#options.handlers.act(action, signal);
       // A kernel that was told over the comm answers with its next state.
       if (answer === null || this.#living.signal.aborted) return;
       this.#asked = null;
@@ -315,19 +380,51 @@ export class JobView {
     }
   }
 
-  async #fetch(name: 'download' | 'follow' | 'save'): Promise<void> {
+  async #work(name: Work): Promise<void> {
     const record = this.#record;
     if (!record) return;
-    const { download, save } = this.#options.handlers;
-    this.#fetching = name;
+    this.#working = name;
     this.#render();
     try {
-      if (name === 'save') await save?.(record);
-      else await download?.(record, this.#living.signal);
+      await this.#does(name, record);
     } finally {
-      this.#fetching = null;
+      this.#working = null;
     }
     this.#render();
+  }
+
+  async #does(name: Work, record: JobRecord): Promise<void> {
+    const { download, save, rerun, reveal, link } = this.#options.handlers;
+    const { signal } = this.#living;
+    switch (name) {
+      case 'save':
+        return await save?.(record);
+      case 'continue':
+      case 'retry':
+        return await rerun?.();
+      case 'reveal':
+        return await reveal?.(record);
+      case 'link':
+        return this.#offerLink((await link?.(record, signal)) ?? '');
+      default:
+        return await download?.(record, signal);
+    }
+  }
+
+  /** Into the clipboard, or to be copied by hand where the browser does not let a page copy. */
+  async #offerLink(url: string): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(url);
+    } catch {
+      if (!this.#living.signal.aborted) this.#details.showLink(url);
+      return;
+    }
+    this.#copied = true;
+    this.#announcer.textContent = this.#options.messages.copied;
+    setTimeout(() => {
+      this.#copied = false;
+      if (!this.#living.signal.aborted) this.#render();
+    }, FEEDBACK);
   }
 
   #wordsFor(error: unknown): string {
@@ -337,9 +434,4 @@ export class JobView {
       ? `${failure.refused} ${error.detail}`
       : failure[error.key];
   }
-}
-
-/** Of the whole file, of one that is still being written, or into a file of the person's own. */
-function isFetch(name: ButtonName): name is 'download' | 'follow' | 'save' {
-  return name === 'download' || name === 'follow' || name === 'save';
 }

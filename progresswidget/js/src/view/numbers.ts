@@ -3,7 +3,16 @@
 import { block, setHidden, setText, setTitle, span } from './dom';
 import type { Part, PartName } from './presentation';
 
-const PARTS: readonly PartName[] = ['percent', 'rows', 'reused', 'bytes', 'rate', 'time', 'digest'];
+const PARTS: readonly PartName[] = [
+  'percent',
+  'rows',
+  'reused',
+  'bytes',
+  'rate',
+  'elapsed',
+  'time',
+  'digest',
+];
 
 export class Numbers {
   readonly element = block('pw-numbers');

@@ -2,7 +2,7 @@
 
 import type { Connection } from '../channel/connection';
 import { errorText, type Messages } from '../i18n';
-import { isTerminal, type JobRecord, type Status } from '../protocol';
+import { isTerminal, type JobRecord, type Phase, type Status } from '../protocol';
 import {
   formatBytes,
   formatCount,
@@ -17,12 +17,19 @@ import type { ButtonName, StateIcon } from './icons';
 export type Stage =
   | 'connecting'
   | 'queued'
-  | 'starting'
   | 'working'
   | 'finishing'
   | Exclude<Status, 'running' | 'queued'>;
 
-export type PartName = 'percent' | 'rows' | 'reused' | 'bytes' | 'rate' | 'time' | 'digest';
+export type PartName =
+  | 'percent'
+  | 'rows'
+  | 'reused'
+  | 'bytes'
+  | 'rate'
+  | 'elapsed'
+  | 'time'
+  | 'digest';
 
 export interface Part {
   readonly text: string;
@@ -39,6 +46,8 @@ export interface Presentation {
   /** 0 to 100, or null where the total is unknown. */
   readonly percent: number | null;
   readonly moving: boolean;
+  /** Nobody knows how much there is: a ring in the place of the bar. */
+  readonly ring: boolean;
   readonly valueText: string;
   readonly parts: ReadonlyMap<PartName, Part>;
   /** Nothing is known yet. */
@@ -63,19 +72,26 @@ export interface Situation {
   readonly unknown?: boolean;
   /** Whole seconds since the record was true, while the job runs. */
   readonly ahead?: number;
+  /** A cancel can be taken back, and has not left the page yet. */
+  readonly cancelling?: boolean;
+  /** The cell that made the job can be run again from here. */
+  readonly canRerun?: boolean;
+  readonly canLink?: boolean;
+  readonly canReveal?: boolean;
 }
 
 export function present(situation: Situation, messages: Messages): Presentation {
   const { record, connection } = situation;
   if (record === null) return presentNothing(situation, messages);
   const percent = percentOf(record, situation.floor);
-  const words = wordsFor(record, messages);
+  const words = situation.cancelling ? messages.cancelling : wordsFor(record, messages);
   const ended = isTerminal(record.status);
   const stale = !ended && !isFresh(connection) && connection.kind !== 'comm';
   const parts = partsOf(record, percent, situation.ahead ?? 0, messages);
   if (stale) {
     // A rate and a time left that are old would be lies.
     parts.delete('rate');
+    parts.delete('elapsed');
     parts.delete('time');
   }
   return {
@@ -85,6 +101,7 @@ export function present(situation: Situation, messages: Messages): Presentation 
     words,
     percent,
     moving: record.status === 'running',
+    ring: percent === null && isAtWork(record) && stageOf(record) !== 'connecting',
     valueText: [words, parts.get('percent')?.text, parts.get('rows')?.text]
       .filter((text) => text !== undefined)
       .join(', '),
@@ -109,6 +126,7 @@ function presentNothing({ connection, unknown }: Situation, messages: Messages):
     words: waits ? messages.connecting : '',
     percent: null,
     moving: waits,
+    ring: false,
     valueText: messages.connecting,
     parts: new Map(),
     blank: waits,
@@ -121,8 +139,17 @@ function presentNothing({ connection, unknown }: Situation, messages: Messages):
 
 function stageOf(record: JobRecord): Stage {
   if (record.status !== 'running') return record.status;
-  if (record.phase === 'starting' || record.phase === 'finishing') return record.phase;
-  return 'working';
+  if (BEGINNING.has(record.phase)) return 'connecting';
+  return ENDING.has(record.phase) || (record.progress ?? 0) >= LAST ? 'finishing' : 'working';
+}
+
+const BEGINNING: ReadonlySet<Phase> = new Set(['starting', 'connecting', 'waiting']);
+const ENDING: ReadonlySet<Phase> = new Set(['finishing', 'verifying']);
+/** Percent from which a bar is about to be full. */
+const LAST = 95;
+
+function isAtWork({ status }: JobRecord): boolean {
+  return status === 'running' || status === 'paused';
 }
 
 function wordsFor(record: JobRecord, messages: Messages): string {
@@ -160,8 +187,14 @@ function partsOf(
         : messages.rate(formatCount(record.rate, locale));
     parts.set('rate', { text });
   }
-  const time = timeOf(record, ahead, messages);
-  if (time !== null) parts.set('time', { text: time });
+  if (status !== 'queued') {
+    const elapsed = record.elapsed + (status === 'running' ? ahead : 0);
+    parts.set('elapsed', { text: messages.elapsed(formatDuration(elapsed, locale)) });
+  }
+  // A guess that time has proved wrong is not repeated.
+  if (status === 'running' && record.eta !== null && record.eta >= ahead) {
+    parts.set('time', { text: messages.left(formatEta(record.eta - ahead, locale)) });
+  }
   if (status === 'done' && record.sha256 !== null) {
     const text = messages.digest(shortDigest(record.sha256));
     parts.set('digest', { text, title: record.sha256 });
@@ -224,17 +257,6 @@ function amountOfBytes(record: JobRecord, messages: Messages): Map<PartName, Par
   return parts;
 }
 
-function timeOf(record: JobRecord, ahead: number, messages: Messages): string | null {
-  if (record.status === 'queued') return null;
-  const running = record.status === 'running';
-  // A guess that time has proved wrong is not repeated.
-  if (running && record.eta !== null && record.eta >= ahead) {
-    return messages.left(formatEta(record.eta - ahead, messages.locale));
-  }
-  const elapsed = record.elapsed + (running ? ahead : 0);
-  return messages.elapsed(formatDuration(elapsed, messages.locale));
-}
-
 function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<ButtonName> {
   const { connection, canDownload } = situation;
   const buttons = new Set<ButtonName>();
@@ -244,10 +266,16 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
     if (canDownload && !situation.unknown && here) {
       buttons.add('download');
       if (situation.canSave) buttons.add('save');
+      if (situation.canLink) buttons.add('link');
     }
+    if (situation.canReveal && record.contents !== null) buttons.add('reveal');
     return buttons;
   }
-  if (isTerminal(record.status)) return buttons;
+  if (isTerminal(record.status)) {
+    if (situation.canRerun) buttons.add(record.status === 'interrupted' ? 'continue' : 'retry');
+    return buttons;
+  }
+  if (situation.cancelling) return new Set(['undo']);
   if (connection.kind === 'offline') return offlineButtons(connection);
   if (connection.kind === 'saved' || isDeaf(connection, record)) return buttons;
   if (canFollow(situation, record)) buttons.add('follow');
