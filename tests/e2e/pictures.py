@@ -46,6 +46,14 @@ COLOURS: Final = 96
 """Of a kept picture, which makes it a third of the size."""
 
 
+SETTLE: Final = """() => {
+  for (const motion of document.getAnimations()) {
+    // What has an end is there, and what goes round for ever has not begun.
+    try { motion.finish(); } catch { motion.cancel(); }
+  }
+}"""
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What is not as it was.
@@ -134,7 +142,9 @@ def _patches(off: NDArray[np.int16]) -> list[tuple[int, int, tuple[int, int, int
 
 def take(place: Page | Locator) -> Image.Image:
     """Take a picture in which nothing moves and no caret blinks."""
-    whole = {"full_page": True} if hasattr(place, "goto") else {}
+    is_page = hasattr(place, "goto")
+    (place if is_page else place.page).evaluate(SETTLE)
+    whole = {"full_page": True} if is_page else {}
     data = place.screenshot(animations="disabled", caret="hide", **whole)
     return Image.open(io.BytesIO(data)).convert("RGB")
 
