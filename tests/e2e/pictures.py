@@ -42,8 +42,9 @@ SMALLEST: Final = 8
 """Points of a kept picture that must be off together; fewer are the edge of a letter."""
 STRETCH: Final = 0.03
 """How much larger or smaller the whole may be: lines that a font wraps elsewhere."""
-COLOURS: Final = 96
-"""Of a kept picture, which makes it a third of the size."""
+COLOURS: Final = 256
+"""Of a kept picture, which makes it a third of the size; none of them is off by more than a few of
+255, since also those that are rare are chosen."""
 
 
 SETTLE: Final = """() => {
@@ -167,7 +168,8 @@ def expect_picture(place: Page | Locator, name: str) -> None:
     seen, path = take(place), PICTURES / f"{name}.png"
     if os.environ.get(VARIABLE) == "renew":
         PICTURES.mkdir(parents=True, exist_ok=True)
-        small(seen).quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+        few = small(seen).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        few.save(path, optimize=True)
         return
     assert path.exists(), f"no picture is kept of {name}: make pictures"
     found = differences(seen, Image.open(path))
