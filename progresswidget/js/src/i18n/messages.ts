@@ -2,7 +2,6 @@
 
 import type { FailureKey } from '../actions';
 import type { LossCause, OfflineReason } from '../channel/connection';
-import type { FileFailureKey } from '../files';
 import type { JobError, Phase, Status } from '../protocol';
 import type { TransferFailure } from '../transfer';
 import type { Asked } from '../view/buttons';
@@ -76,8 +75,6 @@ export interface Messages {
     readonly complete: (bytes: string) => string;
     readonly stopped: (bytes: string) => string;
   };
-  readonly upload: UploadMessages;
-  readonly files: FilesMessages;
   /** By the code of a job's error; any other code is shown in the server's own words. */
   readonly error: Readonly<
     Record<
@@ -114,50 +111,4 @@ export interface TransferMessages {
   readonly rate: (bytes: string) => string;
   readonly action: Readonly<Record<TransferButton, string>>;
   readonly failure: Readonly<Record<TransferFailure, string>>;
-}
-
-/** Of the uploads in the file browser. */
-export interface UploadMessages {
-  readonly command: string;
-  readonly caption: string;
-  readonly list: string;
-  readonly replaceTitle: string;
-  readonly replaceBody: (name: string) => string;
-  readonly replace: string;
-  readonly both: string;
-  readonly cancel: string;
-  /** Of the command palette: JupyterLab's own word, so that they stand together. */
-  readonly category: string;
-}
-
-/** Of downloads, archives and links in the file browser. */
-export interface FilesMessages {
-  readonly download: string;
-  readonly saveCaption: string;
-  readonly downloadCaption: string;
-  /** Of what is picked: one folder, or several. */
-  readonly archiveFolder: string;
-  readonly archive: string;
-  /** Of the folder that is shown. */
-  readonly archiveWhole: string;
-  readonly archiveCaption: string;
-  readonly link: string;
-  readonly linkCaption: string;
-  readonly list: string;
-  readonly linkTitle: string;
-  readonly linkBody: (name: string) => string;
-  readonly lifetime: string;
-  /** How many links are open, and until when the last is. */
-  readonly open: (count: number, time: string) => string;
-  readonly closeAll: (count: number) => string;
-  readonly closeOne: string;
-  readonly copy: string;
-  readonly copiedTitle: string;
-  readonly madeTitle: string;
-  readonly byHand: string;
-  readonly until: (name: string, time: string) => string;
-  readonly cancel: string;
-  readonly close: string;
-  readonly failed: string;
-  readonly failure: Readonly<Record<FileFailureKey, string>>;
 }

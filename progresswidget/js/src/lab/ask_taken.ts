@@ -2,12 +2,14 @@
 
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { Messages } from '../i18n';
+import { labWordsOf } from '../i18n/lab';
 
 /** Null where the person thinks better of it. */
 export async function askAboutTaken(
   name: string,
-  { upload }: Messages,
+  messages: Messages,
 ): Promise<'replace' | 'both' | null> {
+  const { upload } = labWordsOf(messages);
   const { button } = await showDialog({
     title: upload.replaceTitle,
     body: upload.replaceBody(name),

@@ -12,6 +12,7 @@ import { ITranslator } from '@jupyterlab/translation';
 import { downloadIcon, linkIcon } from '@jupyterlab/ui-components';
 import { archiveAddress, contentsAddress, downloadFile, FileFailure } from '../files';
 import type { Messages } from '../i18n';
+import { labWordsOf } from '../i18n/lab';
 import { canSave } from '../save/file_access';
 import { FileSaves } from '../save/file_saves';
 import { giveLink } from './link_dialog';
@@ -55,8 +56,8 @@ export const files: JupyterFrontEndPlugin<void> = {
     const guarded = (work: () => Promise<void>) => () => orSay(work, messages);
 
     commands.addCommand(DOWNLOAD, {
-      label: messages.files.download,
-      caption: canSave() ? messages.files.saveCaption : messages.files.downloadCaption,
+      label: words.files.download,
+      caption: canSave() ? words.files.saveCaption : words.files.downloadCaption,
       icon: downloadIcon,
       isVisible: () => oneFile() !== null,
       execute: guarded(async () => {
@@ -69,10 +70,10 @@ export const files: JupyterFrontEndPlugin<void> = {
     });
     commands.addCommand(ARCHIVE, {
       label: ({ whole }) => {
-        if (whole) return messages.files.archiveWhole;
-        return chosen().length > 1 ? messages.files.archive : messages.files.archiveFolder;
+        if (whole) return words.files.archiveWhole;
+        return chosen().length > 1 ? words.files.archive : words.files.archiveFolder;
       },
-      caption: messages.files.archiveCaption,
+      caption: words.files.archiveCaption,
       icon: downloadIcon,
       isVisible: ({ whole }) => {
         if (whole) return place.current !== null && place.folderOf(place.current) !== null;
@@ -89,8 +90,8 @@ export const files: JupyterFrontEndPlugin<void> = {
         }, messages),
     });
     commands.addCommand(LINK, {
-      label: messages.files.link,
-      caption: messages.files.linkCaption,
+      label: words.files.link,
+      caption: words.files.linkCaption,
       icon: linkIcon,
       isVisible: () => oneFile() !== null,
       execute: guarded(async () => {
@@ -99,7 +100,7 @@ export const files: JupyterFrontEndPlugin<void> = {
       }),
     });
     place.forEach((browser) => {
-      placeBelowPath(browser, new TransferList(saves, messages.files.list, messages));
+      placeBelowPath(browser, new TransferList(saves, words.files.list, messages));
     });
     if (canSave()) void saves.recall();
   },
@@ -113,7 +114,8 @@ function archiveName(folder: string, names: readonly string[]): string {
 }
 
 /** Do what a menu asks for, and say it in words where it fails. */
-async function orSay(work: () => Promise<void>, { files: { failure, failed, close } }: Messages) {
+async function orSay(work: () => Promise<void>, messages: Messages) {
+  const { failure, failed, close } = labWordsOf(messages).files;
   try {
     await work();
   } catch (error) {

@@ -88,7 +88,7 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
     };
     const sentence = (error: unknown): string | null => {
       if (error instanceof ActionFailure) return messages.failure[error.key];
-      if (error instanceof FileFailure) return messages.files.failure[error.key];
+      if (error instanceof FileFailure) return words.files.failure[error.key];
       return error instanceof Sentence ? error.message : null;
     };
 

@@ -4,6 +4,7 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 import { closeLinks, FileFailure, type Link, makeLink, openLinks } from '../files';
 import type { Messages } from '../i18n';
+import { labWordsOf } from '../i18n/lab';
 import type { Server } from '../server';
 import { formatMoment, formatSpan } from '../view/format';
 import { adoptStyle } from '../view/stylesheet';
@@ -20,7 +21,7 @@ const CLOSE = 'progresswidget-close-links';
  * @throws FileFailure if the server has another opinion.
  */
 export async function giveLink(server: Server, file: Chosen, messages: Messages): Promise<void> {
-  const words = messages.files;
+  const words = labWordsOf(messages).files;
   const { longest, links } = await openLinks(server, file.path);
   if (longest <= 0) throw new FileFailure('noLinks');
   const body = new Question(file.name, longest, links, messages);
@@ -39,7 +40,7 @@ export async function giveLink(server: Server, file: Chosen, messages: Messages)
 }
 
 async function show(server: Server, file: Chosen, seconds: number, messages: Messages) {
-  const words = messages.files;
+  const words = labWordsOf(messages).files;
   const link = await makeLink(server, file.path, seconds);
   const copied = await copy(link.url);
   const { button } = await showDialog({
@@ -70,7 +71,8 @@ class Question extends Widget {
 
   constructor(name: string, longest: number, links: readonly Link[], messages: Messages) {
     super();
-    const { files: words, locale } = messages;
+    const { locale } = messages;
+    const words = labWordsOf(messages).files;
     this.addClass('pw-dialog');
     this.node.lang = locale;
     const label = document.createElement('label');
@@ -102,7 +104,8 @@ class Answer extends Widget {
 
   constructor(name: string, link: Link & { readonly url: string }, copied: boolean, all: Messages) {
     super();
-    const { files: words, locale } = all;
+    const { locale } = all;
+    const words = labWordsOf(all).files;
     this.addClass('pw-dialog');
     this.node.lang = locale;
     this.#input.readOnly = true;

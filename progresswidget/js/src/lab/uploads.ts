@@ -59,7 +59,7 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     });
 
     const attach = (browser: FileBrowser) => {
-      placeBelowPath(browser, new TransferList(all, messages.upload.list, messages));
+      placeBelowPath(browser, new TransferList(all, words.upload.list, messages));
       browser.node.addEventListener(
         'drop',
         (event) => {
@@ -76,8 +76,8 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     };
 
     app.commands.addCommand(COMMAND, {
-      label: messages.upload.command,
-      caption: messages.upload.caption,
+      label: words.upload.command,
+      caption: words.upload.caption,
       icon: fileUploadIcon,
       isEnabled: () => {
         const browser = place.current;
@@ -89,7 +89,7 @@ export const uploads: JupyterFrontEndPlugin<void> = {
         if (folder !== null) await all.add(await choose(true), folder);
       },
     });
-    palette?.addItem({ command: COMMAND, category: messages.upload.category });
+    palette?.addItem({ command: COMMAND, category: words.upload.category });
     place.forEach(attach);
     void all.recall();
   },

@@ -1,7 +1,5 @@
 /** Streams one file of the server into one file of the person, across losses of either side. */
 
-import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
 import type { Backoff } from '../backoff';
 import { NEW_TRANSFER, TemporaryError, TransferError, type TransferState } from '../transfer';
 import {
@@ -13,6 +11,7 @@ import {
   requestHeaders,
   startOffset,
 } from './plan';
+import { Sha256 } from './sha256';
 
 /** What of a save outlives the page. */
 export interface SaveProgress {
@@ -66,7 +65,7 @@ class Saving {
   readonly #job: SaveJob;
   readonly #around: Surroundings;
   readonly #file: LocalFile;
-  #hash = sha256.create();
+  #hash = new Sha256();
   #remote: Remote;
   #state: TransferState = NEW_TRANSFER;
   #reported = -REPORT_EVERY;
@@ -189,7 +188,7 @@ class Saving {
 
   /** From the first byte: the server knows no ranges, or has no tag to hold on to. */
   async #beginAgain(): Promise<void> {
-    this.#hash = sha256.create();
+    this.#hash = new Sha256();
     await this.#file.discard();
     this.#file.startAt(0);
   }
@@ -208,7 +207,7 @@ class Saving {
     await this.#commit();
     const { size, sha256: expected } = this.#remote;
     const found = await this.#job.handle.getFile();
-    const digest = bytesToHex(this.#hash.digest());
+    const digest = this.#hash.digest();
     if (found.size !== size || (expected !== null && digest !== expected)) {
       await this.#file.empty();
       await this.#around.keep({ remote: this.#remote, offset: 0 });

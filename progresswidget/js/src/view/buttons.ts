@@ -20,6 +20,12 @@ const BUTTONS: readonly ButtonName[] = [
   'details',
 ];
 
+/** Those that are an icon only. */
+const QUIET: ReadonlySet<ButtonName> = new Set(['follow', 'link', 'reveal', 'details']);
+
+/** Those that a person waits for: they keep their words where there is little room. */
+const LOUD: ReadonlySet<ButtonName> = new Set(['download', 'reconnect', 'undo', 'continue']);
+
 /** What takes its time. */
 export type Asked = Exclude<ButtonName, 'reconnect' | 'undo' | 'details'>;
 
@@ -49,7 +55,7 @@ export class Buttons {
     for (const name of BUTTONS) {
       const element = document.createElement('button');
       element.type = 'button';
-      element.className = 'pw-button';
+      element.className = `pw-button ${QUIET.has(name) ? 'pw-quiet' : LOUD.has(name) ? 'pw-loud' : ''}`;
       element.dataset.action = name;
       element.innerHTML = ACTION_ICONS[name];
       const label = span('pw-label');

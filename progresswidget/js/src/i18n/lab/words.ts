@@ -4,6 +4,7 @@
  * Apart from the bar's own table, which every host loads.
  */
 
+import type { FileFailureKey } from '../../files';
 import type { Choice } from '../../jobs/choices';
 import type { Order } from '../../jobs/query';
 
@@ -15,6 +16,8 @@ export const DISK_PARTS = ['files', 'leftovers', 'uploads', 'state'] as const;
 export type DiskPart = (typeof DISK_PARTS)[number];
 
 export interface LabWords {
+  readonly upload: UploadMessages;
+  readonly files: FilesMessages;
   readonly title: string;
   readonly search: string;
   readonly running: string;
@@ -83,3 +86,49 @@ export type SchemaText =
   | 'orderTitle'
   | 'orderDescription'
   | Order;
+
+/** Of the uploads in the file browser. */
+export interface UploadMessages {
+  readonly command: string;
+  readonly caption: string;
+  readonly list: string;
+  readonly replaceTitle: string;
+  readonly replaceBody: (name: string) => string;
+  readonly replace: string;
+  readonly both: string;
+  readonly cancel: string;
+  /** Of the command palette: JupyterLab's own word, so that they stand together. */
+  readonly category: string;
+}
+
+/** Of downloads, archives and links in the file browser. */
+export interface FilesMessages {
+  readonly download: string;
+  readonly saveCaption: string;
+  readonly downloadCaption: string;
+  /** Of what is picked: one folder, or several. */
+  readonly archiveFolder: string;
+  readonly archive: string;
+  /** Of the folder that is shown. */
+  readonly archiveWhole: string;
+  readonly archiveCaption: string;
+  readonly link: string;
+  readonly linkCaption: string;
+  readonly list: string;
+  readonly linkTitle: string;
+  readonly linkBody: (name: string) => string;
+  readonly lifetime: string;
+  /** How many links are open, and until when the last is. */
+  readonly open: (count: number, time: string) => string;
+  readonly closeAll: (count: number) => string;
+  readonly closeOne: string;
+  readonly copy: string;
+  readonly copiedTitle: string;
+  readonly madeTitle: string;
+  readonly byHand: string;
+  readonly until: (name: string, time: string) => string;
+  readonly cancel: string;
+  readonly close: string;
+  readonly failed: string;
+  readonly failure: Readonly<Record<FileFailureKey, string>>;
+}
