@@ -93,6 +93,10 @@ class JobMirror(SyncedWidget):
             if again:
                 outbox().put(self._take)
 
+    def __repr__(self) -> str:
+        # The same in every run: a box of widgets is saved with what it says of each.
+        return f"{type(self).__name__}({self._job.path.name!r}, state={self._job.state!r})"
+
     def _told(self, snapshot: Json) -> Json:
         """Return the traits that a state of the job decides."""
         return {"snapshot": snapshot}
