@@ -10,11 +10,14 @@ the restart callbacks of jupyter_client come up to three seconds late, and never
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import signal
+from collections import deque
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from jupyter_server_ext import processes
 from jupyter_server_ext.logs import about
+from jupyter_server_ext.oom import Kills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,6 +56,10 @@ class _Watch:
     """The reporting process, where it was seen alive on this host at the first report."""
     dying: float | None = None
     """Since when the kernel is dead and its manager busy with it."""
+    kills: Kills | None = None
+    """Who counts what the system kills for want of memory."""
+    counted: deque[int | None] = field(default_factory=lambda: deque(maxlen=2))
+    """The counts of the last two looks: the count may rise before the process is gone."""
 
 
 class KernelWatcher:
@@ -124,6 +131,9 @@ class KernelWatcher:
             seen = processes.find(job.report["pid"]) if local else None
             process = self._process(job)
             watch = _Watch(heard=0.0, run=run, process=process, seen=seen)
+            if process is not None:
+                watch.kills = Kills(job.report["pid"])
+                watch.counted.append(watch.kills.count())
             self._watches[job.task_id] = watch
         watch.heard = self._time()
         self._busy.set()
@@ -190,6 +200,8 @@ class KernelWatcher:
             return "kernel-restarted"
         if process is not None and await self._is_alive(manager):
             watch.dying = None
+            if watch.kills is not None:
+                watch.counted.append(watch.kills.count())
             return None
         return self._death(manager, watch)
 
@@ -197,7 +209,7 @@ class KernelWatcher:
         # A kernel that ends because it was told to is either restarted or removed in a moment, and
         # the words differ; one that ends by itself has died.
         if not getattr(manager, "shutting_down", False) and watch.dying is None:
-            return "kernel-died"
+            return _cause(watch)
         watch.dying = self._time() if watch.dying is None else watch.dying
         return "kernel-stopped" if self._time() - watch.dying >= _SETTLE else None
 
@@ -225,6 +237,18 @@ class KernelWatcher:
         if isinstance(pid, int) and pid != job.report["pid"]:
             return None
         return _identity(manager)
+
+
+def _cause(watch: _Watch) -> str:
+    """Return of what a kernel died by itself, as far as can be known."""
+    # A process of subprocess, as jupyter_client's own provisioner has it; others say nothing.
+    if getattr(watch.process, "returncode", None) != -signal.SIGKILL:
+        return "kernel-died"
+    now = None if watch.kills is None else watch.kills.count()
+    before = watch.counted[0] if watch.counted else None
+    if now is not None and before is not None and now > before:
+        return "kernel-out-of-memory"
+    return "kernel-killed"
 
 
 def _identity(manager: Any) -> object | None:

@@ -15,6 +15,8 @@ PRIVATE: Final = frozenset({"pid", "fingerprint", "control", "part"})
 # code -> message. The codes of an interruption, with the words of a notebook user.
 INTERRUPTIONS: Final = {
     "kernel-died": "The kernel died before the file was complete.",
+    "kernel-killed": "The kernel was killed before the file was complete.",
+    "kernel-out-of-memory": "The kernel ran out of memory before the file was complete.",
     "kernel-restarted": "The kernel was restarted before the file was complete.",
     "kernel-stopped": "The kernel was shut down before the file was complete.",
     "process-died": "The process ended before the file was complete.",

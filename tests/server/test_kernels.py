@@ -56,7 +56,7 @@ async def shut_down(server: Server, kernel_id: str, pid: int) -> None:
 
 @pytest.mark.parametrize(
     ("end", "code"),
-    [(kill, "kernel-died"), (restart, "kernel-restarted"), (shut_down, "kernel-stopped")],
+    [(kill, "kernel-killed"), (restart, "kernel-restarted"), (shut_down, "kernel-stopped")],
 )
 async def test_the_end_of_a_kernel_interrupts_its_jobs_and_no_others(
     server: Server,
