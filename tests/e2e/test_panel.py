@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from gallery import AXE
+from gallery import AXE, JS
 from page_objects import LIMIT, SCREENSHOTS, write_notebook
 from panel_page import TOTAL, PanelPage, end, every_state, now, put
 from playwright.sync_api import expect
@@ -254,6 +257,21 @@ def test_an_end_is_told_once_in_two_pages(panel: PanelPage) -> None:
     assert started.value.path().read_bytes() == file.read_bytes()
     assert other.errors == panel.errors == []
     other.page.close()
+
+
+def test_its_shortcut_is_nobody_elses() -> None:
+    schemas = Path(sys.prefix) / "share" / "jupyter" / "lab" / "schemas"
+    taken = {
+        tuple(sorted(part.split()))
+        for file in schemas.glob("*/*/*.json")
+        for shortcut in json.loads(file.read_text()).get("jupyter.lab.shortcuts", ())
+        for part in shortcut["keys"]
+    }
+    assert len(taken) > 50
+    own = json.loads((JS / "schema" / "exports.json").read_text())["jupyter.lab.shortcuts"]
+    assert own
+    for shortcut in own:
+        assert tuple(sorted(shortcut["keys"][0].split())) not in taken
 
 
 @pytest.mark.faults

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Channel } from '../src/channel/channel';
 import { CHINESE, ENGLISH } from '../src/i18n';
@@ -223,6 +223,8 @@ describe('a table in the language of a pack', () => {
 });
 
 describe('the words of JupyterLab', () => {
+  const SCHEMAS = readdirSync('schema').filter((name) => name.endsWith('.json'));
+
   function texts(value: unknown, path = ''): [string, string][] {
     if (typeof value === 'string') return [[path, value]];
     if (typeof value === 'function') return [[path, value('<1>', '<2>')]];
@@ -246,8 +248,8 @@ describe('the words of JupyterLab', () => {
     expect(LAB_ENGLISH.clearBody('1')).not.toContain('exports that');
   });
 
-  it.each(['exports', 'files', 'uploads'])('hold every text of the schema of %s', (name) => {
-    const schema = JSON.parse(readFileSync(`schema/${name}.json`, 'utf8'));
+  it.each(SCHEMAS)('hold every text of %s', (name) => {
+    const schema = JSON.parse(readFileSync(`schema/${name}`, 'utf8'));
     const { title, description, properties } = schema;
     const read = texts({ title, description, properties })
       .filter(([path]) => /\.(title|description)$/.test(path))
@@ -257,9 +259,7 @@ describe('the words of JupyterLab', () => {
   });
 
   it('hold no text that no schema has', () => {
-    const all = ['exports', 'files', 'uploads']
-      .map((name) => readFileSync(`schema/${name}.json`, 'utf8'))
-      .join();
+    const all = SCHEMAS.map((name) => readFileSync(`schema/${name}`, 'utf8')).join();
     for (const text of Object.values(LAB_ENGLISH.schemas)) {
       expect(all).toContain(JSON.stringify(text));
     }

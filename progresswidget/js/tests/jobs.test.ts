@@ -64,11 +64,16 @@ describe('a query', () => {
     ['', true],
     ['flights', true],
     ['FLIGHTS  csv', true],
-    ['alice work', true],
+    ['work ipynb', true],
+    ['alice', false],
     ['ｆｌｉｇｈｔｓ', true],
     ['flights parquet', false],
   ])('for "%s" has all its words: %s', (text, found) => {
     expect(matches(record(), query({ text }))).toBe(found);
+  });
+
+  it('finds the folders of a file that the file browser does not show', () => {
+    expect(matches(record({ contents: null }), query({ text: 'alice' }))).toBe(true);
   });
 
   it('finds a letter without its accent', () => {

@@ -203,6 +203,8 @@ describe('the panel', () => {
     );
     expect(rows(panel)[0]?.dataset.stale).toBe('true');
     expect(panel.node.querySelector('.pw-exports-link')?.textContent).toBe(ENGLISH.offline.login);
+    panel.node.querySelector<HTMLButtonElement>('.pw-exports-foot button')?.click();
+    expect(network.wires).toHaveLength(2);
   });
 
   it('offers to connect again where it has nothing to show', async () => {
@@ -309,7 +311,9 @@ describe('the section of what runs', () => {
     take(...EVERY);
     const items = running.running();
     expect(items.map((item) => item.label())).toEqual(['flights.csv', 'paused.csv', 'waiting.csv']);
-    expect(items.map((item) => item.detail?.())).toEqual([...['42%', 'Paused', 'Waiting']]);
+    expect(items.map((item) => item.detail?.())).toEqual([
+      ...['42% · 4\u00a0s left', 'Paused', 'Waiting'],
+    ]);
     items[0]?.open?.();
     running.shutdownAll();
     expect(executed).toEqual([

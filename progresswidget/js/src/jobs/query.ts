@@ -21,8 +21,10 @@ export function matches(record: JobRecord, query: Query): boolean {
   if (query.notebook != null && query.notebook !== record.notebook) return false;
   const words = fold(query.text).split(/\s+/).filter(Boolean);
   if (words.length === 0) return true;
-  const { name, path, notebook, format, kind } = record;
-  const where = fold([name, path, notebook ?? '', format, kind].join('\n'));
+  const { name, title, notebook, format, kind } = record;
+  // Below the server's root: the folders above are in the path of every file.
+  const path = record.contents ?? record.path;
+  const where = fold([name, title ?? '', path, notebook ?? '', format, kind].join('\n'));
   return words.every((word) => where.includes(word));
 }
 

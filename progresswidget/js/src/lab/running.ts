@@ -113,8 +113,9 @@ export class RunningExports implements IRunningSessions.IManager {
       icon: () => exportsIcon,
       label: () => nameOf(record),
       labelTitle: () => shown.title,
-      // The room is for a word.
-      detail: () => (record.status === 'running' ? shown.facts[0] : undefined) ?? shown.words,
+      // What it does is seen from how it goes on, and the room is for a few words.
+      detail: () =>
+        (record.status === 'running' ? shown.facts : [shown.words]).slice(0, 2).join(' · '),
       open: () => {
         const args = { choice: 'notebook', taskId: record.taskId };
         if (record.notebook !== null) void commands.execute(JOB, args);

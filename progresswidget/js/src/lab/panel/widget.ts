@@ -30,6 +30,7 @@ export class ExportsPanel extends SidePanel {
   readonly #foot = block('pw-exports-foot');
   readonly #disk = span('pw-exports-disk');
   readonly #link = span('pw-exports-link');
+  readonly #reconnect = document.createElement('button');
   readonly #watch: DiskWatch;
   #use: DiskUse | null = null;
 
@@ -61,7 +62,11 @@ export class ExportsPanel extends SidePanel {
     this.#scope.ariaPressed = 'true';
     this.#scope.hidden = true;
     this.#scope.addEventListener('click', () => this.showNotebook(null), { signal });
-    this.#foot.append(this.#link, this.#disk);
+    this.#reconnect.type = 'button';
+    this.#reconnect.className = 'pw-state';
+    this.#reconnect.textContent = messages.action.reconnect;
+    this.#reconnect.addEventListener('click', () => feed.reconnect(), { signal });
+    this.#foot.append(this.#link, this.#reconnect, this.#disk);
 
     const search = FilenameSearcher({
       updateFilter: (_, text) => this.#ask({ text: text ?? '' }),
@@ -194,6 +199,8 @@ export class ExportsPanel extends SidePanel {
     this.#list.element.hidden = none;
     const offline = connection.kind === 'offline';
     setText(this.#link, offline && !none ? messages.offline[connection.reason] : '');
+    this.#reconnect.hidden = !offline || none;
+    this.#showFoot();
     if (!none) {
       this.#empty.show(null);
     } else if (feed.records.size > 0) {
@@ -216,6 +223,10 @@ export class ExportsPanel extends SidePanel {
     const said = use && diskText(use, words, messages);
     setText(this.#disk, said?.text ?? '');
     setTitle(this.#disk, said?.title ?? '');
-    this.#foot.hidden = !said && this.#link.textContent === '';
+    this.#showFoot();
+  }
+
+  #showFoot(): void {
+    this.#foot.hidden = this.#disk.textContent === '' && this.#link.textContent === '';
   }
 }
