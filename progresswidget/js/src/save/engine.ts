@@ -42,7 +42,7 @@ export interface Surroundings {
 /** Milliseconds without a byte after which a connection is taken for dead. */
 const SILENCE = 30_000;
 /** Bytes that are written at once: each write is a message to another process. */
-const BLOCK = 1024 * 1024;
+const BLOCK = 4 * 1024 * 1024;
 /** Milliseconds between two reports. */
 const REPORT_EVERY = 100;
 
@@ -244,8 +244,11 @@ class Saving {
 /** The file of the person: written in blocks, put in place by checkpoints. */
 class LocalFile {
   readonly #handle: FileSystemFileHandle;
-  readonly #block = new Uint8Array(BLOCK);
+  /** One is filled and hashed while the other is on its way to the file. */
+  #block = new Uint8Array(BLOCK);
+  #other = new Uint8Array(BLOCK);
   #used = 0;
+  #writing: Promise<void> = Promise.resolve();
   #writable: FileSystemWritableFileStream | null = null;
   /** Bytes that are in the file for good. */
   committed = 0;
@@ -289,6 +292,7 @@ class LocalFile {
     const started = performance.now();
     await this.#flush();
     const writable = await this.#open();
+    await this.#writing;
     this.#writable = null;
     await writable.close();
     this.committed = this.offset;
@@ -303,6 +307,8 @@ class LocalFile {
     this.offset = this.committed;
     // An errored stream has nothing more to abort.
     await writable?.abort().catch(() => undefined);
+    await this.#writing.catch(() => undefined);
+    this.#writing = Promise.resolve();
   }
 
   async empty(): Promise<void> {
@@ -328,12 +334,16 @@ class LocalFile {
     return writable;
   }
 
+  /** Begin to write the block; waits for the one before, and raises what became of it. */
   async #flush(): Promise<void> {
     const writable = await this.#open();
+    await this.#writing;
     if (this.#used === 0) return;
-    const used = this.#used;
+    const full = this.#block.subarray(0, this.#used);
+    [this.#block, this.#other] = [this.#other, this.#block];
     this.#used = 0;
-    await writable.write(this.#block.subarray(0, used));
+    this.#writing = writable.write(full);
+    this.#writing.catch(() => undefined); // raised where it is waited for
   }
 }
 
