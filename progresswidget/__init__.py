@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from progresswidget.delivery.job import deliver
+    from progresswidget.dialog import export_dialog
     from progresswidget.errors import (
         ColumnError,
         DestinationBusyError,
@@ -80,6 +81,7 @@ _HOMES: Final = {
     "UnsupportedSourceError": "errors",
     "deliver": "delivery.job",
     "download": "transfer.job",
+    "export_dialog": "dialog",
     "export_notebook": "notebook",
     "group": "group",
     "sql": "export.sources.sql",
@@ -116,6 +118,7 @@ __all__ = [
     "deliver",
     "download",
     "export",
+    "export_dialog",
     "export_notebook",
     "group",
     "sql",

@@ -142,6 +142,15 @@ ORDER = {
         "progresswidget.transfer",
     },
     "progresswidget.accessors": {"progresswidget.job"},
+    "progresswidget.dialog": {
+        "progresswidget.dialog",
+        "progresswidget.errors",
+        "progresswidget.export",
+        "progresswidget.job",
+        "progresswidget.protocol",
+        "progresswidget.told",
+        "progresswidget.widget",
+    },
     "progresswidget.converting": {
         "progresswidget.client",
         "progresswidget.errors",
@@ -173,6 +182,7 @@ ORDER = {
     "progresswidget": {
         "progresswidget.accessors",
         "progresswidget.delivery",
+        "progresswidget.dialog",
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.group",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from gallery import AXE
 from page_objects import LIMIT, file_browser_url
 from playwright.sync_api import expect
 from test_file_menu import FileBrowser
+from test_panel import AXE_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +50,9 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     files.choose(EXPORT, "sales.parquet")
     dialog = files.dialog
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("sales.csv", timeout=LIMIT)
+    dialog.get_by_text("More options").click()
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert page.evaluate(AXE_RUN, ".pw-export-body") == []
     dialog.get_by_label("Format").select_option("tsv")
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("sales.tsv")
     dialog.get_by_label("Format").select_option("csv")

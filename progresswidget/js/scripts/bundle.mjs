@@ -1,4 +1,4 @@
-// Bundles the two entries: the anywidget as one file, the labextension for jupyter-builder.
+// Bundles the entries: the anywidgets as one file each, the labextension for jupyter-builder.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -42,6 +42,7 @@ const entries = [
     write: false,
     plugins: [...shared.plugins, smaller],
   },
+  { ...shared, minify: true, entryPoints: ['src/dialog.ts'], outfile: '../static/dialog.js' },
   {
     ...shared,
     entryPoints: ['src/lab/index.ts'],

@@ -1,0 +1,170 @@
+"""The dialog as ipywidgets: a form of our own, and below it the bars of what was begun."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from progresswidget.dialog.preview import Known, SupersededError, look, preview, usual_format
+from progresswidget.dialog.wish import Wish
+from progresswidget.errors import DestinationExistsError, ProgressWidgetError
+from progresswidget.export.offers import offers
+from progresswidget.export.pipeline import Export
+from progresswidget.job import Job, begin_unseen
+from progresswidget.told import describe
+from progresswidget.widget import ExportWidget
+
+if TYPE_CHECKING:
+    from progresswidget.protocol import Json
+
+ESM: Final = Path(__file__).parents[1] / "static" / "dialog.js"
+USUAL: Final = "export.csv"
+
+_log = logging.getLogger("progresswidget")
+
+
+class ExportForm(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base is untyped
+    """What a person fills in. `ExportDialog` makes it.
+
+    Each change in the front end asks for an answer under a number; while one is made, only the
+    newest question waits, and the one before is given up. So a kernel that is busy, or rows that
+    take long, hold up nobody.
+    """
+
+    _esm = ESM
+    offers = traitlets.Dict(help="What can be chosen.").tag(sync=True)
+    columns: Any = traitlets.List(
+        None, allow_none=True, help="Names and types, or None if only the export will know."
+    ).tag(sync=True)
+    total = traitlets.Int(None, allow_none=True, help="Rows in all, if known.").tag(sync=True)
+    path = traitlets.Unicode(help="The file that is suggested.").tag(sync=True)
+    frame_name = traitlets.Unicode(help="What the frame is called.").tag(sync=True)
+    answer = traitlets.Dict(help="What was found for the newest question.").tag(sync=True)
+
+    def __init__(self, dialog: ExportDialog, known: Known, path: str, name: str) -> None:
+        self._dialog = dialog
+        self._known = known
+        self._asked = threading.Condition()
+        self._question: Json | None = None
+        self._number = 0
+        super().__init__(
+            offers=offers(),
+            columns=None if known.columns is None else [list(one) for one in known.columns],
+            total=known.total,
+            path=path,
+            frame_name=name,
+        )
+        self._thread: threading.Thread | None = None
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: object, _buffers: object) -> None:
+        # On the kernel's own thread: it only leaves word.
+        if not isinstance(content, dict) or not {"ask", "export"} & content.keys():
+            return
+        with self._asked:
+            self._number += 1
+            self._question = content
+            self._asked.notify_all()
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._answer_all, name="progresswidget-dialog", daemon=True
+                )
+                self._thread.start()
+
+    def _answer_all(self) -> None:
+        while True:
+            with self._asked:
+                question, self._question = self._question, None
+                if question is None and not self._asked.wait_for(self._is_asked, timeout=60):
+                    self._thread = None
+                    return
+                if question is None:
+                    continue
+                number = self._number
+            with suppress(SupersededError):
+                self.answer = self._answer(question, lambda of=number: of == self._number)
+
+    def _is_asked(self) -> bool:
+        return self._question is not None
+
+    def _answer(self, question: Json, wanted: Any) -> Json:
+        exporting = "export" in question
+        found: Json = {"re": question.get("re"), "exporting": exporting}
+        try:
+            wish = Wish.from_json(question["export"] if exporting else question["ask"])
+            found["code"] = wish.call(self.frame_name, usual_format(wish.path))
+            found["exists"] = Path(wish.path).expanduser().exists()
+            if exporting:
+                self._dialog.begin(wish)
+            elif not self._known.once:
+                found["preview"] = preview(self._dialog.frame, wish, wanted)
+        except SupersededError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the person is told
+            if not isinstance(error, ProgressWidgetError):
+                _log.warning("the export dialog has no answer", exc_info=error)
+            found["error"] = describe(error)
+            found["taken"] = isinstance(error, DestinationExistsError)
+        return found
+
+
+class ExportDialog(ipywidgets.VBox):  # type: ignore[misc]  # ipywidgets is untyped
+    """A dialog that exports a frame; `progresswidget.export_dialog` makes it.
+
+    Parameters
+    ----------
+    frame
+        One frame.
+    path
+        The file that is suggested.
+    name
+        What the frame is called in the code that is shown.
+    """
+
+    def __init__(self, frame: object, path: str | None = None, *, name: str | None = None) -> None:
+        known = look(frame)
+        self.frame = frame
+        self.children: tuple[Any, ...]
+        self.job: Job | None = None
+        self.form = ExportForm(self, known, path or USUAL, name or variable_of(frame) or "frame")
+        super().__init__([self.form], layout={"width": "100%"})
+
+    def begin(self, wish: Wish) -> Job:
+        """Begin an export, and show its bar below.
+
+        Raises
+        ------
+        ProgressWidgetError
+            If it can be seen that it cannot succeed.
+        """
+        work = Export(
+            self.frame,
+            wish.path,
+            format=wish.format,
+            overwrite=wish.overwrite,
+            options=wish.options,
+            columns=wish.columns,
+            where=wish.where,
+        )
+        self.job = begin_unseen(work)
+        self.children = (*self.children, ExportWidget(self.job))
+        return self.job
+
+    def __repr__(self) -> str:
+        # What is saved with the notebook is the same in every run.
+        return f"ExportDialog({self.form.frame_name})"
+
+
+def variable_of(frame: object) -> str | None:
+    """Return the name under which a person has a frame in the notebook, if there is one."""
+    main = vars(sys.modules["__main__"])
+    names = (name for name, value in list(main.items()) if value is frame)
+    return next((name for name in names if not name.startswith("_")), None)

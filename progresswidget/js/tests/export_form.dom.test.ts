@@ -1,0 +1,173 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Column } from '../src/exporting/column_list';
+import { DIALOG_WORDS, type DialogWords } from '../src/exporting/dialog_words';
+import { ExportForm } from '../src/exporting/export_form';
+import type { Offers } from '../src/exporting/offers';
+import { EXPORT_WORDS, type ExportWords } from '../src/exporting/words';
+import { ENGLISH } from '../src/i18n';
+
+const OFFERS: Offers = {
+  packings: ['.gz'],
+  formats: [
+    { name: 'csv', endings: ['.csv'], packable: true, missing: null, options: [] },
+    { name: 'parquet', endings: ['.parquet'], packable: false, missing: null, options: [] },
+  ],
+};
+const COLUMNS: readonly Column[] = [
+  ['id', 'int64'],
+  ['name', 'string'],
+  ['price', 'double'],
+];
+
+type Sent = Readonly<Record<string, unknown>>;
+let form: ExportForm | undefined;
+
+afterEach(() => {
+  form?.dispose();
+  document.body.replaceChildren();
+  vi.useRealTimers();
+});
+
+function shown(columns: readonly Column[] | null = COLUMNS) {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  const sent: Sent[] = [];
+  form = new ExportForm({
+    offers: OFFERS,
+    columns,
+    path: 'sales.csv.gz',
+    messages: ENGLISH,
+    words: EXPORT_WORDS.en as ExportWords,
+    dialogWords: DIALOG_WORDS.en as DialogWords,
+    send: (message) => sent.push(message),
+  });
+  document.body.append(form.element);
+  form.start();
+  const element = form.element;
+  const one = <T extends HTMLElement>(selector: string) => element.querySelector(selector) as T;
+  const type = (selector: string, value: string) => {
+    const control = one<HTMLInputElement>(selector);
+    control.value = value;
+    control.dispatchEvent(new Event('input', { bubbles: true }));
+  };
+  return { form, sent, one, type, last: () => sent.at(-1) as Sent };
+}
+
+const PREVIEW = {
+  columns: COLUMNS,
+  more: 2,
+  rows: [
+    ['1', null, '2.5'],
+    ['2', 'Anna', '3'],
+  ],
+  total: 2_000_000,
+  bytes: 3_400_000,
+  exact: false,
+};
+
+describe('the dialog', () => {
+  it('begins with what the suggested path says', () => {
+    const { last } = shown();
+    expect(last()).toEqual({
+      ask: {
+        path: 'sales.csv.gz',
+        format: 'csv.gz',
+        columns: null,
+        where: '',
+        options: {},
+        overwrite: false,
+      },
+      re: 1,
+    });
+  });
+
+  it('shows rows, an honest size and the call, and copies the call', async () => {
+    const { form, one } = shown();
+    form.take({ re: 1, code: 'pw.export(df, "sales.csv")', preview: PREVIEW });
+    const facts = one('.pw-preview-facts').textContent?.replace(/\s/g, ' ');
+    expect(facts).toBe('2,000,000 rows · about 3.4 MB · and 2 more columns');
+    const cells = [...form.element.querySelectorAll('tbody tr:first-child td')];
+    expect(cells.map((cell) => cell.textContent)).toEqual(['1', 'null', '2.5']);
+    expect(cells[1]?.className).toBe('pw-mod-null');
+    expect(one('code').textContent).toBe('pw.export(df, "sales.csv")');
+  });
+
+  it('waits for a pause, and takes no late answer', () => {
+    const { form, sent, type, one } = shown();
+    for (const text of ['p', 'pr', 'price > 3']) type('textarea', text);
+    expect(sent).toHaveLength(1);
+    form.take({ re: 1, code: 'late', preview: PREVIEW });
+    expect(one('code').textContent).toBe('');
+    vi.advanceTimersByTime(400);
+    expect(sent).toHaveLength(2);
+    expect(sent[1]).toMatchObject({ ask: { where: 'price > 3' } });
+  });
+
+  it('says an error in words and loses no input', () => {
+    const { form, one, type, last } = shown();
+    type('textarea', 'price >');
+    vi.advanceTimersByTime(400);
+    const error = { code: 'bad-option', message: 'The SQL cannot be used.', hint: 'Mend it.' };
+    form.take({ re: last().re as number, error });
+    expect(one('[role=alert]').textContent).toBe('The SQL cannot be used. Mend it.');
+    expect(one<HTMLTextAreaElement>('textarea').value).toBe('price >');
+  });
+
+  it('says that the kernel is busy, and takes its answer afterwards', () => {
+    const { form, one } = shown();
+    vi.advanceTimersByTime(2_500);
+    expect(one('.pw-preview-facts').textContent).toContain('kernel is busy');
+    form.take({ re: 1, preview: PREVIEW });
+    expect(one('.pw-preview-facts').textContent).toContain('2,000,000 rows');
+  });
+
+  it('exports once for a click, and asks before it replaces a file', () => {
+    const { form, sent, one, last } = shown();
+    const button = one<HTMLButtonElement>('.pw-mod-accept');
+    button.click();
+    button.click();
+    expect(sent.filter((message) => 'export' in message)).toHaveLength(1);
+    const error = { code: 'destination-exists', message: 'It is there.', hint: '' };
+    form.take({ re: last().re as number, exporting: true, error, taken: true });
+    const replace = one<HTMLInputElement>(':scope .pw-export-inputs > .pw-export-row input');
+    expect(replace.closest<HTMLElement>('.pw-export-row')?.hidden).toBe(false);
+    replace.checked = true;
+    button.click();
+    expect(last()).toMatchObject({ export: { overwrite: true } });
+  });
+
+  it('keeps the order of the columns that are chosen, and needs one', () => {
+    const { one, last, sent } = shown();
+    const [all, none] = document.querySelectorAll<HTMLButtonElement>('.pw-columns-tools button');
+    none?.click();
+    vi.advanceTimersByTime(400);
+    expect(one('[role=alert]').textContent).toBe('Choose at least one column.');
+    expect(sent).toHaveLength(1);
+    const search = one<HTMLInputElement>('[type=search]');
+    search.value = 'I';
+    search.dispatchEvent(new Event('input', { bubbles: true }));
+    all?.click();
+    vi.advanceTimersByTime(400);
+    expect(last()).toMatchObject({ ask: { columns: ['id', 'price'] } });
+    expect(one('.pw-columns-count').textContent).toBe('2 of 3');
+  });
+
+  it('stays quick with ten thousand columns', () => {
+    const many = Array.from({ length: 10_000 }, (_, at) => [`column ${at}`, 'int64'] as const);
+    shown(many);
+    expect(document.querySelectorAll('.pw-column').length).toBeLessThan(100);
+    expect(document.querySelector('.pw-columns-count')?.textContent).toBe('10,000 of 10,000');
+  });
+
+  it('offers no columns and no preview of what can be read once', () => {
+    const { form, one } = shown(null);
+    form.take({ re: 1, code: 'pw.export(stream, "sales.csv")' });
+    expect(one('.pw-preview-facts').textContent).toContain('read once');
+    expect(document.querySelector('.pw-columns')).toBeNull();
+  });
+
+  it('says the same in each language', () => {
+    const shape = (words: DialogWords | undefined) =>
+      Object.entries(words ?? {}).map(([name, word]) => [name, typeof word]);
+    expect(shape(DIALOG_WORDS.zh)).toEqual(shape(DIALOG_WORDS.en));
+  });
+});

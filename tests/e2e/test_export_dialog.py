@@ -1,0 +1,57 @@
+"""`pw.export_dialog` in a real JupyterLab: choose, look, export, and the call as code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from gallery import AXE
+from page_objects import LIMIT
+from playwright.sync_api import expect
+from test_looks import settle
+from test_panel import AXE_RUN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_process import JupyterProcess
+    from page_objects import NotebookPage
+
+pytestmark = pytest.mark.e2e
+
+CELL = """
+import polars as pl
+import progresswidget as pw
+df = pl.DataFrame({"id": range(4), "name": ["Anna", None, "Carl", "Dora"], "price": [1, 2, 3, 4]})
+pw.export_dialog(df, "sales.csv")
+"""
+
+
+def test_a_frame_is_narrowed_looked_at_and_exported(
+    lab: JupyterProcess, open_notebook: Callable[..., NotebookPage]
+) -> None:
+    notebook = open_notebook(lab, CELL)
+    notebook.run_and_wait(0)
+    dialog = notebook.page.get_by_role("region", name="Export", exact=True)
+    facts, code = dialog.locator(".pw-preview-facts"), dialog.locator("code")
+    expect(facts).to_have_text("4 rows · 46 B", timeout=LIMIT)
+    page = notebook.page
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+        notebook.command("apputils:change-theme", theme=theme)
+        page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
+        settle(page)
+        assert page.evaluate(AXE_RUN, ".pw-export-dialog") == []
+    dialog.get_by_label("Filter (SQL)").fill("price >")
+    expect(dialog.get_by_role("alert")).to_contain_text("The SQL cannot be used", timeout=LIMIT)
+    dialog.get_by_label("Filter (SQL)").fill("name IS NOT NULL")
+    expect(facts).to_have_text("3 rows · 38 B", timeout=LIMIT)
+    dialog.get_by_label("price").uncheck()
+    dialog.get_by_label("Delimiter").select_option(";")
+    expect(code).to_contain_text('columns=["id", "name"]', timeout=LIMIT)
+    expect(dialog.get_by_role("columnheader")).to_have_text(["id", "name"], timeout=LIMIT)
+    dialog.get_by_role("button", name="Export").click()
+    notebook.wait_for_state("done")
+    path = lab.root / "sales.csv"
+    expect(dialog.get_by_label("Replace the file that is there")).to_be_visible(timeout=LIMIT)
+    assert path.read_text() == "id;name\n0;Anna\n2;Carl\n3;Dora\n"
