@@ -45,7 +45,7 @@ def test_a_frame_is_narrowed_looked_at_and_exported(
     dialog.get_by_label("Filter (SQL)").fill("price >")
     expect(dialog.get_by_role("alert")).to_contain_text("The SQL cannot be used", timeout=LIMIT)
     dialog.get_by_label("Filter (SQL)").fill("name IS NOT NULL")
-    expect(facts).to_have_text("3 rows · 38 B", timeout=LIMIT)
+    expect(facts).to_have_text("3 rows · 41 B", timeout=LIMIT)
     dialog.get_by_label("price").uncheck()
     dialog.get_by_label("Delimiter").select_option(";")
     expect(code).to_contain_text('columns=["id", "name"]', timeout=LIMIT)
