@@ -69,6 +69,8 @@ class Job:
         Whose job it is, where that is known.
     conversion
         What was asked for, where a file of the server is converted.
+    asked
+        When the user last asked for something, in milliseconds since 1970; 0 for never.
     """
 
     report: Json
@@ -79,6 +81,7 @@ class Job:
     placed: Placed | None = None
     user: str | None = None
     conversion: Json | None = None
+    asked: int = 0
 
     @property
     def task_id(self) -> str:
@@ -148,6 +151,7 @@ class Job:
             "process": None if self.process is None else self.process.to_json(),
             "placed": None if self.placed is None else self.placed.to_json(),
             "user": self.user,
+            "asked": self.asked,
             "conversion": self.conversion,
         }
 
@@ -163,6 +167,7 @@ class Job:
             process=None if process is None else Process.from_json(process),
             placed=None if placed is None else Placed.from_json(placed),
             user=value.get("user"),
+            asked=value.get("asked", 0),
             conversion=value.get("conversion"),
         )
 
@@ -242,6 +247,22 @@ def is_newer(job: Job, other: Job) -> bool:
     return _age(job) > _age(other)
 
 
+def asks_more(job: Job, other: Job) -> bool:
+    """Say whether a wish for a job is younger than any that another server knows of it."""
+    return job.pending is not None and job.asked > other.asked and other.active
+
+
+def merged(job: Job, other: Job) -> Job:
+    """Return what two servers know of a job that did not hear of each other for a while.
+
+    What was heard of its process counts as `is_newer` says; the youngest wish stands either way.
+    """
+    newer, older = (job, other) if is_newer(job, other) else (other, job)
+    if asks_more(older, newer):
+        return replace(newer, pending=older.pending, asked=older.asked)
+    return newer
+
+
 def _age(job: Job) -> tuple[int, int, int]:
     return job.report["generation"], job.report["revision"], job.updated
 
@@ -306,7 +327,9 @@ def asked(job: Job, action: Action, identity: str, now: int) -> Job:
     if job.pending is not None and job.pending.action in {"cancel", action}:
         # Nothing replaces a pending cancel, and the same wish twice is one wish.
         return job
-    return replace(job, pending=Control(identity, action), updated=now)
+    # Later than the wish before, whatever the clock of another server said of that.
+    moment = max(now, job.asked + 1)
+    return replace(job, pending=Control(identity, action), updated=now, asked=moment)
 
 
 def interrupted(job: Job, code: str, now: int) -> Job:

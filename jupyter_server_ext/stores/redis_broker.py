@@ -241,16 +241,21 @@ class RedisBroker:
         if known is None:
             return True
         # What others have removed stays removed, however much was known of it here.
-        return known.job is not None and model.is_newer(job, known.job)
+        if known.job is None:
+            return False
+        return model.is_newer(job, known.job) or model.asks_more(job, known.job)
 
     async def _settle(self, task_id: str, job: Job) -> None:
-        # A job that is at work must have an owner: its process tells soon where it reports now.
-        owns = self.owns(task_id) or job.active
         while self._is_ahead(task_id, job):
-            theirs = self._found.get(task_id, _Known(_Mark(), None)).mark
-            write = self._write(task_id, job, theirs, owns=owns)
+            theirs = self._found.get(task_id, _Known(_Mark(), None))
+            heard = theirs.job is None or model.is_newer(job, theirs.job)
+            # A job that is at work must have an owner: its process tells soon where it reports now.
+            mine = theirs.mark.owner == self._session.id
+            owns = mine or (heard and (self.owns(task_id) or job.active))
+            both = job if theirs.job is None else model.merged(job, theirs.job)
+            write = self._write(task_id, both, theirs.mark, owns=owns)
             answer = await self._session.run(*write)
-            self._found[task_id] = self._read_answer(task_id, job, answer)[1]
+            self._found[task_id] = self._read_answer(task_id, both, answer)[1]
 
     async def _settle_removal(self, task_id: str, job: Job | None) -> None:
         # What others have heard more of is not what was removed here.

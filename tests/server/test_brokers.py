@@ -598,6 +598,36 @@ async def test_what_is_removed_without_redis_stays_removed(
     assert [*b.registry.jobs] == [again["taskId"]]
 
 
+@pytest.mark.parametrize("asked", ["here", "elsewhere"])
+async def test_a_wish_outlives_that_one_server_is_cut_off(
+    frail: Place, report: Report, eventually: Eventually, asked: str
+) -> None:
+    a, b = await frail.server(), await frail.server()
+    body = report()
+    await a.registry.report(body)
+    await a.registry.ask(body["taskId"], "pause")
+    taken = await a.registry.report(body | {"revision": 2, "control": _wish(a, body)})
+    assert taken.pending is None
+    await eventually(lambda: a.position == b.position)
+    a.sleep()
+    a.session.lose(LostError("the network is cut"))
+    wishes, reports = (a, b) if asked == "here" else (b, a)
+    await wishes.registry.ask(body["taskId"], "cancel")
+    # The process goes on meanwhile, and its server hears of no wish.
+    await reports.registry.report(body | {"revision": 9, "rows": 9000})
+    await a.session.start()
+    await eventually(lambda: a.position == b.position)
+    for side in (a, b):
+        _, data = side.job(body["taskId"])
+        assert (data["pending"], data["rows"]) == ("cancel", 9000)
+    assert reports.broker.owns(body["taskId"])
+
+
+def _wish(side: Side, body: Json) -> str | None:
+    pending = side.registry.get(body["taskId"]).pending
+    return None if pending is None else pending.id
+
+
 async def test_a_server_starts_without_redis_and_finds_it_later(
     own_redis: RedisServer, report: Report, eventually: Eventually
 ) -> None:

@@ -131,3 +131,20 @@ def test_what_is_told_at_once(report: Report, changes: Json, urgent: bool) -> No
     assert model.is_urgent(old, new) is urgent
     assert model.is_urgent(None, new)
     assert model.is_urgent(old, model.asked(old, "pause", "c", 2))
+
+
+def test_of_two_servers_the_newer_report_and_the_youngest_wish_stand(report: Report) -> None:
+    known = model.asked(Job(report(TASK), updated=1), "pause", "c1", 2)
+    # One server heard that the wish was taken up, and more; the other was asked again.
+    here = model.reported(known, report(TASK, revision=9, control="c1"), 5)
+    there = model.asked(known, "cancel", "c2", 1)  # by a clock that is late
+    for both in (model.merged(here, there), model.merged(there, here)):
+        assert both.report["revision"] == 9
+        assert both.pending is not None
+        assert (both.pending.id, both.asked) == ("c2", there.asked)
+    # A wish that was taken up does not come back.
+    assert model.merged(here, known) is here
+    assert model.merged(known, here) is here
+    ended = model.reported(known, report(TASK, revision=10, status="done"), 6)
+    assert model.merged(ended, there).pending is None
+    assert Job.from_json(there.to_json()) == there
