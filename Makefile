@@ -8,9 +8,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # The front end is built by its own rule below; an editable install would build it every time.
 export HATCH_JUPYTER_BUILDER_SKIP_NPM := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# How many parts of the tests run side by side: much of the time they wait, and half of a machine
-# of two cores with them.
-JOBS ?= 2
+# How many parts of the tests run side by side: much of the time they wait.
+JOBS ?= 3
 # What a developer's own Jupyter configuration says must not decide what is shown or tested here.
 export JUPYTER_PLATFORM_DIRS := 0
 
@@ -22,7 +21,7 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test pictures programs test-js test-python test-kernel test-server test-browser \
+.PHONY: help lab demo test pictures programs test-js test-python test-kernel test-server test-browser debian \
 	test-laboratory test-notebooks test-faults lint format build bench clean
 
 help:
@@ -60,8 +59,17 @@ build: $(BUILD_STAMP)
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[demo]"
 	@touch $@
 
-.venv/.dev: .venv/.tools pyproject.toml $(BUILD_STAMP)
+# What takes longest to fetch does not wait for the front end.
+.venv/.libraries: .venv/.tools pyproject.toml
+	$(BIN)/python tests/libraries.py dev | \
+		$(BIN)/python -m pip install --quiet --no-build-isolation --requirement /dev/stdin
+	@touch $@
+
+.venv/.dev: .venv/.tools pyproject.toml $(BUILD_STAMP) .venv/.libraries
 	$(BIN)/python -m pip install --quiet --no-build-isolation --editable ".[dev]"
+	@# jsonschema does without it, and at every start of a server it compiles a grammar for more
+	@# than a second: for addresses in other alphabets, of which no schema here has one.
+	$(BIN)/python -m pip uninstall --quiet --yes rfc3987-syntax
 	@touch $@ .venv/.demo
 
 lab: .venv/.demo
@@ -82,16 +90,22 @@ format: .venv/.dev $(JS)/node_modules/.installed
 	$(BIN)/ruff format .
 	cd $(JS) && npm run --silent format
 
-test: programs
+# The longest first: then they end together.
+test:
+	@$(MAKE) --no-print-directory --jobs=3 programs
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
-		lint test-server test-browser test-kernel test-laboratory test-js test-notebooks
+		test-server test-browser test-kernel lint test-laboratory test-notebooks test-js
 
-test-python: programs
+test-python:
+	@$(MAKE) --no-print-directory --jobs=3 programs
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
 		test-server test-browser test-kernel test-laboratory
 
+debian:
+	-$(PYTHON) tests/debian.py
+
 # Installed by one, before several need them.
-programs: .venv/.dev
+programs: .venv/.dev debian
 	$(BIN)/python tests/e2e/chromium.py
 	$(BIN)/python tests/faults/programs.py
 	-$(BIN)/python tests/kernel/postgres.py

@@ -40,6 +40,7 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
         "pending": None,
         "userId": None,
         "source": None,
+        "contents": None,
     }
 
 
