@@ -7,6 +7,7 @@ none was for a while, and else together with those that follow it, the newest va
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -37,6 +38,7 @@ class SyncedWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's ba
     """
 
     def __init__(self, **traits: Any) -> None:
+        self._pid = os.getpid()
         self._sending = threading.RLock()
         self._changed_names: set[str] = set()
         self._throttle = Throttle(SEND_INTERVAL)
@@ -57,7 +59,8 @@ class SyncedWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's ba
 
     def _should_send_property(self, key: str, value: Any) -> bool:
         # ipywidgets asks this after each change, and would send it on a yes.
-        if super()._should_send_property(key, value):
+        # A forked child has neither the page nor, perhaps, the locks of its parent.
+        if self._pid == os.getpid() and super()._should_send_property(key, value):
             with self._sending:
                 self._changed_names.add(key)
             _unsent.add(self)
@@ -79,6 +82,8 @@ class SyncedWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's ba
 
     def flush(self) -> None:
         """Send now what has not been sent yet."""
+        if self._pid != os.getpid():
+            return
         # Not under the lock: observers run in it, and may wait for whom they like.
         self._together.depth = getattr(self._together, "depth", 0) + 1
         try:

@@ -56,10 +56,11 @@ class Kernel:
             if message["msg_type"] == "stream"
         )
 
-    def send(self, comm_id: str, data: dict[str, Any]) -> None:
+    def send(self, comm_id: str, data: dict[str, Any], subshell: str | None = None) -> None:
         """Say something on a comm, as a page does."""
-        content = {"comm_id": comm_id, "data": data}
-        self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
+        message = self.client.session.msg("comm_msg", {"comm_id": comm_id, "data": data})
+        message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +189,8 @@ for number in range(20_000):
     assert kept["metadata"][mime]["value"] == 20_000
     model_id = shown["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]
     sent = updates(messages, model_id)
-    assert sent[-1]["value"] == 20_000
+    values = [state["value"] for state in sent if "value" in state]
+    assert values[-1] == 20_000
     assert len(sent) < 200  # ten a second, and not one for each of twenty thousand
 
 
@@ -205,4 +207,43 @@ print(bar.value)
 """
     )
     assert text == "20000\n"
-    assert updates(kernel.messages, kernel.printed("print(bar.model_id, end='')")) == []
+    sent = updates(kernel.messages, kernel.printed("print(bar.model_id, end='')"))
+    assert [state for state in sent if "value" in state] == []
+
+
+@pytest.mark.parametrize("shell", ["the main one", "one of its own", "one of its own again"])
+def test_buttons_are_heard_on_whichever_shell_the_page_uses(kernel: Kernel, shell: str) -> None:
+    # JupyterLab's setting `commsOverSubshells`: none, one for all widgets, or one for each.
+    model_id = kernel.printed(
+        """
+going.clear()
+job = begin()
+widget = pw.ExportWidget(job)
+print(widget.model_id, end="")
+"""
+    )
+    subshell = None if shell == "the main one" else new_subshell(kernel.client)
+    action = {"method": "custom", "content": {"action": "cancel"}}
+    kernel.send(model_id, action, subshell)
+    state = {"description": "By the page", "value": 1}
+    kernel.send(model_id, {"method": "update", "state": state, "buffer_paths": []}, subshell)
+    heard: dict[str, Any] = {}
+    for message in incoming(kernel):
+        data = message["content"].get("data", {})
+        if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == model_id:
+            heard |= data["state"]
+        if heard.get("description") == "By the page":
+            break
+    text = kernel.printed(
+        "going.set(); job._settled.wait(60); print(job.state, widget.state, widget.description)"
+    )
+    assert text == "cancelled cancelled By the page\n"
+
+
+def new_subshell(client: BlockingKernelClient) -> str:
+    """Ask the kernel for one more shell beside that of the cells."""
+    message = client.session.msg("create_subshell_request", {})
+    client.control_channel.send(message)
+    reply = client.get_control_msg(timeout=LIMIT)
+    subshell: str = reply["content"]["subshell_id"]
+    return subshell
