@@ -43,6 +43,8 @@ def show(page: Page, index: Path, theme: str, width: int, query: str = "") -> No
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(f"{index.as_uri()}?{query}")
     page.add_style_tag(path=THEMES / theme / "index.css")
+    # What is out of sight is not drawn, and a picture of a whole page has much of that.
+    page.add_style_tag(content=".pw-job { content-visibility: visible !important }")
     page.evaluate(
         "light => { document.body.dataset.jpThemeLight = String(light); }", theme == LIGHT
     )
