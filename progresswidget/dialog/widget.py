@@ -61,6 +61,8 @@ class ExportForm(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base
             total=known.total,
             path=path,
             frame_name=name,
+            # As wide as its cell, however narrow the preview is.
+            layout={"width": "100%"},
         )
         self._thread: threading.Thread | None = None
         self.on_msg(self._hear)
