@@ -164,7 +164,7 @@ def test_a_selection_and_the_whole_folder_come_down_too(files: FileBrowser) -> N
     assert_holds(files.download("Download as ZIP", *some), visible(root, *some))
     assert_holds(files.download("Download This Folder as ZIP"), visible(root))
     # One file alone is no archive, and a folder has no link.
-    expect(files.menu("big.bin").get_by_text("as ZIP")).to_be_hidden()
+    expect(files.menu("big.bin").get_by_text("Download Folder as ZIP")).to_be_hidden()
     files.page.keyboard.press("Escape")
     expect(files.menu("2026 flights").get_by_text("Copy Temporary Link…")).to_be_hidden()
 
