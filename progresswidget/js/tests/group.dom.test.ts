@@ -70,7 +70,7 @@ describe('a group that goes on', () => {
     expect(bars[0]?.getAttribute('aria-label')).toBe('Export of payables.csv');
     expect(bars[0]?.getAttribute('aria-valuenow')).toBe('61');
     const buttons = all(job, '.pw-actions button').filter((button) => button.checkVisibility());
-    expect(buttons.map(({ dataset }) => dataset.action)).toEqual(['pause', 'cancel']);
+    expect(buttons.map(({ dataset }) => dataset.action)).toEqual(['pause', 'cancel', 'details']);
   });
 
   it('opens and closes by mouse and keyboard, and says so', async () => {
