@@ -17,18 +17,20 @@ Both = tuple[NotebookPage, NotebookPage]
 
 LOAD = """
 import time
+from pathlib import Path
 import pyarrow as pa
 import progresswidget as pw
 
 schema = pa.schema({"n": pa.int64()})
 
-def slowly(batches):
-    for number in range(batches):
+def slowly(batches=None):
+    while batches != 0 and not Path("enough").exists():
+        batches = batches and batches - 1
         time.sleep(0.1)
         yield pa.record_batch([pa.array(range(1000))], schema=schema)
 """
 EXPORT = """
-pw.export(pa.RecordBatchReader.from_batches(schema, slowly(300)), "slow.csv")
+pw.export(pa.RecordBatchReader.from_batches(schema, slowly()), "slow.csv")
 """
 GRACE = 2_000
 """Milliseconds, as in `lab/turns.ts`."""
@@ -116,7 +118,7 @@ def settle(both: Both) -> None:
         shown.page.wait_for_timeout(3 * GRACE)
 
 
-def test_one_export_is_one_output_and_one_live_bar(both: Both) -> None:
+def test_one_export_is_one_output_and_one_live_bar(both: Both, server: JupyterProcess) -> None:
     first, _second = both
     first.run_and_wait(0)
     first.run(1)
@@ -127,6 +129,7 @@ def test_one_export_is_one_output_and_one_live_bar(both: Both) -> None:
     wait_for_states(both, "running")
     settle(both)
     assert same_outputs(both, 1, "queued") == task
+    (server.root / "enough").touch()
     wait_for_states(both, "done")
     # The page that had run the cell has gone: the end is written by one of those that are there.
     assert same_outputs(both, 1, "done") == task
