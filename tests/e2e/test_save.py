@@ -270,6 +270,47 @@ def test_a_full_disk_is_told_in_words_and_can_be_made_good(saving: Saving) -> No
     saving.assert_verified()
 
 
+def test_a_login_that_ends_midway_is_told_in_words_and_the_save_goes_on_after_another(
+    saving: Saving,
+) -> None:
+    context = saving.page.context
+    saving.network.rate = SLOW
+    saving.begin()
+    saving.wait_for_more_than(10)
+    login = context.cookies()
+    context.clear_cookies()
+    saving.network.cut()
+    saving.network.mend()
+    saving.wait_for("failed")
+    dismiss_dialogs(saving.shown)
+    expect(saving.row).to_contain_text(re.compile("log in again", re.IGNORECASE))
+    context.add_cookies(login)  # type: ignore[arg-type]
+    saving.network.rate = 0
+    saving.press("resume")
+    saving.assert_verified()
+    assert saving.network.ranges("/files/")[-1] > 0
+
+
+def test_what_the_server_or_a_proxy_refuses_is_told_in_words(saving: Saving) -> None:
+    answers = [401]
+    saving.page.context.route(
+        "**/progresswidget/files/**",
+        lambda route: route.fulfill(status=answers[0]) if answers else route.continue_(),
+    )
+    saving.begin()
+    saving.wait_for("failed")
+    expect(saving.row).to_contain_text("Your login has ended")
+    answers[0] = 403
+    saving.press("resume")
+    expect(saving.row).to_contain_text("does not allow it", timeout=LIMIT)
+    answers[0] = 409
+    saving.press("resume")
+    expect(saving.row).to_contain_text("busy with this file", timeout=LIMIT)
+    answers.clear()
+    saving.press("resume")
+    saving.assert_verified()
+
+
 def test_a_cancelled_save_leaves_no_file_behind(saving: Saving) -> None:
     saving.network.rate = SLOW
     saving.begin()
