@@ -32,8 +32,8 @@ def slowly(batches=None):
 EXPORT = """
 pw.export(pa.RecordBatchReader.from_batches(schema, slowly()), "slow.csv")
 """
-GRACE = 2_000
-"""Milliseconds, as in `lab/turns.ts`."""
+GRACE = 5_000
+"""Milliseconds, the longest in `lab/turns.ts`."""
 SHORT = """
 pw.export(pa.RecordBatchReader.from_batches(schema, slowly(10)), "short.csv")
 """
@@ -115,7 +115,7 @@ def wait_for_states(both: Both, state: str) -> None:
 def settle(both: Both) -> None:
     """Give a page that would write a second output the time in which it does."""
     for shown in both:
-        shown.page.wait_for_timeout(3 * GRACE)
+        shown.page.wait_for_timeout(2 * GRACE)
 
 
 def test_one_export_is_one_output_and_one_live_bar(both: Both, server: JupyterProcess) -> None:

@@ -269,8 +269,28 @@ class Reattacher {
   constructor(panel: NotebookPanel, signal: AbortSignal) {
     this.#panel = panel;
     this.#signal = signal;
+    if (isShared(panel.model)) this.#tidyAfterMerges();
     // As the page found it: what ends later is news here, whenever the notebook is saved.
     this.#lastSaved = Date.parse(panel.context.contentsModel?.last_modified ?? '') || 0;
+  }
+
+  /** Two pages may have written all the same, if the network was slow: what is twice goes. */
+  #tidyAfterMerges(): void {
+    const { model } = this.#panel;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const tidy = () => {
+      if (this.#signal.aborted || !isMyTurn(model)) return;
+      for (const cell of codeCells(this.#panel).values()) removeRepeated(cell);
+    };
+    const soon = () => {
+      clearTimeout(timer);
+      timer = setTimeout(tidy, GRACE);
+    };
+    model?.contentChanged.connect(soon);
+    this.#signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      model?.contentChanged.disconnect(soon);
+    });
   }
 
   /** Put back what is lost; what another page may be about to write is looked for once more. */

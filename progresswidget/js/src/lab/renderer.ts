@@ -12,7 +12,7 @@ import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../view/stylesheet';
 import { rerunCell } from './deeds';
 import { jobMetadata, withSnapshot } from './output';
-import { GRACE, isMyTurn, isShared } from './turns';
+import { END_GRACE, isMyTurn, isShared } from './turns';
 import { drawWidget, WIDGET_VIEW } from './widget_view';
 
 export interface RendererContext {
@@ -121,7 +121,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   #keep(record: JobRecord, parts: readonly JobRecord[]): void {
     const shared = isShared(this.#panel?.model);
     clearTimeout(this.#keeping);
-    if (shared) this.#keeping = setTimeout(() => this.#keepShared(record, parts), GRACE);
+    if (shared) this.#keeping = setTimeout(() => this.#keepShared(record, parts), END_GRACE);
     else this.#write(record, parts);
   }
 

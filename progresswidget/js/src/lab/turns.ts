@@ -8,6 +8,8 @@
 
 /** Milliseconds for which a page waits for what another may write. */
 export const GRACE = 2_000;
+/** The same for the end of a job: a kernel that is restarted takes two seconds to write it. */
+export const END_GRACE = 5_000;
 
 const FIELD = 'progresswidget';
 
