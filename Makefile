@@ -27,8 +27,8 @@ BUILD_STAMP := progresswidget/labextension/.built
 help:
 	@echo "make lab     JupyterLab on the first tutorial"
 	@echo "make demo    the same job without a screen: about a minute"
-	@echo "make test    lint, types, unit, server and browser tests, notebooks"
-	@echo "make test-faults  everything that is cut, killed or full, many times over"
+	@echo "make test    lint, types, unit, server and browser tests, notebooks; but not the slow ones"
+	@echo "make test-faults  the slow tests, and all that is cut, killed or full, many times over"
 	@echo "make lint    ruff, mypy, Biome and tsc"
 	@echo "make format  let ruff and Biome rewrite the sources"
 	@echo "make bench   speed and memory against the peers"
