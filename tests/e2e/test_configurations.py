@@ -41,6 +41,7 @@ def check_whole_job(shown: NotebookPage, server: JupyterProcess) -> None:
         shown.button("download").click()
 
 
+@pytest.mark.faults
 def test_below_a_base_url(servers: Servers, open_notebook: Opener) -> None:
     server = servers("alice", base_url="/user/alice/")
     shown = open_notebook(server, LOAD, EXPORT, FINISH)

@@ -172,6 +172,7 @@ def test_a_running_a_paused_and_a_cancelled_export(
     look(shown, "cancelled")
 
 
+@pytest.mark.faults
 def test_an_export_of_unknown_length(lab: JupyterProcess, open_notebook: Opener) -> None:
     shown = open_and_run(open_notebook, lab, UNKNOWN_TOTAL)
     shown.wait_for_state("running")
@@ -188,6 +189,7 @@ def test_a_finished_export(lab: JupyterProcess, open_notebook: Opener) -> None:
     look(shown, "done")
 
 
+@pytest.mark.faults
 def test_a_failed_export(lab: JupyterProcess, open_notebook: Opener) -> None:
     shown = open_and_run(open_notebook, lab, FAILING)
     shown.wait_for_state("failed")
@@ -195,6 +197,7 @@ def test_a_failed_export(lab: JupyterProcess, open_notebook: Opener) -> None:
     look(shown, "failed")
 
 
+@pytest.mark.faults
 def test_an_export_whose_kernel_died(lab: JupyterProcess, open_notebook: Opener) -> None:
     shown = open_and_run(open_notebook, lab, EXPORT)
     shown.wait_for_motion()
@@ -204,6 +207,7 @@ def test_an_export_whose_kernel_died(lab: JupyterProcess, open_notebook: Opener)
     look(shown, "interrupted")
 
 
+@pytest.mark.faults
 def test_a_server_that_went_away_and_came_back(
     servers: Callable[..., JupyterProcess], open_notebook: Opener
 ) -> None:

@@ -270,6 +270,7 @@ def test_a_full_disk_is_told_in_words_and_can_be_made_good(saving: Saving) -> No
     saving.assert_verified()
 
 
+@pytest.mark.faults
 def test_a_login_that_ends_midway_is_told_in_words_and_the_save_goes_on_after_another(
     saving: Saving,
 ) -> None:
@@ -320,6 +321,7 @@ def test_a_cancelled_save_leaves_no_file_behind(saving: Saving) -> None:
     saving.wait_for_answer(f"async () => (await ({NAMES})()).length === 0")
 
 
+@pytest.mark.faults
 def test_a_save_looks_right_from_the_offer_to_giving_up_and_the_end(
     saving: Saving,
 ) -> None:

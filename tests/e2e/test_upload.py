@@ -321,6 +321,7 @@ def test_a_file_that_is_there_is_replaced_only_after_a_question(
     uploading.assert_arrived(big)
 
 
+@pytest.mark.faults
 def test_a_file_whose_name_is_taken_can_be_kept_beside_the_other(
     uploading: Uploading, big: Path
 ) -> None:
@@ -356,6 +357,7 @@ def test_many_files_are_sent_two_at_a_time(uploading: Uploading, tmp_path: Path)
         uploading.assert_arrived(file)
 
 
+@pytest.mark.faults
 def test_what_the_server_has_forgotten_is_sent_once_more(uploading: Uploading, big: Path) -> None:
     uploading.network.upload_rate = SLOW
     uploading.open().choose(big)
@@ -409,6 +411,7 @@ def remove(server: JupyterProcess, address: str) -> None:
         assert answer.status == 204
 
 
+@pytest.mark.faults
 def test_a_name_that_was_taken_meanwhile_is_told_and_asked_about(
     uploading: Uploading, big: Path
 ) -> None:
@@ -443,6 +446,7 @@ def test_a_server_that_stays_away_is_told_in_words(uploading: Uploading, big: Pa
     uploading.assert_arrived(big)
 
 
+@pytest.mark.faults
 def test_the_list_of_uploads_looks_right(uploading: Uploading, big: Path, tmp_path: Path) -> None:
     others = [tmp_path / name for name in ("2026-11 flights, all carriers.parquet", "c.bin")]
     for other in others:

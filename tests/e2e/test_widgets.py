@@ -113,7 +113,8 @@ def test_an_export_shows_its_last_state_and_links_it(show: Shower, job: Any) -> 
     expect(card).to_contain_text("1,000 rows")
     expect(page.locator(".progress-bar")).to_have_attribute("style", FULL)
     # Without a server there is nothing to download from, and no button that does nothing.
-    expect(card.locator("button:visible")).to_have_count(0)
+    expect(card.locator("button:visible")).to_have_count(1)
+    expect(card.locator("[data-action=details]")).to_be_visible()
     assert link is not None
 
 
@@ -136,7 +137,8 @@ def test_a_job_that_ran_when_it_was_saved_says_so(show: Shower, tmp_path: Path) 
         card = page.locator(".pw-job")
         expect(card).to_have_attribute("data-connection", "saved")
         expect(card).to_contain_text("Saved state, no kernel")
-        expect(card.locator("button:visible")).to_have_count(0)
+        expect(card.locator("button:visible")).to_have_count(1)
+        expect(card.locator("[data-action=details]")).to_be_visible()
 
 
 BEGIN = """

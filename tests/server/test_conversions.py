@@ -390,6 +390,7 @@ def see(server: Process, path: str, *statuses: str) -> Json:
     return dict(job)
 
 
+@pytest.mark.faults
 def test_a_worker_outlives_a_killed_server_and_what_waited_begins_with_the_next(
     halfway: tuple[Process, str], start: Callable[..., Process], tmp_path: Path
 ) -> None:

@@ -282,6 +282,7 @@ def test_a_handler_that_is_configured_gets_them(
     assert "sales" not in path.read_text()
 
 
+@pytest.mark.faults
 def test_of_two_servers_with_one_state_the_one_that_was_told_tells(
     start: Callable[..., Process], redis: RedisServer, tmp_path: Path
 ) -> None:

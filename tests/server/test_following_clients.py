@@ -93,6 +93,7 @@ def test_a_kernel_that_is_killed_is_an_error_for_every_client(following: Followi
     assert 0 not in following.codes().values()
 
 
+@pytest.mark.faults
 def test_a_server_that_is_killed_is_an_error_for_every_client(following: Following) -> None:
     with following.connect() as connection:
         following.server.stop(signal.SIGKILL)

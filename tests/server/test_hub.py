@@ -637,7 +637,7 @@ def test_a_task_that_comes_back_goes_on_counting() -> None:
     assert page.position[A] == ("E", 2)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(steps)
 def test_whatever_happens_every_page_ends_with_the_truth(plan: list[tuple[str, Any, Any]]) -> None:
     hub, clock = make_hub()

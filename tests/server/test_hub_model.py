@@ -154,7 +154,7 @@ def test_a_late_answer_is_none_to_who_asked_anew() -> None:
 
 
 def test_every_page_shows_the_truth() -> None:
-    run(max_examples=200, stateful_step_count=60)
+    run(max_examples=100, stateful_step_count=60)
 
 
 @pytest.mark.faults

@@ -346,7 +346,13 @@ async def test_a_job_that_nobody_reports_to_ends_with_its_lease(
     assert (await server.job(task_id))["status"] == "running"
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=lambda sign: sign.name)
+@pytest.mark.parametrize(
+    "sign",
+    [
+        pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.faults),
+        pytest.param(signal.SIGKILL, id="SIGKILL"),
+    ],
+)
 def test_a_key_outlives_the_server(start: Callable[..., Process], sign: signal.Signals) -> None:
     def ask(process: Process) -> requests.Response:
         headers = KEY | {"Authorization": f"token {process.token}"}

@@ -148,7 +148,9 @@ async def test_a_key_is_forgotten(one: Any, eventually: Eventually) -> None:
     assert await one.claim("key", "digest", "job", SHORT) is None
 
     async def is_free() -> bool:
-        return await one.claim("key", "other", "another", LONG) is None
+        # A claim whose answer was lost on the way to Redis is ours all the same.
+        claim = await one.claim("key", "other", "another", LONG)
+        return claim in (None, Claim("other", "another"))
 
     await eventually(is_free)
 

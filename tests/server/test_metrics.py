@@ -284,7 +284,6 @@ async def test_several_servers_of_one_process_are_added_up_and_taken_out(
     other = server.services
     metrics.show(other)
     assert await value(server, "progresswidget_jobs", **labels) == 2
-    assert await value(server, "progresswidget_store_write_seconds_count", store="jobs") == 0
     metrics.hide(other)
     metrics.hide(other)
     assert REGISTRY.get_sample_value("progresswidget_jobs", labels) is None

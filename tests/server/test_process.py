@@ -65,6 +65,7 @@ def test_a_killed_server_loses_no_end(start: Callable[..., Process], report: Rep
     assert known == {body["taskId"] for body in ended}
 
 
+@pytest.mark.faults
 def test_jobs_of_the_server_before_have_a_lease(
     start: Callable[..., Process], report: Report
 ) -> None:
@@ -90,6 +91,7 @@ def wait_until_kept(process: Process, *task_ids: str) -> None:
             kept = str(database.execute("SELECT * FROM jobs").fetchall())
 
 
+@pytest.mark.faults
 def test_a_killed_servers_dead_jobs_end_at_the_next_start(
     start: Callable[..., Process], report: Report
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_killed_servers_dead_jobs_end_at_the_next_start(
     assert second.request(f"api/jobs/{alive['taskId']}")["status"] == "running"
 
 
+@pytest.mark.faults
 def test_a_second_server_takes_the_next_slot(start: Callable[..., Process], report: Report) -> None:
     first, second = start(), start()
     assert second.endpoint.parent.name == f"{first.endpoint.parent.name}-2"

@@ -185,6 +185,7 @@ def test_a_refusal_of_the_server_is_told_in_words(place: Place) -> None:
     assert place.files(place.disk) == ["sales.csv"]
 
 
+@pytest.mark.faults
 def test_a_kernel_on_the_same_disk_sends_nothing(place: Place) -> None:
     server = place.serve()
     ended = place.kernel(server, near=True).end()
