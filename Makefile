@@ -131,7 +131,7 @@ test-faults: programs
 	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python tests/e2e/collaboration.py
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
-	$(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e
+	PROGRESSWIDGET_KILLS=50 $(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e
 
 # Look at every picture that has changed before you commit it.
 pictures: programs

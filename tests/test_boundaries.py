@@ -165,6 +165,7 @@ ORDER = {
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.job",
+        "progresswidget.texts",
         "progresswidget.transfer",
     },
     "progresswidget.__main__": {"progresswidget.cli"},

@@ -229,7 +229,7 @@ fates = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(st.tuples(fates, st.booleans()), max_size=5))
 def test_all_of_it_stands_once_or_nothing_is_left(runs: list[tuple[list[str], bool]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -56,8 +56,22 @@ def peak(kind: str, rows: int, path: Path) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("kind", ["polars", "lazy", "pandas", "arrow"])
+SLOW = pytest.mark.faults
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [
+        pytest.param("polars", "csv", marks=SLOW),
+        ("polars", "parquet"),
+        ("lazy", "csv"),
+        pytest.param("lazy", "parquet", marks=SLOW),
+        pytest.param("pandas", "csv", marks=SLOW),
+        ("pandas", "parquet"),
+        ("arrow", "csv"),
+        pytest.param("arrow", "parquet", marks=SLOW),
+    ],
+)
 def test_memory_does_not_grow_with_the_rows(kind: str, suffix: str, tmp_path: Path) -> None:
     rows = 4_000_000 if kind == "pandas" else 10_000_000  # of objects even the source is heavy
     few = peak(kind, 1_000_000, tmp_path / f"a.{suffix}")
