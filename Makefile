@@ -131,7 +131,8 @@ test-faults: programs
 	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python tests/e2e/collaboration.py
 	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
-	PROGRESSWIDGET_KILLS=50 $(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e
+	PROGRESSWIDGET_KILLS=50 $(BIN)/python -m pytest -m "faults or not faults" tests/kernel/test_export_resume.py
+	$(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e --deselect tests/kernel/test_export_resume.py
 
 # Look at every picture that has changed before you commit it.
 pictures: programs
