@@ -257,6 +257,7 @@ def generated(server: Server, size: int) -> None:
     tus.target.unlink()
 
 
+@pytest.mark.faults
 def test_row_29_one_large_request(own: Callable[..., Server]) -> None:
     generated(own().start(), 700 << 20)
 
