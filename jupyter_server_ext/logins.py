@@ -74,6 +74,7 @@ class Login:
     __slots__ = (
         "_asked",
         "_checking",
+        "_cookies",
         "_headers",
         "_logins",
         "_uri",
@@ -89,6 +90,8 @@ class Login:
         request = handler.request
         self._logins, self.key = logins, key
         self._headers = dict(zip(key[1::2], key[2::2], strict=True))
+        # As they were shown: whoever logs out is looked for among all logins.
+        self._cookies = {name: morsel.value for name, morsel in request.cookies.items()}
         self._uri = key[0]
         self._whence = _Nowhere(request.remote_ip or "", request.protocol)
         self.user, self.username = handler.user_id, str(handler.current_user.username)
@@ -113,8 +116,7 @@ class Login:
 
     def cookie(self, name: str) -> str | None:
         """Return one of the cookies that were shown."""
-        value: str | None = self._revive(None).get_cookie(name)
-        return value
+        return self._cookies.get(name)
 
     def check(self) -> asyncio.Task[None]:
         """Look whether it still holds, and send its pages away if it does not."""
