@@ -210,6 +210,10 @@ describe('a table in the language of a pack', () => {
     expect(french.one(2)).toBe('2 exportations');
   });
 
+  it('takes values as they are, whatever they look like', () => {
+    expect(french.n.of('%2', '$&')).toBe('$&, dont %2');
+  });
+
   it('stays English where the pack knows nothing', () => {
     expect(french.missing('a.csv')).toBe('a.csv is new');
   });

@@ -21,7 +21,8 @@ function anew(value: unknown, say: (text: string) => string): unknown {
     const other = say(template);
     if (other === template) return value;
     return (...values: unknown[]) =>
-      MARKS.reduce((text, mark, at) => text.replaceAll(mark, String(values[at] ?? '')), other);
+      // In one pass: a value may look like a mark itself, or like a pattern of replacement.
+      other.replace(/%[123]/g, (mark) => String(values[Number(mark[1]) - 1] ?? ''));
   }
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, anew(inner, say)]));
