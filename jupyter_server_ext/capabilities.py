@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _PURPOSE: Final = b"progresswidget report\0"
 """Keeps these apart from everything else that is made with the same key."""
-_BOUND: Final = ("name", "path", "kind", "generation", "kernelId")
+_BOUND: Final = (
+    *("name", "path", "mediaType", "kind", "generation"),
+    *("kernelId", "cellId", "parent"),
+)
 """What of a job its reporter cannot change."""
 
 

@@ -74,6 +74,10 @@ class Disk:
             self._until = self._time() + _FRESH
         return {**self._known, "uploads": uploads}
 
+    async def places(self, jobs: Collection[Job]) -> set[str]:
+        """Return where the files of jobs lie: two paths may lead to one place."""
+        return await self._run(lambda: {_place(job) for job in jobs})
+
     async def clear(self, job: Job, *, published: bool) -> int:
         """Remove what is left of an unfinished export, and return how many bytes that were.
 

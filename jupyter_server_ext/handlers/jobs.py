@@ -79,16 +79,31 @@ class JobsHandler(OwnerHandler):
             if not making.again:
                 user = None if self.user_id == TOKEN_USER else self.user_id
                 report = queued(making.identity, order, services.hub.timestamp())
-                record = {**report, "notebook": None, "userId": user}
-                if not self.is_kernel and not await self.may("write", record):
-                    raise ApiError("forbidden", "You may not make this job.")
+                if not self.is_kernel:
+                    await self._require_own(report, user)
                 services.watcher.heard(await services.registry.order(report, user))
         job = await made(partial(services.registry.get, making.identity))
+        if making.again:
+            # Whoever made it may see it no more.
+            job = await self.visible(job.task_id)
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")
         lets = capability(services.links.read_key(), job.task_id)
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps({**services.registry.public(job), "capability": lets}))
+
+    async def _require_own(self, report: Json, user: str | None) -> None:
+        """Check that a user may make a job, and speak for the kernel that it is said to be of."""
+        kernel = report["kernelId"]
+        if kernel is not None and not await self._may_in("execute", "kernels"):
+            raise ApiError("forbidden", "You may not make jobs of kernels.")
+        notebook = await self.services.notebooks.of(kernel)
+        if not await self.may("write", {**report, "notebook": notebook, "userId": user}):
+            raise ApiError("forbidden", "You may not make this job.")
+
+    async def _may_in(self, action: str, resource: str) -> bool:
+        asked = self.authorizer.is_authorized(self, self.current_user, action, resource)
+        return bool(await ensure_async(asked))
 
     @web.authenticated
     @authorized
@@ -96,7 +111,9 @@ class JobsHandler(OwnerHandler):
         """Forget the ended jobs that fit and that the user may change, and their files if asked."""
         services, files = self.services, await self._files()
         statuses = TERMINAL & (self._statuses() or TERMINAL)
-        freed, wanted, refused = 0, [], []
+        freed = 0
+        wanted: list[Job] = []
+        refused: list[str] = []
         for job in self._find(statuses):
             record = services.registry.public(job)
             if not await self.may("read", record):
@@ -104,13 +121,25 @@ class JobsHandler(OwnerHandler):
             if not await self.may("write", record):
                 refused.append(job.task_id)
                 continue
-            wanted.append(job.task_id)
-            if files != "keep" and not self._is_at_work(job):
-                freed += await self._clear(job, published=files == "all")
-        removed = await services.registry.clear(wanted)
+            wanted.append(job)
+        if files != "keep":
+            freed = await self._clear_all(wanted, published=files == "all")
+        removed = await services.registry.clear([job.task_id for job in wanted])
         for task_id in removed:
             await services.links.revoke(task_id)
         self.finish(json.dumps({"removed": removed, "refused": refused, "freed": freed}))
+
+    async def _clear_all(self, jobs: Collection[Job], *, published: bool) -> int:
+        services, chosen = self.services, {job.task_id for job in jobs}
+        others = [job for job in services.registry.find() if job.task_id not in chosen]
+        # Another job, maybe of somebody else, goes on with what lies there.
+        needed = await services.disk.places([job for job in others if job.status != "done"])
+        freed = 0
+        for job in jobs:
+            is_needed = await services.disk.places([job]) <= needed
+            if not is_needed and not self._is_at_work(job):
+                freed += await self._clear(job, published=published)
+        return freed
 
     async def _clear(self, job: Job, *, published: bool) -> int:
         try:
@@ -129,11 +158,9 @@ class JobsHandler(OwnerHandler):
         files = self.get_query_argument("files", "keep")
         if files not in FILES_TO_CLEAR:
             raise ApiError("malformed", f"files must be of {', '.join(FILES_TO_CLEAR)}.")
-        if files == "all":
-            # What a person may not do in the file browser is not done here either.
-            asked = self.authorizer.is_authorized(self, self.current_user, "write", "contents")
-            if not await ensure_async(asked):
-                raise ApiError("forbidden", "You may not remove files.")
+        # What a person may not do in the file browser is not done here either.
+        if files != "keep" and not await self._may_in("write", "contents"):
+            raise ApiError("forbidden", "You may not remove files.")
         return files
 
     def _find(self, statuses: Collection[str] | None) -> list[Job]:

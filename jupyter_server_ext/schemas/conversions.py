@@ -61,7 +61,7 @@ _CONVERT = Operation(
     "convertFile",
     "Write a file below the root as another format, by a process of its own when it is its turn.",
     {201: Answer("The job; the same key gets the same one.", _RECORD, ("Location",))},
-    (*_PLACES, *_ROOM, "key-reused", "key-busy", "made-gone"),
+    (*_PLACES, *_ROOM, "key-reused", "key-busy", "made-gone", "task-not-found"),
     takes=("Idempotency-Key",),
     body=Body("Conversion"),
 )

@@ -155,7 +155,7 @@ _ORDER = Operation(
     "orderJob",
     "Make a job in the state queued, for somebody who will report to it.",
     {201: Answer("The record; the same key gets the same one.", Body(_ORDERED), ("Location",))},
-    ("malformed", "key-reused", "key-busy", "made-gone", "too-many-jobs"),
+    ("malformed", "key-reused", "key-busy", "made-gone", "task-not-found", "too-many-jobs"),
     "both",
     ("Idempotency-Key",),
     Body("Order"),

@@ -54,7 +54,7 @@ async def order(server: Server, **headers: str) -> Json:
 
 
 def report_of(record: Json, **changes: Any) -> Json:
-    full = {**ORDER, "format": "", "mediaType": "text/plain", "columns": 0}
+    full = {**ORDER, "format": "", "mediaType": "application/octet-stream", "columns": 0}
     report = queued(record["taskId"], full | {"kernelId": None, "cellId": None}, record["created"])
     return report | {"revision": 1, "status": "running", "phase": "writing"} | changes
 
@@ -98,6 +98,9 @@ async def test_the_same_order_gets_the_same(server: Server) -> None:
         ({"generation": 2}, 403, "capability-exceeded"),
         ({"kind": "export"}, 403, "capability-exceeded"),
         ({"kernelId": "k"}, 403, "capability-exceeded"),
+        ({"cellId": "c"}, 403, "capability-exceeded"),
+        ({"parent": B}, 403, "capability-exceeded"),
+        ({"mediaType": "text/html"}, 403, "capability-exceeded"),
         ({"taskId": B}, 403, "capability-wrong"),
     ],
 )

@@ -135,6 +135,23 @@ async def test_what_was_changed_or_is_in_use_or_lies_elsewhere_stays(
     assert all(path.exists() for path in (*kept, *busy, *running, changed, outside))
 
 
+async def test_what_another_job_goes_on_with_stays(
+    server: Server, report: Report, root: Path
+) -> None:
+    path, link = root / "data" / "a.csv", root / "link"
+    path.parent.mkdir()
+    link.symlink_to(path.parent)
+    rests = leave(path.parent, path.name)
+    await fail(server, report, path, A)
+    await fail(server, report, link / path.name, B)
+    await server.services.registry.locate(A, "mine.ipynb")
+    answer = await clear(server, "files=leftovers&notebook=mine.ipynb")
+    assert answer == {"removed": [A], "refused": [], "freed": 0}
+    assert all(rest.exists() for rest in rests)
+    assert (await clear(server, "files=leftovers"))["freed"] == 50 + len(JOURNAL)
+    assert not any(rest.exists() for rest in rests)
+
+
 class Guarded(Authorizer):
     """Shows what lies in two notebooks, and lets change what lies in one; no files."""
 
@@ -150,8 +167,9 @@ async def test_each_job_is_asked_for(server: Server, report: Report) -> None:
         await server.reported(report(task_id, status="failed"))
         await server.services.registry.locate(task_id, path)
     server.app.web_app.settings["authorizer"] = Guarded()
-    response = await server.fetch("api/jobs?files=all", method="DELETE")
-    assert (response.code, json.loads(response.body)["code"]) == (403, "forbidden")
+    for files in ("all", "leftovers"):
+        response = await server.fetch(f"api/jobs?files={files}", method="DELETE")
+        assert (response.code, json.loads(response.body)["code"]) == (403, "forbidden")
     assert await clear(server) == {"removed": [A], "refused": [B], "freed": 0}
     assert set(server.services.registry.jobs) == {B, C}
 

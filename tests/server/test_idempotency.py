@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_server.auth.identity import IdentityProvider, User
 
+from jupyter_server_ext.access import JobResource
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.idempotency import PATTERN, Idempotency, Making, parse_key
 from jupyter_server_ext.stores.local import LocalKeys
@@ -238,6 +239,48 @@ async def test_the_same_order_gets_the_same_job(server: Server) -> None:
     third = await server.fetch("api/jobs", method="POST", body=text, headers=KEY)
     assert third.headers["Location"] == first.headers["Location"]
     assert len(json.loads((await server.fetch("api/jobs")).body)) == 1
+
+
+async def test_who_may_see_the_job_no_more_is_not_given_it_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await order(server, headers=KEY)
+
+    def decide(_handler: object, _user: object, _action: str, resource: str) -> bool:
+        return not isinstance(resource, JobResource)
+
+    monkeypatch.setattr(server.app.authorizer, "is_authorized", decide)
+    again = await order(server, headers=KEY)
+    assert (again.code, json.loads(again.body)["code"]) == (404, "task-not-found")
+    assert json.loads(first.body)["capability"] not in again.body.decode()
+
+
+async def test_a_job_of_a_kernel_is_made_by_who_may_run_code_and_write_the_notebook(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebooks: list[str | None] = []
+    may_run = False
+
+    def decide(_handler: object, _user: object, action: str, resource: str) -> bool:
+        if isinstance(resource, JobResource):
+            notebooks.append(resource.notebook)
+            return resource.notebook != "theirs.ipynb"
+        return may_run or (action, resource) != ("execute", "kernels")
+
+    async def of(kernel: str | None) -> str | None:
+        return None if kernel is None else f"{kernel}.ipynb"
+
+    monkeypatch.setattr(server.app.authorizer, "is_authorized", decide)
+    monkeypatch.setattr(server.services.notebooks, "of", of)
+    assert (await order(server)).code == 201
+    assert (await order(server, ORDER | {"kernelId": "mine"})).code == 403
+    assert notebooks == [None]
+    by_kernel = {"token": False, "headers": {"Authorization": f"Kernel {server.services.secret}"}}
+    assert (await order(server, ORDER | {"kernelId": "theirs"}, **by_kernel)).code == 201
+    may_run = True
+    assert (await order(server, ORDER | {"kernelId": "mine"})).code == 201
+    assert (await order(server, ORDER | {"kernelId": "theirs"})).code == 403
+    assert notebooks == [None, "mine.ipynb", "theirs.ipynb"]
 
 
 async def test_another_order_with_the_key_is_refused(server: Server) -> None:
