@@ -219,6 +219,7 @@ def _make_conversions(
             nice=settings.conversion_nice,
             memory=settings.conversion_memory,
             seconds=settings.conversion_seconds,
+            size=settings.conversion_size,
         )
     )
     limits = ConversionLimits(

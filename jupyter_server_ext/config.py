@@ -346,6 +346,12 @@ class Settings(HasTraits):
         on with by the next run where the format allows it.""",
     ).tag(config=True)
 
+    conversion_size = Integer(
+        2**40,
+        min=0,
+        help="""Bytes of the largest file that such a process may write; 0 is no limit.""",
+    ).tag(config=True)
+
     conversion_python = Unicode(
         "",
         help="""The Python that has progresswidget with its export engine, where it is not the one

@@ -39,6 +39,8 @@ class WorkerSettings:
         Bytes that one may take; 0 is no limit.
     seconds
         For which one may be at work; 0 is no limit.
+    size
+        Bytes of the largest file that one may write; 0 is no limit.
     """
 
     python: str
@@ -46,6 +48,7 @@ class WorkerSettings:
     nice: int
     memory: int
     seconds: float
+    size: int
 
 
 class Worker:
@@ -121,7 +124,12 @@ class Workers:
             What was asked for; its paths begin below the server's root.
         """
         settings = self._settings
-        limits = {"nice": settings.nice, "memory": settings.memory, "seconds": settings.seconds}
+        limits = {
+            "nice": settings.nice,
+            "memory": settings.memory,
+            "seconds": settings.seconds,
+            "size": settings.size,
+        }
         paths = {name: self.path_of(conversion[name]) for name in ("source", "target")}
         return json.dumps({**conversion, **paths, **limits, "report": report}).encode()
 

@@ -41,6 +41,8 @@ _LOOK: Final = 0.25
 """Seconds between two looks at the memory."""
 _FAR_BEYOND: Final = 1.5
 """So many times the limit is not waited for: a step that does not end would take the machine."""
+_LAST: Final = 10.0
+"""Seconds that one has beyond its time to say so."""
 _TRIES: Final = 5
 
 
@@ -51,11 +53,12 @@ def convert(order: Json) -> int:
     ----------
     order
         ``report``: the first report of the job; ``source`` and ``target``: absolute paths without
-        a symbolic link; ``format``, ``overwrite`` and ``options``; ``nice``; ``memory``: bytes, and
-        ``seconds``, each 0 for no limit.
+        a symbolic link; ``format``, ``overwrite`` and ``options``; ``nice``; ``memory`` and
+        ``size``: bytes, and ``seconds``, each 0 for no limit.
     """
     with suppress(OSError):
         os.nice(order["nice"])
+    _bound(order["size"], order["seconds"])
     try:
         job = _begin(order)
     except Exception as error:  # noqa: BLE001 - whatever it is, the person is told
@@ -73,8 +76,18 @@ def convert(order: Json) -> int:
     return 0
 
 
+def _bound(size: int, seconds: float, last: float = _LAST) -> None:
+    """Let the system keep to the limits, for a step that does not end hears of nothing."""
+    if size:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    if seconds:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # kills, and needs no Python for it
+        signal.setitimer(signal.ITIMER_REAL, seconds + last)
+
+
 def _begin(order: Json) -> Job:
     from progresswidget.export.pipeline import Export
+    from progresswidget.export.sources.files import Exactly
     from progresswidget.job import begin_for
 
     source, target = order["source"], order["target"]
@@ -82,7 +95,7 @@ def _begin(order: Json) -> Job:
     if Path(target).is_symlink():
         raise SourceError(f"{Path(target).name!r} has become a symbolic link.")
     work = Export(
-        source,
+        Exactly(source),
         target,
         format=order["format"] or None,
         overwrite=order["overwrite"],

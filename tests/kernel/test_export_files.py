@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from pyarrow import csv, feather, orc, parquet
 from progresswidget.errors import SourceChangedError, SourceError
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
-from progresswidget.export.sources.files import read, recognises
+from progresswidget.export.sources.files import Exactly, read, recognises
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,6 +129,29 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("i\n" + "1\n" * 4_000_000 + "x\n")
     with pytest.raises(SourceError, match=r"b\.csv"):
         rows(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("opened", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_offsets_that_lead_out_of_the_file_are_found(opened: Any, tmp_path: Path) -> None:
+    path, table = tmp_path / "a.arrow", pa.table({"t": ["abc", "def", "ghi"]})
+    with opened(path, table.schema) as writer:
+        writer.write_table(table)
+    assert rows(path) == 3
+    true, false = (struct.pack("<4i", 0, 3, 6, end) for end in (9, 2**30))
+    assert path.read_bytes().count(true) == 1
+    path.write_bytes(path.read_bytes().replace(true, false))
+    with pytest.raises(SourceError, match=r"a\.arrow"):
+        rows(path)
+
+
+def test_one_file_is_no_pattern_and_no_link(tmp_path: Path) -> None:
+    _csv(TABLE, tmp_path / "data1.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "data1.csv")
+    assert rows(str(tmp_path / "data[1].csv")) == 150_000
+    assert rows(Exactly(str(tmp_path / "data1.csv"))) == 150_000
+    for name in ("data[1].csv", "link.csv", "."):
+        with pytest.raises(SourceError, match="no regular file"):
+            read(Exactly(str(tmp_path / name)), "columnar")
 
 
 @pytest.mark.parametrize("change", ["grow", "touch", "replace", "remove"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -24,6 +25,16 @@ _CODECS: Final = frozenset({".gz", ".zst", ".bz2"})
 _TEXTS: Final = frozenset({".csv", ".tsv", ".ndjson", ".jsonl"})
 
 
+class Exactly(os.PathLike[str]):
+    """The path of one file, which is a pattern in no case."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
 def recognises(frame: object) -> bool:
     """Say whether `frame` is a path."""
     return isinstance(frame, (str, os.PathLike))
@@ -38,7 +49,8 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         If there is no such file, or one is of an unknown kind, cannot be read, or has other
         columns than the first.
     """
-    paths = _find(os.fspath(cast("str | os.PathLike[str]", frame)))
+    given = os.fspath(cast("str | os.PathLike[str]", frame))
+    paths = [_regular(given)] if isinstance(frame, Exactly) else _find(given)
     marks = [_mark(path) for path in paths]
     schema: pa.Schema | None = None
     counts: list[int | None] = []
@@ -68,6 +80,16 @@ def _find(pattern: str) -> list[Path]:
     if not found:
         raise SourceError(f"There is no file {pattern!r}.", "Check the path, or the pattern.")
     return [path.absolute() for path in found]
+
+
+def _regular(path: str) -> Path:
+    try:
+        is_regular = stat.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        is_regular = False
+    if not is_regular:
+        raise SourceError(f"There is no regular file {os.path.basename(path)!r}.")  # noqa: PTH119
+    return Path(path)
 
 
 def _open(path: Path) -> Rows:

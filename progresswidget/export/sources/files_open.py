@@ -77,10 +77,18 @@ def _ipc(path: Path) -> Rows:
     except pa.ArrowInvalid:
         handle.seek(0)
         stream = pa.ipc.open_stream(handle)
-        return Rows(stream.schema, None, lambda _: stream, stream, handle)
+        return Rows(stream.schema, None, lambda _: map(_validated, stream), stream, handle)
     count = range(file.num_record_batches)
     total = sum(file.get_batch(index).num_rows for index in count)
-    return Rows(file.schema, total, lambda _: map(file.get_batch, count), handle)
+    return Rows(
+        file.schema, total, lambda _: (_validated(file.get_batch(index)) for index in count), handle
+    )
+
+
+def _validated(batch: pa.RecordBatch) -> pa.RecordBatch:
+    # The reader believes what a file says of its offsets; they may lead out of the memory.
+    batch.validate(full=True)
+    return batch
 
 
 def _orc(path: Path) -> Rows:
