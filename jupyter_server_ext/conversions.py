@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from jupyter_server_ext.logs import about
 from progresswidget.protocol import Json, ordered, queued
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from logging import Logger
 
     from jupyter_server_ext.model import Job
@@ -86,6 +87,7 @@ class Conversions:
         self._all: set[asyncio.Task[None]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._line: dict[str, asyncio.Event] = {}
+        self._kept: Counter[str | None] = Counter()
         self._running: set[str] = set()
         self._at_work: dict[str, Worker] = {}
         self._stopping = False
@@ -117,8 +119,9 @@ class Conversions:
         while self._all:
             await asyncio.wait(tuple(self._all))
 
-    def require_room(self, user: str | None) -> None:
-        """Refuse one more conversion of a user who has too many.
+    @contextmanager
+    def room(self, user: str | None) -> Iterator[None]:
+        """Keep a place for one more conversion of a user, until it is begun or given up.
 
         Raises
         ------
@@ -127,9 +130,17 @@ class Conversions:
         """
         if not self.allowed:
             raise ApiError("conversions-off", "This server converts no files.")
-        if sum(self._user_of(task_id) == user for task_id in self._tasks) >= self._limits.queue:
+        begun = sum(self._user_of(task_id) == user for task_id in self._tasks)
+        if begun + self._kept[user] >= self._limits.queue:
             message = f"{self._limits.queue} files wait to be converted."
             raise ApiError("too-many-conversions", message, retry_after=10)
+        # Others ask while this one is being written to the disk.
+        self._kept[user] += 1
+        try:
+            yield
+        finally:
+            self._kept[user] -= 1
+            self._kept += Counter()  # drops those who keep none
 
     def begin(self, job: Job) -> None:
         """See a job through that is in the state queued."""
@@ -142,18 +153,18 @@ class Conversions:
         Raises
         ------
         ApiError
-            ``not-a-conversion``, ``task-active``, or as `require_room`.
+            ``not-a-conversion``, ``task-active``, or as `room`.
         """
         if job.conversion is None:
             raise ApiError("not-a-conversion", "The data of this job is not a file of the server.")
         if job.active:
             raise ApiError("task-active", "The job has not ended.")
-        self.require_room(job.user)
-        row = {name: job.report[name] for name in ("name", "path", "format", "mediaType")}
-        report = queued(job.task_id, ordered(row), self._now())
-        generation = job.report["generation"] + 1
-        new = await self._registry.order({**report, "generation": generation}, job.user)
-        self.begin(new)
+        with self.room(job.user):
+            row = {name: job.report[name] for name in ("name", "path", "format", "mediaType")}
+            report = queued(job.task_id, ordered(row), self._now())
+            generation = job.report["generation"] + 1
+            new = await self._registry.order({**report, "generation": generation}, job.user)
+            self.begin(new)
         return new
 
     def restored(self) -> None:
@@ -259,7 +270,9 @@ class Conversions:
             await self._end(job, "cancelled", None)
             return
         extra = about("worker-died", task_id, code=code)
-        self._log.warning("A worker ended with %d: %s", code, said[-2000:], extra=extra)
+        self._log.warning("A worker ended with %d", code, extra=extra)
+        # It may quote the data, and hold what looks like lines of a log.
+        self._log.debug("Its last words: %r", said[-2000:], extra=extra)
         await self._registry.interrupt(task_id, "process-died")
 
     async def _look_on(self, task_id: str) -> None:

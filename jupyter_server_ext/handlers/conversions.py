@@ -18,6 +18,7 @@ from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.handlers.owners import made, once
 from jupyter_server_ext.mediatypes import media_type
 from jupyter_server_ext.names import check_path
+from jupyter_server_ext.offered import require_offered
 from jupyter_server_ext.stores.files import open_below, open_folder_below
 from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import decode_conversion, is_readable, ordered, queued
@@ -111,13 +112,18 @@ class ConversionsHandler(ConversionHandler):
         async with once(self, {"conversions": order}) as making:
             if not making.again:
                 await asyncio.to_thread(self.look, order)
-                await self._make(making.identity, order)
-        self._created(await made(partial(services.registry.get, making.identity)))
+                user = None if self.user_id == TOKEN_USER else self.user_id
+                with services.conversions.room(user):
+                    offered = require_offered(order, await services.conversions.offers())
+                    await self._make(making.identity, offered, user)
+        job = await made(partial(services.registry.get, making.identity))
+        if making.again:
+            # Whoever made it may see it no more.
+            job = await self.visible(job.task_id)
+        self._created(job)
 
-    async def _make(self, task_id: str, order: Json) -> None:
+    async def _make(self, task_id: str, order: Json, user: str | None) -> None:
         services, name = self.services, order["target"].rpartition("/")[2]
-        user = None if self.user_id == TOKEN_USER else self.user_id
-        services.conversions.require_room(user)
         row = {
             "name": name,
             "path": services.conversions.path_of(order["target"]),

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
+import subprocess
+import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -16,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from jupyter_server_ext.handlers.conversions import ConversionsHandler
+from progresswidget.converting import _begin
+from progresswidget.errors import SourceError
 from progresswidget.export.sources import files
 from progresswidget.export.sources.files_open import OPENERS
 from progresswidget.protocol import is_readable
@@ -175,6 +181,9 @@ REFUSED = [
     ({"options": {"Delimiter": ";"}}, 400, "malformed"),
     ({"options": {"delimiter": {"a": 1}}}, 400, "malformed"),
     ({"options": {"delimiter": "\ud800"}}, 400, "malformed"),
+    ({"options": {"nonsense": 1}}, 400, "malformed"),
+    ({"target": "data/sales.nonsense"}, 400, "malformed"),
+    ({"target": "data/sales.zip", "options": {"password": "s3cret"}}, 400, "malformed"),
 ]
 
 
@@ -235,8 +244,6 @@ async def test_who_may_not_write_contents_starts_nothing(
 
 ENDS = [
     ({"options": {"delimiter": "ab"}}, "bad-option", "delimiter"),
-    ({"options": {"nonsense": 1}}, "bad-option", "nonsense"),
-    ({"target": "data/sales.nonsense"}, "unsupported-format", "sales.nonsense"),
     ({"source": "data/broken.parquet"}, "source-failed", "broken.parquet"),
 ]
 
@@ -274,6 +281,19 @@ async def test_the_others_wait_for_their_turn_and_can_be_cancelled(
     await until(server, first["taskId"], "done")
     await until(server, third["taskId"], "done")
     assert sorted(path.name for path in source.parent.glob("*.csv")) == ["0.csv", "2.csv"]
+
+
+@pytest.mark.parametrize("settings", [LIMITS])
+async def test_no_more_wait_than_may_where_many_are_asked_for_at_once(
+    server: Server, source: Path
+) -> None:
+    assert source.exists()
+    for _ in range(LIMITS["conversion_queue"]):  # who is refused takes no place
+        assert (await convert(server, options={"nonsense": 1})).code == 400
+    targets = [f"data/{n}.csv" for n in range(2 * LIMITS["conversion_queue"])]
+    answers = await asyncio.gather(*(convert(server, target=target) for target in targets))
+    assert sorted(answer.code for answer in answers) == [201] * 3 + [429] * 3
+    await server.services.conversions.idle()
 
 
 @pytest.mark.parametrize("settings", [{"conversion_workers_per_user": 1}])
@@ -354,6 +374,7 @@ async def test_a_job_of_a_kernel_is_no_conversion(server: Server, root: Path) ->
     [
         ({"conversion_memory": 1_000_000}, "memory-limit"),
         ({"conversion_seconds": 0.01}, "time-limit"),
+        ({"conversion_size": 100_000}, "bad-destination"),
     ],
 )
 async def test_a_worker_keeps_to_its_limits(server: Server, source: Path, code: str) -> None:
@@ -364,6 +385,61 @@ async def test_a_worker_keeps_to_its_limits(server: Server, source: Path, code: 
     codes = {code, "process-died"} if code == "memory-limit" else {code}
     assert ended["error"]["code"] in codes
     assert not source.with_name("large.csv").exists()
+
+
+def test_a_worker_that_hears_nothing_is_killed_after_its_time() -> None:
+    program = (
+        "import threading\n"
+        "from progresswidget.converting import _bound\n"
+        "_bound(0, 0.01, 0.01)\n"
+        "threading.Event().wait()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    assert ended.returncode == -signal.SIGALRM
+
+
+async def test_what_a_worker_says_makes_no_lines_in_the_log(
+    server: Server,
+    source: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert source.exists()
+    caplog.set_level(logging.DEBUG)
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nprintf 'private\\n[I] all is well\\n' >&2\nexit 3\n")
+    python.chmod(0o755)
+    workers = server.services.conversions._workers
+    monkeypatch.setattr(workers, "_settings", replace(workers._settings, python=str(python)))
+    record = await begun(server)
+    died = await until(server, record["taskId"], "interrupted")
+    assert died["error"]["code"] == "process-died"
+    told = {entry.levelname: entry.getMessage() for entry in caplog.records if _is_death(entry)}
+    assert told == {
+        "WARNING": "A worker ended with 3",
+        "DEBUG": r"Its last words: 'private\n[I] all is well\n'",
+    }
+
+
+def _is_death(entry: logging.LogRecord) -> bool:
+    return vars(entry).get("event") == "worker-died"
+
+
+def test_a_file_that_is_gone_is_no_pattern(tmp_path: Path) -> None:
+    write(tmp_path / "a1.parquet", 3)
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "a1.parquet")
+    for name in ("a[1].parquet", "*.parquet", "link.parquet"):
+        order = {
+            "source": str(tmp_path / name),
+            "target": str(tmp_path / "a.csv"),
+            "format": "csv",
+            "overwrite": False,
+            "options": {},
+        }
+        with pytest.raises(SourceError):
+            _begin(order)
+    assert not (tmp_path / "a.csv").exists()
 
 
 @pytest.fixture
