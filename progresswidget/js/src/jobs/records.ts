@@ -78,8 +78,12 @@ export class Records {
   }
 }
 
-/** A report that was overtaken; one run of a job counts its revisions, the server its updates. */
+/**
+ * A report that was overtaken: one run of a job counts its revisions, and the server its updates
+ * of one revision. Clocks are compared for nothing else, since they may be set back.
+ */
 function isOlder(record: JobRecord, known: JobRecord): boolean {
   if (record.generation !== known.generation) return record.generation < known.generation;
-  return record.revision < known.revision || record.updated < known.updated;
+  if (record.revision !== known.revision) return record.revision < known.revision;
+  return record.updated < known.updated;
 }
