@@ -1,8 +1,9 @@
+import type { NotebookPanel } from '@jupyterlab/notebook';
 import { OutputAreaModel } from '@jupyterlab/outputarea';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { displayOf, jobMetadata } from '../src/lab/output';
-import { giveWayToKernel, putBack, watchForJobs } from '../src/lab/reattach';
+import { giveWayToKernel, putBack, Reattacher, watchForJobs } from '../src/lab/reattach';
 import { type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
 import { DONE, record, TASK } from './records';
 
@@ -63,6 +64,36 @@ it('a newer run takes the receipt and the error of the earlier one away with it'
   expect(outputs.toJSON().some(({ output_type }) => output_type === 'error')).toBe(false);
   outputs.add(displayOf(record()));
   expect(tasks(outputs)).toEqual([null, 'e'.repeat(32), null, TASK]);
+});
+
+it('of a shared notebook is put back what is lost, however many jobs come meanwhile', async () => {
+  vi.useFakeTimers();
+  try {
+    const states = new Map([[1, { progresswidget: true }]]);
+    const awareness = { clientID: 1, getStates: () => states };
+    const outputs = new OutputAreaModel({ trusted: true });
+    const model = {
+      collaborative: true,
+      sharedModel: { awareness },
+      cells: [{ type: 'code', id: 'cell-1', outputs, sharedModel: {} }],
+      contentChanged: new Signal<object, void>({}),
+    };
+    const panel = { model, content: { model, widgets: [] }, context: { contentsModel: null } };
+    const living = new AbortController();
+    const reattacher = new Reattacher(panel as unknown as NotebookPanel, living.signal);
+    const jobs: JobRecord[] = [];
+    for (const number of [1, 2, 3, 4]) {
+      jobs.unshift(record({ taskId: OTHER.slice(1) + number, path: `/${number}.csv` }));
+      reattacher.reattach([...jobs]);
+      await vi.advanceTimersByTimeAsync(1_500);
+    }
+    expect(tasks(outputs)).toContain(jobs.at(-1)?.taskId);
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(tasks(outputs)).toEqual(jobs.map(({ taskId }) => taskId).reverse());
+    living.abort();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe('the watch over a notebook', () => {

@@ -1,15 +1,23 @@
+import type { INotebookTracker } from '@jupyterlab/notebook';
 import { OutputModel, RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { afterEach, expect, inject, it, vi } from 'vitest';
 import { sharedChannel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
 import { jobFactory, receiptFactory } from '../src/lab/renderer';
+import { END_GRACE } from '../src/lab/turns';
 import { JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
 import { channelOf, pageServer } from '../src/server';
 import { Network } from './fake_network';
 import { CANCELLED, DONE, record, TASK } from './records';
 
+const RESOLVER = {
+  resolveUrl: async (url: string) => url,
+  getDownloadUrl: async (url: string) => url,
+};
 const WIDGET_MIMETYPE = 'application/vnd.jupyter.widget-view+json';
+type Kept = Record<typeof JOB_MIMETYPE, { snapshot: JobRecord | null }>;
+
 const shown: Widget[] = [];
 let number = 0;
 
@@ -18,14 +26,24 @@ afterEach(() => {
 });
 
 /** A registry as JupyterLab builds it, with our renderers, and a network in the test's hands. */
-function setUp() {
+function setUp(notebook: { model: object } | null = null) {
   const network = new Network();
   number += 1;
   const server = pageServer(`/${number}/`, inject('origin'));
   sharedChannel(server.base, () => network.environment);
   expect(channelOf(server)).toBe(sharedChannel(server.base, () => network.environment));
-  const rendermime = new RenderMimeRegistry({ initialFactories: standardRendererFactories });
-  const context = { server, messages: messagesFor('en'), rendermime, notebooks: null };
+  const rendermime = new RenderMimeRegistry({
+    initialFactories: standardRendererFactories,
+    ...(notebook ? { resolver: RESOLVER } : {}),
+  });
+  const panel = { ...notebook, content: { rendermime } };
+  const notebooks = { find: (fits: (one: object) => boolean) => [panel].find(fits) };
+  const context = {
+    server,
+    messages: messagesFor('en'),
+    rendermime,
+    notebooks: notebook && (notebooks as unknown as INotebookTracker),
+  };
   rendermime.addFactory(jobFactory(context), -20);
   rendermime.addFactory(receiptFactory(), -20);
   return { network, rendermime };
@@ -115,6 +133,27 @@ it('writes the end into the metadata once, and leaves the data alone', async () 
     [JOB_MIMETYPE]: { taskId: TASK, server: true, snapshot: { ...DONE, path: DONE.name } },
   });
   expect(JSON.stringify(saved.data)).toBe(data);
+});
+
+it('writes the end when the page before it does not, whose cell may not be drawn', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const states = new Map([1, 2].map((page) => [page, { progresswidget: true }]));
+    const awareness = { clientID: 2, getStates: () => states, setLocalStateField: () => {} };
+    const shared = { collaborative: true, sharedModel: { awareness } };
+    const { network, rendermime } = setUp({ model: shared });
+    const model = output(record());
+    await render(rendermime, model);
+    subscribed(network, record());
+    say(network, DONE, 2, 'task_complete');
+    const kept = () => (model.toJSON().metadata as Kept)[JOB_MIMETYPE].snapshot?.status;
+    await vi.advanceTimersByTimeAsync(2 * END_GRACE);
+    expect(kept()).toBe('running');
+    await vi.advanceTimersByTimeAsync(END_GRACE);
+    expect(kept()).toBe('done');
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it('does not touch a notebook that knows the end', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Awareness, isMyTurn, isShared, takePart } from '../src/lab/turns';
+import { type Awareness, isMyTurn, isShared, takePart, turnOf } from '../src/lab/turns';
 
 /** The pages of one document, each with its own reckoning of the same states. */
 function pages(...ids: number[]) {
@@ -22,6 +22,7 @@ describe('a document of several pages', () => {
     const all = pages(30, 10, 20);
     for (const page of all) takePart(page);
     expect(all.map(isMyTurn)).toEqual([false, true, false]);
+    expect(all.map(turnOf)).toEqual([2, 0, 1]);
     all[1]?.leave();
     expect([all[0], all[2]].map(isMyTurn)).toEqual([false, true]);
   });

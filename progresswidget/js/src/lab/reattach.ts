@@ -259,11 +259,12 @@ export function watchForJobs(watched: Watched, signal: AbortSignal): void {
 }
 
 /** Puts lost outputs back into one notebook. */
-class Reattacher {
+export class Reattacher {
   readonly #panel: NotebookPanel;
   readonly #seen = new Set<string>();
   readonly #lastSaved: number;
   readonly #signal: AbortSignal;
+  #jobs: readonly JobRecord[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(panel: NotebookPanel, signal: AbortSignal) {
@@ -295,13 +296,15 @@ class Reattacher {
 
   /** Put back what is lost; what another page may be about to write is looked for once more. */
   reattach(jobs: readonly JobRecord[], waited = false): void {
+    this.#jobs = jobs;
     const shared = isShared(this.#panel.model);
     const mine = !shared || (waited && isMyTurn(this.#panel.model));
     const rest = this.#look(jobs, mine);
-    clearTimeout(this.#timer);
     if (!shared || !rest || this.#signal.aborted) return;
-    this.#timer = setTimeout(() => {
-      if (!this.#signal.aborted) this.reattach(jobs, true);
+    // What comes in between does not begin the wait anew: of a loop of jobs it would have no end.
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#signal.aborted) this.reattach(this.#jobs, true);
     }, GRACE);
   }
 

@@ -12,7 +12,9 @@ import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../view/stylesheet';
 import { rerunCell } from './deeds';
 import { jobMetadata, withSnapshot } from './output';
-import { END_GRACE, isMyTurn, isShared } from './turns';
+
+import { END_GRACE, isShared, turnOf } from './turns';
+
 import { drawWidget, WIDGET_VIEW } from './widget_view';
 
 export interface RendererContext {
@@ -44,6 +46,9 @@ export function receiptFactory(): IRenderMime.IRendererFactory {
 
 /** Views of the same bundle for a page whose server knows no jobs, best first. */
 const OTHER_VIEWS = [WIDGET_VIEW, 'text/html', 'text/plain'];
+
+/** Graces for which a page leaves the end to the one before it, whose cell may not be drawn. */
+const PATIENCE = 2;
 
 export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   readonly #context: RendererContext;
@@ -118,20 +123,22 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   /** Write the end into the output's metadata, so that the saved notebook shows it. */
-  #keep(record: JobRecord, parts: readonly JobRecord[]): void {
+  #keep(record: JobRecord, parts: readonly JobRecord[], waited = 0): void {
     const shared = isShared(this.#panel?.model);
     clearTimeout(this.#keeping);
-    if (shared) this.#keeping = setTimeout(() => this.#keepShared(record, parts), END_GRACE);
+    if (shared)
+      this.#keeping = setTimeout(() => this.#keepShared(record, parts, waited), END_GRACE);
     else this.#write(record, parts);
   }
 
   /** Where several pages show the output one writes, and only what the kernel has not. */
-  #keepShared(record: JobRecord, parts: readonly JobRecord[]): void {
+  #keepShared(record: JobRecord, parts: readonly JobRecord[], waited: number): void {
     const kept = this.#model && jobMetadata(this.#model.metadata);
     const same = kept?.snapshot?.status === record.status && kept.parts.length === parts.length;
     if (this.isDisposed || same) return;
-    if (isMyTurn(this.#panel?.model)) this.#write(record, parts);
-    else this.#keep(record, parts);
+    // One after the other: two that write at once leave two outputs.
+    if (waited >= PATIENCE * turnOf(this.#panel?.model)) this.#write(record, parts);
+    else this.#keep(record, parts, waited + 1);
   }
 
   #write(record: JobRecord, parts: readonly JobRecord[]): void {

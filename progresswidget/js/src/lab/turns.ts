@@ -38,12 +38,18 @@ export function takePart(model: SharedModel | null | undefined): void {
 
 /** Whether it is this page of all that take part; always, where nobody else can. */
 export function isMyTurn(model: SharedModel | null | undefined): boolean {
-  if (!isShared(model)) return true;
+  return turnOf(model) === 0;
+}
+
+/** How many pages come before this one; no number is enough for one that takes no part. */
+export function turnOf(model: SharedModel | null | undefined): number {
+  if (!isShared(model)) return 0;
   const awareness = awarenessOf(model);
   const ids = [...(awareness?.getStates() ?? [])].flatMap(([id, state]) =>
     (state as Record<string, unknown> | null)?.[FIELD] === true ? [id] : [],
   );
-  return awareness?.clientID === Math.min(...ids);
+  const turn = ids.sort((one, other) => one - other).indexOf(awareness?.clientID ?? -1);
+  return turn < 0 ? Number.POSITIVE_INFINITY : turn;
 }
 
 function awarenessOf(model: SharedModel | null | undefined): Awareness | null {
