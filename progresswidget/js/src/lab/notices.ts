@@ -4,7 +4,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { Notification } from '@jupyterlab/apputils';
 import { errorText } from '../i18n';
 import { type Choice, choicesFor } from '../jobs/choices';
-import { type Notice, noticeOf, takeEnd } from '../jobs/notices';
+import { type Notice, noticeOf, type Told, takeEnd } from '../jobs/notices';
 import type { JobRecord } from '../protocol';
 import { exportText, nameOf } from '../view/export_text';
 import { IExports } from './exports';
@@ -28,7 +28,7 @@ export const notices: JupyterFrontEndPlugin<void> = {
 
 async function tell(app: JupyterFrontEnd, exports: IExports, record: JobRecord): Promise<void> {
   const hidden = document.visibilityState === 'hidden';
-  if (!(await takeEnd(record, hidden, navigator.locks, sleep))) return;
+  if (!(await takeEnd(record, hidden, navigator.locks, sleep, memory()))) return;
   const notice = noticeOf(record, exports.preferences, hidden);
   if (notice === null) return;
   Notification.emit(sentence(exports, record, notice), TYPES[notice], {
@@ -65,6 +65,15 @@ function actions(
   }
   const open = () => void commands.execute(OPEN, { taskId });
   return [{ label: words.notice.show, callback: open }];
+}
+
+/** What all pages of this browser remember; null where it lets none do so. */
+function memory(): Told | null {
+  try {
+    return localStorage;
+  } catch {
+    return null;
+  }
 }
 
 function sleep(milliseconds: number): Promise<void> {
