@@ -13,7 +13,7 @@ JOBS ?= 3
 # What a developer's own Jupyter configuration says must not decide what is shown or tested here.
 export JUPYTER_PLATFORM_DIRS := 0
 
-BUILD_INPUT := $(shell find $(JS)/src $(JS)/style $(JS)/schema -type f 2>/dev/null | sed 's/ /\\ /g') \
+BUILD_INPUT := $(shell find $(JS)/src $(JS)/style $(JS)/schema $(JS)/scripts -type f 2>/dev/null | sed 's/ /\\ /g') \
 	$(JS)/package.json $(JS)/package-lock.json $(JS)/tsconfig.json
 # Jupyter asks to be told that root is meant, which in a container it is.
 ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
