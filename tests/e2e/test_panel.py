@@ -142,9 +142,18 @@ def test_it_is_searched_filtered_and_sorted(panel: PanelPage) -> None:
 
 
 def test_the_keyboard_walks_through_it(panel: PanelPage) -> None:
-    panel.command("progresswidget:open")
     keys = panel.page.keyboard
+    panel.command("filebrowser:activate")
+    keys.press("Control+Shift+c")
+    palette = panel.page.locator(".lm-CommandPalette:visible")
+    palette.locator("input").fill("Show Exports")
+    palette.locator("[data-command='progresswidget:open']").click()
+    expect(panel.rows.first).to_be_visible()
+    panel.command("filebrowser:activate")
+    expect(panel.rows.first).to_be_hidden()
+    keys.press("Control+Alt+y")
     expect(panel.rows.first).to_be_focused()
+    expect(panel.rows.first).to_be_in_viewport()
     keys.press("ArrowDown")
     expect(panel.rows.nth(1)).to_be_focused()
     keys.press("ArrowRight")

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Offsets, step, survivor } from '../src/view/offsets';
+import { Offsets, steady, step, survivor } from '../src/view/offsets';
 
 const keysOf = (count: number) => Array.from({ length: count }, (_, index) => `k${index}`);
 
@@ -113,6 +113,18 @@ describe('the place of a person', () => {
     expect(survivor('c', before, order(['a', 'b']))).toBe('b');
     expect(survivor('c', before, order(['z']))).toBeNull();
     expect(survivor('z', before, order(['a']))).toBeNull();
+  });
+
+  it('is that of the rows which stay together', () => {
+    const made = new Offsets(10);
+    made.arrange([...'vwabcxyz']);
+    const held = (keys: string) => steady(made, 25, 25, [...keys]);
+    expect(held('xyzvwabc')).toEqual({ key: 'a', shift: -5 });
+    expect(held('vwbcxyza')).toEqual({ key: 'b', shift: 5 });
+    expect(held('vwcxyzab')).toEqual({ key: 'a', shift: -5 });
+    // The first is gone, or all are scattered.
+    expect(held('vwbcxyz')).toBeNull();
+    expect(held('avwxybz12c')).toBeNull();
   });
 });
 

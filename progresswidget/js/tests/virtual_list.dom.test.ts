@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { userEvent } from 'vitest/browser';
+import { steady } from '../src/view/offsets';
 import { adoptStyle } from '../src/view/stylesheet';
 import { type Row, VirtualList } from '../src/view/virtual_list';
 
@@ -34,7 +35,13 @@ async function frame(): Promise<void> {
 }
 
 async function show(keys: readonly string[]): Promise<VirtualList> {
-  const list = new VirtualList({ label: 'Exports', estimate: 30, overscan: 2, create });
+  const list = new VirtualList({
+    label: 'Exports',
+    estimate: 30,
+    overscan: 2,
+    hold: steady,
+    create,
+  });
   list.element.style.height = '300px';
   document.body.append(list.element);
   adoptStyle(list.element);
@@ -121,6 +128,36 @@ describe('the place of a person', () => {
     await frame();
     expect(topOf(list, 'k51')).toBe(before);
     expect(list.element.scrollTop).toBe(1_570);
+  });
+
+  it('stays where the row at its edge is sorted to a far place', async () => {
+    const list = await show(keysOf(200));
+    list.element.scrollTop = 1_510;
+    await frame();
+    const before = topOf(list, 'k51');
+    // As a job that has ended, of a list that is sorted by state.
+    const rest = keysOf(200).filter((key) => key !== 'k50');
+    list.arrange([...rest, 'k50']);
+    await frame();
+    expect(topOf(list, 'k51')).toBe(before);
+    list.arrange(['k55', ...rest.filter((key) => key !== 'k55'), 'k50']);
+    await frame();
+    expect(topOf(list, 'k51')).toBe(before);
+  });
+
+  it.each([
+    ['before it knows how high it is', true],
+    ['while it is hidden', false],
+  ])('is led to a row %s', async (_, shown) => {
+    const list = await show(keysOf(200));
+    list.element.hidden = true;
+    await frame();
+    list.element.hidden = !shown;
+    list.focus('k120');
+    list.element.hidden = false;
+    await frame();
+    expect(topOf(list, 'k120')).toBeGreaterThanOrEqual(0);
+    expect(topOf(list, 'k120')).toBeLessThanOrEqual(270);
   });
 
   it('stays while higher rows are measured above it', async () => {

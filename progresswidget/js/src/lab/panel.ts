@@ -117,8 +117,12 @@ export const panel: JupyterFrontEndPlugin<void> = {
       before = now;
     }, signal);
     feed.followState(notify, signal);
+    let { order } = exports.preferences;
     exports.preferencesChanged.connect(() => {
-      view.order = exports.preferences.order;
+      // Another setting that changes leaves the order that was chosen in the panel.
+      if (exports.preferences.order === order) return;
+      order = exports.preferences.order;
+      view.order = order;
     });
 
     shell.add(view, 'left', { rank: RANK, type: 'Exports' });

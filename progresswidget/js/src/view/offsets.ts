@@ -134,6 +134,30 @@ export function survivor(
   return null;
 }
 
+/**
+ * What to hold fast where rows are sorted by what changes: the first row in view that stays near
+ * the next one, since one alone may go far. Null where the first is gone, or none has stayed.
+ *
+ * @param keys The new order.
+ */
+export function steady(
+  offsets: Offsets,
+  scrollTop: number,
+  viewport: number,
+  keys: readonly string[],
+): Anchor | null {
+  const { first, end } = offsets.window(scrollTop, viewport, 0);
+  const inView = offsets.keys.slice(first, end);
+  const indices = new Map(keys.map((key, index) => [key, index]));
+  const places = inView.map((key) => indices.get(key) ?? Number.NaN);
+  const at = places.findIndex((place, index) => {
+    return Math.abs((places[index + 1] ?? Number.NaN) - place) <= inView.length;
+  });
+  const key = inView[at];
+  if (key === undefined || Number.isNaN(places[0])) return null;
+  return { key, shift: offsets.top(first + at) - scrollTop };
+}
+
 /** Where a key of the keyboard leads from a row; null for other keys. */
 export function step(key: string, from: number, offsets: Offsets, viewport: number): number | null {
   const last = offsets.keys.length - 1;

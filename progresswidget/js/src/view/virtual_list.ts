@@ -2,7 +2,7 @@
 
 import { block, setAttribute } from './dom';
 import { forgetFrame, inNextFrame } from './frame';
-import { Offsets, step, survivor } from './offsets';
+import { type Anchor, Offsets, step, survivor } from './offsets';
 
 /** What is drawn for one key while it is in view. */
 export interface Row {
@@ -24,6 +24,13 @@ export interface VirtualListOptions {
   readonly atMost?: number;
   /** Rows that are drawn beyond either edge. */
   readonly overscan?: number;
+  /** What stays where it is in another order; the first row in view where it says nothing. */
+  hold?(
+    offsets: Offsets,
+    scrollTop: number,
+    viewport: number,
+    keys: readonly string[],
+  ): Anchor | null;
   /** Make the view of a row that comes into view. */
   create(key: string): Row;
 }
@@ -88,7 +95,8 @@ export class VirtualList {
   arrange(keys: readonly string[]): void {
     const before = this.#offsets.keys;
     const at = this.#scrollTop;
-    const anchor = this.#offsets.anchor(at);
+    const anchor =
+      this.#options.hold?.(this.#offsets, at, this.#viewport, keys) ?? this.#offsets.anchor(at);
     const held = this.#active;
     this.#offsets.arrange([...new Set(keys)]);
     const heir = held === null ? null : survivor(held, before, this.#offsets);
@@ -120,8 +128,11 @@ export class VirtualList {
   reveal(key: string): void {
     const index = this.#offsets.indexOf(key);
     if (index < 0) return;
+    // Just shown again, the list has not been told yet how high it is.
+    this.#viewport = this.element.clientHeight || this.#viewport;
     const top = this.#offsets.top(index);
-    const below = top + this.#offsets.height(index) - this.#viewport;
+    // Of a row that is higher than the view the beginning is wanted.
+    const below = Math.min(top, top + this.#offsets.height(index) - this.#viewport);
     if (top < this.#scrollTop) this.#scrollTo(top);
     else if (below > this.#scrollTop) this.#scrollTo(below);
     inNextFrame(this.#render);

@@ -67,6 +67,12 @@ export class States {
     }
   }
 
+  /** Put the keyboard on the button for all of them; false where there is none. */
+  focus(): boolean {
+    this.#buttons.get(null)?.focus();
+    return this.element.contains(document.activeElement) && !this.element.hidden;
+  }
+
   /** Show how many there are; a state that nothing is in takes no room unless it is chosen. */
   update({ count }: Summary): void {
     const all = STATES.reduce((sum, status) => sum + count[status], 0);

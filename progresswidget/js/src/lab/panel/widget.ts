@@ -7,6 +7,7 @@ import { Panel, Widget } from '@lumino/widgets';
 import { EVERYTHING, type Order, summarise } from '../../jobs/query';
 import { Selection } from '../../jobs/selection';
 import { block, setText, setTitle, span } from '../../view/dom';
+import { steady } from '../../view/offsets';
 import { adoptStyle } from '../../view/stylesheet';
 import { VirtualList } from '../../view/virtual_list';
 import type { IExports } from '../exports';
@@ -53,6 +54,7 @@ export class ExportsPanel extends SidePanel {
     this.#list = new VirtualList({
       label: words.list,
       estimate: 44,
+      hold: steady,
       create: (taskId) => new ExportRow(taskId, exports, commands),
     });
     this.#states = new States(messages, words, (statuses) => this.#ask({ statuses }), signal);
@@ -93,14 +95,18 @@ export class ExportsPanel extends SidePanel {
       signal,
     );
     feed.records.follow((changed) => {
-      const { rearranged, rows } = this.#selection.apply(changed);
-      if (rearranged) this.#list.arrange(this.#selection.keys);
-      this.#list.refresh(rows);
-      this.#update(rearranged);
+      this.#keepFocus(() => {
+        const { rearranged, rows } = this.#selection.apply(changed);
+        if (rearranged) this.#list.arrange(this.#selection.keys);
+        this.#list.refresh(rows);
+        this.#update(rearranged);
+      });
     }, signal);
     feed.followState(() => {
-      this.#list.refresh();
-      this.#update(true);
+      this.#keepFocus(() => {
+        this.#list.refresh();
+        this.#update(true);
+      });
     }, signal);
     this.#list.arrange(this.#selection.keys);
     this.#update(true);
@@ -155,6 +161,10 @@ export class ExportsPanel extends SidePanel {
   }
 
   protected override onActivateRequest(): void {
+    this.#takeFocus();
+  }
+
+  #takeFocus(): void {
     if (this.#selection.keys.length > 0) this.#list.focus();
     else this.#field?.focus();
   }
@@ -175,10 +185,24 @@ export class ExportsPanel extends SidePanel {
   }
 
   #ask(change: Partial<Selection['query']>): void {
-    this.#selection.query = { ...this.#selection.query, ...change };
-    this.#list.arrange(this.#selection.keys);
-    this.#list.refresh();
-    this.#update(true);
+    this.#keepFocus(() => {
+      this.#selection.query = { ...this.#selection.query, ...change };
+      this.#list.arrange(this.#selection.keys);
+      this.#list.refresh();
+      this.#update(true);
+    });
+  }
+
+  /** Change what is shown; the keyboard stays in the panel when what it was at goes away. */
+  #keepFocus(change: () => void): void {
+    const before = document.activeElement;
+    const held = before !== null && this.node.contains(before);
+    change();
+    // The browser itself takes the focus from what is hidden no sooner than the next frame.
+    const now = document.activeElement;
+    const kept = now !== null && this.node.contains(now) && now.checkVisibility();
+    if (!held || kept || !this.isVisible) return;
+    if (!this.#states.element.contains(before) || !this.#states.focus()) this.#takeFocus();
   }
 
   #update(rearranged: boolean): void {
