@@ -15,6 +15,7 @@ import { CANCELLED, DONE, FAILED, INTERRUPTED, record, TASK } from './records';
 const OTHER = 'f'.repeat(32);
 
 describe('what is open for a job', () => {
+  const CONVERSION = { source: 'a.csv', notebook: null, cellId: null };
   const PAUSED = record({ status: 'paused' });
   it.each([
     ['running', record(), 'pause cancel notebook'],
@@ -37,6 +38,8 @@ describe('what is open for a job', () => {
     ['failed outside of a cell', { ...FAILED, cellId: null }, 'notebook forget'],
     ['interrupted', INTERRUPTED, 'retry notebook forget'],
     ['cancelled', CANCELLED, 'retry notebook forget'],
+    ['interrupted, a conversion', { ...INTERRUPTED, ...CONVERSION }, 'again forget'],
+    ['failed, a conversion', { ...FAILED, ...CONVERSION }, 'forget'],
   ] as [string, JobRecord, string][])('%s', (_, job, expected) => {
     const choices = choicesFor(job, true);
     expect(CHOICES.filter((choice) => choices.has(choice)).sort()).toEqual(

@@ -4,10 +4,11 @@ import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Channel } from '../src/channel/channel';
+import { exportWords } from '../src/exporting/words';
 import { CHINESE, ENGLISH, type Messages } from '../src/i18n';
 import { labWordsOf } from '../src/i18n/lab';
 import { Feed } from '../src/jobs/feed';
-import { takeEnd } from '../src/jobs/notices';
+import { type Told, takeEnd } from '../src/jobs/notices';
 import type { IExports } from '../src/lab/exports';
 import { DiskWatch, diskText, diskUseOf } from '../src/lab/panel/disk';
 import { toggled } from '../src/lab/panel/states';
@@ -39,6 +40,7 @@ async function setUp(messages: Messages = ENGLISH): Promise<void> {
     server: { ...server, request: async () => Response.json({}) },
     messages,
     words: labWordsOf(messages),
+    exporting: exportWords(messages),
     feed: new Feed(new Channel(network.environment), inNextFrame),
     preferences: USUAL,
     preferencesChanged: new Signal({} as IExports),
@@ -226,6 +228,41 @@ describe('the panel', () => {
     expect(document.activeElement).toBe(pause);
     exports.feed.records.put({ ...record(), taskId: id(0), pending: 'pause', revision: 13 });
     await vi.waitFor(() => expect(document.activeElement).toBe(first));
+  });
+
+  it.each([
+    ['the notebook', '.pw-scope', (panel: ExportsPanel) => panel.showNotebook('other.ipynb'), ''],
+    ['Show All', '.pw-empty-button', (panel: ExportsPanel) => panel.showNotebook('none.ipynb'), ''],
+    ['Reconnect', '.pw-exports-foot button', () => network.wire.break(4501), 'Reconnect'],
+  ])('keeps the keyboard when the button of %s goes', async (_, selector, bring, label) => {
+    const panel = show();
+    take(...EVERY);
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(7));
+    await vi.waitFor(() => fieldOf(panel));
+    bring(panel);
+    const button = panel.node.querySelector<HTMLButtonElement>(selector);
+    await vi.waitFor(() => expect(button?.checkVisibility()).toBe(true));
+    if (label) expect(button?.textContent).toBe(label);
+    button?.focus();
+    expect(document.activeElement).toBe(button);
+    button?.click();
+    if (label) network.wire.hello();
+    await vi.waitFor(() => expect(button?.checkVisibility()).toBe(false));
+    const focused = document.activeElement as HTMLElement;
+    expect([focused.dataset.key, focused.checkVisibility()]).toEqual([expect.any(String), true]);
+  });
+
+  it('keeps the keyboard among the states, and in the panel', async () => {
+    const panel = show();
+    take(...EVERY);
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(7));
+    await vi.waitFor(() => fieldOf(panel));
+    stateButton(panel, 'failed')?.focus();
+    exports.feed.records.remove(id(4));
+    await vi.waitFor(() => expect(stateButton(panel, 'failed')?.checkVisibility()).toBe(false));
+    expect(document.activeElement).toBe(stateButton(panel, 'all'));
+    for (const { taskId } of EVERY) exports.feed.records.remove(taskId);
+    await vi.waitFor(() => expect(document.activeElement).toBe(fieldOf(panel)));
   });
 
   it('draws of 2,000 jobs those in view, and finds any of them', async () => {
@@ -466,6 +503,31 @@ describe('an end that several pages hear of', () => {
     waits[0]?.();
     expect(await hidden).toBe(false);
     for (const end of waits) end();
+  });
+
+  it('is told no second time when a page wakes up much later', async () => {
+    const kept = new Map<string, string>();
+    const told: Told = {
+      getItem: (name) => kept.get(name) ?? null,
+      setItem: (name, value) => void kept.set(name, value),
+    };
+    const now = () => Promise.resolve();
+    const take = (generation: number, locks: LockManager | undefined = navigator.locks) =>
+      takeEnd({ ...DONE, generation }, false, locks, now, told);
+    expect(await take(11)).toBe(true);
+    await navigator.locks.request(`progresswidget:end:${DONE.taskId}:11`, () => {});
+    expect(await take(11)).toBe(false);
+    expect(await takeEnd({ ...DONE, generation: 11 }, false, undefined, now, told)).toBe(false);
+    for (let generation = 12; generation < 412; generation += 1) await take(generation);
+    expect([...kept.values()].join(' ').split(' ')).toHaveLength(200);
+    expect(await take(411)).toBe(false);
+    const full: Told = {
+      getItem: () => null,
+      setItem: () => {
+        throw new DOMException('full', 'QuotaExceededError');
+      },
+    };
+    expect(await takeEnd({ ...DONE, generation: 500 }, false, undefined, now, full)).toBe(true);
   });
 
   it('is told by each where pages cannot agree', async () => {

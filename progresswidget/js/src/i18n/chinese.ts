@@ -4,6 +4,8 @@ import type { Messages } from './messages';
 
 const RUN_AGAIN = '重新运行该单元格即可从头导出。';
 const RUN_ON = '重新运行该单元格：会从已完整的部分继续。';
+/** Also of what no cell has begun: a script, or a conversion of the server. */
+const START_ON = '请重新开始，会尽可能从停止处接着进行。';
 
 export const CHINESE: Messages = {
   locale: 'zh',
@@ -192,8 +194,8 @@ export const CHINESE: Messages = {
     },
     'kernel-restarted': { message: '内核已重启。', hint: RUN_ON },
     'kernel-stopped': { message: '内核已关闭。', hint: RUN_ON },
-    'process-died': { message: '执行任务的进程已结束。', hint: RUN_ON },
-    'kernel-silent': { message: '收不到执行任务的进程的消息。', hint: RUN_ON },
+    'process-died': { message: '执行任务的进程已结束。', hint: START_ON },
+    'kernel-silent': { message: '收不到执行任务的进程的消息。', hint: START_ON },
     'server-stopped': { message: '服务器已关闭。', hint: '点击“继续”，会尽可能从停止处接着进行。' },
     'memory-limit': {
       message: '所用内存超过服务器的限制。',

@@ -4,6 +4,8 @@ import type { Messages } from './messages';
 
 const RUN_AGAIN = 'Run the cell again to export from the beginning.';
 const RUN_ON = 'Run the cell again: it goes on after what is whole already.';
+/** Also of what no cell has begun: a script, or a conversion of the server. */
+const START_ON = 'Start it again: it goes on where it can.';
 
 /** Of a count as it is written. */
 const rowWord = (count: string) => (count === '1' ? 'row' : 'rows');
@@ -197,8 +199,8 @@ export const ENGLISH: Messages = {
     },
     'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_ON },
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_ON },
-    'process-died': { message: 'The process that was at work ended.', hint: RUN_ON },
-    'kernel-silent': { message: 'Nothing is heard from the process at work.', hint: RUN_ON },
+    'process-died': { message: 'The process that was at work ended.', hint: START_ON },
+    'kernel-silent': { message: 'Nothing is heard from the process at work.', hint: START_ON },
     'server-stopped': {
       message: 'The server was shut down.',
       hint: 'Continue: it goes on where it can.',

@@ -9,6 +9,7 @@ export const CHOICES = [
   'cancel',
   'download',
   'retry',
+  'again',
   'show',
   'link',
   'notebook',
@@ -24,7 +25,7 @@ export type Choice = (typeof CHOICES)[number];
  */
 export function choicesFor(record: JobRecord, connected: boolean): ReadonlySet<Choice> {
   const choices = new Set<Choice>();
-  const { status, kind, pending, notebook, cellId, contents, url } = record;
+  const { status, kind, pending, notebook, cellId, contents, url, source } = record;
   const ended = isTerminal(status);
   if (notebook !== null) choices.add('notebook');
   if (!connected) return choices;
@@ -36,6 +37,8 @@ export function choicesFor(record: JobRecord, connected: boolean): ReadonlySet<C
   if (status === 'done' && here && contents !== null) choices.add('show').add('link');
   if (ended) choices.add('forget');
   if (ended && status !== 'done' && notebook !== null && cellId !== null) choices.add('retry');
+  // A conversion is the server's own, which goes on with it.
+  if (status === 'interrupted' && source !== null) choices.add('again');
   // Nothing replaces a pending cancel.
   if (ended || pending === 'cancel') return choices;
   choices.add('cancel');
@@ -50,6 +53,14 @@ function isAtWork({ status }: JobRecord): boolean {
 
 /** Those that a row shows as buttons; the rest is in its menu. */
 export function buttonsFor(choices: ReadonlySet<Choice>): readonly Choice[] {
-  const shown: readonly Choice[] = ['pause', 'resume', 'cancel', 'download', 'show', 'retry'];
+  const shown: readonly Choice[] = [
+    'pause',
+    'resume',
+    'cancel',
+    'download',
+    'show',
+    'retry',
+    'again',
+  ];
   return shown.filter((choice) => choices.has(choice));
 }

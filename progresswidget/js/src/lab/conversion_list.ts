@@ -1,7 +1,7 @@
 /** The bars of conversions below the path of a file browser, until a person closes them. */
 
 import { Widget } from '@lumino/widgets';
-import { convertAgain } from '../exporting/conversions';
+import { ConversionFailure, convertAgain } from '../exporting/conversions';
 import { adoptExportStyle } from '../exporting/stylesheet';
 import type { ExportWords } from '../exporting/words';
 import type { Messages } from '../i18n';
@@ -20,7 +20,7 @@ export interface ConversionListOptions {
 
 export class ConversionList extends Widget {
   readonly #options: ConversionListOptions;
-  readonly #rows = new Map<string, { job: Job; element: HTMLElement }>();
+  readonly #rows = new Map<string, { job: Job; element: HTMLElement; unfollow: () => void }>();
 
   constructor(options: ConversionListOptions) {
     super();
@@ -63,17 +63,23 @@ export class ConversionList extends Widget {
         if (ended.status === 'done') written(ended);
       },
     });
-    this.#rows.set(taskId, { job, element });
     this.node.append(element);
     job.attach(element);
     element.append(tools);
-    job.follow(channelOf(server));
+    const channel = channelOf(server);
+    // A job that the server has lost has no end that could be told.
+    const unfollow = channel.follow(taskId, ({ missing }) => {
+      if (missing) tools.replaceChildren(this.#closeButton(taskId));
+    });
+    this.#rows.set(taskId, { job, element, unfollow });
+    job.follow(channel);
     this.show();
   }
 
   remove(taskId: string): void {
     const row = this.#rows.get(taskId);
     this.#rows.delete(taskId);
+    row?.unfollow();
     row?.job.dispose();
     row?.element.remove();
     this.setHidden(this.#rows.size === 0);
@@ -81,17 +87,27 @@ export class ConversionList extends Widget {
 
   #showTools(tools: HTMLElement, { taskId, status }: JobRecord): void {
     const { server, words } = this.#options;
+    const note = document.createElement('span');
+    note.className = 'pw-conversion-note';
+    note.role = 'alert';
     const again = button(words.again, async () => {
       again.disabled = true;
+      note.textContent = '';
       try {
         await convertAgain(server, taskId);
         tools.replaceChildren();
-      } catch {
+      } catch (error) {
         again.disabled = false;
+        if (!(error instanceof ConversionFailure)) throw error;
+        note.textContent = words.failure[error.key];
       }
     });
-    const close = button(words.close, () => this.remove(taskId));
-    tools.replaceChildren(...(status === 'interrupted' ? [again] : []), close);
+    const close = this.#closeButton(taskId);
+    tools.replaceChildren(...(status === 'interrupted' ? [note, again] : []), close);
+  }
+
+  #closeButton(taskId: string): HTMLButtonElement {
+    return button(this.#options.words.close, () => this.remove(taskId));
   }
 }
 

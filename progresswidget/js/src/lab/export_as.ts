@@ -18,9 +18,8 @@ import {
   type ServerOffers,
 } from '../exporting/conversions';
 import { type Choice, isReadable, nameFault } from '../exporting/offers';
-import { type ExportWords, exportWords } from '../exporting/words';
+import type { ExportWords } from '../exporting/words';
 import type { Messages } from '../i18n';
-import { labWordsOf } from '../i18n/lab';
 import type { JobRecord } from '../protocol';
 import type { Server } from '../server';
 import { freeName } from '../upload/plan';
@@ -31,7 +30,7 @@ import { type Chosen, Place } from './place';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath } from './transfer_list';
-import { messagesOf } from './words';
+import { wordsOf } from './words';
 
 const PLUGIN = 'progresswidget:export-as';
 const COMMAND = 'progresswidget:export-as';
@@ -48,13 +47,12 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) {
-    const messages = messagesOf(translator);
-    translateSchema(registry, translator, labWordsOf(messages), PLUGIN);
+    const { messages, words: labWords, exporting: words } = wordsOf(translator);
+    translateSchema(registry, translator, labWords, PLUGIN);
     if (!factory) return;
-    const words = exportWords(messages);
     const server = labServer(app.serviceManager.serverSettings);
     const place = new Place(app.serviceManager.contents, factory, standard);
-    const lists: ConversionList[] = [];
+    const lists = new Set<ConversionList>();
     const show = (record: JobRecord) => {
       for (const list of lists) list.add(record);
     };
@@ -78,8 +76,8 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
     place.forEach((browser) => {
       const written = ({ contents }: JobRecord) => place.refresh(folderOf(contents ?? ''));
       const list = new ConversionList({ server, messages, words, written });
-      if (placeBelowPath(browser, list)) lists.push(list);
-      browser.disposed.connect(() => lists.splice(lists.indexOf(list), 1));
+      if (placeBelowPath(browser, list)) lists.add(list);
+      browser.disposed.connect(() => lists.delete(list));
       void runningConversions(server).then((records) => {
         for (const one of records) list.add(one);
       });

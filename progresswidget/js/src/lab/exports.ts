@@ -5,6 +5,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { Token } from '@lumino/coreutils';
 import { type ISignal, Signal } from '@lumino/signaling';
+import type { ExportWords } from '../exporting/words';
 import type { Messages } from '../i18n';
 import type { LabWords } from '../i18n/lab';
 import { Feed } from '../jobs/feed';
@@ -21,6 +22,8 @@ export interface IExports {
   readonly server: Server;
   readonly messages: Messages;
   readonly words: LabWords;
+  /** Of conversions. */
+  readonly exporting: ExportWords;
   readonly feed: Feed;
   readonly preferences: Preferences;
   readonly preferencesChanged: ISignal<IExports, void>;
@@ -34,6 +37,7 @@ export const IExports = new Token<IExports>(
 class Exports implements IExports {
   readonly messages: Messages;
   readonly words: LabWords;
+  readonly exporting: ExportWords;
   readonly feed: Feed;
   readonly preferencesChanged: Signal<IExports, void> = new Signal(this);
   #preferences = USUAL;
@@ -43,9 +47,10 @@ class Exports implements IExports {
     translator: ITranslator | null,
     registry: ISettingRegistry | null,
   ) {
-    const { messages, words } = wordsOf(translator);
+    const { messages, words, exporting } = wordsOf(translator);
     this.messages = messages;
     this.words = words;
+    this.exporting = exporting;
     this.feed = new Feed(channelOf(server), inNextFrame);
     translateSchema(registry, translator, this.words, PLUGIN);
     void followPreferences(registry, PLUGIN, (preferences) => {

@@ -16,6 +16,7 @@ import {
   stopIcon,
 } from '@jupyterlab/ui-components';
 import { ActionFailure, download, requestAction } from '../actions';
+import { ConversionFailure, convertAgain } from '../exporting/conversions';
 import { FileFailure } from '../files';
 import { CHOICES, type Choice, choicesFor } from '../jobs/choices';
 import { isOneOf, type JobRecord } from '../protocol';
@@ -32,6 +33,7 @@ export const ICONS: Readonly<Record<Choice, LabIcon>> = {
   cancel: stopIcon,
   download: downloadIcon,
   retry: refreshIcon,
+  again: runIcon,
   show: folderIcon,
   link: linkIcon,
   notebook: notebookIcon,
@@ -49,7 +51,7 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
   requires: [IExports],
   optional: [INotebookTracker],
   activate(app: JupyterFrontEnd, exports: IExports, notebooks: INotebookTracker | null) {
-    const { server, messages, words, feed } = exports;
+    const { server, messages, words, exporting, feed } = exports;
     const { signal } = new AbortController();
 
     const jobOf = ({ taskId }: { taskId?: unknown }): JobRecord | undefined => {
@@ -81,6 +83,9 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
         case 'retry':
           if (!(await runAgain(app, notebooks, record))) throw new Sentence(words.noCell);
           return;
+        case 'again':
+          feed.records.put(await convertAgain(server, record.taskId));
+          return;
         case 'forget':
           await forget(exports, record.taskId);
           return;
@@ -88,6 +93,7 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
     };
     const sentence = (error: unknown): string | null => {
       if (error instanceof ActionFailure) return messages.failure[error.key];
+      if (error instanceof ConversionFailure) return exporting.failure[error.key];
       if (error instanceof FileFailure) return words.files.failure[error.key];
       return error instanceof Sentence ? error.message : null;
     };

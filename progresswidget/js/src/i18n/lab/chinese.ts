@@ -39,6 +39,7 @@ export const LAB_CHINESE: LabWords = {
     show: '在文件浏览器中显示',
     notebook: '打开笔记本',
     retry: '重新运行单元格',
+    again: '继续',
     forget: '从列表中移除',
   },
   clearTitle: '清除已结束的导出？',

@@ -39,6 +39,7 @@ export const LAB_ENGLISH: LabWords = {
     show: 'Show in File Browser',
     notebook: 'Open Notebook',
     retry: 'Run Cell Again',
+    again: 'Continue',
     forget: 'Remove from List',
   },
   clearTitle: 'Clear finished exports?',
