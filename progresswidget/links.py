@@ -31,7 +31,7 @@ def links(job: str, method: str, body: Json | None) -> tuple[Json, str]:
     except ServerUnreachableError as error:
         raise LinkError(f"There is no server for a link: {error}.") from error
     if status >= http.HTTPStatus.BAD_REQUEST:
-        message = str(answer.get("message", "The server refused."))
+        message = str(answer.get("message", "The server refused the request."))
         raise LinkError(message, str(answer.get("hint", "")))
     return answer, _told_by_hub() or origin
 

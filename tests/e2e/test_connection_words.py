@@ -57,7 +57,7 @@ def test_row_58_a_page_of_another_version_says_so(page: Page, short: JupyterProc
     watching = WatchedBar(page, short, short).show()
     watching.wait_for("offline")
     bar = page.locator("[data-task-id]")
-    expect(bar).to_contain_text("Not the version of the server: reload the page")
+    expect(bar).to_contain_text("This page and the server differ in version: reload the page")
     expect(bar.locator("button[data-action=reconnect]")).to_be_visible()
     # A kernel that is ended while it starts holds up the end of the server.
     watching.wait_for_kernel()

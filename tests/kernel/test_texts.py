@@ -99,10 +99,13 @@ def test_every_error_of_the_engine_has_a_sentence_in_chinese() -> None:
 
 
 def test_the_page_says_the_same_of_errors() -> None:
-    twin = Path(texts.__file__).parent / "js/src/i18n/chinese_errors.ts"
-    said = twin.read_text(encoding="utf-8")
-    pairs = re.findall(r"^  '?([a-z-]+)'?: '(.+)',$", said, re.MULTILINE)
-    assert dict(pairs) == texts.CHINESE_ERRORS
+    twins = Path(texts.__file__).parent / "js/src/i18n"
+    about = (twins / "chinese_errors.ts").read_text(encoding="utf-8")
+    pairs = dict(re.findall(r"^  '?([a-z-]+)'?: '(.+)',$", about, re.MULTILINE))
+    said = (twins / "chinese.ts").read_text(encoding="utf-8")
+    for code in ("server-stopped", "memory-limit", "time-limit"):
+        (pairs[code],) = re.findall(rf"'{code}': {{\s*message: '(.+?)'", said)
+    assert pairs == texts.CHINESE_ERRORS
 
 
 def test_a_command_says_what_is_wrong_in_the_language_of_the_terminal(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from progresswidget.protocol import Json
 
 A, B = "a" * 32, "b" * 32
-ORDER = {"name": "train", "path": "/work/train", "kind": "task", "total": 10}
+ORDER = {"name": "train", "path": "/data/train", "kind": "task", "total": 10}
 
 
 def test_it_opens_one_job_of_one_key() -> None:

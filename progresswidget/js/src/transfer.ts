@@ -11,20 +11,29 @@ export const TRANSFER_FAILURES = [
   'changed',
   'notReady',
   'refused',
+  'diskFull',
+  'noPermission',
+  'localGone',
+  'damaged',
+  'elsewhere',
   'tooLarge',
   'serverFull',
   'quota',
   'exists',
-  'diskFull',
-  'noPermission',
-  'localGone',
   'otherFile',
   'notPicked',
-  'damaged',
-  'elsewhere',
 ] as const;
 
 export type TransferFailure = (typeof TRANSFER_FAILURES)[number];
+
+/** What stops an upload alone: said in `i18n/lab`, for only JupyterLab has uploads in the page. */
+export type UploadFailure =
+  | 'tooLarge'
+  | 'serverFull'
+  | 'quota'
+  | 'exists'
+  | 'otherFile'
+  | 'notPicked';
 
 export type TransferStatus =
   /** Behind other files. */

@@ -63,7 +63,7 @@ describe('the thin bar', () => {
   it('speaks Chinese', () => {
     const bar = new ReceivedBar(messagesFor('zh'));
     bar.update(transfer());
-    expect(words(bar)).toBe('已接收 2.5\u00a0MB，共 10.0\u00a0MB');
+    expect(words(bar)).toBe('已接收 2.5\u00a0MB / 10.0\u00a0MB');
     bar.update(transfer(END));
     expect(words(bar)).toBe('已全部接收，10.0\u00a0MB');
   });

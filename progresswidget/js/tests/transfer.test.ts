@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CHINESE, ENGLISH } from '../src/i18n';
+import { LAB_CHINESE, LAB_ENGLISH, withUploads } from '../src/i18n/lab';
 import {
   canResume,
   isMoving,
@@ -58,8 +59,13 @@ describe('what a transfer shows', () => {
   });
 
   it.each(TRANSFER_FAILURES)('of a failure are words: %s', (failure) => {
-    expect(show({ status: 'failed', failure }).note).not.toBe('');
-    expect(show({ status: 'failed', failure }, null, CHINESE).note).toMatch(/\p{Script=Han}/u);
+    for (const messages of [withUploads(ENGLISH, LAB_ENGLISH), withUploads(CHINESE, LAB_CHINESE)]) {
+      const { note } = show({ status: 'failed', failure }, null, messages);
+      expect(note).toBeTruthy();
+      // Its own, and not what is said where a table has none.
+      expect(note === messages.transfer.failure.refused).toBe(failure === 'refused');
+      expect(/\p{Script=Han}/u.test(note ?? '')).toBe(messages.locale === 'zh');
+    }
   });
 
   it('goes on after a loss, begins again after another file', () => {

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
-import { messagesFor } from '../src/i18n';
+import { ENGLISH } from '../src/i18n';
+import { LAB_ENGLISH, withUploads } from '../src/i18n/lab';
 import { NEW_TRANSFER, type TransferState } from '../src/transfer';
 import { adoptStyle } from '../src/view/stylesheet';
 import { TransferView } from '../src/view/transfer_view';
@@ -28,7 +29,7 @@ function show(width = 600, name = 'flights.csv') {
   const view = new TransferView({
     name,
     direction: 'upload',
-    messages: messagesFor('en'),
+    messages: withUploads(ENGLISH, LAB_ENGLISH),
     handlers,
   });
   list.append(view.element);

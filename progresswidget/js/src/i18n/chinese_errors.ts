@@ -1,4 +1,7 @@
-/** What an error of the engine is about, by its code; the twin of `CHINESE_ERRORS` in `texts.py`. */
+/**
+ * What an error of the engine is about, by its code: with what `chinese.ts` says whole, the twin of
+ * `CHINESE_ERRORS` in `texts.py`.
+ */
 export const CHINESE_ERRORS: Readonly<Record<string, string>> = {
   'unsupported-source': '给出的对象不是可以导出的表格。',
   'unsupported-format': '没有与该文件名后缀或格式名对应的写入器。',
@@ -11,9 +14,6 @@ export const CHINESE_ERRORS: Readonly<Record<string, string>> = {
   'source-failed': '读取数据时出错。',
   'source-changed': '读取期间数据发生了变化。',
   'missing-extra': '缺少一个可选的程序库。',
-  'server-stopped': '启动该任务的服务器正在关闭。',
-  'memory-limit': '转换占用的内存超过了服务器允许的上限。',
-  'time-limit': '转换所用的时间超过了服务器允许的上限。',
   'not-sent': '文件写在内核所在的机器上，未能发送到服务器。',
   'bad-state': '任务目前的状态下没有这样的结果。',
   'no-link': '无法建立或撤销该文件的链接。',

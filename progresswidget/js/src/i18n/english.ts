@@ -3,7 +3,7 @@
 import type { Messages } from './messages';
 
 const RUN_AGAIN = 'Run the cell again to export from the beginning.';
-const RUN_ON = 'Run the cell again: it goes on after what is whole already.';
+const RUN_ON = 'Run the cell again: it continues after what is already complete.';
 /** Also of what no cell has begun: a script, or a conversion of the server. */
 const START_ON = 'Start it again: it goes on where it can.';
 
@@ -109,11 +109,11 @@ export const ENGLISH: Messages = {
   reconnecting: (attempt, of, cause) =>
     `Reconnecting, ${attempt} of ${of}${cause === null ? '' : `: ${cause}`}`,
   loss: {
-    restart: 'the server restarts',
+    restart: 'the server is restarting',
     slow: 'this page was too slow',
-    position: 'the server lost the place',
+    position: 'the server lost track of the position',
     silent: 'the server fell silent',
-    store: 'its store does not answer',
+    store: 'the server’s store does not answer',
   },
   saved: 'Saved state, no kernel',
   progress: 'Progress',
@@ -123,7 +123,7 @@ export const ENGLISH: Messages = {
     absent: 'This server has no progresswidget extension',
     login: 'Your login has ended: log in again and reload',
     forbidden: 'You may not see this export on this server',
-    version: 'Not the version of the server: reload the page',
+    version: 'This page and the server differ in version: reload the page',
     malformed: 'The server did not understand: reload the page',
     refused: 'The server refused the connection',
   },
@@ -138,10 +138,10 @@ export const ENGLISH: Messages = {
     fileGone: 'The file is not there any more, or has changed since. Run the cell again.',
     noLinks: 'This server makes no links that are open for an hour.',
     noCell: 'The cell is not there any more.',
-    refused: 'The server refused.',
+    refused: 'The server refused the request.',
   },
   transfer: {
-    label: { save: (name) => `Saving of ${name}`, upload: (name) => `Upload of ${name}` },
+    label: { save: (name) => `Saving ${name}`, upload: (name) => `Upload of ${name}` },
     starting: 'Asking the server',
     checking: 'Checking what is there',
     paused: 'Paused',
@@ -169,17 +169,10 @@ export const ENGLISH: Messages = {
       gone: 'The file was replaced or deleted on the server. Run the cell again.',
       changed: 'The file on the server is not the one that was begun.',
       notReady: 'The server is not ready. Continue in a moment.',
-      refused: 'The server refused.',
-      tooLarge: 'The file is larger than the server takes.',
-      serverFull: 'The disk of the server is full. Make room there, then continue.',
-      quota:
-        'Your unfinished uploads fill your share of the server. Finish or cancel some, then continue.',
-      exists: 'The folder has a file of this name already.',
+      refused: 'The server refused the request.',
       diskFull: 'The disk of this computer is full. Make room, then continue.',
       noPermission: 'The browser may not use the file. Continue, and allow it.',
       localGone: 'The file on this computer was moved or deleted.',
-      otherFile: 'That is not the file that was begun. Continue with the same one.',
-      notPicked: 'Continue, and choose the same file again.',
       damaged: 'What arrived is not what the server has, and was thrown away.',
       elsewhere: 'Another page of this browser works on this file.',
     },
@@ -195,7 +188,7 @@ export const ENGLISH: Messages = {
     'kernel-killed': { message: 'The kernel was killed.', hint: RUN_ON },
     'kernel-out-of-memory': {
       message: 'The kernel ran out of memory, and the system killed it.',
-      hint: 'Free memory or close other notebooks, then run the cell again: it goes on after what is whole already.',
+      hint: 'Free memory or close other notebooks, then run the cell again: it continues after what is already complete.',
     },
     'kernel-restarted': { message: 'The kernel was restarted.', hint: RUN_ON },
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_ON },

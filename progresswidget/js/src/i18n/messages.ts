@@ -3,7 +3,7 @@
 import type { FailureKey } from '../actions';
 import type { LossCause, OfflineReason } from '../channel/connection';
 import type { JobError, Phase, Status } from '../protocol';
-import type { TransferFailure } from '../transfer';
+import type { TransferFailure, UploadFailure } from '../transfer';
 import type { Asked } from '../view/buttons';
 import type { DetailName } from '../view/details';
 import type { ButtonName, TransferButton } from '../view/icons';
@@ -110,5 +110,8 @@ export interface TransferMessages {
   readonly bytesOf: (bytes: string, total: string) => string;
   readonly rate: (bytes: string) => string;
   readonly action: Readonly<Record<TransferButton, string>>;
-  readonly failure: Readonly<Record<TransferFailure, string>>;
+  /** Those of uploads alone come from `i18n/lab`, where there are any. */
+  readonly failure: Readonly<
+    Record<Exclude<TransferFailure, UploadFailure>, string> & Partial<Record<UploadFailure, string>>
+  >;
 }

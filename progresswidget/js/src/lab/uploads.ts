@@ -10,6 +10,7 @@ import {
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
+import { withUploads } from '../i18n/lab';
 import { Uploads } from '../upload/uploads';
 import { askAboutTaken } from './ask_taken';
 import { choose } from './choose';
@@ -59,7 +60,8 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     });
 
     const attach = (browser: FileBrowser) => {
-      placeBelowPath(browser, new TransferList(all, words.upload.list, messages));
+      const list = new TransferList(all, words.upload.list, withUploads(messages, words));
+      placeBelowPath(browser, list);
       browser.node.addEventListener(
         'drop',
         (event) => {

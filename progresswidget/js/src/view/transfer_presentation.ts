@@ -107,7 +107,7 @@ function partsOf(
 
 function noteFor({ failure, detail }: TransferState, { transfer }: Messages): string | null {
   if (failure === null) return null;
-  const text = transfer.failure[failure];
+  const text = transfer.failure[failure] ?? transfer.failure.refused;
   return failure === 'refused' && detail !== '' ? `${text} ${detail}` : text;
 }
 

@@ -106,6 +106,14 @@ export const LAB_CHINESE: LabWords = {
     both: '两者都保留',
     cancel: '取消',
     category: '文件操作',
+    failure: {
+      tooLarge: '文件超过了服务器允许的大小。',
+      serverFull: '服务器磁盘已满。请先在服务器上腾出空间，再继续。',
+      quota: '您未完成的上传已占满您在服务器上的配额。请先完成或取消一些，再继续。',
+      exists: '该文件夹中已有同名文件。',
+      otherFile: '这不是开始时的那个文件，请选择同一个文件继续。',
+      notPicked: '请点“继续”，并再次选择同一个文件。',
+    },
   },
   files: {
     download: '下载（可续传）',

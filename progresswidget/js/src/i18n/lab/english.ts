@@ -84,15 +84,15 @@ export const LAB_ENGLISH: LabWords = {
     exportsTitle: 'Exports',
     exportsDescription: 'The panel with all exports, and what is said of them elsewhere.',
     noticesTitle: 'Notifications',
-    noticesDescription: 'Whether the end of an export is told in a notification.',
+    noticesDescription: 'Whether the end of an export is shown in a notification.',
     noticeAfterTitle: 'Notify after (seconds)',
-    noticeAfterDescription: 'Seconds that an export has taken for its end to be told.',
+    noticeAfterDescription: 'Seconds that an export has taken for its end to be shown.',
     noticeHiddenTitle: 'Notify while the page is hidden',
     noticeHiddenDescription:
-      'Whether the end of an export is told however short it was, where nobody looked at the page.',
+      'Whether the end of an export is shown however short it was, where nobody looked at the page.',
     statusBarTitle: 'Progress in the status bar',
     statusBarDescription: 'Whether the status bar shows how far all running exports are together.',
-    runningTitle: 'Exports among what runs',
+    runningTitle: 'Exports in the Running panel',
     runningDescription:
       'Whether the list of running terminals and kernels has a section for exports.',
     orderTitle: 'Order',
@@ -112,6 +112,15 @@ export const LAB_ENGLISH: LabWords = {
     both: 'Keep Both',
     cancel: 'Cancel',
     category: 'File Operations',
+    failure: {
+      tooLarge: 'The file is larger than the server takes.',
+      serverFull: 'The disk of the server is full. Make room there, then continue.',
+      quota:
+        'Your unfinished uploads fill your share of the server. Finish or cancel some, then continue.',
+      exists: 'The folder has a file of this name already.',
+      otherFile: 'That is not the file that was begun. Continue with the same one.',
+      notPicked: 'Continue, and choose the same file again.',
+    },
   },
   files: {
     download: 'Download (Resumable)',
@@ -153,7 +162,7 @@ export const LAB_ENGLISH: LabWords = {
       busy: 'The server is packing other archives. Try again when one of them has ended.',
       tooManyLinks: 'Too many links are open. Revoke some, or wait until they expire.',
       noLinks: 'This server does not make such links.',
-      refused: 'The server refused.',
+      refused: 'The server refused the request.',
     },
   },
 };

@@ -9,6 +9,13 @@ export { LAB_CHINESE } from './chinese';
 export { LAB_ENGLISH } from './english';
 export type { DiskPart, ExportsCommand, LabWords, SchemaText } from './words';
 
+/** The bar's table with what is said of uploads, for the bars of those. */
+export function withUploads(messages: Messages, { upload }: LabWords): Messages {
+  const { transfer } = messages;
+  const failure = { ...transfer.failure, ...upload.failure };
+  return { ...messages, transfer: { ...transfer, failure } };
+}
+
 /** The table beside that of the bar. */
 export function labWordsOf(messages: Messages): LabWords {
   return messages === CHINESE ? LAB_CHINESE : LAB_ENGLISH;

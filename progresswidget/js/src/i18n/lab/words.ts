@@ -7,6 +7,7 @@
 import type { FileFailureKey } from '../../files';
 import type { Choice } from '../../jobs/choices';
 import type { Order } from '../../jobs/query';
+import type { UploadFailure } from '../../transfer';
 
 export const EXPORTS_COMMANDS = ['open', 'notebook', 'pauseAll', 'resumeAll', 'clear'] as const;
 export type ExportsCommand = (typeof EXPORTS_COMMANDS)[number];
@@ -99,6 +100,7 @@ export interface UploadMessages {
   readonly cancel: string;
   /** Of the command palette: JupyterLab's own word, so that they stand together. */
   readonly category: string;
+  readonly failure: Readonly<Record<UploadFailure, string>>;
 }
 
 /** Of downloads, archives and links in the file browser. */
