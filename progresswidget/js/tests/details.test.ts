@@ -45,9 +45,21 @@ describe('the details', () => {
   });
 
   it('say of a transfer how many bytes were there', () => {
-    const half = record({ kind: 'download', rows: 40_000_000, reused: 20_000_000 });
+    const half = { ...DONE, kind: 'download', rows: 40_000_000, reused: 20_000_000 };
     expect(told(half).kept).toBe('20.0 MB of 40.0 MB (50%)');
     expect(told({ ...half, reused: 0 }).kept).toBe('Nothing: all of it was written anew');
+  });
+
+  it('say nothing that another report would make untrue', () => {
+    const half = record({ rows: 40, reused: 20 });
+    expect(told(half).kept).toBe('20');
+    expect(told({ ...half, rows: 41 })).toEqual(told(half));
+    expect(told({ ...half, reused: 0 }).kept).toBeUndefined();
+  });
+
+  it.each(['group', 'task'])('say of a %s nothing of what was kept', (kind) => {
+    expect(told({ ...DONE, kind }).kept).toBeUndefined();
+    expect(told({ ...DONE, kind, reused: 3 }).kept).toBeUndefined();
   });
 });
 

@@ -43,6 +43,16 @@ describe('the line of numbers', () => {
       record({ kind: 'upload', rows: 12_300_000, reused: 2_000_000, total: null, eta: null }),
       '42% · 12.3 MB · 2.0 MB kept · 612.3 kB/s · 2.4 s',
     ],
+    [
+      'going round a loop',
+      record({ kind: 'task', progress: 40, rows: 40, total: 100, bytes: 0, rate: 12.4, eta: null }),
+      '40% · 40 of 100 · 12/s · 2.4 s',
+    ],
+    [
+      'done with a loop',
+      { ...DONE, kind: 'task', rows: 7, total: null, sha256: null },
+      '7 · 5.8 s',
+    ],
     ['failed', FAILED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
     ['cancelled', CANCELLED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
   ])('%s', (_, record, text) => {
@@ -101,6 +111,7 @@ describe('the buttons', () => {
   const comm: Connection = { kind: 'comm' };
   const background = record({ background: true });
   const growing = record({ appendOnly: true });
+  const EVERYTHING = { canSave: true, canLink: true, canReveal: true };
   it.each([
     ['queued', record({ status: 'queued' }), {}, ['cancel']],
     ['running', record(), {}, ['pause', 'cancel']],
@@ -110,6 +121,10 @@ describe('the buttons', () => {
     ['done, of another server', DONE, { unknown: true }, []],
     ['done, without an address', { ...DONE, url: null }, {}, []],
     ['done, sent', { ...DONE, kind: 'upload' }, {}, []],
+    ['done, a loop', { ...DONE, kind: 'task' }, EVERYTHING, []],
+    ['done, a group', { ...DONE, kind: 'group' }, EVERYTHING, []],
+    ['done, with all that can be', DONE, EVERYTHING, ['download', 'save', 'link', 'reveal']],
+    ['growing, a loop', { ...growing, kind: 'task' }, {}, ['pause', 'cancel']],
     ['done, received', { ...DONE, kind: 'download' }, {}, ['download']],
     ['done, offline', DONE, { connection: offline }, ['download']],
     ['failed', FAILED, {}, []],
@@ -169,6 +184,13 @@ describe('the bar', () => {
     ['sending', 'working'],
   ] as const)('has a stage for the phase %s', (phase, stage) => {
     expect(show(record({ phase })).stage).toBe(stage);
+  });
+
+  it('is not told what a loop of somebody does, unless the loop says so', () => {
+    expect(show(record({ kind: 'task' })).words).toBe('In progress');
+    expect(show(record({ kind: 'task', phase: 'reading' })).words).toBe('Reading');
+    expect(ENGLISH.label('train', 'task')).toBe('Progress of train');
+    expect(CHINESE.label('train', 'task')).toBe('train 的进度');
   });
 
   it.each([...ACTIVE_STATUSES, ...TERMINAL_STATUSES])('says in words what %s is', (status) => {

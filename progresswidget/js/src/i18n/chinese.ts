@@ -14,7 +14,7 @@ export const CHINESE: Messages = {
       ? `下载 ${name}`
       : kind === 'upload'
         ? `上传 ${name}`
-        : kind === 'group'
+        : kind === 'group' || kind === 'task'
           ? `${name} 的进度`
           : `导出 ${name}`,
   connecting: '正在连接',

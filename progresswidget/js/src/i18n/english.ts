@@ -17,7 +17,7 @@ export const ENGLISH: Messages = {
       ? `Download of ${name}`
       : kind === 'upload'
         ? `Upload of ${name}`
-        : kind === 'group'
+        : kind === 'group' || kind === 'task'
           ? `Progress of ${name}`
           : `Export of ${name}`,
   connecting: 'Connecting',

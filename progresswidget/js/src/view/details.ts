@@ -1,7 +1,7 @@
 /** What is told of a job on demand: pure values, no DOM. */
 
 import type { Messages } from '../i18n';
-import type { JobRecord } from '../protocol';
+import { isTerminal, type JobRecord } from '../protocol';
 import { formatBytes, formatCount, formatExactly, formatPercent } from './format';
 
 export type DetailName =
@@ -50,10 +50,13 @@ export function detailsOf(record: JobRecord, messages: Messages, zone?: string):
 }
 
 /** What the journal saved: rows or bytes that did not have to be made again. */
-function kept({ kind, reused, rows }: JobRecord, { locale, details }: Messages): string {
-  if (rows === 0) return '';
-  if (reused === 0) return details.nothingKept;
+function kept(record: JobRecord, { locale, details }: Messages): string {
+  const { kind, status, reused, rows } = record;
+  if (rows === 0 || kind === 'group' || kind === 'task') return '';
   const amount = kind === 'export' ? formatCount : formatBytes;
+  // A share would be another at each report: who reads or selects would lose the place.
+  if (!isTerminal(status)) return reused > 0 ? amount(reused, locale) : '';
+  if (reused === 0) return details.nothingKept;
   const share = formatPercent(Math.min(100, (100 * reused) / rows), locale);
   return details.keptOf(amount(reused, locale), amount(rows, locale), share);
 }

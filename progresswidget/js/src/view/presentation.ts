@@ -153,7 +153,9 @@ function isAtWork({ status }: JobRecord): boolean {
 }
 
 function wordsFor(record: JobRecord, messages: Messages): string {
-  if (record.status === 'running' && isGroup(record)) return messages.group.running;
+  // A loop says what it does only where it knows better than the phase that is always said.
+  const vague = isGroup(record) || (isTask(record) && record.phase === 'writing');
+  if (record.status === 'running' && vague) return messages.group.running;
   return record.status === 'running'
     ? messages.phase[record.phase]
     : messages.status[record.status];
@@ -181,8 +183,9 @@ function partsOf(
     for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
   }
   if (status === 'running' && record.rate !== null && Math.round(record.rate) > 0) {
-    const text =
-      isTransfer(record) || isGroup(record)
+    const text = isTask(record)
+      ? messages.speed(formatCount(record.rate, locale))
+      : isTransfer(record) || isGroup(record)
         ? messages.speed(formatBytes(record.rate, locale))
         : messages.rate(formatCount(record.rate, locale));
     parts.set('rate', { text });
@@ -210,9 +213,29 @@ function isGroup(record: JobRecord): boolean {
   return record.kind === 'group';
 }
 
+/** Whatever a loop of somebody's counts; it makes no file. */
+function isTask(record: JobRecord): boolean {
+  return record.kind === 'task';
+}
+
+/** What was sent is where it was, a group is its parts, and a loop makes no file. */
+function hasFile({ kind, url }: JobRecord): boolean {
+  return (kind === 'export' || kind === 'download') && url !== null;
+}
+
 function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
+  if (isTask(record)) return amountOfSteps(record, messages);
   if (isGroup(record)) return amountOfFiles(record, messages);
   return isTransfer(record) ? amountOfBytes(record, messages) : amountOfRows(record, messages);
+}
+
+function amountOfSteps(
+  { rows, total }: JobRecord,
+  { locale, sizeOf }: Messages,
+): Map<PartName, Part> {
+  const count = formatCount(rows, locale);
+  const text = total === null ? count : sizeOf(count, formatCount(total, locale));
+  return new Map([['rows', { text }]]);
 }
 
 function amountOfFiles(record: JobRecord, messages: Messages): Map<PartName, Part> {
@@ -261,14 +284,13 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
   const { connection, canDownload } = situation;
   const buttons = new Set<ButtonName>();
   if (record.status === 'done') {
-    // What was sent is where it was, and on the server under a name of its own.
-    const here = record.kind !== 'upload' && !isGroup(record) && record.url !== null;
-    if (canDownload && !situation.unknown && here) {
+    if (canDownload && !situation.unknown && hasFile(record)) {
       buttons.add('download');
       if (situation.canSave) buttons.add('save');
       if (situation.canLink) buttons.add('link');
     }
-    if (situation.canReveal && record.contents !== null) buttons.add('reveal');
+    const fileless = isTask(record) || isGroup(record);
+    if (situation.canReveal && record.contents !== null && !fileless) buttons.add('reveal');
     return buttons;
   }
   if (isTerminal(record.status)) {
@@ -288,7 +310,7 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
 /** What is written stays as it is, so the browser can begin to fetch it. */
 function canFollow({ connection, canDownload }: Situation, record: JobRecord): boolean {
   const begun = record.status === 'running' || record.status === 'paused';
-  return begun && record.appendOnly && canDownload && isFresh(connection);
+  return begun && record.appendOnly && hasFile(record) && canDownload && isFresh(connection);
 }
 
 function offlineButtons(connection: Connection): ReadonlySet<ButtonName> {
