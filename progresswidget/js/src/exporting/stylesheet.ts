@@ -1,5 +1,6 @@
-/** The style of the export dialogs, brought along by the script: hosts load one file. */
+/** The style of the dialogs, which a bar does not need, brought along by the script. */
 
+import dialog from '../../style/dialog.css?inline';
 import exporting from '../../style/exporting.css?inline';
 
 let sheet: CSSStyleSheet | undefined;
@@ -10,7 +11,7 @@ export function adoptExportStyle(node: Node): void {
   const scope = root instanceof ShadowRoot ? root : document;
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(exporting);
+    sheet.replaceSync(dialog + exporting);
   }
   if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
 }

@@ -3,6 +3,7 @@
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 import { ActionFailure } from '../actions';
+import { adoptExportStyle } from '../exporting/stylesheet';
 import { isTerminal } from '../protocol';
 import { formatBytes, formatCount } from '../view/format';
 import { adoptStyle } from '../view/stylesheet';
@@ -81,6 +82,7 @@ class Question extends Widget {
 
   protected override onAfterAttach(): void {
     adoptStyle(this.node);
+    adoptExportStyle(this.node);
     adoptPanelStyle(this.node);
   }
 }

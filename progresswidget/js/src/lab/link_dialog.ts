@@ -2,12 +2,12 @@
 
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
+import { adoptExportStyle } from '../exporting/stylesheet';
 import { closeLinks, FileFailure, type Link, makeLink, openLinks } from '../files';
 import type { Messages } from '../i18n';
 import { labWordsOf } from '../i18n/lab';
 import type { Server } from '../server';
 import { formatMoment, formatSpan } from '../view/format';
-import { adoptStyle } from '../view/stylesheet';
 import type { Chosen } from './place';
 
 /** Seconds that a person can choose from: ten minutes, an hour, a day, a week. */
@@ -94,7 +94,7 @@ class Question extends Widget {
   }
 
   protected override onAfterAttach(): void {
-    adoptStyle(this.node);
+    adoptExportStyle(this.node);
   }
 }
 
@@ -118,7 +118,7 @@ class Answer extends Widget {
   }
 
   protected override onAfterAttach(): void {
-    adoptStyle(this.node);
+    adoptExportStyle(this.node);
   }
 }
 
