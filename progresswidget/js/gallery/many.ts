@@ -103,7 +103,13 @@ class Rows {
   readonly list = new VirtualList({
     label: 'Exports',
     estimate: 24,
-    create: (key) => new PartLine({ messages, read: () => this.#records.get(key), download: null }),
+    create: (key) =>
+      new PartLine({
+        messages,
+        read: () => this.#records.get(key),
+        connection: () => ({ kind: 'live' }),
+        download: () => null,
+      }),
   });
 
   show(count: number): void {

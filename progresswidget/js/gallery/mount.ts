@@ -43,7 +43,9 @@ function mount(state: GalleryState): JobView {
     },
   });
   for (const [before, rate] of rates) {
-    if (record) view.update({ ...record, updated: record.updated - before, rate }, connection);
+    if (!record) continue;
+    const elapsed = Math.max(0, record.elapsed - before / 1000);
+    view.update({ ...record, updated: record.updated - before, elapsed, rate }, connection);
   }
   view.update(record, connection);
   if (received) view.showReceived(received);
@@ -55,6 +57,7 @@ function mount(state: GalleryState): JobView {
       onEnd: () => {},
     });
     lines.keep(parts);
+    if (record) lines.stand(record, connection, false);
     view.showParts(lines.view.element);
   }
   return view;

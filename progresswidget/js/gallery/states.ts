@@ -1,7 +1,7 @@
 /** Every state that a bar can be in. */
 
 import type { Connection } from '../src/channel/connection';
-import { orphan } from '../src/job';
+import { orphan } from '../src/known';
 import type { JobRecord, TransferRecord } from '../src/protocol';
 import type { ButtonName } from '../src/view/icons';
 import { GROUP_DONE, GROUP_FAILED, group, PARTS_DONE, PARTS_FAILED, parts } from '../tests/parts';

@@ -1,6 +1,6 @@
 /** Keeps the traits of an `ExportWidget` true by the server, so that links need no kernel. */
 
-import { newest } from './job';
+import { newest } from './known';
 import { probe } from './probe';
 import { isTaskId, type JobRecord } from './protocol';
 import { decodeSnapshot } from './record';

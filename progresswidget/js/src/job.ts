@@ -4,6 +4,7 @@ import { download, makeLink, requestAction } from './actions';
 import type { Channel } from './channel/channel';
 import type { Connection } from './channel/connection';
 import type { Messages } from './i18n';
+import { newest, orphan } from './known';
 import { Parts } from './parts';
 import { type Action, isTerminal, type JobRecord } from './protocol';
 import type { TaskState } from './reducer';
@@ -131,7 +132,7 @@ export class Job {
     this.#shown = record;
     this.#shownBy = connection;
     this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
-    if (record?.kind === 'group') this.#showParts(record);
+    if (record?.kind === 'group') this.#showParts(record, connection);
     else if (record?.status === 'done') this.#followSave(record);
     if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
   }
@@ -175,7 +176,7 @@ export class Job {
     return this.#link.kind === 'offline' && this.#link.reason === 'absent';
   }
 
-  #showParts(group: JobRecord): void {
+  #showParts(group: JobRecord, connection: Connection): void {
     const { messages, server } = this.#options;
     this.#parts ??= new Parts({
       messages,
@@ -183,12 +184,13 @@ export class Job {
       download:
         server &&
         ((record) => {
-          void download(server, record, this.#living.signal).catch(() => {});
+          void this.view.attempt(() => download(server, record, this.#living.signal));
         }),
       onEnd: () => this.#tellLateEnd(),
     });
     this.#parts.keep(this.#keptParts);
     this.#keptParts = [];
+    this.#parts.stand(group, connection, this.#isUnknown && !isLocal(connection));
     if (this.#channel && this.#task?.missing === false) this.#parts.follow(this.#channel, group);
     this.view.showParts(this.#parts.view.element);
   }
@@ -237,7 +239,7 @@ export class Job {
   }
 
   #tellEnd(record: JobRecord): void {
-    const end = `${record.revision} ${record.status}`;
+    const end = `${record.generation} ${record.revision} ${record.status}`;
     if (end === this.#told) return;
     this.#told = end;
     this.#options.onEnd?.(record, this.#parts?.records ?? []);
@@ -268,23 +270,4 @@ function countsOn(before: JobRecord | null, after: JobRecord | null): boolean {
   if (before === null || after === null || isTerminal(after.status)) return false;
   const same = ['status', 'phase', 'pending', 'generation', 'name', 'error'] as const;
   return same.every((name) => before[name] === after[name]);
-}
-
-/** The later of two states of one job; what only the server knows is kept. */
-export function newest(server: JobRecord | null, kept: JobRecord | null): JobRecord | null {
-  if (server === null || kept === null) return server ?? kept;
-  if (kept.revision <= server.revision) return server;
-  const { url, notebook, contents } = server;
-  return {
-    ...kept,
-    url: kept.url ?? url,
-    notebook: kept.notebook ?? notebook,
-    contents: kept.contents ?? contents,
-  };
-}
-
-/** A job that ran when the notebook was saved, and of which nobody has heard since. */
-export function orphan(record: JobRecord): JobRecord {
-  const error = { code: 'unknown-task', message: '', hint: '' };
-  return { ...record, status: 'interrupted', pending: null, eta: null, rate: null, error };
 }

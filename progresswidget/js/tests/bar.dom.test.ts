@@ -218,12 +218,12 @@ describe('the details', () => {
 
   it('do not move under a person who reads them', () => {
     const view = show();
-    view.update(record(), LIVE);
+    view.update(record({ reused: 5 }), LIVE);
     button(view, 'details').click();
     const path = part(view, '[data-detail=path]');
     const pairs = part(view, '.pw-pairs');
     pairs.focus();
-    view.update(record({ progress: 60, bytes: 7, revision: 13 }), LIVE);
+    view.update(record({ progress: 60, bytes: 7, reused: 5, rows: 7, revision: 13 }), LIVE);
     expect(path.isConnected).toBe(true);
     expect(document.activeElement).toBe(pairs);
   });
@@ -265,6 +265,19 @@ describe('the curve of the rate', () => {
     const after = show();
     heard(after, 6, 1);
     expect(line(after)).toBe(before);
+  });
+
+  it('leaves nothing behind of a job that ended while no page looked, however often it is told', () => {
+    heard(show(), 0, 5);
+    keepAll();
+    dropAll();
+    expect(sessionStorage).toHaveLength(1);
+    const remove = vi.spyOn(Storage.prototype, 'removeItem');
+    const after = show();
+    for (let n = 0; n < 3; n += 1) after.update(DONE, LIVE);
+    expect(sessionStorage).toHaveLength(0);
+    expect(remove).toHaveBeenCalledOnce();
+    remove.mockRestore();
   });
 });
 

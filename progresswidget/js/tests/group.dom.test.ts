@@ -1,14 +1,16 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
 import { Channel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
 import { Job, type JobOptions } from '../src/job';
 import type { JobRecord } from '../src/protocol';
+import { pageServer } from '../src/server';
 import { linesOf } from '../src/view/parts_view';
 import { Network, settle } from './fake_network';
 import { GROUP, GROUP_DONE, GROUP_FAILED, group, PARTS_DONE, PARTS_FAILED, parts } from './parts';
 import { record } from './records';
 
+const SERVER = pageServer('/', location.origin);
 const jobs: Job[] = [];
 
 async function frames(): Promise<void> {
@@ -58,7 +60,7 @@ describe('the lines of a group', () => {
 
 describe('a group that goes on', () => {
   it('counts its files, and has a line with a bar for each that is not done', async () => {
-    const job = await show(group({ background: true }), parts());
+    const job = await show(group({ background: true }), parts({ 3: { progress: 99.6 } }));
     const card = job.view.element;
     expect(card.querySelector('.pw-name')?.textContent).toBe('Monthly close');
     expect(card.querySelector('.pw-words')?.textContent).toBe('In progress');
@@ -69,6 +71,8 @@ describe('a group that goes on', () => {
     const bars = all(job, '.pw-part-line [role=progressbar]');
     expect(bars[0]?.getAttribute('aria-label')).toBe('Export of payables.csv');
     expect(bars[0]?.getAttribute('aria-valuenow')).toBe('61');
+    // Of what is not done nobody is told that it is.
+    expect(bars[1]?.getAttribute('aria-valuenow')).toBe('99');
     const buttons = all(job, '.pw-actions button').filter((button) => button.checkVisibility());
     expect(buttons.map(({ dataset }) => dataset.action)).toEqual(['pause', 'cancel', 'details']);
   });
@@ -115,6 +119,56 @@ describe('a group that has ended', () => {
     expect(all(job, '.pw-part-note')[0]?.textContent).toContain('CSV has no lists');
     expect(job.view.element.querySelector<HTMLElement>('.pw-note')?.hidden).toBe(true);
   });
+});
+
+describe('a group of which nobody hears', () => {
+  const states = (job: Job) => all(job, '.pw-part-line').map(({ dataset }) => dataset.state);
+  const tone = (line: HTMLElement | undefined) =>
+    line && getComputedStyle(line).getPropertyValue('--pw-tone');
+
+  it('has parts that are as old, and grey', async () => {
+    let kernel = true;
+    const job = await show(group(), parts(), { hasKernel: () => kernel });
+    const line = () => all(job, '.pw-part-line')[0];
+    const alive = tone(line());
+    kernel = false;
+    job.render();
+    await frames();
+    expect(line()?.dataset).toMatchObject({ state: 'running', stale: 'true' });
+    expect(tone(line())).not.toBe(alive);
+    expect(tone(line())).toBe(tone(job.view.element));
+  });
+
+  it('has parts that were interrupted, where it had ended and they had not', async () => {
+    const job = await show(GROUP_FAILED, parts(), { comm: null });
+    expect(new Set(states(job))).toEqual(new Set(['interrupted']));
+    expect(all(job, '.pw-part-line .pw-part-note').every(({ hidden }) => hidden)).toBe(true);
+  });
+
+  it('has no files to be had, and interrupted parts, where the server does not know it', async () => {
+    const network = new Network();
+    const job = await show(group(), parts(), { comm: null, server: SERVER });
+    job.follow(new Channel(network.environment));
+    network.wire.hello();
+    await settle();
+    const data = { code: 'task-not-found', message: '', temporary: false, taskId: GROUP };
+    network.wire.say({ type: 'error', re: 1, timestamp: 1, data });
+    await frames();
+    await userEvent.click(toggle(job));
+    await frames();
+    expect(new Set(states(job))).toEqual(new Set(['done', 'interrupted']));
+    expect(all(job, '.pw-part-line button').some((button) => button.checkVisibility())).toBe(false);
+  });
+});
+
+it('a download of a part that fails is told in the group', async () => {
+  const job = await show(GROUP_DONE, PARTS_DONE, { server: SERVER });
+  await userEvent.click(toggle(job));
+  await frames();
+  all(job, '.pw-part-line button')[0]?.click();
+  await vi.waitFor(() =>
+    expect(all(job, '.pw-note')[0]?.textContent).toContain('The file is not there any more'),
+  );
 });
 
 describe('a group on the channel', () => {

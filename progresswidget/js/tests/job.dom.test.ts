@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Channel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
-import { Job, type JobOptions, newest, orphan } from '../src/job';
+import { Job, type JobOptions } from '../src/job';
+import { newest, orphan } from '../src/known';
 import type { Action, JobRecord } from '../src/protocol';
 import { pageServer } from '../src/server';
 import { Network } from './fake_network';
@@ -94,6 +95,16 @@ describe('with a server', () => {
     expect(data.state).toBe('running');
     say(DONE, 3, 'task_complete');
     expect(ends.map(({ status }) => status)).toEqual(['interrupted', 'done']);
+  });
+
+  it('tells the same end of another run', () => {
+    mount({ snapshot: DONE });
+    follow();
+    network.wire.hello();
+    subscribed(DONE);
+    const again = { ...DONE, generation: 2 };
+    say(again, 2, 'task_complete');
+    expect(ends).toEqual([DONE, again]);
   });
 
   it('that does not know a job which ran on: it was interrupted, and nothing is written back', () => {
@@ -230,6 +241,12 @@ describe('two states of a job', () => {
     expect(newest(null, DONE)).toBe(DONE);
     expect(newest(DONE, null)).toBe(DONE);
     expect(newest(null, null)).toBeNull();
+  });
+
+  it('of two runs are those of the later run, whose revisions begin anew', () => {
+    const again = record({ generation: 2, revision: 1 });
+    expect(newest(again, DONE)).toBe(again);
+    expect(newest(DONE, { ...again, url: null })).toMatchObject({ status: 'running', url: null });
   });
 
   it('an orphan has ended, and promises nothing', () => {

@@ -360,6 +360,8 @@ describe('time', () => {
     vi.useFakeTimers();
     const view = show();
     const running = record({ ...slow, updated: Date.now() - 5_000 });
+    // Another job was heard of just now: what is older than that is late.
+    show().update(record({ ...slow, updated: Date.now(), status: 'paused' }), LIVE);
     view.update(running, LIVE);
     show().update(running, LIVE);
     expect(vi.getTimerCount()).toBe(1);

@@ -5,7 +5,6 @@ import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
 import { channelOf } from '../server';
-import { revealer } from './deeds';
 import { exportAs } from './export_as';
 import { exports } from './exports';
 import { files } from './files';
@@ -17,6 +16,7 @@ import { watchNotebooks } from './reattach';
 import { jobFactory, receiptFactory } from './renderer';
 import { running } from './running';
 import { labServer } from './server';
+import { showInFileBrowser } from './show';
 import { status } from './status';
 import { uploads } from './uploads';
 import { messagesOf } from './words';
@@ -41,7 +41,7 @@ const renderer: JupyterFrontEndPlugin<void> = {
       messages: messagesOf(translator),
       rendermime,
       notebooks,
-      revealer: () => revealer(app),
+      reveal: (path: string) => showInFileBrowser(app, path),
     };
     rendermime.addFactory(jobFactory(context), RANK);
     rendermime.addFactory(receiptFactory(), RANK);

@@ -76,7 +76,8 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
             messages,
           );
         case 'show':
-          return await showInFileBrowser(app, record);
+          if (record.contents === null) return;
+          return await showInFileBrowser(app, record.contents);
         case 'notebook':
           if (record.notebook !== null) await openNotebook(app, notebooks, record.notebook);
           return;

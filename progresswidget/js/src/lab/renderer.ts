@@ -6,15 +6,14 @@ import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
 import { PanelLayout, Widget } from '@lumino/widgets';
 import { ActionFailure } from '../actions';
 import type { Messages } from '../i18n';
-import { Job, orphan } from '../job';
+import { Job } from '../job';
+import { orphan } from '../known';
 import { isTerminal, JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
 import { channelOf, type Server } from '../server';
 import { adoptStyle } from '../view/stylesheet';
-import { rerunCell } from './deeds';
 import { jobMetadata, withSnapshot } from './output';
-
+import { rerunCell } from './show';
 import { END_GRACE, isShared, turnOf } from './turns';
-
 import { drawWidget, WIDGET_VIEW } from './widget_view';
 
 export interface RendererContext {
@@ -22,8 +21,8 @@ export interface RendererContext {
   readonly messages: Messages;
   readonly rendermime: IRenderMimeRegistry;
   readonly notebooks: INotebookTracker | null;
-  /** What shows a file in a file browser, asked when a bar is drawn; null where nothing does. */
-  readonly revealer?: () => ((path: string) => Promise<void>) | null;
+  /** Shows a file in a file browser. */
+  readonly reveal?: (path: string) => Promise<void>;
 }
 
 export function jobFactory(context: RendererContext): IRenderMime.IRendererFactory {
@@ -98,7 +97,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
       comm: null,
       onEnd: (record, parts) => this.#keep(record, parts),
       rerun: this.#panel ? () => this.#rerun() : null,
-      reveal: this.#context.revealer?.() ?? null,
+      reveal: this.#context.reveal ?? null,
     });
     this.#job = job;
     job.attach(this.node);
@@ -134,7 +133,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   /** Where several pages show the output one writes, and only what the kernel has not. */
   #keepShared(record: JobRecord, parts: readonly JobRecord[], waited: number): void {
     const kept = this.#model && jobMetadata(this.#model.metadata);
-    const same = kept?.snapshot?.status === record.status && kept.parts.length === parts.length;
+    const same = isSameEnd(kept?.snapshot, record) && kept?.parts.length === parts.length;
     if (this.isDisposed || same) return;
     // One after the other: two that write at once leave two outputs.
     if (waited >= PATIENCE * turnOf(this.#panel?.model)) this.#write(record, parts);
@@ -145,7 +144,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     const model = this.#model;
     const own = model && jobMetadata(model.metadata);
     const kept = own?.snapshot;
-    const same = kept?.revision === record.revision && kept.status === record.status;
+    const same = isSameEnd(kept, record) && kept?.revision === record.revision;
     if (!model || (same && own?.parts.length === parts.length)) return;
     model.setData({ metadata: withSnapshot(model.metadata, record, parts) });
   }
@@ -220,6 +219,11 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     this.#job = null;
     for (const child of [...(this.layout as PanelLayout).widgets]) child.dispose();
   }
+}
+
+/** Of one run: each run counts its own revisions. */
+function isSameEnd(kept: JobRecord | null | undefined, { generation, status }: JobRecord): boolean {
+  return kept?.generation === generation && kept.status === status;
 }
 
 /** The notebook that an output is in. */

@@ -1,20 +1,21 @@
-/** Where the file and the notebook of a job are, in whatever application this is. */
+/** Where the file, the notebook and the cell of a job are, in whatever application this is. */
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import { type INotebookTracker, NotebookActions, type NotebookPanel } from '@jupyterlab/notebook';
+import { ActionFailure } from '../actions';
 import type { JobRecord } from '../protocol';
 
+/** JupyterLab's own; Notebook 7 has it where it has a file browser. */
 const GO_TO_PATH = 'filebrowser:go-to-path';
 
-/** Show the file in the file browser: here where there is one, else on a page of its own. */
-export async function showInFileBrowser(app: JupyterFrontEnd, record: JobRecord): Promise<void> {
-  if (record.contents === null) return;
+/** Show a file in the file browser: here where there is one, else on a page of its own. */
+export async function showInFileBrowser(app: JupyterFrontEnd, path: string): Promise<void> {
   if (app.commands.hasCommand(GO_TO_PATH)) {
-    await app.commands.execute(GO_TO_PATH, { path: record.contents });
+    await app.commands.execute(GO_TO_PATH, { path });
     return;
   }
-  const folder = record.contents.split('/').slice(0, -1).join('/');
+  const folder = path.split('/').slice(0, -1).join('/');
   const address = URLExt.join(PageConfig.getBaseUrl(), 'tree', URLExt.encodeParts(folder));
   window.open(address, '_blank', 'noopener');
 }
@@ -61,4 +62,18 @@ export async function runAgain(
   await panel.sessionContext.ready;
   void NotebookActions.run(content, panel.sessionContext);
   return true;
+}
+
+/**
+ * Run the cell again in whose output a node is.
+ *
+ * @throws ActionFailure if it is there no more.
+ */
+export async function rerunCell(panel: NotebookPanel, node: HTMLElement): Promise<void> {
+  const { content, sessionContext } = panel;
+  const cell = content.widgets.find((widget) => widget.node.contains(node));
+  if (cell?.model.type !== 'code') throw new ActionFailure('noCell');
+  content.activeCellIndex = content.widgets.indexOf(cell);
+  // Not awaited to its end: a blocking cell takes as long as its export, and the bar shows that.
+  void NotebookActions.runCells(content, [cell], sessionContext);
 }

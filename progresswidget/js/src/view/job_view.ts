@@ -263,7 +263,7 @@ export class JobView {
     );
     setAttribute(track, 'aria-valuetext', shown.valueText);
     if (shown.percent === null) track.removeAttribute('aria-valuenow');
-    else setAttribute(track, 'aria-valuenow', String(Math.round(shown.percent * 10) / 10));
+    else setAttribute(track, 'aria-valuenow', String(Math.floor(shown.percent * 10) / 10));
     setData(track, 'indeterminate', String(shown.percent === null && shown.moving));
     // The first value is where the job is, not where it came from: no run-up after a reload.
     // It moves from the next one on: to look at the layout here would cost one for each bar.
@@ -337,21 +337,22 @@ export class JobView {
         return;
       case 'cancel':
         this.#failure = null;
-        this.#moment.begin(() => void this.#try(() => this.#act('cancel')));
+        this.#moment.begin(() => void this.attempt(() => this.#act('cancel')));
         this.#render();
         return;
       case 'pause':
       case 'resume':
-        await this.#try(() => this.#act(name));
+        await this.attempt(() => this.#act(name));
         return;
       default:
-        await this.#try(() => this.#work(name));
+        await this.attempt(() => this.#work(name));
     }
   }
 
   /** Do what a person asked for, and say it in words where it fails. */
-  async #try(run: () => Promise<void>): Promise<void> {
+  async attempt(run: () => Promise<void>): Promise<void> {
     this.#failure = null;
+    this.#render();
     try {
       await run();
     } catch (error) {

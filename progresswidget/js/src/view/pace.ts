@@ -2,12 +2,21 @@
 
 import type { JobRecord } from '../protocol';
 
-/** Milliseconds. The server calls a job silent long before: a larger lag is two clocks. */
+/** Milliseconds. The server calls a job silent long before: a larger lag is none. */
 const LARGEST_LAG = 60_000;
+
+/**
+ * Milliseconds that the page's clock is before the server's, and the quickest word on its way: the
+ * least that was seen on this page. Only what a word takes beyond that is lag.
+ */
+let offset = Number.POSITIVE_INFINITY;
 
 export class Pace {
   #key = '';
-  #since = 0;
+  /** By the server's clock. */
+  #updated = 0;
+  /** By the page's clock. */
+  #heard = 0;
 
   /**
    * Whole seconds from the moment when `record.elapsed` was true until `now`.
@@ -15,6 +24,7 @@ export class Pace {
    * @param now Milliseconds since 1970, by the page's clock.
    */
   ahead(record: JobRecord, now: number): number {
+    offset = Math.min(offset, now - record.updated);
     if (record.status !== 'running') {
       this.#key = '';
       return 0;
@@ -23,10 +33,12 @@ export class Pace {
     const key = `${record.generation} ${record.elapsed} ${record.eta}`;
     if (key !== this.#key) {
       this.#key = key;
-      const lag = now - record.updated;
-      this.#since = lag >= 0 && lag <= LARGEST_LAG ? record.updated : now;
+      this.#updated = record.updated;
+      this.#heard = now;
     }
-    return Math.max(0, Math.floor((now - this.#since) / 1000));
+    const said = this.#updated + offset;
+    const since = this.#heard - said > LARGEST_LAG ? this.#heard : said;
+    return Math.max(0, Math.floor((now - since) / 1000));
   }
 }
 

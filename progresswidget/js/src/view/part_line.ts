@@ -1,5 +1,6 @@
 /** One part of a group: a line with its name, how far it is, and what went wrong. */
 
+import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import { isTerminal, type JobRecord } from '../protocol';
 import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
@@ -11,11 +12,11 @@ export interface PartLineOptions {
   readonly messages: Messages;
   /** What is known of the part by now. */
   read(): JobRecord | undefined;
+  /** That of the group: a part is as old as what is known of the group. */
+  connection(): Connection;
   /** Null where no server can be reached from the page. */
-  readonly download: ((record: JobRecord) => void) | null;
+  download(): ((record: JobRecord) => void) | null;
 }
-
-const LIVE = { kind: 'live' } as const;
 
 export class PartLine implements Row {
   readonly element = block('pw-part-line');
@@ -43,7 +44,7 @@ export class PartLine implements Row {
     this.#button.innerHTML = ACTION_ICONS.download;
     const press = () => {
       const record = this.#options.read();
-      if (record) this.#options.download?.(record);
+      if (record) this.#options.download()?.(record);
     };
     this.#button.addEventListener('click', press, { signal: this.#living.signal });
     this.element.append(this.#icon, this.#name, this.#track, this.#words, this.#button, this.#note);
@@ -52,16 +53,17 @@ export class PartLine implements Row {
   update(): void {
     const record = this.#options.read();
     if (!record) return;
-    const { messages, download } = this.#options;
+    const { messages, connection, download } = this.#options;
     const floor = record.progress ?? 0;
     const shown = present(
-      { record, connection: LIVE, floor, canDownload: download !== null },
+      { record, connection: connection(), floor, canDownload: download() !== null },
       messages,
     );
     const name = record.title ?? record.name;
     const ended = isTerminal(record.status);
     setData(this.element, 'state', record.status);
     setData(this.element, 'stage', shown.stage);
+    setData(this.element, 'stale', String(shown.stale));
     if (this.#shownIcon !== shown.icon) {
       this.#shownIcon = shown.icon;
       this.#icon.innerHTML = STATE_ICONS[shown.icon];
@@ -72,7 +74,7 @@ export class PartLine implements Row {
     setAttribute(this.#track, 'aria-label', messages.label(name, record.kind));
     setAttribute(this.#track, 'aria-valuetext', shown.valueText);
     if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
-    else setAttribute(this.#track, 'aria-valuenow', String(Math.round(shown.percent)));
+    else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(shown.percent)));
     setData(this.#track, 'indeterminate', String(shown.percent === null && shown.moving));
     setHidden(this.#track, ended);
     const width = `${shown.percent ?? 0}%`;

@@ -1,5 +1,6 @@
 /** The parts of a group as lines: those that go on or went wrong, and the others when asked for. */
 
+import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import type { Records } from '../jobs/records';
 import type { JobRecord } from '../protocol';
@@ -15,7 +16,11 @@ export interface PartsViewOptions {
   /** How a person calls the group. */
   readonly name: string;
   readonly records: Records;
-  readonly download: ((record: JobRecord) => void) | null;
+  /** What there is to show of a part. */
+  read(taskId: string): JobRecord | undefined;
+  connection(): Connection;
+  /** Null where no server has the files. */
+  download(): ((record: JobRecord) => void) | null;
 }
 
 // Pixels.
@@ -42,18 +47,14 @@ export class PartsView {
 
   constructor(options: PartsViewOptions) {
     this.#options = options;
-    const { messages, records, name } = options;
+    const { messages, records, name, connection, download } = options;
     const { signal } = this.#living;
     this.#list = new VirtualList({
       label: messages.group.parts(name),
       estimate: LINE,
       atMost: MOST,
       create: (taskId) =>
-        new PartLine({
-          messages,
-          read: () => records.get(taskId),
-          download: options.download,
-        }),
+        new PartLine({ messages, read: () => options.read(taskId), connection, download }),
     });
     this.#list.element.id = `pw-parts-${Math.random().toString(36).slice(2)}`;
     this.#toggle.type = 'button';
@@ -70,6 +71,11 @@ export class PartsView {
   /** Whether all parts are shown. */
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Draw all lines anew: what stands behind them has changed. */
+  refresh(): void {
+    this.#list.refresh();
   }
 
   dispose(): void {

@@ -97,15 +97,21 @@ export function curve(trail: RateTrail, width: number, height: number): string {
 }
 
 const trails = new Map<string, RateTrail>();
+/** Runs whose end was seen: an earlier page may have left their curves behind. */
+const ended = new Set<string>();
 const PREFIX = 'progresswidget:rates:';
 
 /** The trail of a running job with its newest rate; null where it has none. */
 export function noteRate(record: JobRecord): RateTrail | null {
   const key = `${record.taskId}/${record.generation}`;
   if (isTerminal(record.status)) {
-    if (trails.delete(key)) withStorage((storage) => storage.removeItem(PREFIX + key));
+    if (ended.has(key)) return null;
+    ended.add(key);
+    trails.delete(key);
+    withStorage((storage) => storage.removeItem(PREFIX + key));
     return null;
   }
+  ended.delete(key);
   const known = trails.get(key);
   if (record.status !== 'running' || record.rate === null) return known ?? null;
   const trail = known ?? recall(key);
@@ -137,6 +143,7 @@ export function keepAll(): void {
 export function dropAll(): void {
   window.removeEventListener('pagehide', keepAll);
   trails.clear();
+  ended.clear();
 }
 
 /** Some hosts give a page no storage, and a storage may be full: then the curve begins anew. */
