@@ -63,12 +63,14 @@ CONFIG = {
     }
 }
 # Rules that the document cannot say: which file a part belongs to, which names no file may have,
-# how long a link may be open, which is a setting, and which header fields of tus go together.
+# how long a link may be open, which is a setting, which header fields of tus go together, and which
+# options a conversion has, which depends on what is installed.
 UNSAYABLE = {
     ("put", "/api/jobs/{taskId}"),
     ("put", "/api/jobs/{taskId}/place"),
     ("post", "/api/jobs/{taskId}/links"),
     ("post", "/api/links/{path}"),
+    ("post", "/api/conversions"),
     ("post", "/uploads/"),
     ("patch", "/uploads/{uploadId}"),
     ("post", "/uploads/{uploadId}"),
