@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from contextlib import suppress
+from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,12 +32,29 @@ USUAL: Final = "export.csv"
 _log = logging.getLogger("progresswidget")
 
 
+@dataclass(slots=True)
+class _Ordered:
+    """An export that was asked for and not yet begun.
+
+    Parameters
+    ----------
+    wish
+        As the front end sent it.
+    numbers
+        Under which it was asked for: more than one where views of one dialog want the same.
+    """
+
+    wish: object
+    numbers: list[object]
+
+
 class ExportForm(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base is untyped
     """What a person fills in. `ExportDialog` makes it.
 
     Each change in the front end asks for an answer under a number; while one is made, only the
     newest question waits, and the one before is given up. So a kernel that is busy, or rows that
-    take long, hold up nobody.
+    take long, hold up nobody. An export is never given up: those wait apart from the questions,
+    and go before them.
     """
 
     _esm = ESM
@@ -54,6 +72,7 @@ class ExportForm(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base
         self._known = known
         self._asked = threading.Condition()
         self._question: Json | None = None
+        self._exports: deque[_Ordered] = deque()
         self._number = 0
         super().__init__(
             offers=offers(),
@@ -72,8 +91,11 @@ class ExportForm(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base
         if not isinstance(content, dict) or not {"ask", "export"} & content.keys():
             return
         with self._asked:
-            self._number += 1
-            self._question = content
+            if "export" in content:
+                self._order(content)
+            else:
+                self._number += 1
+                self._question = content
             self._asked.notify_all()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(
@@ -81,21 +103,48 @@ class ExportForm(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget's base
                 )
                 self._thread.start()
 
+    def _order(self, content: Json) -> None:
+        wish, number = content["export"], content.get("re")
+        same = next((ordered for ordered in self._exports if ordered.wish == wish), None)
+        if same is None:
+            self._exports.append(_Ordered(wish, [number]))
+        else:
+            same.numbers.append(number)
+
     def _answer_all(self) -> None:
         while True:
             with self._asked:
-                question, self._question = self._question, None
-                if question is None and not self._asked.wait_for(self._is_asked, timeout=60):
+                if not self._asked.wait_for(self._is_asked, timeout=60):
                     self._thread = None
                     return
-                if question is None:
-                    continue
-                number = self._number
-            with suppress(SupersededError):
-                self.answer = self._answer(question, lambda of=number: of == self._number)
+                ordered = self._exports[0] if self._exports else None
+                question, number = self._question, self._number
+                if ordered is None:
+                    self._question = None
+            if ordered is not None:
+                self._export(ordered)
+            elif question is not None:
+                self._preview(question, number)
 
     def _is_asked(self) -> bool:
-        return self._question is not None
+        return self._question is not None or bool(self._exports)
+
+    def _export(self, ordered: _Ordered) -> None:
+        found = self._answer({"export": ordered.wish}, lambda: True)
+        with self._asked:
+            self._exports.popleft()
+        for number in ordered.numbers:
+            self.answer = {**found, "re": number}
+
+    def _preview(self, question: Json, number: int) -> None:
+        try:
+            self.answer = self._answer(
+                question, lambda: number == self._number and not self._exports
+            )
+        except SupersededError:
+            with self._asked:
+                if number == self._number:  # it was an export that came between
+                    self._question = question
 
     def _answer(self, question: Json, wanted: Any) -> Json:
         exporting = "export" in question

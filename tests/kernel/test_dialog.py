@@ -12,6 +12,7 @@ import pytest
 
 import progresswidget as pw
 from progresswidget.dialog import widget
+from progresswidget.dialog.preview import SupersededError
 from progresswidget.dialog.wish import Wish
 
 if TYPE_CHECKING:
@@ -185,6 +186,78 @@ def test_only_the_newest_question_is_answered() -> None:
     assert 2 not in answers
     assert 3 not in answers
     assert given_up[0] is True
+
+
+class Slow:
+    """A form whose first preview goes on until `go`, and what it answers."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.dialog = pw.export_dialog(FRAME)
+        self.go, begun = threading.Event(), threading.Event()
+        self.answers: list[Json] = []
+        self._there = threading.Condition()
+        self.dialog.form.observe(self._note, "answer")
+
+        def slow(_frame: object, wish: Wish, wanted: Callable[[], bool]) -> Json:
+            begun.set()
+            assert self.go.wait(LIMIT)
+            if not wanted():
+                raise SupersededError
+            return {"of": wish.where}
+
+        monkeypatch.setattr(widget, "preview", slow)
+        self.send("ask", 1, where="first")
+        assert begun.wait(LIMIT)
+
+    def send(self, what: str, number: int, **choice: Any) -> None:
+        wish = {"path": "out.csv", "format": "csv"} | choice
+        self.dialog.form._hear(self.dialog.form, {what: wish, "re": number}, [])
+
+    def _note(self, change: Any) -> None:
+        with self._there:
+            self.answers.append(change["new"])
+            self._there.notify_all()
+
+    def numbers(self, *last: int) -> list[object]:
+        """Return what was answered, as soon as these were."""
+        self.go.set()
+        with self._there:
+            assert self._there.wait_for(
+                lambda: {*last} <= {answer["re"] for answer in self.answers}, LIMIT
+            )
+            return [answer["re"] for answer in self.answers]
+
+
+def test_an_edit_after_export_neither_replaces_it_nor_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "there.csv"
+    there.write_text("mine")
+    slow = Slow(monkeypatch)
+    slow.send("export", 2, path=str(tmp_path / "a.csv"))
+    slow.send("export", 3, path=str(there))
+    slow.send("ask", 4, where="newest")
+    assert slow.numbers(2, 3, 4) == [2, 3, 4]
+    begun, refused, seen = slow.answers
+    assert (begun["exporting"], "error" in begun) == (True, False)
+    assert (refused["exporting"], refused["taken"]) == (True, True)
+    assert (seen["exporting"], seen["preview"]) == (False, {"of": "newest"})
+    assert slow.dialog.job is not None
+    assert slow.dialog.job.result(LIMIT).rows == FRAME.height
+    assert (tmp_path / "a.csv").exists()
+
+
+def test_what_waits_to_be_exported_already_is_not_exported_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Slow(monkeypatch)
+    for number in (2, 3):
+        slow.send("export", number, path=str(tmp_path / "a.csv"))
+    # Each is answered, and the preview that gave way to them comes after all.
+    assert slow.numbers(1, 2, 3) == [2, 3, 1]
+    assert len(slow.dialog.children) == 2
+    assert slow.dialog.job is not None
+    slow.dialog.job.result(LIMIT)
 
 
 def test_it_is_the_same_in_every_run_and_called_as_the_variable(

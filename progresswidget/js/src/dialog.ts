@@ -33,6 +33,7 @@ function render({ model, el, signal }: RenderContext): () => void {
     messages,
     words: exportWords(messages),
     dialogWords: dialogWords(messages),
+    first: Math.trunc(Math.random() * 2 ** 40),
     send: (message) => model.send(message),
   });
   const onAnswer = () => form.take(model.get('answer'));

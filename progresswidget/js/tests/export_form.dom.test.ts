@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import dialog from '../src/dialog';
 import type { Column } from '../src/exporting/column_list';
 import { DIALOG_WORDS, type DialogWords } from '../src/exporting/dialog_words';
 import { ExportForm } from '../src/exporting/export_form';
@@ -38,6 +39,7 @@ function shown(columns: readonly Column[] | null = COLUMNS) {
     messages: ENGLISH,
     words: EXPORT_WORDS.en as ExportWords,
     dialogWords: DIALOG_WORDS.en as DialogWords,
+    first: 0,
     send: (message) => sent.push(message),
   });
   document.body.append(form.element);
@@ -133,6 +135,85 @@ describe('the dialog', () => {
     replace.checked = true;
     button.click();
     expect(last()).toMatchObject({ export: { overwrite: true } });
+  });
+
+  it('hears what became of an export although something was edited after it', () => {
+    const { form, one, type, last } = shown();
+    const button = one<HTMLButtonElement>('.pw-mod-accept');
+    button.click();
+    const exported = last().re as number;
+    type('textarea', 'price > 3');
+    vi.advanceTimersByTime(400);
+    const asked = last().re as number;
+    expect(last()).toHaveProperty('ask');
+    const error = { code: 'destination-exists', message: 'It is there.', hint: '' };
+    form.take({ re: exported, exporting: true, error, taken: true });
+    expect(one('[role=alert]').textContent).toBe('It is there.');
+    // The answer to the edit comes right after, and must not wipe it away.
+    form.take({ re: asked, exporting: false, exists: true, preview: PREVIEW });
+    expect(one('[role=alert]').textContent).toBe('It is there.');
+    expect(one('[role=alert]').hidden).toBe(false);
+    expect(one('.pw-preview-facts').textContent).toContain('2,000,000 rows');
+    type('textarea', 'price > 4');
+    vi.advanceTimersByTime(400);
+    form.take({ re: last().re as number, preview: PREVIEW });
+    expect(one('[role=alert]').hidden).toBe(true);
+  });
+
+  it('takes no second export before the first is answered, however busy the kernel is', () => {
+    const { form, sent, one, type } = shown();
+    const exports = () => sent.filter((message) => 'export' in message);
+    const button = one<HTMLButtonElement>('.pw-mod-accept');
+    button.click();
+    vi.advanceTimersByTime(5_000);
+    expect(one('.pw-preview-facts').textContent).toContain('kernel is busy');
+    expect(button.disabled).toBe(true);
+    form.take({ re: 1, preview: PREVIEW });
+    type('textarea', 'price > 3');
+    vi.advanceTimersByTime(5_000);
+    expect(button.disabled).toBe(true);
+    button.click();
+    expect(exports()).toHaveLength(1);
+    form.take({ re: exports()[0]?.re as number, exporting: true });
+    expect(button.disabled).toBe(false);
+    button.click();
+    expect(exports()).toHaveLength(2);
+  });
+
+  it('keeps to its own export where another view of the dialog has one', () => {
+    const { form, one, last } = shown();
+    const button = one<HTMLButtonElement>('.pw-mod-accept');
+    button.click();
+    form.take({ re: (last().re as number) + 7, exporting: true });
+    expect(button.disabled).toBe(true);
+  });
+
+  it('has other numbers in each view, so that what was answered before is no answer', () => {
+    const sent: Sent[] = [];
+    const traits: Record<string, unknown> = { offers: OFFERS, columns: COLUMNS, path: 'sales.csv' };
+    const model = {
+      get: (name: string) => traits[name],
+      on: () => {},
+      off: () => {},
+      send: (message: Sent) => sent.push(message),
+    };
+    const show = () => {
+      const el = document.createElement('div');
+      const context = { model, el } as unknown as Parameters<typeof dialog.render>[0];
+      return dialog.render(context);
+    };
+    for (const end of [show(), show()]) end();
+    const [first, second] = sent;
+    expect(first).toHaveProperty('ask');
+    expect(second?.ask).toEqual(first?.ask);
+    expect(second?.re).not.toBe(first?.re);
+  });
+
+  it('speaks of one row and of one column', () => {
+    const { form, one } = shown();
+    form.take({ re: 1, preview: { ...PREVIEW, more: 1, total: 1, exact: true } });
+    const facts = one('.pw-preview-facts').textContent?.replace(/\s/g, ' ');
+    expect(facts).toBe('1 row · 3.4 MB · and 1 more column');
   });
 
   it('keeps the order of the columns that are chosen, and needs one', () => {

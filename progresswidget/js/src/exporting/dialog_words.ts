@@ -1,6 +1,7 @@
 /** What the dialog in a notebook says besides the form. */
 
 import type { Messages } from '../i18n';
+import { rowWord } from '../i18n/english';
 
 export interface DialogWords {
   readonly label: string;
@@ -44,13 +45,13 @@ const ENGLISH: DialogWords = {
   where: 'Filter (SQL)',
   whereHint: 'price > 10 AND name IS NOT NULL, or SELECT … FROM data',
   preview: 'Preview',
-  moreColumns: (count) => `and ${count} more columns`,
+  moreColumns: (count) => `and ${count} more ${count === '1' ? 'column' : 'columns'}`,
   noRows: 'No row matches.',
   later: 'This can be read once, so there is no preview.',
   asking: 'Reading the first rows…',
   busy: 'The kernel is busy. The preview follows when it has time.',
   noKernel: 'There is no kernel behind this dialog any more. Run its cell again.',
-  rows: (count) => `${count} rows`,
+  rows: (count) => `${count} ${rowWord(count)}`,
   unknownRows: 'Number of rows unknown',
   size: (size) => size,
   about: (size) => `about ${size}`,

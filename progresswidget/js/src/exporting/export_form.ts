@@ -42,6 +42,8 @@ export interface ExportFormOptions {
   readonly messages: Messages;
   readonly words: ExportWords;
   readonly dialogWords: DialogWords;
+  /** What the numbers of its messages follow: each view has others, and knows its answers by them. */
+  readonly first: number;
   /** Tell the kernel; under the number its answer has. */
   readonly send: (message: Readonly<Record<string, unknown>>) => void;
 }
@@ -59,12 +61,19 @@ export class ExportForm {
   readonly #replace = document.createElement('input');
   readonly #replaceRow: HTMLElement;
   readonly #export = document.createElement('button');
-  #number = 0;
+  #number: number;
+  /** The question whose answer counts; null while a newer one is about to be asked. */
+  #asked: number | null = null;
+  /** The export that is not yet answered: until then there is no second one. */
+  #exporting: number | null = null;
+  /** What became of the last export, until something is changed. */
+  #refused: string | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: ExportFormOptions) {
     this.#options = options;
+    this.#number = options.first;
     const { offers, columns, path, messages, words, dialogWords } = options;
     this.element.className = 'pw-dialog pw-export-dialog';
     this.element.lang = messages.locale;
@@ -101,24 +110,43 @@ export class ExportForm {
 
   /** Take what the kernel has found; an answer to an earlier question is no answer. */
   take(answer: Answer): void {
-    if (answer.re !== this.#number) return;
-    const { dialogWords, messages } = this.#options;
-    clearTimeout(this.#patience);
-    this.#export.disabled = false;
-    if (answer.code !== undefined) this.#code.textContent = answer.code;
-    this.#replaceRow.hidden = !(answer.exists || answer.taken);
-    const text = answer.error && errorText(messages, answer.error);
-    this.#fail(text ? `${text.message} ${text.hint}`.trim() : null);
-    if (answer.preview) this.#preview.show(answer.preview);
-    else if (answer.error) this.#preview.say('');
-    else if (!answer.exporting) {
-      this.#preview.clear();
-      this.#preview.say(dialogWords.later);
+    if (answer.exporting) this.#takeExport(answer);
+    else if (answer.re === this.#asked) this.#takePreview(answer);
+  }
+
+  /** What was edited meanwhile changes nothing about what an export has to say. */
+  #takeExport(answer: Answer): void {
+    if (answer.re === this.#exporting) {
+      this.#exporting = null;
+      this.#export.disabled = false;
     }
-    if (answer.exporting && !answer.error) {
+    clearTimeout(this.#patience);
+    this.#refused = this.#textOf(answer);
+    this.#fail(this.#refused);
+    if (answer.error) {
+      if (answer.exists || answer.taken) this.#replaceRow.hidden = false;
+    } else {
       this.#replace.checked = false;
       this.#ask();
     }
+  }
+
+  #takePreview(answer: Answer): void {
+    clearTimeout(this.#patience);
+    if (answer.code !== undefined) this.#code.textContent = answer.code;
+    this.#replaceRow.hidden = !(answer.exists || answer.taken);
+    this.#fail(this.#textOf(answer) ?? this.#refused);
+    if (answer.preview) this.#preview.show(answer.preview);
+    else if (answer.error) this.#preview.say('');
+    else {
+      this.#preview.clear();
+      this.#preview.say(this.#options.dialogWords.later);
+    }
+  }
+
+  #textOf({ error }: Answer): string | null {
+    const text = error && errorText(this.#options.messages, error);
+    return text ? `${text.message} ${text.hint}`.trim() : null;
   }
 
   get wish(): Wish {
@@ -181,7 +209,8 @@ export class ExportForm {
 
   #soon(): void {
     clearTimeout(this.#timer);
-    this.#number += 1; // an answer that comes now is late
+    this.#asked = null; // an answer that comes now is late
+    this.#refused = null;
     this.#timer = setTimeout(() => this.#ask(), PAUSE);
   }
 
@@ -191,25 +220,24 @@ export class ExportForm {
     this.#copy.textContent = dialogWords.copy;
     if (this.#refuse()) return;
     this.#preview.say(dialogWords.asking);
-    this.#tell('ask');
+    this.#asked = this.#tell('ask');
   }
 
   #begin(): void {
     clearTimeout(this.#timer);
-    if (this.#refuse()) return;
+    if (this.#exporting !== null || this.#refuse()) return;
     this.#export.disabled = true;
-    this.#tell('export');
+    this.#refused = null;
+    this.#exporting = this.#tell('export');
   }
 
-  #tell(what: 'ask' | 'export'): void {
+  #tell(what: 'ask' | 'export'): number {
     const { send, dialogWords } = this.#options;
     this.#number += 1;
     clearTimeout(this.#patience);
-    this.#patience = setTimeout(() => {
-      this.#export.disabled = false;
-      this.#preview.say(dialogWords.busy);
-    }, BUSY);
+    this.#patience = setTimeout(() => this.#preview.say(dialogWords.busy), BUSY);
     send({ [what]: this.wish, re: this.#number });
+    return this.#number;
   }
 
   /** Say what the kernel need not be asked about. */

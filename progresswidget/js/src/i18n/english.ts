@@ -8,7 +8,7 @@ const RUN_ON = 'Run the cell again: it continues after what is already complete.
 const START_ON = 'Start it again: it goes on where it can.';
 
 /** Of a count as it is written. */
-const rowWord = (count: string) => (count === '1' ? 'row' : 'rows');
+export const rowWord = (count: string) => (count === '1' ? 'row' : 'rows');
 
 export const ENGLISH: Messages = {
   locale: 'en',
