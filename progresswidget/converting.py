@@ -30,6 +30,7 @@ from progresswidget.errors import (
     TimeLimitError,
     WorkerStoppedError,
 )
+from progresswidget.protocol import TERMINAL
 from progresswidget.told import describe
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _FAR_BEYOND: Final = 1.5
 """So many times the limit is not waited for: a step that does not end would take the machine."""
 _LAST: Final = 10.0
 """Seconds that one has beyond its time to say so."""
+_ALONE: Final = 600.0
+"""Seconds for which a worker that is paused waits for its server to come back."""
 _TRIES: Final = 5
 
 
@@ -119,8 +122,10 @@ def _halt(job: Job, kind: Any) -> None:
 
 
 def _watch(job: Job, memory: int, seconds: float) -> None:
+    from progresswidget.job import silence
+
     end = time.monotonic() + seconds if seconds else float("inf")
-    while True:
+    while job.state not in TERMINAL:
         taken = taken_memory()
         if memory and taken > memory:
             _halt(job, MemoryLimitError)
@@ -128,6 +133,9 @@ def _watch(job: Job, memory: int, seconds: float) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
         elif time.monotonic() > end:
             _halt(job, TimeLimitError)
+        elif job.state == "paused" and silence() > _ALONE:
+            # Nobody is there who could resume it; the server that comes can have it run again.
+            _halt(job, WorkerStoppedError)
         time.sleep(_LOOK)
 
 

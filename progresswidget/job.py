@@ -741,6 +741,11 @@ def halt(job: Job, kind: type[ExportCancelledError]) -> None:
     job.cancel()
 
 
+def silence() -> float:
+    """Return the seconds since the server took a report of this process."""
+    return reporter().silence
+
+
 def _wait(event: threading.Event, timeout: float | None = None) -> bool:
     # A wait without end cannot be interrupted once a library has put its own handler in the place
     # of Python's (polars does): the system restarts it. A look now and then lets Ctrl-C through.

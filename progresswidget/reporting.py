@@ -64,6 +64,7 @@ class Reporter:
         self._connection: Connection | None = None
         self._away_until = 0.0
         self._away_for = 0.0
+        self._heard = time.monotonic()
         self._pid = os.getpid()
 
     def announce(self, job: Reportable) -> bool:
@@ -106,6 +107,11 @@ class Reporter:
             for tracked in self._jobs.values():
                 tracked.next_report = 0.0
             self._changed.notify_all()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the server took a report: of a job that runs, how long it is away."""
+        return time.monotonic() - self._heard
 
     def settle(self, job: Reportable, timeout: float) -> bool:
         """Wait until everyone has heard the final state of a job, for `timeout` seconds at most.
@@ -196,6 +202,7 @@ class Reporter:
             self._away_until = time.monotonic() + self._away_for
             return False
         self._away_for = 0.0
+        self._heard = time.monotonic()
         tracked.job.answered(reply)
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -19,6 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from jupyter_server_ext import conversions
 from jupyter_server_ext.handlers.conversions import ConversionsHandler
 from progresswidget.converting import _begin
 from progresswidget.errors import SourceError
@@ -27,8 +30,7 @@ from progresswidget.export.sources.files_open import OPENERS
 from progresswidget.protocol import is_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Awaitable, Callable, Iterator
 
     from conftest import Process, Server
     from tornado.httpclient import HTTPResponse
@@ -38,6 +40,27 @@ if TYPE_CHECKING:
 ROWS = 1_000
 SOME = 32 * 2**20
 """Bytes after which the first units are certainly committed, and others are not even read."""
+
+
+@pytest.fixture(autouse=True)
+def ended_workers(tmp_path: Path) -> Iterator[None]:
+    """End every worker of the test, whatever became of the test and of its servers."""
+    yield
+    workers = list(workers_below(tmp_path))
+    for worker in workers:
+        worker.kill()
+    psutil.wait_procs(workers, timeout=30)
+    assert list(workers_below(tmp_path)) == []
+
+
+def workers_below(folder: Path) -> Iterator[psutil.Process]:
+    """Find the processes that convert files in a folder, also those whose server is gone."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[-2:] != ["progresswidget", "convert"]:
+                continue
+            if Path(process.cwd()).is_relative_to(folder.resolve()):
+                yield process
 
 
 @pytest.fixture
@@ -329,6 +352,25 @@ async def test_pause_resume_and_cancel_reach_the_worker(server: Server, source: 
         "large.parquet",
         "sales.parquet",
     ]
+
+
+async def test_a_worker_that_does_not_obey_a_cancel_is_killed(
+    server: Server,
+    source: Path,
+    eventually: Callable[..., Awaitable[Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversions, "_PATIENCE", 0.1)
+    record = await begun(server)
+    identity, registry = record["taskId"], server.services.registry
+    await eventually(lambda: registry.get(identity).process)
+    (worker,) = workers_below(source.parents[1])
+    worker.suspend()  # it hears of nothing any more
+    assert (await server.ask(identity, "cancel")).code == 202
+    cancelled = await until(server, identity, "cancelled", "done", "failed", "interrupted")
+    assert (cancelled["status"], cancelled["error"]) == ("cancelled", None)
+    assert not worker.is_running()
+    assert [path.name for path in source.parent.iterdir()] == ["sales.parquet"]
 
 
 async def test_a_killed_worker_is_seen_and_the_next_run_goes_on(
