@@ -21,6 +21,17 @@ HEARTBEAT = 1.0
 SCREENSHOTS = Path(__file__).parent / ".screenshots"
 """Where the pictures go that a person should look at."""
 
+AXE_RUN = """
+async selector => {
+  // JupyterLab's own elements are not ours to judge.
+  const what = {include: [selector], exclude: [['jp-button'], ['jp-search']]};
+  const rules = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'];
+  const { violations } = await axe.run(what, {runOnly: rules});
+  return violations.map(({id, nodes}) => [id, ...nodes.map(({html}) => html)]);
+}
+"""
+"""Run in a page that has axe-core: what is wrong with a part of it."""
+
 WHERE = {"lab": "lab/tree/", "notebook": "notebooks/"}
 
 
@@ -165,3 +176,26 @@ class NotebookPage:
         """Return the notebook as it is on the disk."""
         found: dict[str, Any] = nbformat.read(self.server.root / self.name, as_version=4)
         return found
+
+
+def settle(page: Page) -> None:
+    """Let the eased changes of colour and width arrive before they are judged."""
+    # What JupyterLab covers the page with while it changes its theme.
+    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=LIMIT)
+    page.evaluate(
+        """() => Promise.all(document.getAnimations()
+             .filter(one => one instanceof CSSTransition)
+             .map(one => one.finished.catch(() => null))).then(() => null)"""
+    )
+
+
+def dismiss_dialogs(shown: NotebookPage) -> None:
+    """Close what JupyterLab itself says of a lost kernel or server whenever it covers the bar."""
+    dismiss_dialogs_on(shown.page)
+
+
+def dismiss_dialogs_on(page: Page) -> None:
+    """As `dismiss_dialogs`, on a page without a notebook."""
+    dialog = page.locator(".jp-Dialog")
+    button = dialog.locator("button.jp-mod-accept, button.jp-mod-reject").first
+    page.add_locator_handler(dialog, lambda _: button.click())

@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from gallery import AXE
-from page_objects import LIMIT, file_browser_url
+from page_objects import AXE_RUN, LIMIT, file_browser_url
 from playwright.sync_api import expect
 from test_file_menu import FileBrowser
-from test_panel import AXE_RUN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,10 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gallery import AXE
-from page_objects import LIMIT
+from page_objects import AXE_RUN, LIMIT, settle
 from playwright.sync_api import expect
-from test_looks import settle
-from test_panel import AXE_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Callable

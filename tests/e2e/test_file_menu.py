@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from network import Network
-from page_objects import LIMIT, SCREENSHOTS, file_browser_url
+from page_objects import LIMIT, SCREENSHOTS, file_browser_url, settle
 from playwright.sync_api import Download, Locator, Page, expect
-from test_looks import THEMES, settle
+from test_looks import THEMES
 from test_save import DIGEST, PICKER
 
 if TYPE_CHECKING:

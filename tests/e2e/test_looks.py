@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from page_objects import LIMIT, SCREENSHOTS, NotebookPage
+from page_objects import LIMIT, SCREENSHOTS, NotebookPage, dismiss_dialogs, settle
 from playwright.sync_api import Page, expect
 from test_export_bar import EXPORT, FINISH, LOAD
 
@@ -142,17 +142,6 @@ def picture(shown: NotebookPage, name: str) -> None:
     judge(shown.page, "[data-task-id][data-state]")
 
 
-def settle(page: Page) -> None:
-    """Let the eased changes of colour and width arrive before they are judged."""
-    # What JupyterLab covers the page with while it changes its theme.
-    page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=LIMIT)
-    page.evaluate(
-        """() => Promise.all(document.getAnimations()
-             .filter(one => one instanceof CSSTransition)
-             .map(one => one.finished.catch(() => null))).then(() => null)"""
-    )
-
-
 def judge(page: Page, selector: str) -> None:
     """Look for what cannot be read, and for what stands outside."""
     assert page.evaluate(CONTRAST, selector) == []
@@ -255,15 +244,3 @@ def test_a_server_that_went_away_and_came_back(
     # The kernel went with its server, and the restarted one knows what it had been doing.
     shown.wait_for_state("interrupted", "cancelled")
     expect(shown.bars).to_have_count(1)
-
-
-def dismiss_dialogs(shown: NotebookPage) -> None:
-    """Close what JupyterLab itself says of a lost kernel or server whenever it covers the bar."""
-    dismiss_dialogs_on(shown.page)
-
-
-def dismiss_dialogs_on(page: Page) -> None:
-    """As `dismiss_dialogs`, on a page without a notebook."""
-    dialog = page.locator(".jp-Dialog")
-    button = dialog.locator("button.jp-mod-accept, button.jp-mod-reject").first
-    page.add_locator_handler(dialog, lambda _: button.click())

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from gallery import AXE, JS
-from page_objects import LIMIT, SCREENSHOTS, write_notebook
+from page_objects import AXE_RUN, LIMIT, SCREENSHOTS, write_notebook
 from panel_page import TOTAL, PanelPage, end, every_state, now, put
 from playwright.sync_api import expect
 from reports import done_report, make_report
@@ -42,15 +42,6 @@ NAMES = [
 ]
 OWN_OF_NOTEBOOK_7 = re.compile("reading 'schema'")
 """Notebook 7.6 raises it by itself."""
-AXE_RUN = """
-async selector => {
-  // JupyterLab's own elements are not ours to judge.
-  const what = {include: [selector], exclude: [['jp-button'], ['jp-search']]};
-  const rules = ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'];
-  const { violations } = await axe.run(what, {runOnly: rules});
-  return violations.map(({id, nodes}) => [id, ...nodes.map(({html}) => html)]);
-}
-"""
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from network import Network
-from page_objects import LIMIT, NotebookPage, write_notebook
+from page_objects import LIMIT, NotebookPage, dismiss_dialogs, write_notebook
 from playwright.sync_api import Browser, Locator, Page, expect
-from test_looks import dismiss_dialogs, look, picture
+from test_looks import look, picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

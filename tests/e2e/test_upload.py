@@ -12,9 +12,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 from network import Network
-from page_objects import LIMIT, SCREENSHOTS, file_browser_url
+from page_objects import LIMIT, SCREENSHOTS, dismiss_dialogs_on, file_browser_url, settle
 from playwright.sync_api import FileChooser, Locator, Page, expect
-from test_looks import THEMES, dismiss_dialogs_on, judge, settle
+from test_looks import THEMES, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,10 +6,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from page_objects import LIMIT, NotebookPage
+from page_objects import LIMIT, NotebookPage, dismiss_dialogs_on
 from playwright.sync_api import expect
 from reported_job import ReportedJob
-from test_looks import dismiss_dialogs_on
 
 if TYPE_CHECKING:
     from jupyter_process import JupyterProcess
