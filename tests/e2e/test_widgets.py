@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 import pyarrow as pa
 import pytest
-from page_objects import LIMIT, NotebookPage
+from page_objects import LIMIT, NotebookPage, dismiss_dialogs
 from playwright.sync_api import BrowserContext, Page, expect
-from test_looks import dismiss_dialogs
 from widget_host import WidgetHost
 
 import progresswidget as pw
@@ -172,23 +171,43 @@ for number in range(7):
     bar.value = number + 1
 """
 TOP = "shown"
+INSIDE = """
+out = ipywidgets.Output()
+with out:
+    display(pw.ExportWidget(job))
+
+def loaded(share):
+    display(pw.ProgressWidget(value=share, max=10, description="Share"))
+
+display(out, ipywidgets.interactive(loaded, share=ipywidgets.IntSlider(value=4, max=10)))
+"""
 
 
 def test_in_a_notebook_links_and_last_states_outlive_the_kernel(
     lab: JupyterProcess, open_notebook: Opener
 ) -> None:
-    shown = open_notebook(lab, BEGIN, LINKED, LOOP, TOP)
+    shown = open_notebook(lab, BEGIN, LINKED, LOOP, TOP, INSIDE)
     page = shown.page
-    for cell in range(4):
+    for cell in range(5):
         shown.run_and_wait(cell)
     said = page.locator(".widget-vbox .widget-label").first
     expect(said).to_have_text("running", timeout=LIMIT)
-    boxed = page.locator(".widget-vbox .pw-job")
+    cells = page.locator(".jp-Cell")
+    boxed = cells.nth(1).locator(".widget-vbox .pw-job")
     expect(boxed).to_have_attribute("data-connection", "live", timeout=LIMIT)
-    loop = page.locator(".pw-progress [role=progressbar]")
+    loop = cells.nth(2).locator(".pw-progress [role=progressbar]")
     expect(loop).to_have_attribute("aria-valuenow", "70", timeout=LIMIT)
+    # In an `Output`, and in the one of `interactive`, which fills it anew with each change.
+    inside = cells.nth(4).locator(".pw-job")
+    expect(inside).to_have_attribute("data-connection", "live", timeout=LIMIT)
+    share = cells.nth(4).locator(".widget-interact .pw-progress [role=progressbar]")
+    expect(share).to_have_attribute("aria-valuenow", "40", timeout=LIMIT)
+    dial = cells.nth(4).locator(".noUi-handle")
+    dial.focus()
+    dial.press("ArrowRight")
+    expect(share).to_have_attribute("aria-valuenow", "50", timeout=LIMIT)
     # On its own line it is laid out as it was asked to be, and not as the job's own output.
-    alone = page.locator(".jp-OutputArea .pw-job").last
+    alone = cells.nth(3).locator(".jp-OutputArea .pw-job")
     wide = page.locator(".jp-OutputArea .pw-job").first.bounding_box()
     narrow = alone.bounding_box()
     assert wide is not None
@@ -199,8 +218,10 @@ def test_in_a_notebook_links_and_last_states_outlive_the_kernel(
     (kernel,) = lab.api("api/kernels")
     lab.api(f"api/kernels/{kernel['id']}/restart", "POST")
     expect(said).to_have_text("interrupted", timeout=LIMIT)
-    expect(boxed).to_have_attribute("data-state", "interrupted", timeout=LIMIT)
-    expect(page.locator(".pw-progress")).to_have_attribute("data-live", "false", timeout=LIMIT)
+    for card in (boxed, inside):
+        expect(card).to_have_attribute("data-state", "interrupted", timeout=LIMIT)
+    bar = cells.nth(2).locator(".pw-progress")
+    expect(bar).to_have_attribute("data-live", "false", timeout=LIMIT)
     dismiss_dialogs(shown)
     shown.save()
     shown.reload()
