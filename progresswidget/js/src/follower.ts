@@ -28,7 +28,7 @@ export function followJob(model: JobModel, signal: AbortSignal): void {
   onTraits(model, ['snapshot'], write, signal);
   const found = probe(
     server,
-    taskId,
+    model,
     (channel) => {
       const end = channel.follow(taskId, ({ record }) => {
         if (!record) return;

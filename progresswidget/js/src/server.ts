@@ -160,17 +160,18 @@ export async function problemCode(response: Response): Promise<unknown> {
   }
 }
 
-/** Ask for one job; null if the server does not know it, or is not there. */
+/** Ask for one job; null if the server does not know it, undefined if it cannot be asked. */
 export async function fetchJob(
   server: Server,
   taskId: string,
   signal: AbortSignal,
-): Promise<JobRecord | null> {
+): Promise<JobRecord | null | undefined> {
   try {
     const response = await server.request(`${server.base}api/jobs/${taskId}`, { signal });
-    return response.ok ? decodeRecord(await response.json()) : null;
+    if (response.status === 404) return null;
+    return response.ok ? decodeRecord(await response.json()) : undefined;
   } catch {
-    return null;
+    return undefined;
   }
 }
 

@@ -83,7 +83,7 @@ function renderJob(model: JobModel, el: HTMLElement, signal: AbortSignal): void 
   signal.addEventListener('abort', () => job.dispose());
   const draw = () => job.render();
   if (!server) draw();
-  else void probe(server, taskId, (channel) => job.follow(channel), draw, signal);
+  else void probe(server, model, (channel) => job.follow(channel), draw, signal);
 }
 
 function renderProgress(model: ProgressModel, el: HTMLElement, signal: AbortSignal): void {

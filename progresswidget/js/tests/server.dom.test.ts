@@ -118,8 +118,10 @@ describe('jobs', () => {
       record({ pending: 'pause' }),
     );
     expect(await fetchJob(answering(404, 'not-found'), TASK, signal)).toBeNull();
-    expect(await fetchJob(answering(200, 'none'), TASK, signal)).toBeNull();
-    expect(await fetchJob(pageServer('/', inject('deadOrigin')), TASK, signal)).toBeNull();
+    expect(await fetchJob(answering(200, 'none'), TASK, signal)).toBeUndefined();
+    expect(await fetchJob(answering(503, 'none'), TASK, signal)).toBeUndefined();
+    const dead = pageServer('/', inject('deadOrigin'));
+    expect(await fetchJob(dead, TASK, signal)).toBeUndefined();
   });
 
   it('are listed by notebook; an entry that cannot be read costs only itself', async () => {
