@@ -157,7 +157,8 @@ def test_the_top_level_holds_what_was_agreed_and_nothing_else() -> None:
     }
 
 
-def test_the_widget_stays_small() -> None:
-    """It travels with every notebook that shows it where no labextension is installed."""
-    bundle = (ROOT / "progresswidget" / "static" / "widget.js").read_bytes()
-    assert len(gzip.compress(bundle)) < 40_000
+@pytest.mark.parametrize(("name", "limit"), [("widget.js", 40_000), ("dialog.js", 24_000)])
+def test_what_travels_with_notebooks_stays_small(name: str, limit: int) -> None:
+    """Each is in every notebook that shows it where no labextension is installed."""
+    bundle = (ROOT / "progresswidget" / "static" / name).read_bytes()
+    assert len(gzip.compress(bundle)) < limit
