@@ -57,7 +57,8 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def shown(context: BrowserContext, servers: Callable[..., JupyterProcess]) -> Iterator[PanelPage]:
     """One page for all tests of this file: JupyterLab takes its time to start."""
-    server = servers("lab")
+    # No kernel reports to these jobs, and none of them is to be missed while a test looks at them.
+    server = servers("panel", options=["--ProgressExtension.kernel_lease=600"])
     write_notebook(server.root / "work.ipynb", "open('again.txt', 'w').write('done')")
     shown = PanelPage(context.new_page(), server).open()
     shown.command("progresswidget:open")
