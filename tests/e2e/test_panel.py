@@ -123,6 +123,7 @@ def test_it_is_searched_filtered_and_sorted(panel: PanelPage) -> None:
     expect(panel.rows).to_have_count(12)
     failed = panel.panel.get_by_role("button", name="Failed 1")
     failed.click()
+    expect(panel.rows).to_have_count(1)
     assert panel.names() == ["routes.csv"]
     failed.click()
     panel.panel.get_by_role("button", name="Sort by").click()

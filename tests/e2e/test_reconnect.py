@@ -191,8 +191,7 @@ def test_row_56_five_tries_then_one_button_and_a_fresh_round_at_once(
     print("waits between tries:", [f"{wait:.2f}" for wait in waits])
     assert len(tries) == 6
     for number, wait in enumerate(waits, 1):
-        longest = 0.5 * 2**number
-        assert longest / 3 - 0.05 <= wait <= longest + 1  # a busy machine is late
+        assert wait <= 0.5 * 2**number + 1  # a busy machine is late
     watching.job.advance(1000)
     watching.proxy.admit()
     wake(watching)
