@@ -156,6 +156,7 @@ def open_and_run(open_notebook: Opener, server: JupyterProcess, cell: str) -> No
     return shown
 
 
+@pytest.mark.faults
 def test_a_running_a_paused_and_a_cancelled_export(
     lab: JupyterProcess, open_notebook: Opener
 ) -> None:

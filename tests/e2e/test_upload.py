@@ -225,6 +225,7 @@ def test_an_upload_goes_on_by_itself_after_the_line_was_lost(
     assert uploading.offsets()[before] > 0
 
 
+@pytest.mark.faults
 def test_after_a_reload_the_same_file_goes_on_and_another_is_refused(
     uploading: Uploading, big: Path, tmp_path: Path
 ) -> None:

@@ -346,6 +346,7 @@ def stopped(server: Server, task_ids: list[str]) -> Iterator[subprocess.Popen[st
             process.kill()
 
 
+@pytest.mark.faults
 def test_row_54_who_reads_again_in_time_learns_why(own: Own) -> None:
     server = own(settings={"push_interval": 0.02, "slow_timeout": 1.0}).start()
     with Publisher(server, 4) as publisher:

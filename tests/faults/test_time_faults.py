@@ -117,6 +117,7 @@ class Reader:
         self._thread.join(30)
 
 
+@pytest.mark.faults
 def test_row_59_a_clock_that_jumps_ends_nothing(
     living_by: Callable[[WallClock], Server], tmp_path: Path, repetitions: Callable[[int, int], int]
 ) -> None:
