@@ -9,8 +9,8 @@ export type DiskUse = Readonly<Record<DiskPart, number>>;
 
 /** Milliseconds after a change in which more of them are waited for. */
 const SETTLE = 1_500;
-/** The server itself looks no more often. */
-const EVERY = 5_000;
+/** The server looks anew after 5 s at the earliest: who asks sooner hears the old figure once more. */
+const EVERY = 7_500;
 
 const PARTS: readonly DiskPart[] = ['files', 'leftovers', 'uploads', 'state'];
 
