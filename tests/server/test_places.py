@@ -266,14 +266,14 @@ def test_the_secret_lasts_and_is_its_owners_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "hidden", "expected"),
     [
-        ("/srv/root/sales.csv", False, "sales.csv"),
-        ("/srv/root/out/十一月, 100%.csv", False, "out/十一月, 100%.csv"),
-        ("/mnt/root/out/sales.csv", False, "out/sales.csv"),
-        ("/srv/rootless/sales.csv", False, None),
-        ("/srv/root", False, None),
-        ("/srv/root/../etc/passwd", False, None),
-        ("/srv/root/.cache/sales.csv", False, None),
-        ("/srv/root/.cache/sales.csv", True, ".cache/sales.csv"),
+        ("/srv/data/sales.csv", False, "sales.csv"),
+        ("/srv/data/out/十一月, 100%.csv", False, "out/十一月, 100%.csv"),
+        ("/mnt/data/out/sales.csv", False, "out/sales.csv"),
+        ("/srv/dataless/sales.csv", False, None),
+        ("/srv/data", False, None),
+        ("/srv/data/../etc/passwd", False, None),
+        ("/srv/data/.cache/sales.csv", False, None),
+        ("/srv/data/.cache/sales.csv", True, ".cache/sales.csv"),
         ("C:\\Users\\alice\\sales.csv", False, None),
     ],
 )
@@ -282,7 +282,7 @@ def test_the_file_browser_shows_what_is_below_the_root(
     hidden: bool,  # noqa: FBT001
     expected: str | None,
 ) -> None:
-    assert below(path, ("/srv/root", "/mnt/root/"), hidden=hidden) == expected
+    assert below(path, ("/srv/data", "/mnt/data/"), hidden=hidden) == expected
 
 
 def test_nothing_is_below_no_root() -> None:

@@ -18,7 +18,7 @@ it('a file is shown in the file browser of the page, where it has one', async ()
 });
 
 it.each([
-  ['work/in here/a.csv', '/tree/work/in%20here'],
+  ['out/in here/a.csv', '/tree/out/in%20here'],
   ['a.csv', '/tree'],
 ])('a file is shown on a page of its own, where it has none: %s', async (path, address) => {
   const open = vi.spyOn(window, 'open').mockReturnValue(null);
