@@ -33,9 +33,12 @@ def batches():
 pw.export(pa.RecordBatchReader.from_batches(many.schema, batches()), "steps.csv")
 """
 
-IDLE = """() => {
-  const {session} = window.jupyterapp.shell.currentWidget.sessionContext;
-  return session?.kernel?.status === 'idle' && session.kernel.connectionStatus === 'connected';
+# As "Restart Kernel" does. What another program does to the kernel may reach the page by half only,
+# and then it takes a kernel for busy that is not: what the kernel itself answers is certain.
+RESTART = """async () => {
+  const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
+  await kernel.restart();
+  await kernel.requestKernelInfo();
 }"""
 
 
@@ -46,10 +49,8 @@ def test_an_interrupted_export_is_continued_and_its_file_is_shown_and_linked(
     shown.run(0)
     shown.wait_for_state("running")
     dismiss_dialogs(shown)
-    (kernel,) = lab.api("api/kernels")
-    lab.api(f"api/kernels/{kernel['id']}/restart", "POST")
+    page.evaluate(RESTART)
     shown.wait_for_state("interrupted")
-    page.wait_for_function(IDLE, timeout=2 * LIMIT)
     (lab.root / "go on").touch()
     shown.button("continue").click(timeout=LIMIT)
     shown.wait_for_state("done")
