@@ -268,6 +268,8 @@ class JobHandler(PollHandler):
             "notebook": notebook or job.notebook,
             "shared": None if probe is None else await self._sees(report["path"], probe),
         }
+        if job.status == "done" and not job.report.get("leave", True):
+            await services.registry.clear([task_id])
         self.finish(json.dumps(reply))
 
     async def _sees(self, path: str, probe: Json) -> bool:

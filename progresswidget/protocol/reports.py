@@ -101,6 +101,12 @@ LATER_FIELDS: Final[Fields] = {
         MAX_DETAIL,
         missing="",
     ),
+    "unit": Field("text", "What a loop counts, for instance it; B for bytes.", 32, missing=""),
+    "postfix": Field(
+        "text", "What a loop says of itself, for instance loss=0.3.", MAX_NAME, missing=""
+    ),
+    "obeys": Field("flag", "Whether it does what a person asks of it.", missing=True),
+    "leave": Field("flag", "Whether it is remembered when it is done.", missing=True),
 }
 
 # What is an object of its own, or null.
@@ -293,6 +299,10 @@ def queued(task_id: str, order: Json, now: int) -> Json:
         "started": None,
         "schema": "",
         "options": "",
+        "unit": "",
+        "postfix": "",
+        "obeys": True,
+        "leave": True,
         "sha256": None,
         "pid": 0,
         "control": None,

@@ -60,6 +60,10 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "started": 1712000000000,
         "schema": "year\tint64\nmonth\tint64",
         "options": "delimiter\t;",
+        "unit": "",
+        "postfix": "",
+        "obeys": True,
+        "leave": True,
         "part": None,
         "probe": None,
     }

@@ -232,6 +232,25 @@ async def test_forgetting_a_job_keeps_its_file(server: Server, root: Path) -> No
     assert (await server.fetch(record["url"])).code == 404
 
 
+@pytest.mark.parametrize(
+    ("changes", "remembered"),
+    [
+        ({}, True),
+        ({"leave": False}, False),
+        ({"leave": False, "status": "running"}, True),
+        ({"leave": False, "status": "failed"}, True),
+    ],
+)
+async def test_a_loop_that_is_to_leave_nothing_is_forgotten_when_it_is_done(
+    server: Server, report: Report, changes: Json, *, remembered: bool
+) -> None:
+    body = report(kind="task", revision=1)
+    await server.reported(body)
+    await server.reported(body | {"status": "done", "revision": 2, **changes})
+    found = json.loads((await server.fetch("api/jobs")).body)
+    assert [record["taskId"] for record in found] == [body["taskId"]] * remembered
+
+
 async def test_a_running_job_is_not_forgotten(server: Server, report: Report) -> None:
     body = report()
     await server.reported(body)

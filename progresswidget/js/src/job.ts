@@ -40,6 +40,9 @@ export interface JobOptions {
   readonly parts?: readonly JobRecord[];
 }
 
+/** Kinds that may have parts: a loop has those within it. */
+const PARENTS: ReadonlySet<string> = new Set(['group', 'task']);
+
 export class Job {
   readonly view: JobView;
   readonly #options: JobOptions;
@@ -132,7 +135,7 @@ export class Job {
     this.#shown = record;
     this.#shownBy = connection;
     this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
-    if (record?.kind === 'group') this.#showParts(record, connection);
+    if (record && PARENTS.has(record.kind)) this.#showParts(record, connection);
     else if (record?.status === 'done') this.#followSave(record);
     if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
   }

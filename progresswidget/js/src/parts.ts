@@ -69,8 +69,9 @@ export class Parts {
     const { size } = this.#records;
     const whole = size > 0 && size === group.total && this.records.every(hasEnded);
     if (this.#unfollow || (isTerminal(group.status) && whole)) return;
-    this.#unfollow = channel.followParts(group.taskId, ({ record }) => {
-      if (record === null || !this.#records.put(record)) return;
+    this.#unfollow = channel.followParts(group.taskId, ({ taskId, record, missing }) => {
+      if (missing) this.#records.remove(taskId);
+      if (record === null || missing || !this.#records.put(record)) return;
       if (hasEnded(record)) this.#options.onEnd();
     });
   }

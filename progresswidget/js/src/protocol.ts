@@ -56,8 +56,8 @@ export interface JobError {
 export interface JobRecord {
   readonly taskId: string;
   /**
-   * `export`, `download`, `upload` or `group`; what transfers count as rows are bytes, and groups
-   * their children that are done.
+   * `export`, `download`, `upload`, `task` or `group`; what transfers count as rows are bytes, loops
+   * their `unit`, and groups their children that are done.
    */
   readonly kind: string;
   readonly revision: number;
@@ -93,6 +93,14 @@ export interface JobRecord {
   readonly schema: string;
   /** Options that were chosen: a line each, the name, a tab and the value. */
   readonly options: string;
+  /** What a loop counts: `it`, or `B` for bytes. */
+  readonly unit: string;
+  /** What a loop says of itself. */
+  readonly postfix: string;
+  /** Whether it does what a person asks of it. */
+  readonly obeys: boolean;
+  /** Whether it is remembered when it is done. */
+  readonly leave: boolean;
   readonly sha256: string | null;
   readonly kernelId: string | null;
   readonly cellId: string | null;

@@ -49,6 +49,10 @@ export const LATER_FIELDS: Readonly<Record<string, readonly [Kind, boolean, numb
   started: ['count', true, COUNT, null],
   schema: ['text', false, 1500, ''],
   options: ['text', false, 1500, ''],
+  unit: ['text', false, 32, ''],
+  postfix: ['text', false, 255, ''],
+  obeys: ['flag', false, 0, true],
+  leave: ['flag', false, 0, true],
 };
 
 /**

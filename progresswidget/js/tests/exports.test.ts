@@ -32,6 +32,7 @@ describe('what is open for a job', () => {
     ['done', DONE, 'download show link notebook forget'],
     ['done elsewhere', { ...DONE, contents: null }, 'download notebook forget'],
     ['done, an upload', { ...DONE, kind: 'upload' }, 'notebook forget'],
+    ['a loop that obeys nobody', record({ kind: 'task', obeys: false }), 'notebook'],
     ['done, a loop', { ...DONE, kind: 'task' }, 'notebook forget'],
     ['done without a notebook', { ...DONE, notebook: null }, 'download show link forget'],
     ['failed', FAILED, 'retry notebook forget'],

@@ -14,6 +14,8 @@ function line({ parts }: Presentation): string {
   return [...parts.values()].map(({ text }) => text.replaceAll('\u00a0', ' ')).join(' · ');
 }
 
+const loop = (changes: Partial<JobRecord>) => record({ kind: 'task', bytes: 0, ...changes });
+
 describe('the line of numbers', () => {
   it.each([
     [
@@ -46,7 +48,27 @@ describe('the line of numbers', () => {
     [
       'going round a loop',
       record({ kind: 'task', progress: 40, rows: 40, total: 100, bytes: 0, rate: 12.4, eta: null }),
-      '40% · 40 of 100 · 12/s · 2.4 s',
+      '40% · 40 of 100 · 12.4/s · 2.4 s',
+    ],
+    [
+      'going round a loop with a unit',
+      loop({ progress: 40, rows: 40, total: 100, rate: 1234.5, unit: 'it', postfix: 'loss=0.3' }),
+      '40% · 40 of 100 it · loss=0.3 · 1,235 it/s · 2.4 s · 4 s left',
+    ],
+    [
+      'going round a slow loop',
+      loop({ progress: null, rows: 3, total: null, rate: 0.25, eta: null, unit: 'epoch' }),
+      '3 epoch · 4.0 s/epoch · 2.4 s',
+    ],
+    [
+      'going round a loop over bytes',
+      loop({ progress: 50, rows: 1_500_000, total: 3_000_000, rate: 12_300, unit: 'B' }),
+      '50% · 1.5 MB of 3.0 MB · 12.3 kB/s · 2.4 s · 4 s left',
+    ],
+    [
+      'done with a loop that was left',
+      { ...DONE, kind: 'task', progress: 37, rows: 37, total: 100, unit: 'it', sha256: null },
+      '37 of 100 it · 5.8 s',
     ],
     [
       'done with a loop',
@@ -114,6 +136,8 @@ describe('the buttons', () => {
   const EVERYTHING = { canSave: true, canLink: true, canReveal: true };
   it.each([
     ['queued', record({ status: 'queued' }), {}, ['cancel']],
+    ['running, a loop that obeys nobody', loop({ obeys: false }), {}, []],
+    ['interrupted, a loop', loop({ status: 'interrupted' }), { canRerun: true }, ['retry']],
     ['running', record(), {}, ['pause', 'cancel']],
     ['paused', record({ status: 'paused' }), {}, ['resume', 'cancel']],
     ['done', DONE, {}, ['download']],
@@ -184,6 +208,25 @@ describe('the bar', () => {
     ['sending', 'working'],
   ] as const)('has a stage for the phase %s', (phase, stage) => {
     expect(show(record({ phase })).stage).toBe(stage);
+  });
+
+  it('of a loop that was left shows how far it came', () => {
+    const left = { ...DONE, kind: 'task', progress: 37 };
+    expect(show(left).percent).toBe(37);
+    expect(show({ ...left, progress: null }).percent).toBe(100);
+  });
+
+  it('of a loop that is to leave nothing is gone when it is done', () => {
+    const end = loop({ status: 'done', leave: false });
+    expect(show(end).gone).toBe(true);
+    expect(show({ ...end, leave: true }).gone).toBe(false);
+    expect(show({ ...end, status: 'failed' }).gone).toBe(false);
+  });
+
+  it('of a loop that died promises nothing that another run would go on from', () => {
+    const error = { code: 'kernel-died', message: 'The kernel died.', hint: 'It goes on.' };
+    const note = show(loop({ status: 'interrupted', error })).note;
+    expect(note).toEqual({ message: 'The kernel died.', hint: '' });
   });
 
   it('is not told what a loop of somebody does, unless the loop says so', () => {

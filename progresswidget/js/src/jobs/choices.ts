@@ -40,7 +40,7 @@ export function choicesFor(record: JobRecord, connected: boolean): ReadonlySet<C
   // A conversion is the server's own, which goes on with it.
   if (status === 'interrupted' && source !== null) choices.add('again');
   // Nothing replaces a pending cancel.
-  if (ended || pending === 'cancel') return choices;
+  if (ended || pending === 'cancel' || !record.obeys) return choices;
   choices.add('cancel');
   if (status === 'running' && pending !== 'pause') choices.add('pause');
   if (status === 'paused' && pending !== 'resume') choices.add('resume');

@@ -214,6 +214,7 @@ export class JobView {
     setData(this.element, 'stale', String(shown.stale));
     setData(this.element, 'blank', String(shown.blank));
     setData(this.element, 'ring', String(shown.ring));
+    setHidden(this.element, shown.gone);
     this.#renderHead(shown);
     this.#renderTrack(shown, first);
     this.#numbers.update(shown.parts);

@@ -8,6 +8,7 @@ const PARTS: readonly PartName[] = [
   'rows',
   'reused',
   'bytes',
+  'postfix',
   'rate',
   'elapsed',
   'time',

@@ -97,9 +97,11 @@ function wordsOf({ status }: JobRecord, { words, parts }: Presentation): string 
   const texts = (...names: PartName[]) => names.flatMap((name) => parts.get(name)?.text ?? []);
   switch (status) {
     case 'done':
-      return texts('rows', 'bytes', 'time').join(' · ');
+      return texts('rows', 'bytes', 'postfix', 'time').join(' · ');
     case 'running':
-      return texts('percent', parts.has('bytes') ? 'bytes' : 'rows').join(' · ') || words;
+      return (
+        texts('percent', parts.has('bytes') ? 'bytes' : 'rows', 'postfix').join(' · ') || words
+      );
     case 'paused':
       return [words, ...texts('percent')].join(' · ');
     default:

@@ -4,6 +4,7 @@ import type { Connection } from '../channel/connection';
 import { errorText, type Messages } from '../i18n';
 import { isTerminal, type JobRecord, type Phase, type Status } from '../protocol';
 import {
+  formatAmount,
   formatBytes,
   formatCount,
   formatDuration,
@@ -26,6 +27,7 @@ export type PartName =
   | 'rows'
   | 'reused'
   | 'bytes'
+  | 'postfix'
   | 'rate'
   | 'elapsed'
   | 'time'
@@ -54,6 +56,8 @@ export interface Presentation {
   readonly blank: boolean;
   /** The numbers are what was last heard, not what is. */
   readonly stale: boolean;
+  /** A loop that was to leave nothing has come to its end. */
+  readonly gone: boolean;
   readonly buttons: ReadonlySet<ButtonName>;
   readonly note: { readonly message: string; readonly hint: string } | null;
   /** The state of the connection where it is not as it should be, or what to do without it. */
@@ -108,6 +112,7 @@ export function present(situation: Situation, messages: Messages): Presentation 
     parts,
     blank: false,
     stale,
+    gone: !record.leave && record.status === 'done',
     buttons: buttonsFor(situation, record),
     note: noteFor(situation, record, messages),
     link: ended ? null : linkText(connection, record, messages),
@@ -131,6 +136,7 @@ function presentNothing({ connection, unknown }: Situation, messages: Messages):
     parts: new Map(),
     blank: waits,
     stale: !waits,
+    gone: false,
     buttons: offlineButtons(connection),
     note: nowhere ? { message: messages.failure.unknownJob, hint: '' } : null,
     link: linkText(connection, null, messages),
@@ -162,6 +168,8 @@ function wordsFor(record: JobRecord, messages: Messages): string {
 }
 
 function percentOf(record: JobRecord, floor: number): number | null {
+  // A loop that was left before its end says how far it came.
+  if (isTask(record) && record.progress !== null) return record.progress;
   if (record.status === 'done') return 100;
   return record.progress === null ? null : Math.max(record.progress, floor);
 }
@@ -182,13 +190,14 @@ function partsOf(
   if (status === 'done' || (status !== 'queued' && (rows > 0 || isGroup(record)))) {
     for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
   }
-  if (status === 'running' && record.rate !== null && Math.round(record.rate) > 0) {
+  if (record.postfix) parts.set('postfix', { text: record.postfix });
+  if (status === 'running' && record.rate !== null && (isTask(record) || record.rate >= 0.5)) {
     const text = isTask(record)
-      ? messages.speed(formatCount(record.rate, locale))
+      ? paceOf(record, record.rate, messages)
       : isTransfer(record) || isGroup(record)
         ? messages.speed(formatBytes(record.rate, locale))
         : messages.rate(formatCount(record.rate, locale));
-    parts.set('rate', { text });
+    if (text) parts.set('rate', { text });
   }
   if (status !== 'queued') {
     const elapsed = record.elapsed + (status === 'running' ? ahead : 0);
@@ -230,12 +239,27 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
 }
 
 function amountOfSteps(
-  { rows, total }: JobRecord,
+  { rows, total, unit }: JobRecord,
   { locale, sizeOf }: Messages,
 ): Map<PartName, Part> {
-  const count = formatCount(rows, locale);
-  const text = total === null ? count : sizeOf(count, formatCount(total, locale));
-  return new Map([['rows', { text }]]);
+  const amount = unit === BYTES ? formatBytes : formatCount;
+  const count = amount(rows, locale);
+  const text = total === null ? count : sizeOf(count, amount(total, locale));
+  return new Map([['rows', { text: unit === BYTES ? text : withUnit(text, unit) }]]);
+}
+
+/** The unit of a loop over bytes. */
+const BYTES = 'B';
+
+function withUnit(text: string, unit: string): string {
+  return unit ? `${text}\u00a0${unit}` : text;
+}
+
+/** Steps a second, or seconds a step where a step takes longer. */
+function paceOf({ unit }: JobRecord, rate: number, { locale, speed }: Messages): string {
+  if (unit === BYTES) return speed(formatBytes(rate, locale));
+  if (rate >= 1 || !unit) return rate > 0 ? speed(withUnit(formatAmount(rate, locale), unit)) : '';
+  return rate > 0 ? `${formatDuration(1 / rate, locale)}/${unit}` : '';
 }
 
 function amountOfFiles(record: JobRecord, messages: Messages): Map<PartName, Part> {
@@ -294,12 +318,16 @@ function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<Button
     return buttons;
   }
   if (isTerminal(record.status)) {
-    if (situation.canRerun) buttons.add(record.status === 'interrupted' ? 'continue' : 'retry');
+    // A loop begins anew.
+    const goesOn = record.status === 'interrupted' && !isTask(record);
+    if (situation.canRerun) buttons.add(goesOn ? 'continue' : 'retry');
     return buttons;
   }
   if (situation.cancelling) return new Set(['undo']);
   if (connection.kind === 'offline') return offlineButtons(connection);
-  if (connection.kind === 'saved' || isDeaf(connection, record)) return buttons;
+  if (connection.kind === 'saved' || isDeaf(connection, record) || !record.obeys) {
+    return buttons;
+  }
   if (canFollow(situation, record)) buttons.add('follow');
   if (record.status === 'running') buttons.add('pause');
   if (record.status === 'paused') buttons.add('resume');
@@ -363,5 +391,6 @@ function noteFor({ unknown }: Situation, record: JobRecord, messages: Messages) 
   // Those that did not succeed say themselves why.
   if (record.error.code === 'parts-failed') return null;
   const { message, hint } = errorText(messages, record.error);
-  return { message, hint };
+  // Nothing of a loop is kept that another run would go on from.
+  return { message, hint: isTask(record) ? '' : hint };
 }
