@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         JobStateError,
         LeaseLostError,
         LinkError,
+        LoopCancelledError,
         MissingExtraError,
         OptionError,
         ProgressWidgetError,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from progresswidget.export.sources.sql import sql
     from progresswidget.group import Group, group
     from progresswidget.job import Job, export
+    from progresswidget.loops.bar import tqdm, trange
+    from progresswidget.loops.concurrent import process_map, thread_map
+    from progresswidget.loops.track import track
     from progresswidget.notebook import export_notebook
     from progresswidget.progress_widget import ProgressWidget
     from progresswidget.remote import JobReporter
@@ -68,6 +72,7 @@ _HOMES: Final = {
     "JobStateError": "errors",
     "LeaseLostError": "errors",
     "LinkError": "errors",
+    "LoopCancelledError": "errors",
     "MissingExtraError": "errors",
     "OptionError": "errors",
     "ProgressWidget": "progress_widget",
@@ -84,7 +89,12 @@ _HOMES: Final = {
     "export_dialog": "dialog",
     "export_notebook": "notebook",
     "group": "group",
+    "process_map": "loops.concurrent",
     "sql": "export.sources.sql",
+    "thread_map": "loops.concurrent",
+    "tqdm": "loops.bar",
+    "track": "loops.track",
+    "trange": "loops.bar",
     "upload": "transfer.job",
 }
 
@@ -103,6 +113,7 @@ __all__ = [
     "JobStateError",
     "LeaseLostError",
     "LinkError",
+    "LoopCancelledError",
     "MissingExtraError",
     "OptionError",
     "ProgressWidget",
@@ -121,7 +132,12 @@ __all__ = [
     "export_dialog",
     "export_notebook",
     "group",
+    "process_map",
     "sql",
+    "thread_map",
+    "tqdm",
+    "track",
+    "trange",
     "upload",
 ]
 

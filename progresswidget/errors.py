@@ -145,6 +145,12 @@ class TimeLimitError(ExportCancelledError):
     final = False
 
 
+class LoopCancelledError(ExportCancelledError):
+    """The loop was cancelled: by its button, or from the server."""
+
+    code = "loop-cancelled"
+
+
 class SendingError(ProgressWidgetError, ConnectionError):
     """The file is where the kernel runs, and could not be sent to a server with another disk."""
 
