@@ -46,8 +46,8 @@ class OddServer:
     `cuts` holds after how many bytes of a body the next connections are closed, and `answers` what
     the next requests get instead of the file; None stands for neither. Of the next responses only
     so many bytes are sent as `headings` has, and the connection is closed. Where there is a `gate`,
-    no more than `free` bytes or so pass before it is opened. With `waits_for_ranges` a whole file
-    is sent to its end only when a part has been asked for.
+    nothing of the file from byte `free` on passes before it is opened. With `waits_for_ranges` a
+    whole file is sent to its end only when a part has been asked for.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -64,7 +64,6 @@ class OddServer:
         self.answers: deque[Answer | None] = deque()
         self.headings: deque[int] = deque()
         self.requests: list[Request] = []
-        self.sent = 0
         self.gate: threading.Event | None = None
         self.free = 0
         self.ranged = threading.Event()
@@ -140,7 +139,7 @@ class OddServer:
         if self.etag is not None and request.fields.get("if-none-match") == self.etag:
             _send(connection, "304 Not Modified", fields, b"", length=False)
             return True
-        status, body = "200 OK", self.content
+        status, body, first = "200 OK", self.content, 0
         part = request.range
         if part is not None:
             self.ranged.set()
@@ -154,7 +153,7 @@ class OddServer:
                 return True
             fields["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
             status, body = "206 Partial Content", body[first : last + 1]
-        return self._send_body(connection, status, fields, body, cut)
+        return self._send_body(connection, status, fields, body, cut, first)
 
     def _send_body(
         self,
@@ -163,6 +162,7 @@ class OddServer:
         fields: dict[str, str],
         body: bytes,
         cut: int | None,
+        first: int,
     ) -> bool:
         if self.chunked:
             fields["Transfer-Encoding"] = "chunked"
@@ -178,13 +178,11 @@ class OddServer:
         for start in range(0, len(body), 65_536):
             if self.waits_for_ranges and start >= 2**20 and len(body) == len(self.content):
                 self.ranged.wait(60)
-            if self.gate is not None and self.sent >= self.free:
+            if self.gate is not None and first + start >= self.free:
                 self.gate.wait(60)
             piece = body[start : start + 65_536]
             framed = b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunked else piece
             connection.sendall(framed)
-            with self._lock:
-                self.sent += len(piece)
         if self.chunked and whole:
             connection.sendall(b"0\r\n\r\n")
         return whole and (self.chunked or self.says_length)

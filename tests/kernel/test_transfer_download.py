@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -488,6 +489,7 @@ def test_a_killed_download_goes_on_in_another_process(
     with subprocess.Popen(arguments) as process:
         while (begun := peek(path)) is None or sum(unit.size for unit in begun.units) < 8 * MIB:
             assert process.poll() is None
+            time.sleep(0.005)
         process.kill()
     assert process.returncode == -signal.SIGKILL
     assert not path.exists()

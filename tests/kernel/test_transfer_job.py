@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,10 +85,12 @@ def test_a_job_in_the_background_can_be_paused_resumed_and_awaited(
     job = pw.download(server.url, tmp_path / "a.bin", background=True, connections=1)
     while job.bytes < 8 * MIB:
         assert job.state in {"queued", "running"}
+        time.sleep(0.005)
     job.pause()
     server.gate.set()
     while job.state != "paused":
         assert job.state in {"running", "paused"}
+        time.sleep(0.005)
     assert not (tmp_path / "a.bin").exists()
     job.resume()
 
@@ -104,6 +107,7 @@ def test_a_cancelled_job_leaves_nothing(server: OddServer, tmp_path: Path) -> No
     job = pw.download(server.url, tmp_path / "a.bin", background=True)
     while job.bytes < 2 * MIB:
         assert job.state in {"queued", "running"}
+        time.sleep(0.005)
     job.cancel()
     with pytest.raises(pw.ExportCancelledError, match="to begin anew"):
         job.result(60)
@@ -131,6 +135,7 @@ def test_ctrl_c_keeps_what_has_come(
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while (begun := peek(path)) is None or not begun.units:
             assert process.poll() is None
+            time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=60)[1]
     assert process.returncode == 130
