@@ -191,13 +191,9 @@ function partsOf(
     for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
   }
   if (record.postfix) parts.set('postfix', { text: record.postfix });
-  if (status === 'running' && record.rate !== null && (isTask(record) || record.rate >= 0.5)) {
-    const text = isTask(record)
-      ? paceOf(record, record.rate, messages)
-      : isTransfer(record) || isGroup(record)
-        ? messages.speed(formatBytes(record.rate, locale))
-        : messages.rate(formatCount(record.rate, locale));
-    if (text) parts.set('rate', { text });
+  const rate = status === 'running' ? (record.rate ?? 0) : 0;
+  if (rate > (isTask(record) ? 0 : 0.5)) {
+    parts.set('rate', { text: paceOf(record, rate, messages) });
   }
   if (status !== 'queued') {
     const elapsed = record.elapsed + (status === 'running' ? ahead : 0);
@@ -232,20 +228,32 @@ function hasFile({ kind, url }: JobRecord): boolean {
   return (kind === 'export' || kind === 'download') && url !== null;
 }
 
+/** How much is done, and of how much where that is known and not the same. */
 function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
-  if (isTask(record)) return amountOfSteps(record, messages);
-  if (isGroup(record)) return amountOfFiles(record, messages);
-  return isTransfer(record) ? amountOfBytes(record, messages) : amountOfRows(record, messages);
-}
-
-function amountOfSteps(
-  { rows, total, unit }: JobRecord,
-  { locale, sizeOf }: Messages,
-): Map<PartName, Part> {
-  const amount = unit === BYTES ? formatBytes : formatCount;
-  const count = amount(rows, locale);
-  const text = total === null ? count : sizeOf(count, amount(total, locale));
-  return new Map([['rows', { text: unit === BYTES ? text : withUnit(text, unit) }]]);
+  const { locale, group } = messages;
+  const { status, rows, total, reused, bytes, unit } = record;
+  const sized = isTransfer(record) || unit === BYTES;
+  const format = (value: number) => (sized ? formatBytes : formatCount)(value, locale);
+  const exactly = (value: number) => `${formatCount(value, locale)} B`;
+  const count = format(rows);
+  // A report that is done holds the first rows only.
+  const of = total !== null && (rows < total || !(status === 'done' || isGroup(record)));
+  const whole = of ? format(total) : '';
+  const plain = of ? messages.sizeOf(count, whole) : count;
+  const parts = new Map<PartName, Part>();
+  if (sized) parts.set('rows', { text: plain, title: exactly(rows) });
+  else if (isTask(record)) parts.set('rows', { text: withUnit(plain, unit) });
+  else if (isGroup(record)) {
+    parts.set('rows', { text: of ? group.filesOf(count, whole) : group.files(count) });
+  } else parts.set('rows', { text: of ? messages.rowsOf(count, whole) : messages.rows(count) });
+  if (reused > 0) {
+    const kept = format(reused);
+    parts.set('reused', { text: sized ? messages.reusedSize(kept) : messages.reused(kept) });
+  }
+  if (record.kind === 'export' || (isGroup(record) && bytes > 0)) {
+    parts.set('bytes', { text: formatBytes(bytes, locale), title: exactly(bytes) });
+  }
+  return parts;
 }
 
 /** The unit of a loop over bytes. */
@@ -255,53 +263,14 @@ function withUnit(text: string, unit: string): string {
   return unit ? `${text}\u00a0${unit}` : text;
 }
 
-/** Steps a second, or seconds a step where a step takes longer. */
-function paceOf({ unit }: JobRecord, rate: number, { locale, speed }: Messages): string {
-  if (unit === BYTES) return speed(formatBytes(rate, locale));
-  if (rate >= 1 || !unit) return rate > 0 ? speed(withUnit(formatAmount(rate, locale), unit)) : '';
-  return rate > 0 ? `${formatDuration(1 / rate, locale)}/${unit}` : '';
-}
-
-function amountOfFiles(record: JobRecord, messages: Messages): Map<PartName, Part> {
-  const { locale, group } = messages;
-  const { rows, total, bytes } = record;
-  const count = formatCount(rows, locale);
-  const of = total !== null && rows < total;
-  const text = of ? group.filesOf(count, formatCount(total, locale)) : group.files(count);
-  const parts = new Map<PartName, Part>([['rows', { text }]]);
-  if (bytes > 0) {
-    parts.set('bytes', {
-      text: formatBytes(bytes, locale),
-      title: `${formatCount(bytes, locale)} B`,
-    });
-  }
-  return parts;
-}
-
-function amountOfRows(record: JobRecord, messages: Messages): Map<PartName, Part> {
-  const { locale } = messages;
-  const { rows, total, reused, bytes } = record;
-  const count = formatCount(rows, locale);
-  // A report that is done holds the first rows only.
-  const of = total !== null && (record.status !== 'done' || rows < total);
-  const text = of ? messages.rowsOf(count, formatCount(total, locale)) : messages.rows(count);
-  const parts = new Map<PartName, Part>([['rows', { text }]]);
-  if (reused > 0) parts.set('reused', { text: messages.reused(formatCount(reused, locale)) });
-  const title = `${formatCount(bytes, locale)} B`;
-  parts.set('bytes', { text: formatBytes(bytes, locale), title });
-  return parts;
-}
-
-function amountOfBytes(record: JobRecord, messages: Messages): Map<PartName, Part> {
-  const { locale } = messages;
-  const { rows, total, reused } = record;
-  const size = formatBytes(rows, locale);
-  const of = total !== null && record.status !== 'done';
-  const text = of ? messages.sizeOf(size, formatBytes(total, locale)) : size;
-  const title = `${formatCount(rows, locale)} B`;
-  const parts = new Map<PartName, Part>([['rows', { text, title }]]);
-  if (reused > 0) parts.set('reused', { text: messages.reusedSize(formatBytes(reused, locale)) });
-  return parts;
+/** How fast it goes: steps of a loop a second, or seconds a step where a step takes longer. */
+function paceOf(record: JobRecord, rate: number, messages: Messages): string {
+  const { locale, speed } = messages;
+  const { kind, unit } = record;
+  if (kind === 'export') return messages.rate(formatCount(rate, locale));
+  if (!isTask(record) || unit === BYTES) return speed(formatBytes(rate, locale));
+  if (rate < 1 && unit) return `${formatDuration(1 / rate, locale)}/${unit}`;
+  return speed(withUnit(formatAmount(rate, locale), unit));
 }
 
 function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<ButtonName> {
