@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from progresswidget.cell import running_kernel
@@ -10,7 +9,9 @@ from progresswidget.loops.job import LoopJob
 from progresswidget.loops.sampling import sampled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
+
+    from progresswidget.loops.sampling import Position
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class tqdm(Generic[T]):  # noqa: N801 - the name that people know
         self.desc = desc or ""
         self.total = total if total is not None else _length(iterable)
         self._counted: float = 0
-        self._position: Callable[[], float] | None = None
+        self._position: Position | None = None
         self.job: LoopJob | None = None
         if running_kernel() is not None:
             self.job = LoopJob(self.desc, lambda: self.n, total=self.total)
@@ -44,13 +45,13 @@ class tqdm(Generic[T]):  # noqa: N801 - the name that people know
     @property
     def n(self) -> float:
         """How many steps are done."""
-        return self._counted if self._position is None else self._position()
+        return self._counted if self._position is None else self._position.count
 
     def __iter__(self) -> Iterator[T]:
         if self.iterable is None:
             raise TypeError("there is nothing to iterate over")
-        iterator, self._position = sampled(self.iterable)
-        return chain(iterator, _End(self.close))
+        iterator, self._position = sampled(self.iterable, ended=lambda _: self.close())
+        return iterator
 
     def update(self, n: float = 1) -> None:
         """Count `n` steps more."""
@@ -60,20 +61,6 @@ class tqdm(Generic[T]):  # noqa: N801 - the name that people know
         """End the progress."""
         if self.job is not None:
             self.job.end()
-
-
-class _End:
-    """The end of a loop: it is iterated over after the last item, or dropped before."""
-
-    def __init__(self, close: Callable[[], None]) -> None:
-        self._close = close
-
-    def __iter__(self) -> Iterator[Any]:
-        self._close()
-        return iter(())
-
-    def __del__(self) -> None:
-        self._close()
 
 
 def _length(iterable: object) -> int | None:
