@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HATCH_JUPYTER_BUILDER_SKIP_NPM := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # How many parts of the tests run side by side: much of the time they wait.
-JOBS ?= 3
+JOBS ?= 4
 # What a developer's own Jupyter configuration says must not decide what is shown or tested here.
 export JUPYTER_PLATFORM_DIRS := 0
 
@@ -21,7 +21,8 @@ ALLOW_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 BUILD_STAMP := progresswidget/labextension/.built
 
 .DEFAULT_GOAL := help
-.PHONY: help lab demo test pictures programs test-js test-python test-kernel test-server test-browser debian \
+.PHONY: help lab demo test pictures programs test-js test-python test-kernel test-server test-browser \
+	test-browser-a test-browser-g debian \
 	test-laboratory test-notebooks test-faults lint format build bench clean
 
 help:
@@ -94,12 +95,13 @@ format: .venv/.dev $(JS)/node_modules/.installed
 test:
 	@$(MAKE) --no-print-directory --jobs=3 programs
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
-		test-server test-browser test-kernel lint test-laboratory test-notebooks test-js
+		test-browser-a test-browser-g test-server test-kernel lint test-laboratory test-notebooks \
+		test-js
 
 test-python:
 	@$(MAKE) --no-print-directory --jobs=3 programs
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
-		test-server test-browser test-kernel test-laboratory
+		test-browser-a test-browser-g test-server test-kernel test-laboratory
 
 debian:
 	-$(PYTHON) tests/debian.py
@@ -119,8 +121,15 @@ test-kernel: programs
 test-server: programs
 	$(BIN)/python -m pytest tests/server
 
-test-browser: programs
-	$(BIN)/python -m pytest tests/e2e
+test-browser: test-browser-a test-browser-g
+
+# In two halves by their letter, each with a browser of its own: as one they would end long after
+# everything else.
+test-browser-a: programs
+	$(BIN)/python -m pytest --ignore-glob='*/test_[g-z]*' tests/e2e
+
+test-browser-g: programs
+	$(BIN)/python -m pytest --ignore-glob='*/test_[a-f]*' tests/e2e
 
 # What of the laboratory is quick enough for every run.
 test-laboratory: programs
