@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final, Self
 
 import programs
 import psutil
-from laboratory import Answer, Server, bare_environment, eventually, free_port
+from laboratory import Answer, Server, bare_environment, eventually
 from page import Page
+from ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import psutil
 import reports
+from ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,14 +42,6 @@ def eventually(condition: Callable[[], Any], *, within: float = 30.0, what: str 
         assert time.monotonic() < end, f"it did not come true in {within:g} s: {what}"
         time.sleep(0.01)
     return value
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def bare_environment() -> dict[str, str]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import programs
-from laboratory import eventually, free_port
+from laboratory import eventually
+from ports import free_port
 
 import jupyter_server_ext
 

@@ -8,7 +8,8 @@ import subprocess
 from typing import TYPE_CHECKING, Final, Literal, Self
 
 import programs
-from laboratory import eventually, free_port
+from laboratory import eventually
+from ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import programs
 import pytest
-from laboratory import Server, eventually, free_port
+from laboratory import Server, eventually
 from nginx import BEGIN, Nginx
+from ports import free_port
 from proxy import Fault, FaultProxy
 
 from progresswidget.errors import TransferError, TransferRefusedError

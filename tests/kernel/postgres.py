@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
+
+from ports import free_port
 
 VARIABLE = "PROGRESSWIDGET_POSTGRESQL"
 USER = "exporter"
@@ -53,9 +54,7 @@ class Server:
         self._folder = folder
         self._data = folder / "data"
         self._guard: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.uri = f"postgresql://{USER}:{URI_PASSWORD}@127.0.0.1:{self.port}/postgres"
 
     def start(self) -> None:

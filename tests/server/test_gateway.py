@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ports import free_port
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 from two_disks import download, until
@@ -42,9 +43,7 @@ class Gateway:
     """A jupyter-kernel-gateway whose kernels have a disk of their own."""
 
     def __init__(self, place: Place, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         mount = 'mount --bind "$0" "$1" && cd "$1" && shift && exec "$@"'
         command = ["unshare", "--mount", "sh", "-c", mount, str(place.disk), str(place.root)]
         command += [sys.executable, "-m", "kernel_gateway", "--KernelGatewayApp.ip=127.0.0.1"]
@@ -155,9 +154,7 @@ async def test_a_file_of_a_kernel_behind_a_gateway_arrives_beside_its_notebook(
 async def test_a_server_that_comes_back_is_found_again_behind_the_gateway(
     start: Callable[..., Process], place: Place, gateway: Gateway
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     option = f"--GatewayClient.url=http://127.0.0.1:{gateway.port}"
     first = start(option, port=port)
     notebook = await Notebook.open(first, "flights.ipynb")

@@ -7,7 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from redis_server import RedisServer, free_port
+from ports import free_port
+from redis_server import RedisServer
 from reports import make_report
 from traitlets import TraitError
 
