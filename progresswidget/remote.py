@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -182,10 +183,14 @@ class JobReporter:
         self._started = time.monotonic() - self._state["elapsed"]
         self._next = 0.0
         self._wish: str | None = None
+        _reporters.add(self)
+
+    def _after_fork(self) -> None:
+        # Another thread may have been in the middle of a report. The socket is the parent's: it is
+        # let go of without a word.
+        self._lock, self._connection, self._pid = threading.Lock(), None, os.getpid()
 
     def _change(self, fields: Json) -> None:
-        if self._pid != os.getpid():
-            self._connection, self._pid = None, os.getpid()  # a fork shares no socket
         state = self._state
         state.update(fields, pid=self._pid, phase=fields.get("phase", "writing"))
         state["elapsed"] = elapsed = max(0.0, time.monotonic() - self._started)
@@ -221,6 +226,18 @@ class JobReporter:
         if self._connection is not None:
             self._connection.close()
         self._connection = None
+
+
+_reporters: weakref.WeakSet[JobReporter] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for each in list(_reporters):
+        each._after_fork()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def _endpoint(server: str | None, token: str | None) -> Endpoint:

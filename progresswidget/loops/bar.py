@@ -45,7 +45,7 @@ class tqdm(Generic[T]):  # noqa: N801 - the name that people know
     @property
     def n(self) -> float:
         """How many steps are done."""
-        return self._counted if self._position is None else self._position.count
+        return self._counted if self._position is None else self._position()
 
     def __iter__(self) -> Iterator[T]:
         if self.iterable is None:

@@ -62,9 +62,8 @@ class Position:
         self._taken: Callable[[], int] | None = taken
         self._final = start
 
-    @property
-    def count(self) -> float:
-        """The items that are done: a whole number, as far as `start` was one."""
+    def __call__(self) -> float:
+        """Return how many items are done: a whole number if `start` is one."""
         taken = self._taken
         return self._final if taken is None else self._start + max(0, taken() - 1)
 

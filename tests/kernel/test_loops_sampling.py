@@ -108,12 +108,12 @@ def test_each_step_is_counted_when_the_next_is_asked_for(kind: str, *, obeys: bo
     steps, position = sample(LOOPS[kind](), obeys=obeys, ended=ends.append)
     found = []
     for done, item in enumerate(steps):
-        assert position.count == done
+        assert position() == done
         assert not position.over
         assert not ends
         found.append(str(item))
     assert found == expected
-    assert position.count == 7
+    assert position() == 7
     assert position.over
     assert ends == [True]
 
@@ -130,7 +130,7 @@ def test_a_loop_that_is_left_has_not_done_its_last_item(
         if number == last:
             break
     del steps
-    assert position.count == 10 + last - 1
+    assert position() == 10 + last - 1
     assert ends == [False]
 
 
@@ -143,7 +143,7 @@ def test_a_loop_without_steps_counts_none(kind: str, *, obeys: bool) -> None:
     source: Any = {"empty": [], "exhausted": exhausted, "generator": counted(0)}[kind]
     steps, position = sample(source, obeys=obeys)
     assert not list(steps)
-    assert position.count == 0
+    assert position() == 0
     assert position.over
 
 
@@ -163,7 +163,7 @@ def test_what_the_source_raises_comes_unchanged_and_the_items_before_are_done(
         files = {frame.filename for frame in traceback.extract_tb(caught.value.__traceback__)}
         assert files == {__file__}
         del steps, caught
-        assert position.count == 3
+        assert position() == 3
         assert position.over
 
 
@@ -241,16 +241,16 @@ def test_a_list_may_change_in_the_loop(*, obeys: bool) -> None:
     grows = [1, 2, 3]
     steps, position = sample(grows, obeys=obeys)
     for done, item in enumerate(steps):
-        assert position.count == done
+        assert position() == done
         if item < 20:
             grows.append(item + 10)
-    assert position.count == len(grows) == 9
+    assert position() == len(grows) == 9
     shrinks = list(range(10))
     steps, position = sample(shrinks, obeys=obeys)
     for done, item in enumerate(steps):
-        assert position.count == done
+        assert position() == done
         shrinks.remove(item)
-    assert position.count == 5
+    assert position() == 5
 
 
 @EITHER
@@ -265,7 +265,7 @@ def test_a_dict_that_changes_in_the_loop_fails_as_ever(*, obeys: bool) -> None:
     with pytest.raises(RuntimeError, match="changed size"):
         loop()
     steps = None
-    assert position.count == 1
+    assert position() == 1
 
 
 @EITHER
@@ -276,7 +276,7 @@ def test_an_infinite_loop_is_counted_from_another_thread(*, obeys: bool) -> None
 
     def look() -> None:
         while len(samples) < 50 or samples[-1] < 10_000:
-            samples.append(position.count)
+            samples.append(position())
         wanted.set()
 
     thread = threading.Thread(target=look)
@@ -284,7 +284,7 @@ def test_an_infinite_loop_is_counted_from_another_thread(*, obeys: bool) -> None
     last = next(item for item in steps if wanted.is_set())
     thread.join(60)
     del steps
-    assert position.count == last
+    assert position() == last
     assert samples == sorted(samples)
     assert samples[-1] <= last
 
@@ -301,7 +301,7 @@ def test_what_the_end_raises_is_raised_after_the_last_step() -> None:
 def test_an_interrupted_loop_obeys_at_the_next_step_and_loses_no_item(at: int) -> None:
     obeyed: list[float] = []
     source = iter(range(6000))
-    steps, position = sampled(source, obey=lambda: obeyed.append(position.count))
+    steps, position = sampled(source, obey=lambda: obeyed.append(position()))
     found = []
     if not at:
         position.interrupt()
@@ -313,9 +313,9 @@ def test_an_interrupted_loop_obeys_at_the_next_step_and_loses_no_item(at: int) -
             assert not obeyed
         elif len(found) == at + 1:
             assert obeyed == [at]
-        assert position.count == len(found) - 1
+        assert position() == len(found) - 1
     assert found == list(range(6000))
-    assert position.count == 6000
+    assert position() == 6000
 
 
 def test_what_obeying_raises_ends_the_loop_before_the_next_item_is_taken() -> None:
@@ -333,7 +333,7 @@ def test_what_obeying_raises_ends_the_loop_before_the_next_item_is_taken() -> No
     with pytest.raises(StopLoopError):
         loop()
     steps = None
-    assert position.count == 10
+    assert position() == 10
     assert next(source) == 10
 
 
@@ -354,5 +354,5 @@ def test_a_loop_that_is_interrupted_all_the_time_counts_each_step_once() -> None
     finally:
         over.set()
         thread.join(60)
-    assert position.count == 300_000
+    assert position() == 300_000
     assert obeyed

@@ -1,0 +1,242 @@
+"""One bar that many processes feed: each writes how much it has done where the bar's own looks.
+
+A worker has eight bytes of a file that it maps into memory, in a folder that belongs to the bar and
+that only its user may enter. It writes its total there, not what is new: nothing can be lost or
+counted twice, and no call, lock or connection is shared, so a worker that is killed, stopped or
+forked in the middle of anything holds nobody up. Its part stands.
+
+The name of the folder is all that a worker is given: with it this one bar can be fed, and nothing
+else be done. A worker that does not see the folder, since it runs on another machine or the bar has
+ended, counts for itself.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+import shutil
+import socket
+import struct
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+    from types import TracebackType
+    from typing import Self
+
+_TOTAL: Final = struct.Struct("d")
+"""A total as it lies in the file: written at once, since it is one aligned word of memory."""
+
+
+class Shared(Protocol):
+    """What can be fed by several processes."""
+
+    def forked(self, reporter: WorkerReporter) -> None:
+        """Be, in a child that was forked, what feeds the one of the parent."""
+
+
+class WorkerReporter:
+    """Adds to the bar that it is of, from any thread of any process; it can be pickled.
+
+    Parameters
+    ----------
+    folder
+        Of the bar.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._part: _Part | None = None
+
+    def update(self, n: float = 1) -> None:
+        """Count `n` steps more."""
+        part = self._part
+        if part is None or part.stale:
+            part = self._part = _part_of(self._folder)
+        with part.lock:
+            part.totals[0] += n
+
+    @property
+    def n(self) -> float:
+        """The steps that this process has counted."""
+        return 0.0 if self._part is None or self._part.stale else self._part.totals[0]
+
+    def close(self) -> None:
+        """Do nothing: who made the bar ends it."""
+
+    def __enter__(self) -> Self:
+        """Return the reporter, so that it can be used as the bar is."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Do nothing, as `close`."""
+
+    def __reduce__(self) -> tuple[type[WorkerReporter], tuple[str]]:
+        """Return what goes to another process: the name of the folder."""
+        return type(self), (self._folder,)
+
+
+class Workers:
+    """What the workers of one bar have done.
+
+    Nothing is made before it is needed: by `reporter`, or because this process is forked, for the
+    child may feed the bar, too.
+
+    Parameters
+    ----------
+    owner
+        The bar; it is not kept alive.
+    """
+
+    def __init__(self, owner: Shared) -> None:
+        self._owner = weakref.ref(owner)
+        self._folder: str | None = None
+        self._closed = False
+        self._ended: dict[str, float] = {}
+        self._last = 0.0
+        self._lock = threading.Lock()
+        _crews.add(self)
+
+    def reporter(self) -> WorkerReporter:
+        """Return what adds to the bar from wherever it is sent."""
+        return WorkerReporter(self._open() or "")
+
+    @property
+    def total(self) -> float:
+        """The steps of all workers together, also of those that are gone."""
+        if self._folder is not None and not self._closed:
+            self._last = sum(self.each().values())
+        return self._last
+
+    def each(self) -> dict[str, float]:
+        """Return what each worker has done, by its host, its process and a name of its own."""
+        if self._folder is None or self._closed:
+            return dict(self._ended)
+        with self._lock:
+            found = dict(self._ended)
+            for path in Path(self._folder).iterdir():
+                name = path.name
+                if name.startswith("."):
+                    continue
+                gone = _is_gone(name)
+                (found[name],) = _TOTAL.unpack(path.read_bytes())
+                if gone:
+                    # It was read after the end, so that nothing can be missing.
+                    self._ended[name] = found[name]
+                    path.unlink()
+            return found
+
+    def close(self) -> None:
+        """Keep the total, and tidy up; what a worker does from now on is no longer counted."""
+        if self._closed:
+            return
+        self._ended = self.each()
+        self._last = sum(self._ended.values())
+        self._closed = True
+        if self._folder is not None:
+            self._remove()
+
+    def _open(self) -> str | None:
+        if self._folder is None and not self._closed:
+            self._folder = tempfile.mkdtemp(prefix="progresswidget-")  # of mode 0700
+            self._remove = weakref.finalize(self, _remove, self._folder, os.getpid())
+        return self._folder
+
+    def _before_fork(self) -> None:
+        if self._owner() is not None:
+            self._open()
+
+    def _after_fork(self) -> None:
+        owner, folder = self._owner(), self._folder
+        if owner is not None and folder is not None and not self._closed:
+            owner.forked(WorkerReporter(folder))
+        self._closed = True
+
+
+class _Part:
+    """The part of this process."""
+
+    def __init__(self, totals: MutableSequence[float]) -> None:
+        self.totals = totals
+        self.lock = threading.Lock()
+        self.stale = False
+        """Whether it is that of the process from which this one was forked."""
+
+
+_crews: weakref.WeakSet[Workers] = weakref.WeakSet()
+_parts: dict[str, _Part] = {}
+_parts_lock = threading.Lock()
+
+
+def _part_of(folder: str) -> _Part:
+    # Each task of a pool unpickles a reporter of its own: they share what is of this process.
+    with _parts_lock:
+        if folder not in _parts:
+            for other in [each for each in _parts if not Path(each).is_dir()]:
+                del _parts[other]
+            _parts[folder] = _Part(_map(folder))
+        return _parts[folder]
+
+
+def _map(folder: str) -> MutableSequence[float]:
+    name = f"{os.getpid()}-{secrets.token_hex(4)}@{socket.gethostname()}"
+    hidden = Path(folder, f".{name}")
+    try:
+        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError:
+        return [0.0]
+    try:
+        os.write(descriptor, _TOTAL.pack(0.0))
+        memory: Any = mmap.mmap(descriptor, _TOTAL.size)
+    finally:
+        os.close(descriptor)
+    hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
+    view: Any = memoryview(memory).cast("d")
+    return view  # type: ignore[no-any-return]
+
+
+def _is_gone(name: str) -> bool:
+    number, _, host = name.partition("@")
+    if os.name != "posix" or host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(number.partition("-")[0]), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _remove(folder: str, pid: int) -> None:
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _before_fork() -> None:
+    for crew in list(_crews):
+        crew._before_fork()  # noqa: SLF001 - of this module
+
+
+def _after_fork() -> None:
+    global _parts_lock  # noqa: PLW0603
+    _parts_lock = threading.Lock()  # another thread may have held it
+    for part in _parts.values():
+        part.stale = True
+    _parts.clear()
+    for crew in list(_crews):
+        crew._after_fork()  # noqa: SLF001 - of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

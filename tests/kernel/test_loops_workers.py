@@ -1,0 +1,176 @@
+"""Bars that many processes feed: everything counts once, and a worker that dies holds nobody up."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from progresswidget.loops.workers import WorkerReporter, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from multiprocessing.connection import Connection
+
+# Python 3.12 and later warn of each fork beside threads, and such forks are what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+
+
+class Owner:
+    """A bar that only counts, and becomes a worker in a child."""
+
+    def __init__(self) -> None:
+        self.workers = Workers(self)
+        self.reporter: WorkerReporter | None = None
+
+    def forked(self, reporter: WorkerReporter) -> None:
+        self.reporter = reporter
+
+
+@pytest.fixture
+def owner() -> Iterator[Owner]:
+    made = Owner()
+    yield made
+    made.workers.close()
+
+
+def work(reporter: WorkerReporter, steps: int) -> int:
+    for _ in range(steps):
+        reporter.update()
+    return os.getpid()
+
+
+def work_until_killed(reporter: WorkerReporter, said: Connection) -> None:
+    for _ in range(1000):
+        reporter.update(2)
+    said.send("far enough")
+    signal.pause()
+
+
+def test_what_is_pickled_holds_a_folder_and_no_more(owner: Owner) -> None:
+    reporter = owner.workers.reporter()
+    sent = pickle.dumps(reporter)
+    assert len(sent) < 200
+    for each in (reporter, pickle.loads(sent)):
+        each.update(3)
+    assert owner.workers.total == 6
+    # Both are of this process, and share its part.
+    assert len(owner.workers.each()) == 1
+
+
+def test_the_folder_is_its_users_alone_and_goes_with_the_bar() -> None:
+    owner = Owner()
+    folder = Path(pickle.loads(pickle.dumps(owner.workers.reporter()))._folder)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    owner.workers.reporter().update(5)
+    owner.workers.close()
+    assert not folder.exists()
+    assert owner.workers.total == 5
+    forgotten = Owner()
+    folder = Path(forgotten.workers.reporter()._folder)
+    assert folder.is_dir()
+    del forgotten
+    gc.collect()
+    assert not folder.exists()
+
+
+def test_who_comes_after_the_end_counts_for_itself(owner: Owner) -> None:
+    early, late = owner.workers.reporter(), owner.workers.reporter()
+    early.update(2)
+    owner.workers.close()
+    early.update()
+    late.update()
+    assert early.n == late.n == 4  # of this process
+    assert owner.workers.total == 2
+    stranger = pickle.loads(pickle.dumps(late))
+    stranger.update(9)
+    assert owner.workers.total == 2
+
+
+def test_threads_lose_nothing(owner: Owner) -> None:
+    reporter = owner.workers.reporter()
+    threads = [threading.Thread(target=work, args=(reporter, 5000)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert owner.workers.total == 40_000
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_pools_of_processes_add_up_exactly(owner: Owner, method: str) -> None:
+    context = multiprocessing.get_context(method)
+    reporter = owner.workers.reporter()
+    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
+        pids = set(pool.map(work, [reporter] * 20, range(1, 21)))
+        # What a task has counted is there when its result is.
+        assert owner.workers.total == sum(range(21))
+    assert {int(name.partition("-")[0]) for name in owner.workers.each()} == pids
+    reporter.update(10)
+    assert owner.workers.total == sum(range(21)) + 10
+
+
+def test_a_killed_worker_keeps_what_it_did_and_holds_nobody_up(owner: Owner) -> None:
+    context = multiprocessing.get_context("fork")
+    reporter = owner.workers.reporter()
+    reporter.update(7)
+    ours, theirs = context.Pipe()
+    victim = context.Process(target=work_until_killed, args=(reporter, theirs))
+    victim.start()
+    assert ours.recv() == "far enough"
+    victim.kill()
+    victim.join()
+    assert owner.workers.total == 2007
+    assert owner.workers.total == 2007  # it is read once more after the end, and then kept
+    other = context.Process(target=work, args=(reporter, 100))
+    other.start()
+    other.join()
+    assert owner.workers.total == 2107
+
+
+def test_a_forked_child_feeds_the_bar_that_it_inherits(owner: Owner) -> None:
+    # Nobody has asked for a reporter: the fork alone makes it ready.
+    for _ in range(3):
+        pid = os.fork()
+        if pid == 0:
+            if owner.reporter is not None:
+                work(owner.reporter, 50)
+            os._exit(0)
+        os.waitpid(pid, 0)
+    assert owner.reporter is None
+    assert owner.workers.total == 150
+
+
+def test_a_fork_in_the_middle_of_an_update_does_not_hang(owner: Owner) -> None:
+    reporter = owner.workers.reporter()
+    over = threading.Event()
+
+    def busy() -> None:
+        while not over.is_set():
+            reporter.update(0)
+
+    thread = threading.Thread(target=busy)
+    thread.start()
+    try:
+        for _ in range(50):
+            pid = os.fork()
+            if pid == 0:
+                reporter.update()
+                os._exit(0)
+            deadline = time.monotonic() + 60
+            while os.waitpid(pid, os.WNOHANG) == (0, 0):
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+    finally:
+        over.set()
+        thread.join(60)
+    assert owner.workers.total == 50
