@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { transform } from 'esbuild';
+import { build } from 'esbuild';
 
-/** `import css from './x.css?inline'`, as Vite has it: the file's text, without its white space. */
+/** `import css from './x.css?inline'`, as Vite has it: the file's text with what it imports, without white space. */
 export const inlineCss = {
   name: 'inline-css',
   setup({ onLoad, onResolve }) {
@@ -11,11 +10,18 @@ export const inlineCss = {
       namespace: 'inline-css',
     }));
     onLoad({ filter: /.*/, namespace: 'inline-css' }, async ({ path }) => {
-      const { code } = await transform(await readFile(path, 'utf8'), {
-        loader: 'css',
+      const { outputFiles, metafile } = await build({
+        entryPoints: [path],
+        bundle: true,
         minify: true,
+        write: false,
+        metafile: true,
       });
-      return { contents: code.trim(), loader: 'text', watchFiles: [path] };
+      return {
+        contents: outputFiles[0].text.trim(),
+        loader: 'text',
+        watchFiles: Object.keys(metafile.inputs).map((input) => resolve(input)),
+      };
     });
   },
 };

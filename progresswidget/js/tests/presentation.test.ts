@@ -176,7 +176,7 @@ describe('the buttons', () => {
 
   it('that could do nothing give way to what can be done', () => {
     expect(show(record(), { connection: comm }).link).toBe('Stop with the notebook’s ■ button');
-    expect(show(background, { connection: comm }).link).toBeNull();
+    expect(show(background, { connection: comm })).toMatchObject({ link: 'Live', quiet: true });
     expect(show(DONE, { connection: comm }).link).toBeNull();
   });
 });
@@ -303,7 +303,12 @@ describe('the connection', () => {
     const connection = { kind: 'reconnecting', attempt: 2, of: 5, cause: null } as const;
     expect(show(record(), { connection }).link).toBe('Reconnecting, 2 of 5');
     expect(show(DONE, { connection })).toMatchObject({ link: null, stale: false });
-    expect(show(record()).link).toBeNull();
+    expect(show(record())).toMatchObject({ link: 'Live', quiet: true });
+    expect(show(record(), { connection: { kind: 'connecting' } })).toMatchObject({
+      link: 'Connecting',
+      quiet: false,
+      stale: true,
+    });
   });
 
   it('leaves a blank card only while something may still come', () => {

@@ -114,6 +114,7 @@ export const CHINESE: Messages = {
   },
   saved: '保存时的状态，未连接内核',
   progress: '进度',
+  live: '实时',
   polling: '实时（未使用 WebSocket）',
   offline: {
     unreachable: '离线：服务器没有响应',

@@ -117,6 +117,7 @@ export const ENGLISH: Messages = {
   },
   saved: 'Saved state, no kernel',
   progress: 'Progress',
+  live: 'Live',
   polling: 'Live without WebSocket',
   offline: {
     unreachable: 'Offline: the server does not answer',

@@ -62,6 +62,7 @@ export interface Messages {
   /** What a bar is called that has no description. */
   readonly progress: string;
   /** Live, but without a WebSocket. */
+  readonly live: string;
   readonly polling: string;
   readonly offline: Readonly<Record<OfflineReason, string>>;
   /** Shown in place of the buttons where the kernel could not hear them. */

@@ -171,8 +171,10 @@ export class JobView {
 
     this.#icon.ariaHidden = 'true';
     this.#name.className = 'pw-name';
+    const title = span('pw-title');
+    title.append(this.#name, this.#words);
     const head = block('pw-head');
-    head.append(this.#icon, this.#name, this.#words, this.#buttons.element);
+    head.append(this.#icon, title, this.#buttons.element);
 
     this.#track.role = 'progressbar';
     this.#track.setAttribute('aria-valuemin', '0');
@@ -218,6 +220,7 @@ export class JobView {
     this.#renderHead(shown);
     this.#renderTrack(shown, first);
     this.#numbers.update(shown.parts);
+    setData(this.element, 'link', shown.quiet ? 'quiet' : 'loud');
     setText(this.#link, shown.link ?? '');
     setTitle(this.#link, shown.link ?? '');
     this.#renderReceived();
@@ -300,7 +303,9 @@ export class JobView {
 
   /** Tell changes of state to a screen reader, never the numbers and not what was there at first. */
   #announce(shown: Presentation): void {
-    const text = [shown.words, this.#failure ?? shown.note?.message, shown.link]
+    // A page that has just been opened connects in a blink, and that all is well is no news.
+    const isNews = !shown.quiet && this.#connection.kind !== 'connecting';
+    const text = [shown.words, this.#failure ?? shown.note?.message, isNews ? shown.link : null]
       .filter(Boolean)
       .join('. ');
     if (this.#record === null) return;

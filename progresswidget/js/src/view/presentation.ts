@@ -60,8 +60,10 @@ export interface Presentation {
   readonly gone: boolean;
   readonly buttons: ReadonlySet<ButtonName>;
   readonly note: { readonly message: string; readonly hint: string } | null;
-  /** The state of the connection where it is not as it should be, or what to do without it. */
+  /** How the page hears of it, or what to do without; null where there is nothing to hear of. */
   readonly link: string | null;
+  /** All is well with that: it need not be read. */
+  readonly quiet: boolean;
 }
 
 export interface Situation {
@@ -116,6 +118,8 @@ export function present(situation: Situation, messages: Messages): Presentation 
     buttons: buttonsFor(situation, record),
     note: noteFor(situation, record, messages),
     link: ended ? null : linkText(connection, record, messages),
+    quiet:
+      connection.kind === 'live' || (connection.kind === 'comm' && !isDeaf(connection, record)),
   };
 }
 
@@ -139,9 +143,13 @@ function presentNothing({ connection, unknown }: Situation, messages: Messages):
     gone: false,
     buttons: offlineButtons(connection),
     note: nowhere ? { message: messages.failure.unknownJob, hint: '' } : null,
-    link: linkText(connection, null, messages),
+    link: SILENT.has(connection.kind) ? null : linkText(connection, null, messages),
+    quiet: false,
   };
 }
+
+/** Of which the words or the note say enough while nothing else is known. */
+const SILENT: ReadonlySet<Connection['kind']> = new Set(['connecting', 'live', 'comm']);
 
 function stageOf(record: JobRecord): Stage {
   if (record.status !== 'running') return record.status;
@@ -324,14 +332,10 @@ function isFresh({ kind }: Connection): boolean {
   return kind === 'live' || kind === 'polling';
 }
 
-function linkText(
-  connection: Connection,
-  record: JobRecord | null,
-  messages: Messages,
-): string | null {
+function linkText(connection: Connection, record: JobRecord | null, messages: Messages): string {
   switch (connection.kind) {
     case 'comm':
-      return record && isDeaf(connection, record) ? messages.stopByHand : null;
+      return record && isDeaf(connection, record) ? messages.stopByHand : messages.live;
     case 'saved':
       return messages.saved;
     case 'polling':
@@ -340,8 +344,10 @@ function linkText(
       return reconnectingText(connection, messages);
     case 'offline':
       return messages.offline[connection.reason];
+    case 'connecting':
+      return messages.connecting;
     default:
-      return null;
+      return messages.live;
   }
 }
 

@@ -35,6 +35,7 @@ export class ProgressView {
     const shown = presentProgress(traits, live, this.#messages);
     const { dataset } = this.element;
     dataset.state = shown.state;
+    dataset.stage = shown.state;
     dataset.barStyle = traits.bar_style;
     dataset.orientation = traits.orientation;
     dataset.live = String(live);

@@ -1,10 +1,6 @@
 /** The bar's style, brought along by the script: hosts load one file. */
 
-import bar from '../../style/bar.css?inline';
-import list from '../../style/list.css?inline';
-import parts from '../../style/parts.css?inline';
-import progress from '../../style/progress.css?inline';
-import transfer from '../../style/transfer.css?inline';
+import style from '../../style/bar.css?inline';
 
 let sheet: CSSStyleSheet | undefined;
 
@@ -14,7 +10,7 @@ export function adoptStyle(node: Node): void {
   const scope = root instanceof ShadowRoot ? root : document;
   if (!sheet) {
     sheet = new CSSStyleSheet();
-    sheet.replaceSync(bar + transfer + list + progress + parts);
+    sheet.replaceSync(style);
   }
   if (!scope.adoptedStyleSheets.includes(sheet)) scope.adoptedStyleSheets.push(sheet);
 }
