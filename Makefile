@@ -10,6 +10,8 @@ export HATCH_JUPYTER_BUILDER_SKIP_NPM := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # How many parts of the tests run side by side: much of the time they wait.
 JOBS ?= 4
+# Without the plugins of two libraries that take longer to load than anything else, and do nothing.
+PYTEST := $(BIN)/python -m pytest -p no:nbval -p no:schemathesis
 # What a developer's own Jupyter configuration says must not decide what is shown or tested here.
 export JUPYTER_PLATFORM_DIRS := 0
 
@@ -116,36 +118,36 @@ test-js: $(BUILD_STAMP) programs
 	cd $(JS) && npm run --silent test
 
 test-kernel: programs
-	$(BIN)/python -m pytest tests/kernel tests/test_*.py
+	$(PYTEST) tests/kernel tests/test_*.py
 
 test-server: programs
-	$(BIN)/python -m pytest tests/server
+	$(PYTEST) tests/server
 
 test-browser: test-browser-a test-browser-g
 
 # In two halves by their letter, each with a browser of its own: as one they would end long after
 # everything else.
 test-browser-a: programs
-	$(BIN)/python -m pytest --ignore-glob='*/test_[g-z]*' tests/e2e
+	$(PYTEST) --ignore-glob='*/test_[g-z]*' tests/e2e
 
 test-browser-g: programs
-	$(BIN)/python -m pytest --ignore-glob='*/test_[a-f]*' tests/e2e
+	$(PYTEST) --ignore-glob='*/test_[a-f]*' tests/e2e
 
 # What of the laboratory is quick enough for every run.
 test-laboratory: programs
-	$(BIN)/python -m pytest tests/faults
+	$(PYTEST) tests/faults
 
 # Slow and large ones too, and each many times. What is random is the same in every run.
 test-faults: programs
 	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python tests/e2e/collaboration.py
-	$(BIN)/python -m pytest -m "faults or not faults" tests/faults
-	PROGRESSWIDGET_KILLS=50 $(BIN)/python -m pytest -m "faults or not faults" tests/kernel/test_export_resume.py
-	$(BIN)/python -m pytest -m faults tests/kernel tests/server tests/e2e --deselect tests/kernel/test_export_resume.py
+	$(PYTEST) -m "faults or not faults" tests/faults
+	PROGRESSWIDGET_KILLS=50 $(PYTEST) -m "faults or not faults" tests/kernel/test_export_resume.py
+	$(PYTEST) -m faults tests/kernel tests/server tests/e2e --deselect tests/kernel/test_export_resume.py
 
 # Look at every picture that has changed before you commit it.
 pictures: programs
-	PROGRESSWIDGET_PICTURES=renew $(BIN)/python -m pytest -m pictures tests/e2e
+	PROGRESSWIDGET_PICTURES=renew $(PYTEST) -m pictures tests/e2e
 	git status --short tests/data/pictures
 
 test-notebooks: .venv/.dev
