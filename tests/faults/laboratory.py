@@ -35,7 +35,7 @@ SLACK: Final = 4
 """Descriptors that a server may have more than before: its own database opens and closes some."""
 
 
-def eventually(condition: Callable[[], Any], *, within: float = 30.0, what: str = "") -> Any:
+def eventually(condition: Callable[[], Any], *, within: float = 60.0, what: str = "") -> Any:
     """Wait until a condition holds, by looking at it, and return what it says."""
     end = time.monotonic() + within
     while not (value := condition()):

@@ -76,7 +76,7 @@ def begin(server: Server, kernel: Kernel) -> Json:
         running = server.request("GET", "api/jobs?status=running").json
         return running and running[0]["rows"] >= ROWS // 3 and running[0]
 
-    record: Json = eventually(half, within=60, what="half is written")
+    record: Json = eventually(half, what="half is written")
     assert record["notebook"] == "study.ipynb"
     return record
 
@@ -98,7 +98,7 @@ def finish(server: Server, kernel: Kernel, before: Json, undisturbed: str) -> No
     (server.root / "go on").touch()
     kernel.run(cell(hold=BATCHES))
     (done,) = eventually(
-        lambda: server.request("GET", "api/jobs?status=done").json, within=60, what="it is done"
+        lambda: server.request("GET", "api/jobs?status=done").json, what="it is done"
     )
     assert done["sha256"] == sha256(server.root / "a.csv") == undisturbed
     assert done["reused"] >= before["rows"] - UNIT, "at most one unit is written again"

@@ -325,7 +325,7 @@ def root(jp_root_dir: Path) -> Path:
 def eventually() -> Callable[..., Awaitable[Any]]:
     """Wait until a condition holds, by looking at it; a deadline, no fixed sleep."""
 
-    async def wait(condition: Callable[[], Any], *, within: float = 30.0) -> Any:
+    async def wait(condition: Callable[[], Any], *, within: float = 60.0) -> Any:
         loop = asyncio.get_running_loop()
         end = loop.time() + within
         while True:

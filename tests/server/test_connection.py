@@ -193,7 +193,7 @@ async def test_frames_arrive_whole_and_in_order_whatever_the_socket_takes(
         # The last ping is always answered, whatever became of those before it.
         return len(client.texts) >= len(sent) >= 400 and client.pongs[-1:] == [len(sent)]
 
-    await eventually(more, within=60)
+    await eventually(more)
     assert client.texts == sent
     assert client.pongs == sorted(client.pongs)
     assert owner.messages[-1] == str(len(sent))

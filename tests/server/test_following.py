@@ -531,7 +531,7 @@ async def test_a_client_that_goes_leaves_nothing(
         await client.until(len(CONTENT))
         assert watchers
         assert open_parts()
-    await eventually(lambda: not watchers and not open_parts(), within=5)
+    await eventually(lambda: not watchers and not open_parts())
 
 
 def open_parts() -> list[str]:

@@ -373,7 +373,7 @@ async def test_a_job_that_was_removed_is_not_made_again(server: Server) -> None:
     assert (response.code, json.loads(response.body)["code"]) == (410, "made-gone")
 
 
-@pytest.mark.parametrize("settings", [{"kernel_lease": 0.2, "kernel_poll_interval": 0.05}])
+@pytest.mark.parametrize("settings", [{"kernel_lease": 1.0, "kernel_poll_interval": 0.05}])
 async def test_a_job_that_nobody_reports_to_ends_with_its_lease(
     server: Server, eventually: Callable[..., Awaitable[Any]], report: Callable[..., Json]
 ) -> None:

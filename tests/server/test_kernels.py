@@ -153,7 +153,7 @@ async def test_the_same_job_in_a_new_process_is_bound_to_it(
     assert status(body["taskId"]).status == "running"
 
 
-@pytest.mark.parametrize("settings", [{"kernel_lease": 0.3, "kernel_poll_interval": 0.05}])
+@pytest.mark.parametrize("settings", [{"kernel_lease": 1.0, "kernel_poll_interval": 0.05}])
 @pytest.mark.parametrize("kernel_id", [None, "a-kernel-of-another-server"])
 async def test_silence_ends_a_lease(
     server: Server, report: Report, eventually: Eventually, kernel_id: str | None

@@ -273,7 +273,7 @@ async def test_of_simultaneous_requests_at_most_one_counts(wires: Wires, root: P
         await wires.complete(upload, root)
 
 
-@pytest.mark.parametrize("settings", [{"upload_idle_timeout": 0.3}])
+@pytest.mark.parametrize("settings", [{"upload_idle_timeout": 1.0}])
 async def test_a_body_that_stops_coming_is_ended(wires: Wires, root: Path) -> None:
     upload = await wires.create()
     wire = await wires()
