@@ -24,7 +24,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.append(str(Path(__file__).parents[1] / "server"))
+sys.path += [str(Path(__file__).parents[1] / folder) for folder in ("server", "kernel")]
 
 from broadcasters import REPORT
 from redis_server import RedisServer

@@ -174,3 +174,48 @@ def test_a_fork_in_the_middle_of_an_update_does_not_hang(owner: Owner) -> None:
         over.set()
         thread.join(60)
     assert owner.workers.total == 50
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+def test_workers_of_joblib_add_up(owner: Owner, backend: str) -> None:
+    import joblib
+    from joblib.externals.loky import get_reusable_executor
+
+    reporter = owner.workers.reporter()
+    tasks = [joblib.delayed(work)(reporter, steps) for steps in range(1, 21)]
+    joblib.Parallel(2, backend=backend)(tasks)
+    assert owner.workers.total == sum(range(21))
+    if backend == "loky":
+        get_reusable_executor().shutdown(wait=True)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("scheduler", ["threads", "processes", "synchronous"])
+def test_workers_of_dask_add_up(owner: Owner, scheduler: str) -> None:
+    import dask
+
+    reporter = owner.workers.reporter()
+    tasks = [dask.delayed(work)(reporter, steps) for steps in range(1, 21)]
+    dask.compute(*tasks, scheduler=scheduler, num_workers=2)
+    assert owner.workers.total == sum(range(21))
+
+
+@pytest.mark.faults
+def test_workers_of_a_cluster_add_up_and_one_may_be_killed(owner: Owner) -> None:
+    import distributed
+
+    reporter = owner.workers.reporter()
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        client.gather(client.map(work, [reporter] * 20, range(1, 21), pure=False))
+        assert owner.workers.total == sum(range(21))
+        victim = int(next(iter(owner.workers.each())).partition("-")[0])
+        os.kill(victim, signal.SIGKILL)
+        # It is replaced, and what it did still counts.
+        client.gather(client.map(work, [reporter] * 10, range(1, 11), pure=False))
+        assert owner.workers.total == sum(range(21)) + sum(range(11))
