@@ -102,8 +102,7 @@ class Workers:
         self._owner = weakref.ref(owner)
         self._folder: str | None = None
         self._closed = False
-        self._ended: dict[str, float] = {}
-        self._last = 0.0
+        self._seen: dict[str, float] = {}
         self._lock = threading.Lock()
         _crews.add(self)
 
@@ -114,37 +113,36 @@ class Workers:
     @property
     def total(self) -> float:
         """The steps of all workers together, also of those that are gone."""
-        if self._folder is not None and not self._closed:
-            self._last = sum(self.each().values())
-        return self._last
+        if self._folder is None:
+            return 0.0  # as for nearly every bar, and each of its steps may ask
+        return sum(self.each().values())
 
     def each(self) -> dict[str, float]:
-        """Return what each worker has done, by its host, its process and a name of its own."""
-        if self._folder is None or self._closed:
-            return dict(self._ended)
+        """Return what each worker has done, by its process, a name of its own and its host."""
         with self._lock:
-            found = dict(self._ended)
-            for path in Path(self._folder).iterdir():
+            if self._folder is not None and not self._closed:
+                self._look(Path(self._folder))
+            return dict(self._seen)
+
+    def close(self) -> None:
+        """Keep the total, and tidy up; what a worker does from now on is no longer counted."""
+        self.each()
+        self._closed = True
+        if self._folder is not None:
+            self._remove()
+
+    def _look(self, folder: Path) -> None:
+        try:
+            for path in folder.iterdir():
                 name = path.name
                 if name.startswith("."):
                     continue
                 gone = _is_gone(name)
-                (found[name],) = _TOTAL.unpack(path.read_bytes())
+                (self._seen[name],) = _TOTAL.unpack(path.read_bytes())
                 if gone:
-                    # It was read after the end, so that nothing can be missing.
-                    self._ended[name] = found[name]
-                    path.unlink()
-            return found
-
-    def close(self) -> None:
-        """Keep the total, and tidy up; what a worker does from now on is no longer counted."""
-        if self._closed:
-            return
-        self._ended = self.each()
-        self._last = sum(self._ended.values())
-        self._closed = True
-        if self._folder is not None:
-            self._remove()
+                    path.unlink()  # it was read after the end, so that nothing can be missing
+        except FileNotFoundError:
+            return  # somebody tidies up; what was seen stays
 
     def _open(self) -> str | None:
         if self._folder is None and not self._closed:
@@ -157,6 +155,7 @@ class Workers:
             self._open()
 
     def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # another thread may have held it
         owner, folder = self._owner(), self._folder
         if owner is not None and folder is not None and not self._closed:
             owner.forked(WorkerReporter(folder))
@@ -192,15 +191,12 @@ def _map(folder: str) -> MutableSequence[float]:
     name = f"{os.getpid()}-{secrets.token_hex(4)}@{socket.gethostname()}"
     hidden = Path(folder, f".{name}")
     try:
-        descriptor = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        with hidden.open("xb+", buffering=0) as file:
+            file.write(_TOTAL.pack(0.0))
+            memory: Any = mmap.mmap(file.fileno(), _TOTAL.size)
+        hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
     except OSError:
         return [0.0]
-    try:
-        os.write(descriptor, _TOTAL.pack(0.0))
-        memory: Any = mmap.mmap(descriptor, _TOTAL.size)
-    finally:
-        os.close(descriptor)
-    hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
     view: Any = memoryview(memory).cast("d")
     return view  # type: ignore[no-any-return]
 
@@ -230,7 +226,7 @@ def _before_fork() -> None:
 
 def _after_fork() -> None:
     global _parts_lock  # noqa: PLW0603
-    _parts_lock = threading.Lock()  # another thread may have held it
+    _parts_lock = threading.Lock()
     for part in _parts.values():
         part.stale = True
     _parts.clear()

@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import threading
 import time
@@ -94,6 +95,17 @@ def test_who_comes_after_the_end_counts_for_itself(owner: Owner) -> None:
     stranger = pickle.loads(pickle.dumps(late))
     stranger.update(9)
     assert owner.workers.total == 2
+
+
+def test_a_folder_that_is_tidied_away_fails_nobody(owner: Owner) -> None:
+    reporter = owner.workers.reporter()
+    reporter.update(4)
+    assert owner.workers.total == 4
+    shutil.rmtree(reporter._folder)
+    reporter.update(4)
+    assert owner.workers.total == 4
+    owner.workers.close()
+    assert owner.workers.total == 4
 
 
 def test_threads_lose_nothing(owner: Owner) -> None:
