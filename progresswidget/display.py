@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from progresswidget.group import Group
     from progresswidget.job import Job
+    from progresswidget.loops.job import LoopJob
     from progresswidget.protocol import Json
     from progresswidget.widget import JobMirror
 
-    Shown: TypeAlias = Job | Group
+    Shown: TypeAlias = Job | Group | LoopJob
 
 _log = logging.getLogger("progresswidget")
 
@@ -38,7 +39,7 @@ def receipt_text(job: Shown) -> str:
     return texts.worded(table, "receipt", job.kind).format(
         name=job.path.name,
         size=texts.size(job.bytes),
-        rows=texts.progress(table, job.kind, job.rows, job.total),
+        rows=texts.progress(table, job.kind, job.rows, job.total, getattr(job, "unit", "")),
         columns=texts.counted(table, "columns", job.columns),
         format=job.format.upper(),
     )

@@ -88,7 +88,15 @@ class Reporter:
                 known = isinstance(error.__cause__, TimeoutError)
             finally:
                 connection.close()
+        self.follow(job)
+        return known
+
+    def follow(self, job: Reportable) -> None:
+        """Report of a job from now on; of one that is followed already nothing changes."""
         with self._changed:
+            known = self._jobs.get(job.id)
+            if known is not None and known.finished_at is None:
+                return
             self._jobs[job.id] = _Tracked(job)
             # The thread may be waiting for a job, since the one before has ended.
             self._changed.notify_all()
@@ -97,7 +105,11 @@ class Reporter:
                     target=self._run, name="progresswidget-reporter", daemon=True
                 )
                 self._thread.start()
-        return known
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is the reporter's thread, which must not wait for itself."""
+        return threading.current_thread() is self._thread
 
     def wake(self) -> None:
         """Send what has changed now rather than at the next tick."""
@@ -169,7 +181,9 @@ class Reporter:
         late = time.monotonic() > tracked.finished_at + LAST_WORD
         if heard or late or Endpoint.find() is None:
             with self._changed:
-                self._jobs.pop(tracked.job.id, None)
+                # Whoever was to be followed anew meanwhile is.
+                if self._jobs.get(tracked.job.id) is tracked:
+                    del self._jobs[tracked.job.id]
                 self._changed.notify_all()
 
     def _mirror(self, job: Reportable, report: protocol.Json) -> None:

@@ -52,7 +52,7 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
     state = report["status"] if report["status"] != "running" else report["phase"]
     parts = _amounts(report, table)
     if report["rate"] is not None and not ended:
-        amount = texts.amount(table, report["kind"], report["rate"])
+        amount = texts.amount(table, report["kind"], report["rate"], report.get("unit", ""))
         parts.append(table["rate"].format(amount=amount))
     if report["eta"] is not None and report["eta"] >= LEAST_LEFT and not ended:
         parts.append(table["left"].format(time=texts.duration(report["eta"])))
@@ -82,7 +82,7 @@ def _cut(text: str, width: int) -> str:
 
 def _amounts(report: Json, table: texts.Table) -> list[str]:
     kind = report["kind"]
-    text = texts.progress(table, kind, report["rows"], report["total"])
+    text = texts.progress(table, kind, report["rows"], report["total"], report.get("unit", ""))
     # The rows of a transfer are its bytes.
     return [text, texts.size(report["bytes"])] if kind == "export" else [text]
 

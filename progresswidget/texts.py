@@ -22,6 +22,11 @@ ENGLISH: Final[Table] = {
     "title group": "{name}",
     "receipt": "{name}: {rows} × {columns}, {format}",
     "receipt group": "{name}: {rows}",
+    "title task": "{name}",
+    "receipt task": "{name}: {rows}",
+    "loop": "Loop",
+    "halted task": "{name} was cancelled.",
+    "keyboard": "Stopped from the notebook.",
     "more": "and {count} more",
     "receipt download": "{name}: {size} received",
     "receipt upload": "{name}: {size} sent",
@@ -81,6 +86,11 @@ CHINESE: Final[Table] = {
     "title group": "{name}",
     "receipt": "{name}：{rows} × {columns}，{format}",
     "receipt group": "{name}：{rows}",
+    "title task": "{name}",
+    "receipt task": "{name}：{rows}",
+    "loop": "循环",
+    "halted task": "{name} 已取消。",
+    "keyboard": "已在笔记本中停止。",
     "more": "另有 {count} 个",
     "receipt download": "{name}：已接收 {size}",
     "receipt upload": "{name}：已发送 {size}",
@@ -151,6 +161,7 @@ CHINESE_ERRORS: Final[Table] = {
     "transfer-failed": "传输失败。",
     "transfer-refused": "服务器拒绝了请求。",
     "digest-wrong": "收到的内容与校验值不符。",
+    "loop-cancelled": "循环已取消。",
     "delivery-lost": "另一个进程已接管这次交付。",
     "failed": "程序出现了意料之外的错误。",
 }
@@ -183,20 +194,29 @@ def worded(table: Table, key: str, kind: str) -> str:
     return table.get(f"{key} {kind}", table[key])
 
 
-def amount(table: Table, kind: str, number: float) -> str:
-    """Return the amount of a kind of job: rows of an export, bytes of a transfer."""
+def amount(table: Table, kind: str, number: float, unit: str = "") -> str:
+    """Return the amount of a kind of job: rows of an export, bytes of a transfer, steps of a loop.
+
+    Parameters
+    ----------
+    unit
+        What a loop counts.
+    """
+    if kind == "task" and unit != "B":
+        return f"{count(number)} {unit}".rstrip()
     if kind == "group":
         return counted(table, "files", number)
     return counted(table, "rows", number) if kind == "export" else size(number)
 
 
-def progress(table: Table, kind: str, done: float, total: float | None) -> str:
+def progress(table: Table, kind: str, done: float, total: float | None, unit: str = "") -> str:
     """Return how much is done, and of how much where that is known and not the same."""
-    text = amount(table, kind, done)
+    text = amount(table, kind, done, unit)
     if total is None or done == total:
         return text
-    part = count(done) if kind in {"export", "group"} else text
-    return table["part_of"].format(part=part, total=amount(table, kind, total))
+    counts = kind in {"export", "group"} or (kind == "task" and unit != "B")
+    part = count(done) if counts else text
+    return table["part_of"].format(part=part, total=amount(table, kind, total, unit))
 
 
 def counted(table: Table, things: Literal["rows", "columns", "files"], number: float) -> str:

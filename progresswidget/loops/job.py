@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
-import re
-import secrets
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget import protocol
-from progresswidget.cell import cell_id, kernel_id
-from progresswidget.errors import LoopCancelledError
+from progresswidget import family, protocol, texts
+from progresswidget.cell import running_kernel
+from progresswidget.combined import Member
+from progresswidget.display import Display
+from progresswidget.errors import ExportCancelledError, JobStateError, LoopCancelledError
+from progresswidget.loops import open_loops
+from progresswidget.loops.jobline import Line, count_of, total_of
 from progresswidget.meter import Meter
+from progresswidget.outbox import outbox
 from progresswidget.reporting import reporter
-from progresswidget.told import apart_from_clock, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from progresswidget.family import Parent
     from progresswidget.protocol import Action, Json, Status
+    from progresswidget.widget import JobMirror
 
+APPEARANCE: Final = 0.3
+"""Seconds that a loop takes before anybody hears of it: most are over by then."""
 SETTLE: Final = 2.0
 """Seconds that a loop which has ended waits for the server to hear of it."""
-_NO_NAME: Final = re.compile(r"[\x00-\x1f/\\]+")
+LOOK: Final = 0.1
+"""Seconds between two looks of a paused loop: a wait without end cannot always be interrupted."""
+MOST_RECEIPTS: Final = 20
+"""Short loops of one cell that leave a bar."""
+NEARLY: Final = 99.9
+"""Percent that a loop which goes on shows at most."""
 
 
 class LoopJob:
     """A loop, as the notebook server and the views of it know it.
+
+    A loop that begins within another one of its thread is a line in the card of the outermost.
 
     Parameters
     ----------
@@ -38,16 +53,20 @@ class LoopJob:
     total
         How many there are, or None where nobody knows.
     unit
-        What an item is called.
+        What an item is called; ``B`` for bytes.
     cancellable
         Whether the loop obeys pause and cancel.
     parent
-        The loop or group that it is nested in.
+        The loop that it is nested in, where that is not the one around it.
     leave
         Whether the line stays when the loop has ended.
     """
 
     kind: Final = "task"
+    background: Final = False
+    columns: Final = 0
+    format: Final = ""
+    bytes: Final = 0
 
     def __init__(
         self,
@@ -68,34 +87,91 @@ class LoopJob:
         self.leave = leave
         self.asked = False
         """Whether `obey` has something to do: what the loop looks at in each step."""
+        self.error: BaseException | None = None
+        self.request: str | None = None
+        """The request of the cell that began it."""
+        self.depth = 0
         self._position = position
         self._parent = parent
-        self._id = secrets.token_hex(16)
+        self._group: Parent | None = None
+        self._pid = os.getpid()
         self._state: Status = "running"
-        self._error: BaseException | None = None
         self._wanted: Action = "resume"
-        self._changed = threading.Condition()
-        self._created = time.time()
+        self._final: float | None = None
         self._ended: float | None = None
+        self._stopped = 0.0
         self._meter = Meter(time.monotonic())
-        self._kernel_id, self._cell_id = kernel_id(), cell_id()
-        self._revision = 0
-        self._reported: Json = {}
-        self._control: str | None = None
+        self._stack: list[LoopJob] = []
+        self._begun = False
+        self.root: LoopJob = self
+        self.changed: threading.Condition
 
-    @property
-    def id(self) -> str:
-        """The task id: 32 hexadecimal digits."""
-        return self._id
-
-    @property
-    def state(self) -> Status:
-        """How it stands, one of `progresswidget.protocol.STATUSES`."""
-        return self._state
+    # --- its life -----------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Make the loop known and show it."""
-        reporter().announce(self)
+        """Begin: who is concerned hears of it when it has lasted for a moment."""
+        stack = self._stack = open_loops.stack()
+        outer = self._parent or (stack[-1] if stack else None)
+        self.root = self if outer is None else outer.root
+        self._begun = True
+        self.depth = 0 if outer is None else outer.depth + 1
+        stack.append(self)
+        if outer is None:
+            self._begin_root()
+        else:
+            self.changed = self.root.changed
+            self._take_line(self.root)
+        if running_kernel() is not None:
+            self.request = self.root.request
+            open_loops.watch(self)
+
+    def _begin_root(self) -> None:
+        self.changed = threading.Condition()
+        self._showing = threading.RLock()
+        self.visible = False
+        self._lines: dict[int, Line] = {}
+        self._own_line: Line | None = None
+        self._group = family.current.get()
+        self.display = Display(self)
+        self.request = open_loops.running_request()
+        # What is shown from another thread belongs to the cell that runs now.
+        self._context = contextvars.copy_context()
+        if running_kernel() is not None or _may_report():
+            self._own_line = Line(self)  # by the cell that runs now
+            outbox().put(self._appear, APPEARANCE)
+
+    def _take_line(self, root: LoopJob) -> None:
+        with root.changed:
+            taken = {number for number, line in root._lines.items() if not line.loop.over}
+            place = next(number for number in range(len(taken) + 1) if number not in taken)
+            line = root._lines.get(place)
+            if line is None:
+                line = root._lines[place] = Line(self)
+            else:
+                line.take(self)
+            self._own_line = line
+        if root.visible:
+            reporter().follow(line)
+
+    def _appear(self) -> None:
+        with self._showing:
+            if self.over or self._pid != os.getpid():
+                return
+            self._context.copy().run(self._show)
+
+    def _show(self) -> None:
+        line = self._line
+        if self._group is not None:
+            try:
+                self._group.admit(self)
+            except (ExportCancelledError, JobStateError):
+                self._group = None
+        line.on_server = reporter().announce(line)
+        self.visible = True
+        for inner in list(self._lines.values()):
+            reporter().follow(inner)
+        if self._group is None:
+            self.display.show()
 
     def end(self, error: BaseException | None = None) -> None:
         """Tell that the loop has ended, and how; a second call changes nothing.
@@ -105,13 +181,56 @@ class LoopJob:
         error
             What it was left by, where that is known; None also for a `break`.
         """
-        with self._changed:
-            if self._ended is not None:
+        if self._pid != os.getpid() or not self._begun:
+            return
+        with self.changed:
+            if self.over:
                 return
-            self._ended = time.time()
-            self._error = error
+            self._final = float(self._position())
+            self.error = error
+            self._ended, self._stopped = time.time(), time.monotonic()
             self._state = _status(error)
-        reporter().settle(self, SETTLE)
+        if self in self._stack:
+            self._stack.remove(self)
+        if self.root is self:
+            self._leave()
+        elif self.root.visible and error is not None:
+            reporter().wake()
+
+    def _leave(self) -> None:
+        with self._showing:  # it may be about to appear
+            if self.visible:
+                self._leave_visibly()
+            elif self._state != "done" or self._may_leave_receipt():
+                self._context.copy().run(self._show_end)
+
+    def _leave_visibly(self) -> None:
+        if not reporter().is_here and not outbox().is_here:
+            for line in (self._line, *self._lines.values()):
+                reporter().settle(line, SETTLE)
+            self.display.settle(SETTLE)
+        else:
+            reporter().wake()
+        self._context.copy().run(self._show_receipt)
+
+    def _show_end(self) -> None:
+        self.display.show()
+        self._show_receipt()
+
+    def _show_receipt(self) -> None:
+        self.display.refresh()
+        if self._state == "done" and self.leave and self._group is None:
+            self.display.receipt()
+
+    def _may_leave_receipt(self) -> bool:
+        if not self.leave or self.request is None or self._group is not None:
+            return False
+        global _receipts  # noqa: PLW0603 - of the cell that runs
+        request, count = _receipts
+        _receipts = self.request, (count + 1 if request == self.request else 1)
+        return _receipts[1] <= MOST_RECEIPTS
+
+    # --- what a person asks -------------------------------------------------------------------
 
     def pause(self) -> None:
         """Let the loop wait at its next step."""
@@ -133,95 +252,163 @@ class LoopJob:
         LoopCancelledError
             If the loop was cancelled.
         """
-        with self._changed:
-            if self._wanted == "pause":
+        with self.changed:
+            if self._is_held():
                 self._state = "paused"
+                self._meter.pause(time.monotonic())
                 reporter().wake()
-                self._changed.wait_for(lambda: self._wanted != "pause")
+                while self._is_held():
+                    self.changed.wait(LOOK)
+                self._meter.resume(time.monotonic())
                 self._state = "running"
             if self._wanted == "cancel":
-                name = self.title or "the loop"
-                raise LoopCancelledError(f"{name} was cancelled.")
+                raise LoopCancelledError(texts.ENGLISH["halted task"].format(name=self.name))
+            self.asked = False
+        reporter().wake()
+
+    def _is_held(self) -> bool:
+        return self._wanted == "pause"
 
     def _wish(self, action: Action) -> None:
-        with self._changed:
-            if self._wanted == "cancel" or not self.cancellable:
+        if not self.cancellable:
+            return
+        with self.changed:
+            if self._wanted == "cancel":
                 return
             self._wanted = action
-            self.asked = action != "resume"
-            self._changed.notify_all()
+            self.asked = True
+            self.changed.notify_all()
         reporter().wake()
+
+    # --- what is known of it ------------------------------------------------------------------
+
+    @property
+    def _line(self) -> Line:
+        if self._own_line is None:
+            with self.root.changed:  # of two threads one is first
+                return self._make_line()
+        return self._own_line
+
+    def _make_line(self) -> Line:
+        if self._own_line is None:
+            self._own_line = Line(self)
+        return self._own_line
+
+    @property
+    def id(self) -> str:
+        """The task id: 32 hexadecimal digits."""
+        return self._line.id
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.title.strip().removesuffix(":") or texts.saved_table()["loop"]
+
+    @property
+    def path(self) -> Any:
+        """Something with a ``name``, as the path of a job has one."""
+        return SimpleNamespace(name=self.name)
+
+    @property
+    def state(self) -> Status:
+        """How it stands, one of `progresswidget.protocol.STATUSES`."""
+        return self._state
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self._ended is not None
+
+    @property
+    def since_end(self) -> float:
+        """Seconds since it has ended."""
+        return time.monotonic() - self._stopped
+
+    @property
+    def ended_ms(self) -> int | None:
+        """When it ended, in milliseconds since 1970."""
+        return None if self._ended is None else round(self._ended * 1000)
+
+    @property
+    def rows(self) -> int:
+        """How many steps are done."""
+        return count_of(self._position() if self._final is None else self._final)
+
+    @property
+    def on_server(self) -> bool:
+        """Whether the notebook server follows it."""
+        return self._line.on_server
+
+    @property
+    def parent_id(self) -> str | None:
+        """The job that it is a part of: the outermost loop, or a group."""
+        if self.root is not self:
+            return self.root.id
+        return None if self._group is None else self._group.id
+
+    def amounts(self) -> tuple[int, int | None, float | None]:
+        """Return the steps done, those in all, and the percent."""
+        rows, total = self.rows, total_of(self.total)
+        if not total:
+            return rows, total, None
+        most = 100.0 if self._state == "done" else NEARLY
+        return rows, total, min(round(100 * rows / total, 2), most)
+
+    def measured(self, rows: int, total: int | None) -> tuple[float | None, float | None, float]:
+        """Return steps a second, seconds left, and seconds at work."""
+        self._meter.total = total
+        if self.over:
+            self._meter.pause(self._stopped)
+        else:
+            self._meter.feed(time.monotonic(), rows)
+        return self._meter.rate, self._meter.eta, round(self._meter.elapsed, 3)
 
     def report(self) -> Json:
         """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""
-        with self._changed:
-            fields = self._fields()
-            if apart_from_clock(fields) != apart_from_clock(self._reported):
-                self._revision += 1
-                self._reported = fields
-            return {**fields, "revision": self._revision}
+        return self._line.report()
 
-    def answered(self, reply: Json) -> None:
-        """Take the server's reply to a report."""
-        control = reply.get("control")
-        if isinstance(control, dict) and control.get("action") in protocol.ACTIONS:
-            if control.get("id") != self._control:
-                self._wish(control["action"])
-            self._control = control.get("id")
+    def snapshot(self) -> Json:
+        """Return the state as views have it, with its inner loops: what the notebook keeps."""
+        known = self._line.snapshot()
+        if self.root is self:
+            known["parts"] = [line.snapshot() for line in list(self._lines.values())]
+        return known
+
+    def receipts(self) -> list[Any]:
+        """Return the parts that a receipt names: what inner loops did is the outer one's."""
+        return []
+
+    def member(self) -> Member:
+        """Return what the group that it belongs to needs to know of it; it makes no files."""
+        return Member(self._state, self.amounts()[2], eta=self._meter.eta, files=0, done=0)
 
     def mirror(self, report: Json) -> None:
         """Show a changed state in the widgets."""
+        if self.visible:
+            self.display.mirror(self.snapshot())
 
-    def _fields(self) -> Json:
-        ended = self._ended is not None
-        now, done = time.monotonic(), round(self._position())
-        total = None if self.total is None else round(self.total)
-        self._meter.total = total
-        if ended:
-            self._meter.pause(now)
-        else:
-            self._meter.feed(now, done)
-        name = _NO_NAME.sub(" ", self.title).strip(". ")[: protocol.MAX_NAME] or "loop"
-        return {
-            "taskId": self._id,
-            "kind": self.kind,
-            "status": self._state,
-            "phase": "finishing" if ended else "writing",
-            "name": name,
-            "path": os.path.join(os.getcwd(), name),  # noqa: PTH109, PTH118 - text
-            "format": "",
-            "mediaType": "",
-            "generation": 1,
-            "progress": min(100.0, 100 * done / total) if total else None,
-            "rows": done,
-            "reused": 0,
-            "total": total,
-            "columns": 0,
-            "bytes": 0,
-            "rate": None if ended else self._meter.rate,
-            "eta": None if ended else self._meter.eta,
-            "elapsed": round(self._meter.elapsed, 3),
-            "created": round(self._created * 1000),
-            "ended": None if self._ended is None else round(self._ended * 1000),
-            "background": False,
-            "appendOnly": False,
-            "sha256": None,
-            "kernelId": self._kernel_id,
-            "cellId": self._cell_id,
-            "pid": os.getpid(),
-            "control": self._control,
-            "parent": None if self._parent is None else self._parent.id,
-            "title": self.title,
-            "error": describe(self._error) if self._state == "failed" else None,
-            "fingerprint": None,
-            "part": None,
-            "probe": None,
-        }
+    def mirror_to(self, widget: JobMirror) -> None:
+        """Show each changed state from now on in a widget, too."""
+        self.root.display.add(widget)
+
+    def bundle_of(self, widget: JobMirror) -> tuple[Json, Json]:
+        """Return the output of a widget that shows the loop: data and metadata."""
+        return self.root.display.bundle_of(widget)
+
+    def _ipython_display_(self) -> None:
+        self.root.display.show()
+
+
+_receipts: tuple[str | None, int] = (None, 0)
 
 
 def _status(error: BaseException | None) -> Status:
-    if error is None:
+    if error is None or isinstance(error, (StopIteration, GeneratorExit)):
         return "done"
-    if isinstance(error, LoopCancelledError):
+    if isinstance(error, ExportCancelledError):
         return "cancelled"
     return "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def _may_report() -> bool:
+    return protocol.ENDPOINT_VARIABLE in os.environ or protocol.KERNEL_URL_VARIABLE in os.environ

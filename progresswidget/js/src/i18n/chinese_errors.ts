@@ -20,6 +20,7 @@ export const CHINESE_ERRORS: Readonly<Record<string, string>> = {
   'transfer-failed': '传输失败。',
   'transfer-refused': '服务器拒绝了请求。',
   'digest-wrong': '收到的内容与校验值不符。',
+  'loop-cancelled': '循环已取消。',
   'delivery-lost': '另一个进程已接管这次交付。',
   failed: '程序出现了意料之外的错误。',
 };
