@@ -1,0 +1,131 @@
+"""Progress of asynchronous loops, and of awaitables that run side by side."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from progresswidget.loops.bar import tqdm
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+    from typing import Self
+
+T = TypeVar("T")
+
+
+class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
+    """`tqdm` for ``async for``, over what is asynchronous and over what is not.
+
+    Parameters
+    ----------
+    iterable
+        What the loop runs over.
+    *args, **options
+        Those of `tqdm`.
+    """
+
+    def __init__(self, iterable: Any = None, *args: Any, **options: Any) -> None:
+        super().__init__(iterable, *args, **options)
+        self._items: Any = None
+        self._ends = False
+
+    def __aiter__(self) -> Self:
+        self._items = None
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            item = await self._next()
+        except StopAsyncIteration:
+            self.close()
+            raise
+        except BaseException as error:
+            self._error = error
+            self.close()
+            raise
+        self.update()
+        return item
+
+    async def _next(self) -> T:
+        if self._items is None:
+            source: Any = self.iterable
+            self._ends = not hasattr(source, "__aiter__")
+            self._items = iter(source) if self._ends else source.__aiter__()
+        if not self._ends:
+            return await self._items.__anext__()  # type: ignore[no-any-return]
+        try:
+            return next(self._items)  # type: ignore[no-any-return]
+        except StopIteration:
+            raise StopAsyncIteration from None
+
+    def send(self, *args: Any, **options: Any) -> Any:
+        """Send a value to the generator that the loop runs over."""
+        source: Any = self._items if self._items is not None else self.iterable
+        return source.send(*args, **options)
+
+    @classmethod
+    def as_completed(
+        cls,
+        fs: Iterable[Awaitable[T]],
+        *,
+        timeout: float | None = None,
+        total: float | None = None,
+        **options: Any,
+    ) -> Iterator[Awaitable[T]]:
+        """Yield awaitables as `asyncio.as_completed` does, with progress.
+
+        Parameters
+        ----------
+        fs
+            The awaitables.
+        timeout
+            Seconds for all of them.
+        total
+            How many there are, where they have no length.
+        **options
+            Those of `tqdm`.
+        """
+        listed = list(fs)
+        done = asyncio.as_completed(listed, timeout=timeout)
+        yield from cls(done, total=len(listed) if total is None else total, **options)
+
+    @classmethod
+    async def gather(
+        cls,
+        *fs: Awaitable[Any],
+        timeout: float | None = None,  # noqa: ASYNC109 - as people call it
+        total: float | None = None,
+        return_exceptions: bool = False,
+        **options: Any,
+    ) -> list[Any]:
+        """Await all of them, and return what they answer in their order, as `asyncio.gather`.
+
+        Parameters
+        ----------
+        *fs
+            The awaitables.
+        timeout
+            Seconds for all of them.
+        total
+            How many there are.
+        return_exceptions
+            Whether an exception is an answer like others.
+        **options
+            Those of `tqdm`.
+        """
+        with cls(total=len(fs) if total is None else total, **options) as bar:
+
+            async def counted(awaitable: Awaitable[Any]) -> Any:
+                try:
+                    return await awaitable
+                finally:
+                    bar.update()
+
+            gathered = asyncio.gather(*map(counted, fs), return_exceptions=return_exceptions)
+            return await asyncio.wait_for(gathered, timeout)
+
+
+def tarange(*args: int, **options: Any) -> AsyncIterator[int]:
+    """Return ``tqdm_asyncio(range(*args), **options)``."""
+    return tqdm_asyncio(range(*args), **options)

@@ -1,0 +1,124 @@
+"""tqdm's own tests, run against our `tqdm`: all but those that are named here with their reason."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+import tqdm_source
+
+CLI = "the command line of tqdm, which is not offered"
+SECONDS = "compares processor times with limits, which a loaded machine misses"
+LEFT_OUT = {
+    **dict.fromkeys(
+        (
+            "tests_main::test_pipes",
+            "tests_main::test_main_import",
+            "tests_main::test_main_bytes",
+            "tests_main::test_main_log",
+            "tests_main::test_main_misc_options",
+            "tests_main::test_manpath",
+            "tests_main::test_comppath",
+            "tests_main::test_exceptions",
+        ),
+        CLI,
+    ),
+    **dict.fromkeys(
+        (
+            "tests_perf::test_iter_basic_overhead",
+            "tests_perf::test_manual_basic_overhead",
+            "tests_perf::test_lock_args",
+            "tests_perf::test_iter_overhead_hard",
+            "tests_perf::test_manual_overhead_hard",
+            "tests_perf::test_iter_overhead_simplebar_hard",
+            "tests_perf::test_manual_overhead_simplebar_hard",
+        ),
+        SECONDS,
+    ),
+    "tests_asyncio::test_as_completed": SECONDS,
+    "tests_gui::test_gui_import": "a window of matplotlib, which is not offered",
+    "tests_tk::test_tk_import": "a window of tkinter, which is not offered",
+    "tests_rich::test_rich_no_total": "the look of another library",
+    "tests_rich::test_rich_fraction_column_no_total": "the look of another library",
+    "tests_pandas::test_pandas_apply_args_deprecation": (
+        "wants a warning that positional arguments are not supported; here they are"
+    ),
+}
+"""Tests of tqdm that are not run, and why."""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What became of each test of tqdm's: passed, skipped or failed; by its name."""
+    folder = tmp_path_factory.mktemp("tqdm")
+    tqdm_source.write_shim(folder)
+    shutil.copytree(tqdm_source.tests(), folder / "tests")
+    report = folder / "report.xml"
+    left_out = [f"--deselect=tests/{name.replace('::', '.py::')}" for name in LEFT_OUT]
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-rs", f"--junit-xml={report}"),
+            *("-p", "tqdm_plugin", "-p", "no:cacheprovider", "-p", "no:jupyter_server"),
+            *("-o", "python_files=tests_*.py", "-o", "log_level=INFO", "--timeout=120"),
+            *("--ignore=tests/tests_main.py", *left_out, "tests"),
+        ],
+        cwd=folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(folder), str(Path(__file__).parent)]),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+    print(done.stdout[-20_000:], done.stderr[-5_000:])
+    found = {}
+    for case in ET.parse(report).iter("testcase"):
+        kinds = {part.tag for part in case} & {"failure", "error", "skipped"}
+        name = re.sub(r"\[.*", "", f"{case.get('classname')}::{case.get('name')}", flags=re.DOTALL)
+        name = name.removeprefix("tests.").replace(".", "::")
+        worst = "failed" if kinds & {"failure", "error"} else "skipped" if kinds else "passed"
+        found[name] = worst if worst != "passed" else found.get(name, worst)
+    return found
+
+
+def test_tqdms_own_tests_pass(outcomes: dict[str, str]) -> None:
+    counted = {
+        outcome: sum(each == outcome for each in outcomes.values())
+        for outcome in ("passed", "skipped", "failed")
+    }
+    print(f"tqdm {tqdm_source.VERSION}: {counted}, {len(LEFT_OUT)} left out")
+    assert [name for name, outcome in outcomes.items() if outcome == "failed"] == []
+    assert counted["passed"] >= 100
+
+
+def test_what_is_skipped_needs_a_library_or_a_python_that_is_not_here(
+    outcomes: dict[str, str],
+) -> None:
+    needs = {
+        "tests_concurrent::test_concurrent_map": sys.version_info < (3, 14),
+        "tests_concurrent::test_concurrent_map_unknown_len": sys.version_info < (3, 14),
+        "tests_concurrent::test_interpreter_map_lock": sys.version_info < (3, 14),
+        "tests_itertools::test_batched": sys.version_info < (3, 12),
+        "tests_dask::test_dask": True,
+        "tests_keras::test_keras": True,
+    }
+    skipped = {name for name, outcome in outcomes.items() if outcome == "skipped"}
+    assert skipped <= {name for name, needed in needs.items() if needed}
+
+
+def test_each_test_that_is_left_out_is_there_and_has_a_reason() -> None:
+    folder = tqdm_source.tests()
+    for name, reason in LEFT_OUT.items():
+        file, test = name.split("::")
+        text = (folder / f"{file}.py").read_text(encoding="utf-8")
+        assert re.search(rf"^(?:async )?def {test}\(", text, re.MULTILINE), name
+        assert reason
