@@ -112,6 +112,7 @@ debian:
 programs: .venv/.dev debian
 	$(BIN)/python tests/e2e/chromium.py
 	$(BIN)/python tests/faults/programs.py
+	$(BIN)/python tests/kernel/tqdm_source.py
 	-$(BIN)/python tests/kernel/postgres.py
 
 test-js: $(BUILD_STAMP) programs

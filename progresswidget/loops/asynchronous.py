@@ -87,8 +87,10 @@ class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
             Those of `tqdm`.
         """
         listed = list(fs)
-        done = asyncio.as_completed(listed, timeout=timeout)
-        yield from cls(done, total=len(listed) if total is None else total, **options)
+        done: Any = asyncio.as_completed(listed, timeout=timeout)
+        total = len(listed) if total is None else total
+        bar: Any = cls(done, total=total, **options)
+        yield from bar
 
     @classmethod
     async def gather(

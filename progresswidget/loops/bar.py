@@ -6,24 +6,30 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
-from progresswidget.cell import running_kernel
 from progresswidget.loops import line
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmDeprecationWarning, TqdmKeyError
+from progresswidget.loops.faces import faces
 from progresswidget.loops.job import LoopJob
+from progresswidget.loops.likeness import AsIterable, length
 from progresswidget.loops.monitor import TMonitor
 from progresswidget.loops.sampling import sampled
 from progresswidget.loops.screen import Placed
+from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
+from progresswidget.loops.told import Told
 from progresswidget.loops.watching import watch
+from progresswidget.loops.workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
+
+    from progresswidget.loops.sampling import Position
+    from progresswidget.loops.workers import WorkerReporter
 
 T = TypeVar("T")
 
@@ -36,22 +42,7 @@ USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
 """With these a thread draws the lines, and the loop itself does nothing for them."""
 
 
-class Tally:
-    """How many steps are done: those that were counted, and those that an iterator tells of.
-
-    It is apart from the bar, so that who reads it does not keep the bar.
-    """
-
-    def __init__(self, counted: float) -> None:
-        self.counted = counted
-        self.position: Callable[[], float] | None = None
-
-    def __call__(self) -> float:
-        """Return the number."""
-        return self.counted if self.position is None else self.counted + self.position()
-
-
-class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
+class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that people know
     """Progress of a loop: in a notebook a job on its server, elsewhere a line of text.
 
     Parameters
@@ -108,6 +99,7 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         If an option is not known.
     """
 
+    _job_kind: ClassVar[type[LoopJob]] = LoopJob
     monitor_interval: ClassVar[float] = 10
     monitor: ClassVar[Any] = None
     format_sizeof = staticmethod(line.format_sizeof)
@@ -161,7 +153,8 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         self.smoothing, self.delay = smoothing or 0, delay or 0
         self.postfix: Any = None
         self._lock_args = lock_args
-        self._tally = Tally(initial)
+        self._tally = Tally(initial, Workers(self))
+        self._reporter: WorkerReporter | None = None
         self._time = time.time
         self.job: LoopJob | None = None
         self._error: BaseException | None = None
@@ -170,17 +163,18 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         _refuse(unknown, self._stream)
         if postfix is not None:
             self._set_first_postfix(postfix)
-        if disable is None:
-            disable = not getattr(target, "isatty", bool)()
-        if disable:
+        told, drawn = faces(target, quiet=disable is None)
+        if disable or not (told or drawn):
             return
         self.disable = False
         self._begin_measuring()
         if gui:
             self._take_place(position)
-        elif running_kernel() is not None and target in (sys.stdout, sys.stderr):
-            self._begin_job()
-        else:
+            return
+        if told:
+            self.job = self._new_job()
+            self.job.begin()
+        if drawn:
             self._begin_text(position)
 
     # --- Its faces -------------------------------------------------------------------------------
@@ -194,13 +188,9 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
     def _begin_clock(self) -> None:
         self.start_t = self.last_print_t = self._time()
 
-    def _begin_job(self) -> None:
-        self.job = self._new_job()
-        self.job.begin()
-
     def _new_job(self) -> LoopJob:
         leave = self.leave is not False
-        return LoopJob(self.desc, self._tally, total=self.total, unit=self.unit, leave=leave)
+        return self._job_kind(self.desc, self._tally, total=self.total, unit=self.unit, leave=leave)
 
     def _begin_text(self, position: int | None) -> None:
         self.sp = self.status_printer(self._stream)
@@ -213,7 +203,7 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
             del self.start_t
             self.refresh(lock_args=self._lock_args)
         self._begin_clock()  # the first line has not run
-        if self.monitor_interval and (self.monitor is None or not self.monitor.report()):
+        if self.monitor_interval and (self.monitor is None or not self.monitor.watches):
             with self.get_lock():
                 tqdm.monitor = TMonitor(tqdm, self.monitor_interval)
 
@@ -246,11 +236,20 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         usual = (self.mininterval, self.maxinterval, self.smoothing) == USUAL
         if hasattr(self, "sp") and not (usual and self.dynamic_miniters):
             return self._each(iterable)
-        iterator, position = sampled(iterable)
+        job = self.job
+        obey = job.obey if job is not None and job.cancellable else None
+        iterator, position = sampled(iterable, ended=self._loop_ended, obey=obey)
         self._tally.position = position
+        self._heed(position)
         if hasattr(self, "sp"):
             watch(self)
-        return chain(iterator, _End(self))
+        return iterator
+
+    def _heed(self, position: Position) -> None:
+        """Prepare for a loop that obeys; here it does not."""
+
+    def _loop_ended(self, whole: bool) -> None:  # noqa: FBT001 - as `sampled` calls it
+        self.close()
 
     def _each(self, iterable: Iterable[T]) -> Iterator[T]:
         """Count each step: where it is said how many of them a line is for."""
@@ -280,12 +279,16 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
             return None
         if self.gui:
             self._refuse_gui()
-        self._tally.counted += n or 0
-        if self.job is not None:
+        if self._reporter is not None:
+            self._reporter.update(n or 0)
+            return None
+        tally = self._tally
+        tally.counted += n or 0
+        if not hasattr(self, "sp"):
             return None
         if n and n < 0:
             self.last_print_n += n  # what was undone comes again
-        if self.n - self.last_print_n < self.miniters:
+        if tally.counted - self.last_print_n < self.miniters:
             return None
         return self._show_if_due(self._time())
 
@@ -335,80 +338,6 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
             self.start_t += now - self.last_print_t
             self.last_print_t = now
 
-    # --- What it says ----------------------------------------------------------------------------
-
-    def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
-        """Call the loop something else."""
-        self.set_description_str(f"{desc}: " if desc else "", refresh)
-
-    def set_description_str(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
-        """Call the loop something else, without a colon behind it."""
-        self.desc = desc or ""
-        self._tell()
-        if refresh:
-            self.refresh()
-
-    def set_postfix(
-        self,
-        ordered_dict: Any = None,
-        refresh: bool | None = True,  # noqa: FBT001, FBT002
-        **kwargs: Any,
-    ) -> None:
-        """Say names and values behind the rate."""
-        values = dict(ordered_dict or {}) | dict(sorted(kwargs.items()))
-        said = (f"{name}={_worded(value)}" for name, value in values.items())
-        self.set_postfix_str(", ".join(said), refresh)
-
-    def set_postfix_str(self, s: str = "", refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
-        """Say a text behind the rate."""
-        self.postfix = str(s)
-        self._tell()
-        if refresh:
-            self.refresh()
-
-    def _set_first_postfix(self, postfix: Any) -> None:
-        try:
-            self.set_postfix(postfix, refresh=False)
-        except (TypeError, ValueError):
-            self.postfix = postfix
-
-    def _tell(self) -> None:
-        if self.job is not None:
-            self.job.title = self.desc.removesuffix(": ")
-            self.job.total = self.total
-            self.job.postfix = self.postfix if isinstance(self.postfix, str) else ""
-
-    @property
-    def format_dict(self) -> dict[str, Any]:
-        """What `format_meter` is called with."""
-        started = getattr(self, "start_t", None)
-        if self.dynamic_ncols and hasattr(self, "sp"):
-            asked: Any = self.dynamic_ncols
-            self.ncols, self.nrows = asked(self.fp) if callable(asked) else self._stream.size()
-        seconds = 0.0 if started is None else self._ema_dt()
-        return {
-            "n": self.n,
-            "total": self.total,
-            "elapsed": 0 if started is None else self._time() - started,
-            "ncols": self.ncols,
-            "nrows": self.nrows,
-            "prefix": self.desc,
-            "ascii": self.ascii,
-            "unit": self.unit,
-            "unit_scale": self.unit_scale,
-            "rate": self._ema_dn() / seconds if seconds else None,
-            "bar_format": self.bar_format,
-            "postfix": self.postfix,
-            "unit_divisor": self.unit_divisor,
-            "initial": self.initial,
-            "colour": self.colour,
-        }
-
-    def __str__(self) -> str:
-        return self.format_meter(**self.format_dict)
-
-    __repr__ = __str__
-
     # --- Its end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
@@ -416,18 +345,12 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         if self.disable:
             return
         self.disable = True
-        self._settle_position()
+        self._tally.workers.close()
         if self.job is not None:
             self.job.end(self._error)
         if hasattr(self, "pos"):
             with self.get_lock():
                 self._end_text()
-
-    def _settle_position(self) -> None:
-        # The iterator is let go of with the loop.
-        tally = self._tally
-        if tally.position is not None:
-            tally.counted, tally.position = tally.counted + tally.position(), None
 
     def _end_text(self) -> None:
         row = abs(self.pos)
@@ -459,45 +382,24 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         if not getattr(self, "disable", True):
             self.close()
 
-    # --- As what it runs over --------------------------------------------------------------------
+    # --- Other processes -------------------------------------------------------------------------
 
-    def __len__(self) -> int:
-        known: Any = self.total if self.iterable is None else _length(self.iterable)
-        hint = getattr(self.iterable, "__length_hint__", None)
-        return self.total if known is None and hint is None else known or hint()
+    def reporter(self) -> WorkerReporter:
+        """Return what counts steps for this bar in other processes; it can be pickled."""
+        if self._reporter is not None:
+            return self._reporter
+        if hasattr(self, "sp") and not self.disable:
+            watch(self)
+        return self._tally.workers.reporter()
 
-    def __bool__(self) -> bool:
-        if self.total is not None:
-            return self.total > 0
-        if self.iterable is None:
-            raise TypeError("bool() of a bar without a total and without something to run over")
-        return bool(self.iterable)
+    def forked(self, reporter: WorkerReporter) -> None:
+        """Count, in a forked child, for the bar of the parent and draw nothing."""
+        self._reporter, self.job = reporter, None
+        if hasattr(self, "sp"):
+            del self.sp
 
-    def __contains__(self, item: object) -> bool:
-        within: Any = self.iterable
-        return item in within if hasattr(within, "__contains__") else item in iter(self)
-
-    @property
-    def _rank(self) -> int:
-        return abs(getattr(self, "pos", 1 << 31))
-
-    def __lt__(self, other: Any) -> bool:
-        return self._rank < other._rank
-
-    def __le__(self, other: Any) -> bool:
-        return self._rank <= other._rank
-
-    def __gt__(self, other: Any) -> bool:
-        return self._rank > other._rank
-
-    def __ge__(self, other: Any) -> bool:
-        return self._rank >= other._rank
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, tqdm) and self._rank == other._rank
-
-    def __hash__(self) -> int:
-        return id(self)
+    def __reduce__(self) -> Any:
+        return self.reporter().__reduce__()
 
     # --- Doors to it -----------------------------------------------------------------------------
 
@@ -543,20 +445,6 @@ class tqdm(Placed, Generic[T]):  # noqa: N801 - the name that people know
         )
 
 
-class _End:
-    """The end of a loop: it is iterated over after the last item, or dropped before."""
-
-    def __init__(self, bar: tqdm[Any]) -> None:
-        self._bar = bar
-
-    def __iter__(self) -> Iterator[Any]:
-        self._bar.close()
-        return iter(())
-
-    def __del__(self) -> None:
-        self._bar.close()
-
-
 def trange(*args: int, **options: Any) -> tqdm[int]:
     """Return ``tqdm(range(*args), **options)``."""
     return tqdm(range(*args), **options)
@@ -574,21 +462,5 @@ def _refuse(unknown: dict[str, Any], stream: Stream) -> None:
 
 def _total(iterable: object, total: float | None) -> float | None:
     if total is None:
-        total = _length(iterable)
+        total = length(iterable)
     return None if total == float("inf") else total
-
-
-def _length(iterable: object) -> int | None:
-    shape = getattr(iterable, "shape", None)
-    if shape:  # of numpy
-        return int(shape[0])
-    try:
-        return len(iterable)  # type: ignore[arg-type]
-    except (TypeError, AttributeError):
-        return None
-
-
-def _worded(value: object) -> str:
-    if isinstance(value, int | float):
-        return line.format_num(value)
-    return str(value).strip()

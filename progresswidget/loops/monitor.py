@@ -43,6 +43,11 @@ class TMonitor(threading.Thread):
         """Say whether it looks after the bars."""
         return not self.was_killed.is_set()
 
+    @property
+    def watches(self) -> bool:
+        """Whether it looks after the bars of this process: a fork leaves its child no thread."""
+        return self.report() and self.is_alive()
+
     def get_instances(self) -> list[Any]:
         """Return the bars."""
         return [bar for bar in self.tqdm_cls._instances.copy() if hasattr(bar, "start_t")]  # noqa: SLF001

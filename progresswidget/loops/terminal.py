@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from progresswidget.loops.line import display_width
 
@@ -143,11 +144,15 @@ def status_printer(file: Any) -> Callable[[str], None]:
     return show
 
 
+_locks: Final[WeakSet[WriteLock]] = WeakSet()
+
+
 class WriteLock:
     """The lock of all bars on a terminal: of threads, and of the processes that it is given to."""
 
     def __init__(self) -> None:
         self._threads = threading.RLock()
+        _locks.add(self)
         try:
             import multiprocessing
 
@@ -160,6 +165,11 @@ class WriteLock:
 
     def __setstate__(self, kept: Any) -> None:
         self._threads, self._processes = threading.RLock(), kept
+        _locks.add(self)
+
+    def after_fork(self) -> None:
+        """Forget which thread had it: a fork leaves its child no other."""
+        self._threads = threading.RLock()
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002
         """Take it, as `threading.RLock.acquire`."""
@@ -193,3 +203,12 @@ def _number(variable: str) -> int | None:
         return int(os.environ[variable])
     except (KeyError, ValueError):
         return None
+
+
+def _after_fork() -> None:
+    for lock in list(_locks):
+        lock.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,31 @@
+"""Where a bar is seen: as a job on the notebook server, as text, or nowhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from progresswidget import protocol
+from progresswidget.cell import running_kernel
+
+
+def faces(file: Any, *, quiet: bool) -> tuple[bool, bool]:
+    """Return whether a bar that writes to a file is a job, and whether it is text.
+
+    A worker of a kernel has the server's log for stderr: there is nobody to read text there.
+
+    Parameters
+    ----------
+    file
+        Where its text goes.
+    quiet
+        Whether there is text only on a terminal.
+    """
+    terminal = bool(getattr(file, "isatty", bool)())
+    if file is not sys.stdout and file is not sys.stderr:
+        return False, terminal or not quiet
+    if running_kernel() is not None:
+        return True, False
+    told = protocol.ENDPOINT_VARIABLE in os.environ or protocol.KERNEL_URL_VARIABLE in os.environ
+    return told, terminal or not (told or quiet)

@@ -1,0 +1,120 @@
+"""What a bar says beside its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from progresswidget.loops.line import format_meter, format_num
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from progresswidget.loops.job import LoopJob
+    from progresswidget.loops.line import EMA
+    from progresswidget.loops.terminal import Stream
+
+
+class Told:
+    """Description, postfix and line of a bar; a base of `progresswidget.loops.bar.tqdm`."""
+
+    n: float
+    total: float | None
+    desc: str
+    postfix: Any
+    job: LoopJob | None
+    ncols: int | None
+    nrows: int | None
+    dynamic_ncols: bool | Callable[[Any], tuple[int, int]]
+    ascii: bool | str
+    unit: str
+    unit_scale: float
+    unit_divisor: float
+    bar_format: str | None
+    initial: float
+    colour: str | None
+    fp: Any
+    start_t: float
+    refresh: Callable[..., bool]
+    format_meter = staticmethod(format_meter)
+    _time: Callable[[], float]
+    _stream: Stream
+    _ema_dn: EMA
+    _ema_dt: EMA
+
+    def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002 - as people call it
+        """Call the loop something else."""
+        self.set_description_str(f"{desc}: " if desc else "", refresh)
+
+    def set_description_str(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
+        """Call the loop something else, without a colon behind it."""
+        self.desc = desc or ""
+        self._tell()
+        if refresh:
+            self.refresh()
+
+    def set_postfix(
+        self,
+        ordered_dict: Any = None,
+        refresh: bool | None = True,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> None:
+        """Say names and values behind the rate."""
+        values = dict(ordered_dict or {}) | dict(sorted(kwargs.items()))
+        said = (f"{name}={_worded(value)}" for name, value in values.items())
+        self.set_postfix_str(", ".join(said), refresh)
+
+    def set_postfix_str(self, s: str = "", refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
+        """Say a text behind the rate."""
+        self.postfix = str(s)
+        self._tell()
+        if refresh:
+            self.refresh()
+
+    def _set_first_postfix(self, postfix: Any) -> None:
+        try:
+            self.set_postfix(postfix, refresh=False)
+        except (TypeError, ValueError):
+            self.postfix = postfix
+
+    def _tell(self) -> None:
+        if self.job is not None:
+            self.job.title = self.desc.removesuffix(": ")
+            self.job.total = self.total
+            self.job.postfix = self.postfix if isinstance(self.postfix, str) else ""
+
+    @property
+    def format_dict(self) -> dict[str, Any]:
+        """What `format_meter` is called with."""
+        started = getattr(self, "start_t", None)
+        if self.dynamic_ncols:
+            asked: Any = self.dynamic_ncols
+            self.ncols, self.nrows = asked(self.fp) if callable(asked) else self._stream.size()
+        seconds = 0.0 if started is None else self._ema_dt()
+        return {
+            "n": self.n,
+            "total": self.total,
+            "elapsed": 0 if started is None else self._time() - started,
+            "ncols": self.ncols,
+            "nrows": self.nrows,
+            "prefix": self.desc,
+            "ascii": self.ascii,
+            "unit": self.unit,
+            "unit_scale": self.unit_scale,
+            "rate": self._ema_dn() / seconds if seconds else None,
+            "bar_format": self.bar_format,
+            "postfix": self.postfix,
+            "unit_divisor": self.unit_divisor,
+            "initial": self.initial,
+            "colour": self.colour,
+        }
+
+    def __str__(self) -> str:
+        return self.format_meter(**self.format_dict)
+
+    __repr__ = __str__
+
+
+def _worded(value: object) -> str:
+    if isinstance(value, int | float):
+        return format_num(value)
+    return str(value).strip()
