@@ -156,6 +156,7 @@ ORDER = {
         "progresswidget.protocol",
         "progresswidget.remote",
         "progresswidget.reporting",
+        "progresswidget.textbar",
         "progresswidget.texts",
         "progresswidget.told",
         "progresswidget.widget",
