@@ -15,6 +15,7 @@ from progresswidget.combined import Member
 from progresswidget.display import Display
 from progresswidget.errors import ExportCancelledError, JobStateError, LoopCancelledError
 from progresswidget.loops import open_loops
+from progresswidget.loops.departure import departure
 from progresswidget.loops.jobline import Line, count_of, total_of
 from progresswidget.meter import Meter
 from progresswidget.outbox import outbox
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from progresswidget.family import Parent
+    from progresswidget.loops.departure import Departure
     from progresswidget.protocol import Action, Json, Status
     from progresswidget.widget import JobMirror
 
@@ -35,6 +37,8 @@ LOOK: Final = 0.1
 """Seconds between two looks of a paused loop: a wait without end cannot always be interrupted."""
 MOST_RECEIPTS: Final = 20
 """Short loops of one cell that leave a bar."""
+PATIENCE: Final = 1.0
+"""Seconds for which a loop that was left waits for the exception that may have done it."""
 NEARLY: Final = 99.9
 """Percent that a loop which goes on shows at most."""
 
@@ -91,6 +95,8 @@ class LoopJob:
         self.request: str | None = None
         """The request of the cell that began it."""
         self.depth = 0
+        self.left: Departure | None = None
+        """Where it was left, until it is known by what."""
         self._position = position
         self._parent = parent
         self._group: Parent | None = None
@@ -181,21 +187,38 @@ class LoopJob:
         error
             What it was left by, where that is known; None also for a `break`.
         """
-        if self._pid != os.getpid() or not self._begun:
+        if self._pid != os.getpid() or not self._begun or self.over:
             return
+        if error is None and self.request is not None and self.left is None:
+            self.left = departure()
+            if self.left is not None:
+                self._wait_for_reason()
+                return
+        self._end_by(error)
+
+    def _end_by(self, error: BaseException | None) -> None:
         with self.changed:
             if self.over:
                 return
-            self._final = float(self._position())
+            self._final = float(self._position()) if self._final is None else self._final
             self.error = error
             self._ended, self._stopped = time.time(), time.monotonic()
             self._state = _status(error)
-        if self in self._stack:
-            self._stack.remove(self)
+        self._leave_stack()
         if self.root is self:
             self._leave()
         elif self.root.visible and error is not None:
             reporter().wake()
+
+    def _leave_stack(self) -> None:
+        if self in self._stack:
+            self._stack.remove(self)
+
+    def _wait_for_reason(self) -> None:
+        # An exception may be on its way: the end of the cell, which is near then, tells.
+        self._final = float(self._position())
+        self._leave_stack()
+        outbox().put(self.end, PATIENCE)
 
     def _leave(self) -> None:
         with self._showing:  # it may be about to appear
@@ -211,14 +234,17 @@ class LoopJob:
             self.display.settle(SETTLE)
         else:
             reporter().wake()
-        self._context.copy().run(self._show_receipt)
+        self._context.copy().run(self._show_kept)
 
     def _show_end(self) -> None:
         self.display.show()
         self._show_receipt()
 
-    def _show_receipt(self) -> None:
+    def _show_kept(self) -> None:
         self.display.refresh()
+        self._show_receipt()
+
+    def _show_receipt(self) -> None:
         if self._state == "done" and self.leave and self._group is None:
             self.display.receipt()
 

@@ -56,10 +56,11 @@ def watch(loop: LoopJob) -> None:
 
 def _end_with_cell(result: Any) -> None:
     error = result.error_in_exec
-    if error is None:
-        return
     request = running_request()
+    open_ = [loop for loop in list(_of_cells) if loop.request == request and not loop.over]
     # The inner ones first, as the error went through them.
-    left = [loop for loop in list(_of_cells) if loop.request == request and not loop.over]
-    for loop in sorted(left, key=lambda loop: loop.depth, reverse=True):
-        loop.end(error)
+    for loop in sorted(open_, key=lambda loop: loop.depth, reverse=True):
+        if loop.left is not None:
+            loop.end(error if loop.left.is_by(error) else None)
+        elif error is not None:
+            loop.end(error)

@@ -1,0 +1,62 @@
+"""How a loop was left early: nothing tells it, but the place in the bytecode where it let go."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from dis import opname
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+_PACKAGE: Final = __name__.partition(".")[0]
+_LETS_GO: Final = frozenset({"__del__", "_watched"})
+"""Functions of ours that are called because an iterator is let go of."""
+_QUIET: Final = frozenset({"POP_TOP", "POP_ITER", "END_FOR", "SWAP", "RETURN_VALUE"})
+"""Instructions of `break` and `return`, at which nothing is raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Where a loop was left, perhaps by an exception that is on its way.
+
+    Parameters
+    ----------
+    code, at
+        The code of the loop, and the byte of its instruction.
+    """
+
+    code: CodeType
+    at: int
+
+    def is_by(self, error: BaseException | None) -> bool:
+        """Say whether an exception went through the loop at this place."""
+        step = None if error is None else error.__traceback__
+        while step is not None:
+            if step.tb_frame.f_code is self.code and step.tb_lasti == self.at:
+                return True
+            step = step.tb_next
+        return False
+
+
+def departure() -> Departure | None:
+    """Return where the loop is left that the caller hears the end of.
+
+    Returns
+    -------
+    None where it is left by `break` or `return`, has run to its end, or is closed by a call.
+    """
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - CPython's own, and ours is no other
+    let_go = False
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
+        name = frame.f_code.co_name
+        if name == "_watched" and frame.f_locals.get("whole", False):
+            return None
+        let_go |= name in _LETS_GO
+        frame = frame.f_back
+    if frame is None or not let_go or frame.f_lasti < 0:
+        return None
+    if opname[frame.f_code.co_code[frame.f_lasti]] in _QUIET:
+        return None
+    return Departure(frame.f_code, frame.f_lasti)
