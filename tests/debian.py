@@ -23,7 +23,7 @@ def missing() -> list[str]:
     """Return the packages of the programs that are not there."""
     packages = {package for name, package in programs.PACKAGES.items() if not programs.find(name)}
     if not os.environ.get(chromium.VARIABLE) and not any(map(shutil.which, chromium.NAMES)):
-        packages.add("chromium")
+        packages.add(chromium.SHELL)
     if postgres.find() is None:
         packages.add("postgresql")
     return sorted(packages)

@@ -8,7 +8,7 @@ import { viteInlineWorker } from './scripts/inline-worker.mjs';
 // An own one first, then the usual names; with neither, Playwright looks for the one it installed.
 const chromium =
   process.env.PROGRESSWIDGET_CHROMIUM ??
-  ['chromium', 'chromium-browser', 'google-chrome']
+  ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']
     .flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name)))
     .find((path) => existsSync(path));
 

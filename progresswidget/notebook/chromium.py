@@ -23,6 +23,7 @@ VARIABLE: Final = "PROGRESSWIDGET_CHROMIUM"
 NAMES: Final = (
     "chromium",
     "chromium-browser",
+    "chromium-headless-shell",
     "google-chrome",
     "google-chrome-stable",
     "chrome",

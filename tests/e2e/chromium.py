@@ -22,7 +22,9 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
-NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+SHELL = "chromium-headless-shell"
+"""Chromium without its own windows and menus, which nobody sees here: a page costs a third less."""
+NAMES = (SHELL, "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
 def find() -> str | None:
@@ -49,11 +51,10 @@ def install() -> None:
     if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         update = ["apt-get", "update", "-qq"]
-        get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
-        if all(
-            subprocess.run(step, env=quiet, check=False).returncode == 0 for step in (update, get)
-        ):
-            return
+        get = ["apt-get", "install", "-y", "-qq", "--no-install-recommends"]
+        for step in (update, [*get, SHELL], [*get, "chromium"]):
+            if subprocess.run(step, env=quiet, check=False).returncode == 0 and step != update:
+                return
     subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
 
 
