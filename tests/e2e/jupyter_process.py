@@ -24,6 +24,37 @@ if TYPE_CHECKING:
 START_LIMIT = 120.0
 STOP_LIMIT = 30.0
 
+# What neither the bar nor a test has to do with: each page would load and start it all.
+UNUSED = (
+    *(
+        f"@jupyterlab/{name}-extension"
+        for name in (
+            "celltags",
+            "completer",
+            "console",
+            "debugger",
+            "extensionmanager",
+            "help",
+            "htmlviewer",
+            "imageviewer",
+            "inspector",
+            "javascript",
+            "lsp",
+            "mathjax",
+            "mermaid",
+            "metadataform",
+            "pdf",
+            "terminal",
+            "toc",
+            "tooltip",
+            "vega5",
+            "workspaces",
+        )
+    ),
+    "@jupyterlab/apputils-extension:splash",
+    "@jupyter-notebook/lab-extension",
+)
+
 
 @dataclass
 class JupyterProcess:
@@ -118,11 +149,13 @@ class JupyterProcess:
             language.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"locale": self.locale})
             (language / "plugin.jupyterlab-settings").write_text(text)
+        disabled = dict.fromkeys(UNUSED, True)
         if not self.labextension:
-            # What `jupyter labextension disable progresswidget --level=user` writes.
-            page_config = self.folder / "config" / "labconfig" / "page_config.json"
-            page_config.parent.mkdir(parents=True, exist_ok=True)
-            page_config.write_text(json.dumps({"disabledExtensions": {"progresswidget": True}}))
+            disabled["progresswidget"] = True
+        # What `jupyter labextension disable … --level=user` writes.
+        page_config = self.folder / "config" / "labconfig" / "page_config.json"
+        page_config.parent.mkdir(parents=True, exist_ok=True)
+        page_config.write_text(json.dumps({"disabledExtensions": disabled}))
         if self.password is not None:
             from jupyter_server.auth import passwd
 
