@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import chromium
 import pytest
 from jupyter_process import JupyterProcess
-from page_objects import HEARTBEAT, NotebookPage, write_notebook
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from page_objects import HEARTBEAT, LIMIT, NotebookPage, write_notebook
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+# Five seconds, as it is, may pass on a busy machine before anything is drawn.
+expect.set_options(timeout=LIMIT)
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +33,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(
         viewport={"width": 1280, "height": 900}, locale="en-US", accept_downloads=True
     )
+    context.set_default_timeout(LIMIT)
     yield context
     context.close()
 

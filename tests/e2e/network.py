@@ -32,6 +32,8 @@ class Network:
         """Bytes a second from the server on each connection; 0 is as fast as it goes."""
         self.upload_rate = 0.0
         """The same for the other direction."""
+        self.head_start = 0
+        """Bytes that a line with a rate lets through at once, so that it may be slow afterwards."""
         self.requests: list[str] = []
         """The heads of the requests that passed, oldest first."""
         self._is_cut = False
@@ -114,9 +116,15 @@ class Network:
                 if not down:
                     self._note(block)
                 drain.sendall(block)
-                if rate := self.rate if down else self.upload_rate:
+                rate = self.rate if down else self.upload_rate
+                if rate and not self._is_ahead(len(block)):
                     self._ended.wait(len(block) / rate)
             drain.shutdown(socket.SHUT_WR)
+
+    def _is_ahead(self, size: int) -> bool:
+        with self._lock:
+            self.head_start = max(0, self.head_start - size)
+            return self.head_start > 0
 
     def _note(self, block: bytes) -> None:
         if re.match(rb"[A-Z]+ /[^ ]* HTTP/1\.1\r\n", block):

@@ -122,6 +122,18 @@ class NotebookPage:
             timeout=2 * LIMIT,
         )
 
+    def restart_kernel(self) -> None:
+        """Restart the kernel as the page's own command does, and wait until it answers."""
+        # What another program does to the kernel may reach the page by half only, and then it takes
+        # a kernel for busy that is not: what the kernel itself answers is certain.
+        self.page.evaluate(
+            """async () => {
+              const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
+              await kernel.restart();
+              await kernel.requestKernelInfo();
+            }"""
+        )
+
     def save(self) -> None:
         """Save the notebook and wait until it is saved."""
         self.command("docmanager:save")

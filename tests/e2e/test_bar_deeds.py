@@ -33,14 +33,6 @@ def batches():
 pw.export(pa.RecordBatchReader.from_batches(many.schema, batches()), "steps.csv")
 """
 
-# As "Restart Kernel" does. What another program does to the kernel may reach the page by half only,
-# and then it takes a kernel for busy that is not: what the kernel itself answers is certain.
-RESTART = """async () => {
-  const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
-  await kernel.restart();
-  await kernel.requestKernelInfo();
-}"""
-
 
 def test_an_interrupted_export_is_continued_and_its_file_is_shown_and_linked(
     lab: JupyterProcess, open_notebook: Callable[..., NotebookPage], page: Page
@@ -49,7 +41,7 @@ def test_an_interrupted_export_is_continued_and_its_file_is_shown_and_linked(
     shown.run(0)
     shown.wait_for_state("running")
     dismiss_dialogs(shown)
-    page.evaluate(RESTART)
+    shown.restart_kernel()
     shown.wait_for_state("interrupted")
     (lab.root / "go on").touch()
     shown.button("continue").click(timeout=LIMIT)

@@ -171,9 +171,8 @@ def test_a_restarted_kernel_interrupts_and_the_next_run_starts_clean(
     lab: JupyterProcess, open_notebook: Opener
 ) -> None:
     shown = start_long_export(open_notebook, lab)
-    (kernel,) = lab.api("api/kernels")
-    lab.api(f"api/kernels/{kernel['id']}/restart", "POST")
     restarted = time.monotonic()
+    shown.restart_kernel()
     shown.wait_for_state("interrupted")
     print(f"interrupted after {time.monotonic() - restarted:.1f} s")
     assert not (lab.root / "flights.parquet").exists()

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 NO_PICKER = "delete window.showSaveFilePicker;"
-SLOW = 3_000_000.0
-"""Bytes a second at which the large file takes some seconds."""
+SLOW = 500_000.0
+"""Bytes a second at which the large file takes many seconds."""
+HEAD_START = 2_000_000
+"""Bytes of it that come at once."""
 
 
 class FileBrowser:
@@ -95,6 +97,7 @@ class FileBrowser:
 @pytest.fixture
 def network(lab: JupyterProcess) -> Iterator[Network]:
     with Network(lab.port) as network:
+        network.head_start = HEAD_START
         yield network
 
 
@@ -201,10 +204,10 @@ def test_a_file_is_saved_across_a_cut_and_a_reload_and_verified(files: FileBrows
     wait_for_more_than(files, 30)
     row(files).locator("button[data-transfer=pause]").click()
     row(files, "paused").wait_for(timeout=LIMIT)
+    files.network.rate = 0
     files.page.reload()
     files.ready()
     row(files, "paused").wait_for(timeout=LIMIT)
-    files.network.rate = 0
     row(files).locator("button[data-transfer=resume]").click()
     row(files, "done").wait_for(timeout=LIMIT)
     expect(row(files)).to_contain_text("Saved and verified")
@@ -250,7 +253,7 @@ def test_where_workers_are_forbidden_the_page_saves_by_itself(
     fill(server.root)
     with Network(server.port) as network:
         files = FileBrowser(page, network, server).open(PICKER)
-        network.rate = SLOW
+        network.head_start, network.rate = HEAD_START, SLOW
         files.choose("Download (Resumable)", "big.bin")
         wait_for_more_than(files, 10)
         assert page.workers == []

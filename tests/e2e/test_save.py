@@ -107,8 +107,10 @@ BLOBS = """
   }
 }
 """
-SLOW = 3_000_000.0
-"""Bytes a second at which the file takes some seconds."""
+SLOW = 1_000_000.0
+"""Bytes a second at which the file takes many seconds."""
+HEAD_START = 5_000_000
+"""Bytes of it that come at once."""
 
 
 class Saving:
@@ -185,6 +187,7 @@ def exported(servers: Callable[..., JupyterProcess], browser: Browser) -> Jupyte
 def saving(exported: JupyterProcess, page: Page) -> Iterator[Saving]:
     page.add_init_script(PICKER)
     with Network(exported.port) as network:
+        network.head_start = HEAD_START
         shown = NotebookPage(page, replace(exported, port=network.port), NOTEBOOK).open()
         shown.wait_for_state("done")
         yield Saving(shown, network, exported)
@@ -222,11 +225,11 @@ def test_a_paused_save_stands_still_and_goes_on(saving: Saving) -> None:
     saving.press("pause")
     saving.wait_for("paused")
     value = saving.value()
+    saving.network.rate = 0
     saving.shown.reload()  # what was paused by hand stays so
     saving.wait_for("paused")
     assert saving.value() == pytest.approx(value, abs=0.1)
     assert saving.network.ranges("/files/") == []
-    saving.network.rate = 0
     saving.press("resume")
     saving.assert_verified()
     assert saving.network.ranges("/files/")[0] > 0
@@ -328,7 +331,7 @@ def test_a_save_looks_right_from_the_offer_to_giving_up_and_the_end(
     shown, network = saving.shown, saving.network
     shown.page.evaluate("window.jupyterapp.shell.collapseLeft()")
     look(shown, "save-offered")
-    network.rate = SLOW / 10
+    network.rate = SLOW / 3
     saving.begin()
     saving.wait_for_more_than(1)
     look(shown, "save-running")

@@ -68,8 +68,7 @@ def test_a_download_of_a_kernel_that_was_restarted_goes_on_when_the_cell_runs_ag
     notebook.run(0)
     notebook.wait_for_motion(above=45)
 
-    (kernel,) = lab.api("api/kernels")
-    lab.api(f"api/kernels/{kernel['id']}/restart", "POST")
+    notebook.restart_kernel()
     bar = notebook.wait_for_state("interrupted")
     assert "export" not in bar.inner_text().lower()
     assert slow.gate is not None

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 SIZE = 20_000_000
-SLOW = 5_000_000.0
+SLOW = 1_000_000.0
+HEAD_START = 5_000_000
 """Bytes a second at which the file takes some seconds."""
 
 NO_PICKER = "delete window.showOpenFilePicker;"
@@ -176,6 +177,7 @@ def digest(path: Path) -> str:
 @pytest.fixture
 def uploading(lab: JupyterProcess, page: Page) -> Iterator[Uploading]:
     with Network(lab.port) as network:
+        network.head_start = HEAD_START
         yield Uploading(page, network, lab)
 
 
@@ -348,7 +350,8 @@ def test_many_files_are_sent_two_at_a_time(uploading: Uploading, tmp_path: Path)
     files = [tmp_path / f"part {number}.bin" for number in range(9)]
     for number, file in enumerate(files):
         file.write_bytes(random.Random(number).randbytes(100_000 * number))
-    uploading.network.upload_rate = SLOW / 5
+    uploading.network.head_start = 0
+    uploading.network.upload_rate = SLOW
     uploading.open().choose(*files)
     expect(uploading.rows("queued").first).to_be_visible(timeout=LIMIT)
     assert uploading.rows("running").count() + uploading.rows("starting").count() <= 2
@@ -454,7 +457,7 @@ def test_the_list_of_uploads_looks_right(uploading: Uploading, big: Path, tmp_pa
         other.write_bytes(bytes(SIZE // 4))
     uploading.open().choose(others[0])
     uploading.wait_for("done")
-    uploading.network.upload_rate = SLOW / 20
+    uploading.network.upload_rate = SLOW / 4
     uploading.choose(big, others[1])
     expect(uploading.rows("running")).to_have_count(2, timeout=LIMIT)
     uploading.wait_for_more_than(1)
