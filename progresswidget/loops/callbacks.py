@@ -1,0 +1,311 @@
+"""Progress of what other libraries do, by the hooks that they have for it.
+
+Each library is imported only when its hook is asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.errors import MissingExtraError
+from progresswidget.loops.bar import tqdm
+from progresswidget.loops.keras import keras_callback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = [
+    "dask_callback",
+    "duckdb_progress",
+    "fsspec_callback",
+    "iter_bytes",
+    "joblib_progress",
+    "keras_callback",
+    "polars_batches",
+    "sklearn_progress",
+]
+
+LOOK: Final = 0.1
+"""Seconds between two looks at a query."""
+CHUNK: Final = 1 << 16
+"""Bytes of a piece of a response, unless it is said otherwise."""
+
+
+def fsspec_callback(desc: str | None = None, **options: Any) -> Any:
+    """Return a callback for `fsspec`: ``fs.get(…, callback=fsspec_callback())``.
+
+    Parameters
+    ----------
+    desc, **options
+        Those of `tqdm`; a transfer of one file counts bytes, and one of several counts files.
+
+    Raises
+    ------
+    MissingExtraError
+        If fsspec is not installed.
+    """
+    base: Any = _library("fsspec.callbacks", "fsspec").Callback
+
+    class FsspecCallback(base):  # type: ignore[misc]
+        """Shows `size` and `value` of a transfer."""
+
+        def __init__(self) -> None:
+            self._bar: tqdm[Any] | None = None
+            super().__init__()
+
+        def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
+            """Show the values as they are now."""
+            if self._bar is None:
+                self._bar = tqdm(desc=desc, total=self.size, **_in_bytes(options))
+            _move_to(self._bar, self.value, self.size)
+
+        def branched(self, path_1: str, path_2: str, **kwargs: Any) -> Any:
+            """Return the callback of one file of several: a line below."""
+            if self._bar is not None:
+                self._bar.unit, self._bar.unit_scale = "file", False
+            return fsspec_callback(path_2.rpartition("/")[2], leave=False)
+
+        def close(self) -> None:
+            """End the bar."""
+            if self._bar is not None:
+                self._bar.close()
+                self._bar = None
+
+        def __exit__(self, *error: object) -> None:
+            self.close()
+
+        def __del__(self) -> None:
+            self.close()
+
+    return FsspecCallback()
+
+
+def iter_bytes(
+    response: Any, chunk_size: int | None = None, desc: str | None = None, **options: Any
+) -> Iterator[bytes]:
+    """Yield the body of a response of `requests` or `httpx` piece by piece, and show how far it is.
+
+    What is counted is what came over the network: a compressed body has the length that its
+    header says.
+
+    Parameters
+    ----------
+    response
+        One that is streamed: ``requests.get(url, stream=True)``, ``httpx.stream("GET", url)``.
+    chunk_size
+        Bytes of a piece.
+    desc, **options
+        Those of `tqdm`.
+    """
+    length = response.headers.get("content-length")
+    pieces: Iterable[bytes]
+    if hasattr(response, "iter_content"):
+        pieces = response.iter_content(chunk_size or CHUNK)
+    else:
+        pieces = response.iter_bytes(chunk_size)
+    total = int(length) if length is not None and length.isdigit() else None
+    with tqdm(desc=desc, total=total, **_in_bytes(options)) as bar:
+        counted = 0
+        for piece in pieces:
+            counted += len(piece)
+            yield piece
+            _move_to(bar, _received(response, counted), total)
+
+
+def _received(response: Any, counted: int) -> int:
+    told = getattr(response, "num_bytes_downloaded", None)
+    raw = getattr(response, "raw", None)
+    if told is None and raw is not None and hasattr(raw, "tell"):
+        told = raw.tell()
+    return counted if told is None else int(told)
+
+
+@contextmanager
+def duckdb_progress(
+    connection: Any = None, desc: str | None = None, **options: Any
+) -> Iterator[tqdm[Any]]:
+    """Show how far the queries of a `with` block are, in percent.
+
+    DuckDB tells it of queries that it runs by itself, and not while a result is fetched in pieces.
+
+    Parameters
+    ----------
+    connection
+        Of DuckDB; by default the one of the module. What it says of progress on the terminal is
+        off within the block.
+    desc, **options
+        Those of `tqdm`.
+
+    Raises
+    ------
+    MissingExtraError
+        If DuckDB is not installed.
+    """
+    duckdb = _library("duckdb", "progresswidget[duckdb]")
+    queries = duckdb.default_connection() if connection is None else connection
+    setting = "SELECT current_setting('enable_progress_bar')"
+    before = bool(queries.execute(setting).fetchone()[0])
+    # Without the first there is no progress to ask for; the second would print it, too.
+    queries.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
+    ended = threading.Event()
+    with tqdm(desc=desc, total=100, **{"unit": "%", **options}) as bar:
+        watcher = threading.Thread(target=_watch, args=(queries, bar, ended), daemon=True)
+        watcher.start()
+        try:
+            yield bar
+            bar.n = 100
+        finally:
+            ended.set()
+            watcher.join()
+            queries.execute(f"SET enable_progress_bar = {str(before).lower()}")
+
+
+def _watch(queries: Any, bar: tqdm[Any], ended: threading.Event) -> None:
+    while not ended.wait(LOOK):
+        # It is -1 between two queries.
+        _move_to(bar, round(max(queries.query_progress(), 0.0)), 100)
+
+
+def polars_batches(plan: Any, desc: str | None = None, **options: Any) -> Iterator[Any]:
+    """Yield the result of a `polars.LazyFrame` batch by batch, and count its rows.
+
+    polars does not tell how far a query is: what can be counted is what comes out of it.
+
+    Parameters
+    ----------
+    plan
+        The lazy frame; what `collect_batches` takes as `chunk_size` can be given.
+    desc, **options
+        Those of `tqdm`; `total` is the number of rows, where it is known.
+    """
+    asked = {name: options.pop(name) for name in ("chunk_size", "engine") if name in options}
+    with tqdm(desc=desc, **{"unit": "rows", **options}) as bar:
+        for batch in plan.collect_batches(**asked):
+            yield batch
+            bar.update(batch.height)
+
+
+@contextmanager
+def joblib_progress(
+    desc: str | None = None, total: float | None = None, **options: Any
+) -> Iterator[tqdm[Any]]:
+    """Count the tasks that `joblib.Parallel` completes in a `with` block, whatever its workers are.
+
+    It serves what is built on joblib as well, scikit-learn's searches for instance.
+
+    Parameters
+    ----------
+    desc, total, **options
+        Those of `tqdm`.
+
+    Raises
+    ------
+    MissingExtraError
+        If joblib is not installed.
+    """
+    parallel: Any = _library("joblib.parallel", "joblib").Parallel
+    usual = parallel.print_progress
+    seen: dict[int, int] = {}
+    lock = threading.Lock()
+
+    def print_progress(self: Any) -> None:
+        with lock:
+            done = self.n_completed_tasks
+            bar.update(max(done - seen.get(id(self), 0), 0))
+            seen[id(self)] = done
+        usual(self)
+
+    with tqdm(desc=desc, total=total, **{"unit": "task", **options}) as bar:
+        parallel.print_progress = print_progress
+        try:
+            yield bar
+        finally:
+            parallel.print_progress = usual
+
+
+@contextmanager
+def sklearn_progress(search: Any, desc: str | None = None, **options: Any) -> Iterator[tqdm[Any]]:
+    """Count the fits of a search of scikit-learn in a `with` block: ``search.fit(X, y)``.
+
+    Parameters
+    ----------
+    search
+        A `GridSearchCV` or `RandomizedSearchCV`, whose number of fits is known before; of another
+        one it is not.
+    desc, **options
+        Those of `tqdm`.
+
+    Raises
+    ------
+    MissingExtraError
+        If scikit-learn is not installed.
+    """
+    selection = _library("sklearn.model_selection", "scikit-learn")
+    grid = getattr(search, "param_grid", None)
+    candidates = getattr(search, "n_iter", None)
+    if grid is not None and not hasattr(search, "factor"):  # a halving search leaves some out
+        candidates = len(selection.ParameterGrid(grid))
+    total = None
+    if candidates is not None:
+        total = candidates * selection.check_cv(search.cv).get_n_splits()
+    with joblib_progress(desc or type(search).__name__, total, **{"unit": "fit", **options}) as bar:
+        yield bar
+
+
+def dask_callback(desc: str | None = None, **options: Any) -> Any:
+    """Return a callback for Dask's local schedulers, a context manager as `ProgressBar` is.
+
+    Parameters
+    ----------
+    desc, **options
+        Those of `tqdm`.
+
+    Raises
+    ------
+    MissingExtraError
+        If Dask is not installed.
+    """
+    base: Any = _library("dask.callbacks", "dask").Callback
+
+    class DaskCallback(base):  # type: ignore[misc]
+        """Counts the tasks of each computation."""
+
+        def __init__(self) -> None:
+            self._bar: tqdm[Any] | None = None
+            super().__init__()
+
+        def _start_state(self, dsk: Any, state: Any) -> None:
+            total = sum(len(state[name]) for name in ("ready", "waiting", "running", "finished"))
+            self._bar = tqdm(desc=desc, total=total, **{"unit": "task", **options})
+            self._bar.update(len(state["finished"]))
+
+        def _posttask(self, key: Any, result: Any, dsk: Any, state: Any, worker_id: Any) -> None:
+            if self._bar is not None:
+                self._bar.update()
+
+        def _finish(self, dsk: Any, state: Any, failed: Any) -> None:
+            if self._bar is not None:
+                self._bar.close()
+
+    return DaskCallback()
+
+
+def _in_bytes(options: dict[str, Any]) -> dict[str, Any]:
+    return {"unit": "B", "unit_scale": True, **options}
+
+
+def _move_to(bar: tqdm[Any], value: float, total: float | None) -> None:
+    bar.total = total
+    bar.update(value - bar.n)
+
+
+def _library(module: str, name: str) -> Any:
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"{module.partition('.')[0]} is not installed.", f"pip install '{name}'"
+        ) from error

@@ -1,0 +1,204 @@
+"""What other libraries do, shown by their own hooks: each with the library itself."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import httpx
+import polars as pl
+import pytest
+import requests
+
+from progresswidget.errors import MissingExtraError
+from progresswidget.loops import callbacks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BODY = b"0123456789" * 50_000
+
+
+@contextmanager
+def serving(*, compressed: bool) -> Iterator[str]:
+    """Serve `BODY`, and give its address."""
+    sent = gzip.compress(BODY) if compressed else BODY
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(sent)))
+            if compressed:
+                self.send_header("Content-Encoding", "gzip")
+            self.end_headers()
+            self.wfile.write(sent)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def last_line(text: io.StringIO) -> str:
+    return text.getvalue().strip().rpartition("\r")[2]
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_response_is_counted_as_it_comes(*, compressed: bool) -> None:
+    for_requests, for_httpx = io.StringIO(), io.StringIO()
+    with serving(compressed=compressed) as url:
+        with requests.get(url, stream=True, timeout=60) as response:
+            assert b"".join(callbacks.iter_bytes(response, file=for_requests)) == BODY
+        with httpx.stream("GET", url) as response:
+            assert b"".join(callbacks.iter_bytes(response, 1000, file=for_httpx)) == BODY
+    assert last_line(for_requests).startswith("100%")
+    assert last_line(for_httpx).startswith("100%")
+
+
+def test_fsspec_tells_the_bytes_of_a_file_and_the_number_of_files(tmp_path: Path) -> None:
+    fsspec = import_module("fsspec")
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(BODY)
+    (tmp_path / "copied").mkdir()
+    text = io.StringIO()
+    files = fsspec.filesystem("local")
+    with callbacks.fsspec_callback("copy", file=text) as callback:
+        files.get(
+            [f"{tmp_path}/{name}" for name in "abc"], f"{tmp_path}/copied/", callback=callback
+        )
+    assert (tmp_path / "copied" / "b").read_bytes() == BODY
+    assert last_line(text).startswith("copy: 100%")
+    assert "file/s" in last_line(text)
+    assert "3/3" in last_line(text)
+
+
+def test_a_query_of_duckdb_tells_how_far_it_is() -> None:
+    connection = duckdb.connect()
+    text = io.StringIO()
+    with callbacks.duckdb_progress(connection, "query", file=text, mininterval=0) as bar:
+        query = "SELECT count(*) FROM range(1500000) a, range(200) b WHERE (a.range*b.range)%7=3"
+        assert connection.execute(query).fetchone()
+    assert bar.n == 100
+    # It went through some of the percents, and did not only begin and end.
+    shown = {part.partition("%")[0].rpartition(" ")[2] for part in text.getvalue().split("\r")}
+    assert len(shown) > 3
+    setting = connection.execute("SELECT current_setting('enable_progress_bar')").fetchone()
+    assert setting == (False,)
+
+
+def test_a_query_of_duckdb_that_fails_is_not_told_to_be_done() -> None:
+    connection = duckdb.connect()
+    with (
+        pytest.raises(duckdb.Error),
+        callbacks.duckdb_progress(connection, file=io.StringIO()) as bar,
+    ):
+        connection.execute("SELECT nothing")
+    assert bar.n < 100
+
+
+def test_batches_of_polars_are_counted_by_rows() -> None:
+    text = io.StringIO()
+    plan = pl.LazyFrame({"a": range(1000)}).filter(pl.col("a") % 2 == 0)
+    parts = list(callbacks.polars_batches(plan, "rows", total=500, chunk_size=100, file=text))
+    assert sum(part.height for part in parts) == 500
+    assert "500/500" in last_line(text)
+
+
+@pytest.mark.parametrize("options", [{"n_jobs": 1}, {"n_jobs": 2, "backend": "threading"}])
+def test_tasks_of_joblib_are_counted_whoever_works(options: dict[str, Any]) -> None:
+    joblib = import_module("joblib")
+    usual = joblib.parallel.Parallel.print_progress
+    with callbacks.joblib_progress(total=30, file=io.StringIO()) as bar:
+        for _ in range(2):
+            found = joblib.Parallel(**options)(joblib.delayed(abs)(-n) for n in range(15))
+            assert found == list(range(15))
+        assert bar.n == 30
+    assert joblib.parallel.Parallel.print_progress is usual
+
+
+def test_a_grid_search_knows_its_fits_before() -> None:
+    selection = import_module("sklearn.model_selection")
+    dummy = import_module("sklearn.dummy")
+    search = selection.GridSearchCV(
+        dummy.DummyClassifier(), {"strategy": ["uniform", "stratified"]}, cv=3
+    )
+    with callbacks.sklearn_progress(search, file=io.StringIO()) as bar:
+        assert bar.total == 6
+        search.fit([[n] for n in range(12)], [0, 1] * 6)
+        assert bar.n == 6
+    random = selection.RandomizedSearchCV(search.estimator, search.param_grid, n_iter=2, cv=2)
+    with callbacks.sklearn_progress(random, file=io.StringIO()) as bar:
+        random.fit([[n] for n in range(12)], [0, 1] * 6)
+        assert (bar.n, bar.total) == (4, 4)
+
+
+def test_tasks_of_dask_are_counted() -> None:
+    dask = import_module("dask")
+    text = io.StringIO()
+    tasks = [dask.delayed(abs)(-n) for n in range(20)]
+    with callbacks.dask_callback("graph", file=text):
+        assert dask.compute(*tasks, scheduler="threads")[19] == 19
+    assert "20/20" in last_line(text)
+    with callbacks.dask_callback(file=text), pytest.raises(ZeroDivisionError):
+        dask.delayed(divmod)(1, 0).compute(scheduler="sync")
+
+
+def test_training_shows_epochs_and_batches() -> None:
+    """In the order in which the guide of Keras says that its callbacks are called."""
+    text = io.StringIO()
+    callback = callbacks.keras_callback(file=text)
+    callback.set_params({"epochs": 2, "steps": 3, "verbose": 0})
+    callback.set_model(object())
+    callback.on_train_begin()
+    for epoch in range(2):
+        callback.on_epoch_begin(epoch, {})
+        for batch in range(3):
+            callback.on_train_batch_begin(batch, {})
+            callback.on_train_batch_end(batch, {"loss": 1 / (batch + 1)})
+        callback.on_test_begin({})
+        callback.on_epoch_end(epoch, {"loss": 0.25, "val_loss": 0.5})
+    callback.on_train_end({"loss": 0.25})
+    assert "2/2" in last_line(text)
+    assert "loss=0.25" in last_line(text)
+
+
+@pytest.mark.parametrize(
+    ("hook", "module", "hint"),
+    [
+        (callbacks.fsspec_callback, "fsspec.callbacks", "pip install 'fsspec'"),
+        (callbacks.dask_callback, "dask.callbacks", "pip install 'dask'"),
+        (
+            lambda: callbacks.joblib_progress().__enter__(),
+            "joblib.parallel",
+            "pip install 'joblib'",
+        ),
+        (
+            lambda: callbacks.duckdb_progress().__enter__(),
+            "duckdb",
+            "pip install 'progresswidget[duckdb]'",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(
+    hook: Any, module: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError) as raised:
+        hook()
+    assert raised.value.hint == hint
