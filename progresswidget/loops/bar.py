@@ -155,6 +155,8 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
         self._lock_args = lock_args
         self._tally = Tally(initial, Workers(self))
         self._reporter: WorkerReporter | None = None
+        self._elsewhere = True
+        """Whether a step draws nothing here."""
         self._time = time.time
         self.job: LoopJob | None = None
         self._error: BaseException | None = None
@@ -194,6 +196,7 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
 
     def _begin_text(self, position: int | None) -> None:
         self.sp = self.status_printer(self._stream)
+        self._elsewhere = False
         columns, rows = self._stream.size() if None in {self.ncols, self.nrows} else (None, None)
         # A terminal's width is used; without one the bar has ten columns.
         self.ncols = columns if self.ncols is None else self.ncols
@@ -277,20 +280,24 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
         """
         if self.disable:
             return None
-        if self.gui:
-            self._refuse_gui()
-        if self._reporter is not None:
-            self._reporter.update(n or 0)
+        if self._elsewhere:
+            self._count_elsewhere(n or 0)
             return None
         tally = self._tally
         tally.counted += n or 0
-        if not hasattr(self, "sp"):
-            return None
         if n and n < 0:
             self.last_print_n += n  # what was undone comes again
         if tally.counted - self.last_print_n < self.miniters:
             return None
         return self._show_if_due(self._time())
+
+    def _count_elsewhere(self, n: float) -> None:
+        if self.gui:
+            self._refuse_gui()
+        if self._reporter is not None:
+            self._reporter.update(n)
+        else:
+            self._tally.counted += n
 
     def draw_if_due(self) -> None:
         """Draw the line if steps were taken and the time for it has come; from any thread."""
@@ -298,9 +305,10 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
             self._show_if_due(self._time())
 
     def _show_if_due(self, now: float) -> bool | None:
-        elapsed, n = now - self.last_print_t, self.n
+        elapsed = now - self.last_print_t
         if elapsed < self.mininterval or now < self.start_t + self.delay:
             return None
+        n = self.n
         steps = n - self.last_print_n
         if self.smoothing and elapsed and steps:
             self._ema_dn(steps)
@@ -394,7 +402,7 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
 
     def forked(self, reporter: WorkerReporter) -> None:
         """Count, in a forked child, for the bar of the parent and draw nothing."""
-        self._reporter, self.job = reporter, None
+        self._reporter, self.job, self._elsewhere = reporter, None, True
         if hasattr(self, "sp"):
             del self.sp
 

@@ -153,7 +153,8 @@ def colour_code(colour: str | None) -> str:
 
 def display_width(text: str) -> int:
     """Return how many columns a text takes, without what only colours it."""
-    return columns(_ESCAPE.sub("", text))
+    plain = _ESCAPE.sub("", text)
+    return len(plain) if plain.isascii() else columns(plain)
 
 
 def trimmed(text: str, width: int) -> str:

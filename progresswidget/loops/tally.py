@@ -23,6 +23,8 @@ class Tally:
         Who counts elsewhere.
     """
 
+    __slots__ = ("counted", "position", "workers")
+
     def __init__(self, counted: float, workers: Workers) -> None:
         self.counted = counted
         self.position: Callable[[], float] | None = None

@@ -1,0 +1,397 @@
+"""`tqdm` and `track` beside the bare loop, and what tqdm's own tests do not ask for."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import progresswidget as pw
+from progresswidget.loops.asynchronous import tqdm_asyncio
+from progresswidget.loops.environment import envwrap, plain
+from progresswidget.loops.errors import TqdmKeyError
+from progresswidget.loops.line import display_width, format_meter, trimmed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.usefixtures("no_server")
+
+
+def quiet(iterable: Any) -> Any:
+    return pw.tqdm(iterable, file=io.StringIO())
+
+
+def counted(iterable: Any) -> Any:
+    return pw.tqdm(iterable, file=io.StringIO(), mininterval=0, miniters=1)
+
+
+def tracked(iterable: Any) -> Any:
+    return pw.track(iterable)
+
+
+DOORS = pytest.mark.parametrize("door", [quiet, counted, tracked, iter])
+"""Each must be as the last one, which is the bare loop."""
+
+
+class Trail:
+    """A generator that notes what is done with it."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def items(self, count: int, error: BaseException | None = None) -> Iterator[int]:
+        try:
+            for number in range(count):
+                self.notes.append(f"give {number}")
+                yield number
+            if error is not None:
+                raise error
+        finally:
+            self.notes.append("closed")
+
+
+@DOORS
+def test_a_loop_gives_all_items_and_takes_each_when_it_is_asked_for(door: Any) -> None:
+    trail = Trail()
+    for number in door(trail.items(3)):
+        trail.notes.append(f"got {number}")
+    expected = ["give 0", "got 0", "give 1", "got 1", "give 2", "got 2", "closed"]
+    assert trail.notes == expected
+
+
+@DOORS
+def test_a_break_closes_a_generator_that_nobody_else_has(door: Any) -> None:
+    trail = Trail()
+    for number in door(trail.items(9)):
+        if number == 1:
+            break
+    assert trail.notes == ["give 0", "give 1", "closed"]
+
+
+@DOORS
+def test_a_generator_that_is_kept_goes_on_after_a_break(door: Any) -> None:
+    trail = Trail()
+    source = trail.items(4)
+    for number in door(source):
+        if number == 1:
+            break
+    assert list(source) == [2, 3]
+
+
+@DOORS
+@pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt(), StopAsyncIteration()])
+def test_what_the_iterable_raises_comes_through(door: Any, error: BaseException) -> None:
+    trail = Trail()
+    seen = []
+    with pytest.raises(type(error)) as raised:  # noqa: PT012 - a loop is more than a statement
+        for number in door(trail.items(2, error)):
+            seen.append(number)  # noqa: PERF402
+    assert raised.value is error
+    assert seen == [0, 1]
+    assert trail.notes[-1] == "closed"
+
+
+@DOORS
+def test_what_the_body_raises_comes_through_and_closes_the_generator(door: Any) -> None:
+    trail = Trail()
+    with pytest.raises(LookupError):  # noqa: PT012
+        for number in door(trail.items(9)):
+            if number == 1:
+                raise LookupError
+    assert trail.notes == ["give 0", "give 1", "closed"]
+
+
+@DOORS
+def test_a_stop_iteration_in_a_generator_is_the_error_that_it_is(door: Any) -> None:
+    def within() -> Iterator[int]:
+        for number in door(range(3)):
+            if number == 1:
+                raise StopIteration  # noqa: PLR1708 - which Python turns into a RuntimeError
+            yield number
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        list(within())
+
+
+@DOORS
+def test_a_list_may_grow_and_shrink_while_it_is_looped_over(door: Any) -> None:
+    items = [1, 2, 3]
+    seen = []
+    for item in door(items):
+        seen.append(item)
+        if item == 1:
+            items.append(4)
+        if item == 3:
+            items.pop()
+    assert seen == [1, 2, 3]
+
+
+@DOORS
+def test_loops_nest(door: Any) -> None:
+    pairs = [(a, b) for a in door(range(3)) for b in door("xy")]
+    assert pairs == [(a, b) for a in range(3) for b in "xy"]
+
+
+@DOORS
+@pytest.mark.parametrize("odd", [5, None, object()])
+def test_what_cannot_be_looped_over_is_refused_as_ever(door: Any, odd: object) -> None:
+    with pytest.raises(TypeError):
+        for _ in door(odd):
+            pass
+
+
+def test_the_count_is_exact_in_the_loop_and_after_it() -> None:
+    bar = quiet(range(5))
+    within = [bar.n for _ in bar]
+    assert within == [0, 1, 2, 3, 4]
+    assert bar.n == 5
+    assert "5/5" in bar.fp.getvalue()
+
+
+def test_ten_million_steps_write_a_line_at_most_every_tenth_of_a_second() -> None:
+    out = io.StringIO()
+    bar = pw.tqdm(range(10_000_000), file=out)
+    begun = bar.start_t
+    for _ in bar:
+        pass
+    took = bar._time() - begun
+    assert out.getvalue().count("\r") <= 4 + took / 0.1
+
+
+def test_a_long_step_is_drawn_while_the_loop_stands(tmp_path: Any) -> None:
+    # The loop writes its own pace: it goes on when a line with its count has been drawn.
+    out = io.StringIO()
+    for number in pw.tqdm(range(3), file=out):
+        if number == 2:
+            deadline = pw.tqdm(disable=True)._time() + 60
+            while "2/3" not in out.getvalue():
+                assert deadline > pw.tqdm(disable=True)._time()
+                os.sched_yield()
+
+
+def test_a_bar_that_nobody_keeps_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    pw.tqdm(total=3).update(2)
+    assert capsys.readouterr().err.endswith("\n")
+
+
+@pytest.mark.parametrize("kind", ["stdout", "stderr"])
+def test_track_says_nothing_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    assert list(pw.track(range(3), "Rows", cancellable=True)) == [0, 1, 2]
+    assert getattr(capsys.readouterr(), kind[3:]) == ""
+
+
+@pytest.mark.parametrize("total", [-1, "9", float("nan")])
+def test_track_refuses_a_total_that_is_none(total: Any) -> None:
+    with pytest.raises(pw.OptionError, match="total"):
+        pw.track(range(3), total=total)
+
+
+def test_an_unknown_option_is_named() -> None:
+    with pytest.raises(TqdmKeyError, match="colur"):
+        pw.tqdm(range(3), colur="red")
+
+
+def test_a_chinese_description_takes_two_columns_for_each_character() -> None:
+    line = format_meter(3, 10, 1, ncols=40, prefix="读取数据")
+    assert display_width(line) == 40
+    assert line.startswith("读取数据: ")
+
+
+@given(
+    n=st.integers(0, 10**30) | st.floats(0, 1e30),
+    total=st.none() | st.integers(0, 10**30) | st.just(float("inf")),
+    elapsed=st.floats(0, 1e9),
+    ncols=st.none() | st.integers(0, 200),
+    prefix=st.text(max_size=30),
+    scale=st.booleans() | st.integers(1, 1000),
+    postfix=st.none() | st.text(max_size=20),
+)
+def test_a_line_is_made_of_any_numbers_and_is_no_longer_than_it_may_be(
+    n: float,
+    total: float | None,
+    elapsed: float,
+    ncols: int | None,
+    prefix: str,
+    scale: float,
+    postfix: str | None,
+) -> None:
+    line = format_meter(
+        n, total, elapsed, ncols=ncols, prefix=prefix, unit_scale=scale, postfix=postfix
+    )
+    if ncols:
+        assert display_width(line) <= ncols
+
+
+@given(st.text(max_size=40), st.integers(0, 30))
+def test_a_text_is_cut_to_a_width(text: str, width: int) -> None:
+    cut = trimmed(text, width)
+    assert display_width(cut) <= width
+    assert text.startswith(cut.removesuffix("\x1b[0m"))
+
+
+# --- Other processes -----------------------------------------------------------------------------
+
+
+def feed(bar: Any) -> int:
+    for _ in range(50):
+        bar.update()
+    return os.getpid()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_count_for_the_bar_that_they_were_given(method: str) -> None:
+    context: Any = multiprocessing.get_context(method)
+    with pw.tqdm(total=100, file=io.StringIO()) as bar:
+        with ProcessPoolExecutor(2, mp_context=context) as pool:
+            list(pool.map(feed, [bar, bar]))
+        assert bar.n == 100
+    assert "100/100" in bar.fp.getvalue()
+
+
+def test_a_child_that_was_forked_counts_for_its_parent_and_draws_nothing() -> None:
+    bar = pw.tqdm(total=10, file=io.StringIO())
+    drawn = bar.fp.getvalue()
+    child = os.fork()
+    if not child:
+        bar.update(4)
+        bar.close()
+        os._exit(int(bar.fp.getvalue() != drawn))
+    assert os.waitpid(child, 0)[1] == 0
+    assert bar.n == 4
+    bar.close()
+
+
+def test_a_bar_is_pickled_as_what_feeds_it() -> None:
+    with pw.tqdm(total=3, file=io.StringIO()) as bar:
+        pickle.loads(pickle.dumps(bar)).update(2)
+        assert bar.n == 2
+        assert not bar.disable
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+@pytest.mark.parametrize("mapped", [pw.thread_map, pw.process_map])
+def test_maps_answer_in_order(mapped: Callable[..., Any]) -> None:
+    out = io.StringIO()
+    assert mapped(double, range(20), file=out, max_workers=2) == [2 * i for i in range(20)]
+    assert "20/20" in out.getvalue()
+
+
+# --- Asynchronous loops --------------------------------------------------------------------------
+
+
+def test_gather_answers_in_order_and_cancels_what_is_left() -> None:
+    async def ask(number: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * number
+
+    async def main() -> list[int]:
+        out = io.StringIO()
+        asked = [ask(number) for number in range(9)]
+        answers = await tqdm_asyncio.gather(*asked, file=out)
+        assert "9/9" in out.getvalue()
+        return answers
+
+    assert asyncio.run(main()) == [2 * number for number in range(9)]
+
+
+def test_an_asynchronous_loop_that_fails_ends_its_bar() -> None:
+    async def items() -> Any:
+        yield 1
+        raise LookupError
+
+    async def main() -> None:
+        bar = tqdm_asyncio(items(), file=io.StringIO())
+        with pytest.raises(LookupError):
+            async for _ in bar:
+                pass
+        assert bar.disable
+        assert "1it" in bar.fp.getvalue()
+
+    asyncio.run(main())
+
+
+# --- pandas --------------------------------------------------------------------------------------
+
+
+def test_pandas_answers_the_same_with_progress() -> None:
+    out = io.StringIO()
+    pw.tqdm.pandas(file=out)
+    frame: Any = pd.DataFrame({"a": [1, 1, 2], "b": [1.5, 2.5, 3.5]})
+    groups = frame.groupby("a")
+    pairs = [
+        (frame.b.progress_map({1.5: 3.0}), frame.b.map({1.5: 3.0})),
+        (frame.progress_apply("sum"), frame.apply("sum")),
+        (frame.progress_apply(sum, axis=1), frame.apply(sum, axis=1)),
+        (frame.progress_apply(sum, 1), frame.apply(sum, 1)),
+        (frame.progress_map(str), frame.map(str)),
+        (groups.b.progress_apply(sum), groups.b.apply(sum)),
+        (groups.b.progress_transform(max), groups.b.transform(max)),
+        (groups.b.progress_aggregate(sum), groups.b.aggregate(sum)),
+        (frame.b.rolling(2).progress_apply(sum), frame.b.rolling(2).apply(sum)),
+    ]
+    for shown, bare in pairs:
+        assert shown.equals(bare)
+    assert "3/3" in out.getvalue()
+    assert "2/2" in out.getvalue()
+
+
+def test_what_a_function_of_pandas_raises_comes_through_and_ends_the_bar() -> None:
+    out = io.StringIO()
+    pw.tqdm.pandas(file=out)
+    column: Any = pd.Series([1, 0])
+    with pytest.raises(ZeroDivisionError):
+        column.progress_apply(lambda value: 1 // value)
+    assert out.getvalue().endswith("\n")
+
+
+# --- The environment -----------------------------------------------------------------------------
+
+
+def test_a_variable_of_the_environment_says_what_the_caller_does_not() -> None:
+    code = "import progresswidget as pw; list(pw.tqdm('ab')); list(pw.tqdm('ab', disable=False))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TQDM_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr.count("2/2") == 1
+
+
+@given(st.text(max_size=20))
+def test_any_text_of_the_environment_is_a_value(text: str) -> None:
+    if plain(text) != text:
+        assert not isinstance(plain(text), str) or text[0] in "'\"rbuRBU( \t\n#"
+
+
+def test_nothing_is_wrapped_where_the_environment_says_nothing() -> None:
+    def function(a: int = 1) -> int:
+        return a
+
+    assert envwrap("no_such_name")(function) is function
+
+
+def test_a_bare_import_of_the_bar_loads_no_frame_library() -> None:
+    code = "import sys, progresswidget as pw; list(pw.track('ab')); print(sorted(sys.modules))"
+    loaded = subprocess.check_output([sys.executable, "-c", code], text=True)
+    assert not {f"'{name}'" for name in ("pandas", "numpy", "pyarrow", "polars")} & set(
+        loaded.strip("[]\n").split(", ")
+    )
