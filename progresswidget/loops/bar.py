@@ -19,7 +19,6 @@ from progresswidget.loops.sampling import sampled
 from progresswidget.loops.screen import Placed
 from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
-from progresswidget.loops.told import Told
 from progresswidget.loops.watching import watch
 from progresswidget.loops.workers import Workers
 
@@ -42,7 +41,7 @@ USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
 """With these a thread draws the lines, and the loop itself does nothing for them."""
 
 
-class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that people know
+class tqdm(Placed, AsIterable, Generic[T]):  # noqa: N801 - the name that people know
     """Progress of a loop: in a notebook a job on its server, elsewhere a line of text.
 
     Parameters
@@ -158,7 +157,6 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
         self._elsewhere = True
         """Whether a step draws nothing here."""
         self._time = time.time
-        self.job: LoopJob | None = None
         self._error: BaseException | None = None
         self._stream = Stream(target, as_bytes=write_bytes)
         self.ascii = not self._stream.unicode if ascii is None else ascii
@@ -336,7 +334,6 @@ class tqdm(Placed, Told, AsIterable, Generic[T]):  # noqa: N801 - the name that 
         if self.disable:
             return
         self._begin_measuring()
-        self._tell()
         self.refresh()
 
     def unpause(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from progresswidget.loops.told import Told
 
-class AsIterable:
+
+class AsIterable(Told):
     """What a bar answers for its iterable; a base of `progresswidget.loops.bar.tqdm`."""
 
     iterable: Any
-    total: float | None
 
     def __len__(self) -> int:
         known = length(self.iterable)

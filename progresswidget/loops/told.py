@@ -18,10 +18,8 @@ class Told:
     """Description, postfix and line of a bar; a base of `progresswidget.loops.bar.tqdm`."""
 
     n: float
-    total: float | None
-    desc: str
     postfix: Any
-    job: LoopJob | None
+    job: LoopJob | None = None
     ncols: int | None
     nrows: int | None
     dynamic_ncols: bool | Callable[[Any], tuple[int, int]]
@@ -41,6 +39,26 @@ class Told:
     _ema_dn: EMA
     _ema_dt: EMA
 
+    @property
+    def total(self) -> float | None:
+        """How many steps there are, or None where nobody knows."""
+        return self._total
+
+    @total.setter
+    def total(self, total: float | None) -> None:
+        self._total = total
+        self._tell()
+
+    @property
+    def desc(self) -> str:
+        """What the loop is called."""
+        return self._desc
+
+    @desc.setter
+    def desc(self, desc: str | None) -> None:
+        self._desc = desc or ""
+        self._tell()
+
     def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002 - as people call it
         """Call the loop something else."""
         self.set_description_str(f"{desc}: " if desc else "", refresh)
@@ -48,7 +66,6 @@ class Told:
     def set_description_str(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
         """Call the loop something else, without a colon behind it."""
         self.desc = desc or ""
-        self._tell()
         if refresh:
             self.refresh()
 
@@ -78,8 +95,8 @@ class Told:
 
     def _tell(self) -> None:
         if self.job is not None:
-            self.job.title = self.desc.removesuffix(": ")
-            self.job.total = self.total
+            self.job.title = self._desc.removesuffix(": ")
+            self.job.total = self._total
             self.job.postfix = self.postfix if isinstance(self.postfix, str) else ""
 
     @property

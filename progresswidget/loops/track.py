@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from progresswidget.errors import OptionError
+from progresswidget.errors import LoopCancelledError, OptionError
 from progresswidget.loops.bar import tqdm
 from progresswidget.loops.job import LoopJob
 
@@ -76,6 +76,14 @@ class ObedientJob(LoopJob):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, cancellable=True, **options)
         self.interrupt: Callable[[], object] | None = None
+
+    def obey(self) -> None:
+        """Do what was asked, as `LoopJob.obey`, and end with what it raises: so does the loop."""
+        try:
+            super().obey()
+        except LoopCancelledError as error:
+            self.end(error)
+            raise
 
     def _wish(self, action: Action) -> None:
         super()._wish(action)

@@ -9,6 +9,8 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import progresswidget as pw
+from progresswidget import protocol
 from progresswidget.loops.asynchronous import tqdm_asyncio
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmKeyError
@@ -26,7 +29,13 @@ from progresswidget.loops.line import display_width, format_meter, trimmed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.usefixtures("no_server")
+    from conftest import ReportingServer
+
+
+@pytest.fixture(autouse=True)
+def _no_server_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in (protocol.ENDPOINT_VARIABLE, protocol.KERNEL_URL_VARIABLE):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def quiet(iterable: Any) -> Any:
@@ -241,6 +250,75 @@ def test_a_text_is_cut_to_a_width(text: str, width: int) -> None:
     cut = trimmed(text, width)
     assert display_width(cut) <= width
     assert text.startswith(cut.removesuffix("\x1b[0m"))
+
+
+# --- As a job ------------------------------------------------------------------------------------
+
+
+def endless() -> Iterator[int]:
+    """Yield slowly: the test says by the server when it is enough."""
+    number = 0
+    while True:
+        time.sleep(0.005)
+        yield number
+        number += 1
+
+
+def test_what_is_changed_in_the_middle_is_told(reporting_server: ReportingServer) -> None:
+    with pw.tqdm(total=10, desc="first") as bar:
+        assert bar.job is not None
+        bar.total, bar.desc = 20, "second: "
+        bar.update(5)
+        bar.set_postfix(loss=0.25)
+        report = reporting_server.wait_for("running")
+        assert (report["title"], report["total"], report["rows"]) == ("second", 20, 5)
+        assert bar.job.postfix == "loss=0.25"
+    reporting_server.wait_for("done")
+
+
+def test_a_loop_that_is_cancelled_raises_before_its_next_item(
+    reporting_server: ReportingServer,
+) -> None:
+    source = endless()
+    taken = -1
+
+    def loop() -> None:
+        nonlocal taken
+        for number in pw.track(source, "Rows", cancellable=True):
+            if number == 0:
+                reporting_server.control = {"id": "1", "action": "cancel"}
+            taken = number
+
+    with pytest.raises(pw.LoopCancelledError, match="Rows"):
+        loop()
+    reporting_server.wait_for("cancelled")
+    assert next(source) == taken + 1  # no item was taken and lost
+
+
+def test_a_loop_that_is_paused_waits_until_it_is_resumed(
+    reporting_server: ReportingServer,
+) -> None:
+    def resume() -> None:
+        reporting_server.wait_for("paused")
+        reporting_server.control = {"id": "2", "action": "resume"}
+
+    threading.Thread(target=resume, daemon=True).start()
+    reporting_server.control = {"id": "1", "action": "pause"}
+    last = 0
+    for number in pw.track(endless(), "Rows", cancellable=True):
+        last = number
+        if reporting_server.control["id"] == "2":
+            break
+    assert last > 0
+    reporting_server.wait_for("done")
+
+
+def test_a_loop_that_does_not_obey_goes_on(reporting_server: ReportingServer) -> None:
+    reporting_server.control = {"id": "1", "action": "cancel"}
+    for _ in pw.track(endless(), "Rows"):
+        if reporting_server.reports:
+            break
+    assert reporting_server.wait_for("done")["rows"] >= 1
 
 
 # --- Other processes -----------------------------------------------------------------------------
