@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from progresswidget.loops.bar import tqdm
+from progresswidget.loops.likeness import AsIterable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
     from typing import Self
 
-T = TypeVar("T")
 
+class Asynchronous(AsIterable):
+    """A bar in ``async for``, over what is asynchronous and over what is not; a base of `tqdm`."""
 
-class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
-    """`tqdm` for ``async for``, over what is asynchronous and over what is not.
-
-    Parameters
-    ----------
-    iterable
-        What the loop runs over.
-    *args, **options
-        Those of `tqdm`.
-    """
-
-    def __init__(self, iterable: Any = None, *args: Any, **options: Any) -> None:
-        super().__init__(iterable, *args, **options)
-        self._items: Any = None
-        self._ends = False
+    _items: Any = None
+    _ends = False
+    _error: BaseException | None
+    close: Callable[[], None]
+    update: Callable[..., bool | None]
 
     def __aiter__(self) -> Self:
         self._items = None
         return self
 
-    async def __anext__(self) -> T:
+    async def __anext__(self) -> Any:
         try:
             item = await self._next()
         except StopAsyncIteration:
@@ -47,15 +37,15 @@ class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
         self.update()
         return item
 
-    async def _next(self) -> T:
+    async def _next(self) -> Any:
         if self._items is None:
             source: Any = self.iterable
             self._ends = not hasattr(source, "__aiter__")
             self._items = iter(source) if self._ends else source.__aiter__()
         if not self._ends:
-            return await self._items.__anext__()  # type: ignore[no-any-return]
+            return await self._items.__anext__()
         try:
-            return next(self._items)  # type: ignore[no-any-return]
+            return next(self._items)
         except StopIteration:
             raise StopAsyncIteration from None
 
@@ -67,12 +57,12 @@ class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
     @classmethod
     def as_completed(
         cls,
-        fs: Iterable[Awaitable[T]],
+        fs: Iterable[Awaitable[Any]],
         *,
         timeout: float | None = None,
         total: float | None = None,
         **options: Any,
-    ) -> Iterator[Awaitable[T]]:
+    ) -> Iterator[Awaitable[Any]]:
         """Yield awaitables as `asyncio.as_completed` does, with progress.
 
         Parameters
@@ -86,11 +76,13 @@ class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
         **options
             Those of `tqdm`.
         """
+        import asyncio
+
         listed = list(fs)
         done: Any = asyncio.as_completed(listed, timeout=timeout)
         total = len(listed) if total is None else total
-        bar: Any = cls(done, total=total, **options)
-        yield from bar
+        bars: Any = cls
+        yield from bars(done, total=total, **options)
 
     @classmethod
     async def gather(
@@ -116,7 +108,10 @@ class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
         **options
             Those of `tqdm`.
         """
-        with cls(total=len(fs) if total is None else total, **options) as bar:
+        import asyncio
+
+        bars: Any = cls
+        with bars(total=len(fs) if total is None else total, **options) as bar:
 
             async def counted(awaitable: Awaitable[Any]) -> Any:
                 try:
@@ -126,8 +121,3 @@ class tqdm_asyncio(tqdm[T]):  # noqa: N801 - the name that people know
 
             gathered = asyncio.gather(*map(counted, fs), return_exceptions=return_exceptions)
             return await asyncio.wait_for(gathered, timeout)
-
-
-def tarange(*args: int, **options: Any) -> AsyncIterator[int]:
-    """Return ``tqdm_asyncio(range(*args), **options)``."""
-    return tqdm_asyncio(range(*args), **options)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from progresswidget.loops import line
+from progresswidget.loops.asynchronous import Asynchronous
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmDeprecationWarning, TqdmKeyError
 from progresswidget.loops.faces import faces
 from progresswidget.loops.job import LoopJob
-from progresswidget.loops.likeness import AsIterable, length
+from progresswidget.loops.likeness import length
 from progresswidget.loops.monitor import TMonitor
 from progresswidget.loops.sampling import sampled
 from progresswidget.loops.screen import Placed
@@ -41,7 +42,7 @@ USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
 """With these a thread draws the lines, and the loop itself does nothing for them."""
 
 
-class tqdm(Placed, AsIterable, Generic[T]):  # noqa: N801 - the name that people know
+class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that people know
     """Progress of a loop: in a notebook a job on its server, elsewhere a line of text.
 
     Parameters

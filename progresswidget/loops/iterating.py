@@ -111,7 +111,7 @@ def batched(
     tqdm_class: type[tqdm[Any]] = tqdm,
     **options: Any,
 ) -> Iterator[tuple[Any, ...]]:
-    """Yield from `itertools.batched` with the progress of the items.
+    """Yield from `itertools.batched` with the progress of the items, each batch for `n` of them.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def batched(
     with tqdm_class(total=total, **options) as bar:
         for batch in iter(functools.partial(_taken, items, n), ()):
             yield batch
-            bar.update(n if total is not None else len(batch))
+            bar.update(n)
 
 
 def _taken(items: Iterator[Any], n: int) -> tuple[Any, ...]:

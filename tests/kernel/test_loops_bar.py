@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 import progresswidget as pw
 from progresswidget import protocol
-from progresswidget.loops.asynchronous import tqdm_asyncio
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmKeyError
 from progresswidget.loops.line import display_width, format_meter, trimmed
@@ -374,7 +373,7 @@ def test_maps_answer_in_order(mapped: Callable[..., Any]) -> None:
 # --- Asynchronous loops --------------------------------------------------------------------------
 
 
-def test_gather_answers_in_order_and_cancels_what_is_left() -> None:
+def test_gather_answers_in_order() -> None:
     async def ask(number: int) -> int:
         await asyncio.sleep(0)
         return 2 * number
@@ -382,7 +381,7 @@ def test_gather_answers_in_order_and_cancels_what_is_left() -> None:
     async def main() -> list[int]:
         out = io.StringIO()
         asked = [ask(number) for number in range(9)]
-        answers = await tqdm_asyncio.gather(*asked, file=out)
+        answers = await pw.tqdm.gather(*asked, file=out)
         assert "9/9" in out.getvalue()
         return answers
 
@@ -395,7 +394,7 @@ def test_an_asynchronous_loop_that_fails_ends_its_bar() -> None:
         raise LookupError
 
     async def main() -> None:
-        bar = tqdm_asyncio(items(), file=io.StringIO())
+        bar = pw.tqdm(items(), file=io.StringIO())
         with pytest.raises(LookupError):
             async for _ in bar:
                 pass

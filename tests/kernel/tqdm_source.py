@@ -30,10 +30,8 @@ SHIM = {
     "auto": _BAR,
     "autonotebook": _BAR,
     "notebook": _BAR,
-    "asyncio": (
-        "from progresswidget.loops.asynchronous import tarange, tqdm_asyncio\n"
-        "tqdm, trange = tqdm_asyncio, tarange\n"
-    ),
+    "asyncio": f"{_BAR}tqdm_asyncio, tarange = tqdm, trange\n",
+    "dask": "from progresswidget.loops.callbacks import dask_callback as TqdmCallback\n",
     "utils": "from progresswidget.loops.environment import envwrap\n",
     "contrib/__init__": (
         "from progresswidget.loops.iterating import tenumerate, tmap, tzip\n"
