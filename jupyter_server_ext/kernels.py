@@ -154,7 +154,8 @@ class KernelWatcher:
         user had pressed the stop button. What really happened the next looks will tell.
         """
         kernel_id, error = report["kernelId"], report["error"]
-        if report["status"] != "cancelled" or error is None:
+        # A loop that was interrupted says so; an export that was has been given up.
+        if report["status"] not in {"cancelled", "interrupted"} or error is None:
             return False
         if error["code"] != "keyboard-interrupt" or kernel_id not in self._kernels:
             return False
