@@ -109,6 +109,7 @@ class LoopJob:
         self._meter = Meter(time.monotonic())
         self._stack: list[LoopJob] = []
         self._begun = False
+        self._before = 0
         self.root: LoopJob = self
         self.changed: threading.Condition
 
@@ -120,6 +121,7 @@ class LoopJob:
         outer = self._parent or (stack[-1] if stack else None)
         self.root = self if outer is None else outer.root
         self._begun = True
+        self._before = count_of(self._position())
         self.depth = 0 if outer is None else outer.depth + 1
         stack.append(self)
         if outer is None:
@@ -382,11 +384,15 @@ class LoopJob:
 
     def measured(self, rows: int, total: int | None) -> tuple[float | None, float | None, float]:
         """Return steps a second, seconds left, and seconds at work."""
+        now = self._stopped if self.over else time.monotonic()
+        if rows < self._meter.rows and rows <= self._before:
+            self._meter, self._before = Meter(now), rows  # it has begun anew
         self._meter.total = total
         if self.over:
-            self._meter.pause(self._stopped)
+            self._meter.pause(now)
         else:
-            self._meter.feed(time.monotonic(), rows)
+            # What was done before the loop tells nothing of how fast the rest is.
+            self._meter.feed(now, rows, min(self._before, rows))
         return self._meter.rate, self._meter.eta, round(self._meter.elapsed, 3)
 
     def report(self) -> Json:

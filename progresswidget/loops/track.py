@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from progresswidget.errors import LoopCancelledError, OptionError
 from progresswidget.loops.bar import tqdm
 from progresswidget.loops.job import LoopJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 
     from progresswidget.loops.sampling import Position
     from progresswidget.protocol import Action
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@overload
 def track(
     iterable: Iterable[T],
     desc: str | None = None,
@@ -25,7 +26,30 @@ def track(
     unit: str = "it",
     leave: bool = True,
     cancellable: bool = False,
-) -> Iterator[T]:
+) -> Iterator[T]: ...
+
+
+@overload
+def track(
+    iterable: AsyncIterable[T],
+    desc: str | None = None,
+    total: float | None = None,
+    *,
+    unit: str = "it",
+    leave: bool = True,
+    cancellable: bool = False,
+) -> AsyncIterator[T]: ...
+
+
+def track(
+    iterable: Any,
+    desc: str | None = None,
+    total: float | None = None,
+    *,
+    unit: str = "it",
+    leave: bool = True,
+    cancellable: bool = False,
+) -> Any:
     """Return an iterator over the same items whose progress is shown.
 
     >>> for row in pw.track(rows, "Rows", cancellable=True):  # doctest: +SKIP
@@ -37,7 +61,7 @@ def track(
     Parameters
     ----------
     iterable
-        What the loop runs over.
+        What the loop runs over, also with ``async for``.
     desc
         What a person reads beside the bar.
     total
@@ -60,8 +84,9 @@ def track(
     number: object = total
     if number is not None and not (isinstance(number, int | float) and number >= 0):
         raise OptionError(f"total must be a number from 0 on, not {total!r}.")
-    bars: type[tqdm[T]] = Obedient if cancellable else tqdm
-    return iter(bars(iterable, desc, total, unit=unit, leave=leave, disable=None))
+    bars: type[tqdm[Any]] = Obedient if cancellable else tqdm
+    bar = bars(iterable, desc, total, unit=unit, leave=leave, disable=None)
+    return bar if hasattr(iterable, "__aiter__") else iter(bar)
 
 
 class ObedientJob(LoopJob):
@@ -95,6 +120,14 @@ class Obedient(tqdm[T]):
     """The bar of a loop that obeys."""
 
     _job_kind = ObedientJob
+
+    async def __anext__(self) -> Any:
+        job = self.job
+        if job is not None and job.asked:
+            import asyncio
+
+            await asyncio.to_thread(job.obey)  # other tasks go on meanwhile
+        return await super().__anext__()
 
     def _heed(self, position: Position) -> None:
         if isinstance(self.job, ObedientJob):

@@ -23,6 +23,7 @@ import progresswidget as pw
 from progresswidget import protocol
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmKeyError
+from progresswidget.loops.job import LoopJob
 from progresswidget.loops.line import display_width, format_meter, trimmed
 
 if TYPE_CHECKING:
@@ -310,6 +311,48 @@ def test_a_loop_that_is_paused_waits_until_it_is_resumed(
             break
     assert last > 0
     reporting_server.wait_for("done")
+
+
+def test_an_asynchronous_loop_obeys_and_lets_other_tasks_go_on(
+    reporting_server: ReportingServer,
+) -> None:
+    async def items() -> Any:
+        while True:
+            await asyncio.sleep(0.005)
+            yield 1
+
+    async def cancel() -> None:
+        await asyncio.to_thread(reporting_server.wait_for, "paused")
+        reporting_server.control = {"id": "2", "action": "cancel"}
+
+    async def loop() -> None:
+        async for _ in pw.track(items(), "Rows", cancellable=True):
+            pass
+
+    async def main() -> None:
+        other = asyncio.create_task(cancel())
+        with pytest.raises(pw.LoopCancelledError):
+            await loop()
+        await other
+
+    reporting_server.control = {"id": "1", "action": "pause"}
+    asyncio.run(main())
+    reporting_server.wait_for("cancelled")
+
+
+def test_the_rate_of_a_loop_is_that_of_its_own_steps() -> None:
+    done = 1000
+    job = LoopJob("Rows", lambda: done, total=2000)
+    job.begin()
+    job.measured(job.rows, 2000)
+    done = 1001
+    rate, _, _ = job.measured(job.rows, 2000)
+    assert rate is not None
+    seconds = 1 / rate  # for the one step, and not for a thousand
+    done = 0  # it was set back: what came before counts no longer
+    assert job.measured(job.rows, 2000)[0] in {None, 0.0}
+    assert seconds > 1e-6
+    job.end()
 
 
 def test_a_loop_that_does_not_obey_goes_on(reporting_server: ReportingServer) -> None:
