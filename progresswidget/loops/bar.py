@@ -166,6 +166,7 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
             self._set_first_postfix(postfix)
         told, drawn = faces(target, quiet=disable is None)
         if disable or not (told or drawn):
+            self._tally.workers.close()
             return
         self.disable = False
         self._begin_measuring()

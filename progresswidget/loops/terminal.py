@@ -161,10 +161,10 @@ class WriteLock:
             self._processes = None
 
     def __getstate__(self) -> Any:
-        return self._processes
+        return {"processes": self._processes}
 
-    def __setstate__(self, kept: Any) -> None:
-        self._threads, self._processes = threading.RLock(), kept
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self._threads, self._processes = threading.RLock(), kept["processes"]
         _locks.add(self)
 
     def after_fork(self) -> None:

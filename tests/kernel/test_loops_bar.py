@@ -28,6 +28,7 @@ from progresswidget.loops.line import display_width, format_meter, trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from conftest import ReportingServer
 
@@ -400,6 +401,34 @@ def test_a_bar_is_pickled_as_what_feeds_it() -> None:
         pickle.loads(pickle.dumps(bar)).update(2)
         assert bar.n == 2
         assert not bar.disable
+
+
+def test_a_bar_that_shows_nothing_makes_nothing_for_workers(tmp_path: Path) -> None:
+    code = (
+        "import os, progresswidget as pw; bar = pw.tqdm(total=3, disable=True); child = os.fork()\n"
+        "if not child: os._exit(0)\n"
+        "os.waitpid(child, 0); bar.update(); print(os.listdir(os.environ['TMPDIR']))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    assert subprocess.check_output([sys.executable, "-c", code], env=environment) == b"[]\n"
+
+
+def test_no_step_of_several_threads_is_lost() -> None:
+    bar = pw.tqdm(total=200_000, file=io.StringIO())
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [
+            threading.Thread(target=lambda: [bar.update() for _ in range(50_000)]) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert bar.n == 200_000
+    bar.close()
 
 
 def double(number: int) -> int:
