@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _MANY: Final = sys.maxsize
 """How often a counter can be asked: at a nanosecond each, for three hundred years."""
+_KEY: Final = True
+"""What a counter gives: of all that is true it is what C sees fastest."""
 _BLOCK: Final = 1024
 """Steps of a loop that obeys after which it gets a new block of keys."""
 _RANGES: Final = frozenset({type(iter(range(1))), type(iter(range(1 << 70)))})
@@ -131,7 +133,7 @@ class _Interruptible(Position):
                 self._before -= 1
 
     def _new_block(self) -> None:
-        self._block = [True] * _BLOCK
+        self._block = [_KEY] * _BLOCK
         self._keys: Any = iter(self._block)
 
     def _keys_given(self) -> int:
@@ -185,7 +187,7 @@ def sampled(
     elif type(source) in _INDEXED or _is_array(iterable):
         position = Position(start, _by_index(source))
     else:
-        keys = repeat(1, _MANY)
+        keys = repeat(_KEY, _MANY)
         generated = type(source) is GeneratorType
         position = Position(start, _by_hint(keys, _MANY), asked=not generated)
         # `compress` is quicker, but asks for the item first. Only of a generator can it be told
