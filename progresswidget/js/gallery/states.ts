@@ -110,6 +110,66 @@ const GROUPS: readonly GalleryState[] = [
   { ...state('a group, failed', GROUP_FAILED), parts: PARTS_FAILED },
 ];
 
+/** Of an epoch that is to leave nothing, and of its batches. */
+const loop = (changes: Partial<JobRecord> = {}) =>
+  record({
+    kind: 'task',
+    name: 'Training',
+    title: 'Training',
+    path: '/home/alice/Training',
+    format: '',
+    mediaType: '',
+    schema: '',
+    options: '',
+    columns: 0,
+    bytes: 0,
+    unit: 'epoch',
+    postfix: 'loss=0.0312, acc=0.981',
+    obeys: false,
+    progress: 42,
+    rows: 42,
+    total: 100,
+    rate: 0.31,
+    eta: 187,
+    elapsed: 135.4,
+    ...changes,
+  });
+const line = (taskId: string, changes: Partial<JobRecord>) =>
+  loop({ taskId: taskId.repeat(32), parent: TASK, unit: 'it', postfix: '', ...changes });
+const INNER = [
+  line('1', { title: 'batches', rows: 311, total: 938, progress: 33.1, created: 1 }),
+  line('2', {
+    title: 'images, which have quite a long name',
+    unit: 'B',
+    rows: 48_128_000,
+    created: 2,
+  }),
+  line('3', { title: 'pages', rows: 7, total: null, progress: null, created: 3 }),
+];
+const OVER = { status: 'done', rate: null, eta: null, ended: 1_712_000_006_000 } as const;
+
+const LOOPS: readonly GalleryState[] = [
+  { ...state('a loop, and those within it', loop()), parts: INNER },
+  state('a loop that obeys', loop({ obeys: true, unit: 'it', rate: 8123.4, eta: 4, postfix: '' })),
+  state('a loop over bytes', loop({ unit: 'B', rows: 48_128_000, total: 138_412_032, rate: 2e6 })),
+  state('a loop of nobody knows how many', loop({ total: null, progress: null, eta: null })),
+  state('a loop, done', loop({ ...OVER, rows: 100, progress: 100 })),
+  state('a loop that was left', loop(OVER)),
+  state('a loop that failed', {
+    ...FAILED,
+    ...loop({
+      ...OVER,
+      status: 'failed',
+      error: { code: 'failed', message: 'ValueError: no column named price', hint: '' },
+    }),
+  }),
+  state('a loop that was cancelled', loop({ ...OVER, status: 'cancelled' })),
+  state(
+    'a loop whose kernel died',
+    loop({ ...OVER, status: 'interrupted', error: INTERRUPTED.error }),
+  ),
+];
+
 export const STATES: readonly GalleryState[] = [
   state('connecting', null, { kind: 'connecting' }),
   state('queued', record({ status: 'queued', phase: 'starting', rows: 0, bytes: 0, progress: 0 })),
@@ -147,6 +207,8 @@ export const STATES: readonly GalleryState[] = [
   state('unknown to the server', orphan(record()), LIVE),
   ...GROUPS,
   ...GROUPS.map((shown) => ({ ...shown, title: `${shown.title}, Chinese`, language: 'zh-CN' })),
+  ...LOOPS,
+  ...LOOPS.map((shown) => ({ ...shown, title: `${shown.title}, Chinese`, language: 'zh-CN' })),
   ...CONNECTIONS.flatMap(connected),
   state('offline, nothing known', null, { kind: 'offline', reason: 'unreachable' }),
   state('over the comm, blocking', record(), { kind: 'comm' }),

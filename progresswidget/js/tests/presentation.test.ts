@@ -53,7 +53,7 @@ describe('the line of numbers', () => {
     [
       'going round a loop with a unit',
       loop({ progress: 40, rows: 40, total: 100, rate: 1234.5, unit: 'it', postfix: 'loss=0.3' }),
-      '40% · 40 of 100 it · loss=0.3 · 1,235 it/s · 2.4 s · 4 s left',
+      '40% · 40 of 100 it · 1,235 it/s · 2.4 s · 4 s left · loss=0.3',
     ],
     [
       'going round a slow loop',
@@ -221,6 +221,14 @@ describe('the bar', () => {
     expect(show(end).gone).toBe(true);
     expect(show({ ...end, leave: true }).gone).toBe(false);
     expect(show({ ...end, status: 'failed' }).gone).toBe(false);
+  });
+
+  it('of a loop that failed says what it failed by, in Chinese too', () => {
+    const message = 'ValueError: no price';
+    const failed = loop({ status: 'failed', error: { code: 'failed', message, hint: '' } });
+    expect(show(failed).note).toEqual({ message, hint: '' });
+    const situation = { connection: { kind: 'live' }, floor: 0, canDownload: true } as const;
+    expect(present({ record: failed, ...situation }, CHINESE).note?.hint).toBe(message);
   });
 
   it('of a loop that died promises nothing that another run would go on from', () => {

@@ -8,10 +8,10 @@ const PARTS: readonly PartName[] = [
   'rows',
   'reused',
   'bytes',
-  'postfix',
   'rate',
   'elapsed',
   'time',
+  'postfix',
   'digest',
 ];
 

@@ -93,15 +93,15 @@ export class PartLine implements Row {
 }
 
 /** What fits beside a name: how far it is, or what it came to. */
-function wordsOf({ status }: JobRecord, { words, parts }: Presentation): string {
+function wordsOf({ kind, status }: JobRecord, { words, parts }: Presentation): string {
   const texts = (...names: PartName[]) => names.flatMap((name) => parts.get(name)?.text ?? []);
   switch (status) {
     case 'done':
-      return texts('rows', 'bytes', 'postfix', 'time').join(' · ');
+      return texts('rows', 'bytes', 'time').join(' · ');
     case 'running':
-      return (
-        texts('percent', parts.has('bytes') ? 'bytes' : 'rows', 'postfix').join(' · ') || words
-      );
+      // The bar of a loop has its percent, and what it counts is longer.
+      if (kind === 'task') return texts('rows').join('') || words;
+      return texts('percent', parts.has('bytes') ? 'bytes' : 'rows').join(' · ') || words;
     case 'paused':
       return [words, ...texts('percent')].join(' · ');
     default:

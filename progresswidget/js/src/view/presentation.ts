@@ -27,10 +27,10 @@ export type PartName =
   | 'rows'
   | 'reused'
   | 'bytes'
-  | 'postfix'
   | 'rate'
   | 'elapsed'
   | 'time'
+  | 'postfix'
   | 'digest';
 
 export interface Part {
@@ -198,7 +198,6 @@ function partsOf(
   if (status === 'done' || (status !== 'queued' && (rows > 0 || isGroup(record)))) {
     for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
   }
-  if (record.postfix) parts.set('postfix', { text: record.postfix });
   const rate = status === 'running' ? (record.rate ?? 0) : 0;
   if (rate > (isTask(record) ? 0 : 0.5)) {
     parts.set('rate', { text: paceOf(record, rate, messages) });
@@ -211,6 +210,7 @@ function partsOf(
   if (status === 'running' && record.eta !== null && record.eta >= ahead) {
     parts.set('time', { text: messages.left(formatEta(record.eta - ahead, locale)) });
   }
+  if (record.postfix) parts.set('postfix', { text: record.postfix });
   if (status === 'done' && record.sha256 !== null) {
     const text = messages.digest(shortDigest(record.sha256));
     parts.set('digest', { text, title: record.sha256 });
@@ -367,5 +367,5 @@ function noteFor({ unknown }: Situation, record: JobRecord, messages: Messages) 
   if (record.error.code === 'parts-failed') return null;
   const { message, hint } = errorText(messages, record.error);
   // Nothing of a loop is kept that another run would go on from.
-  return { message, hint: isTask(record) ? '' : hint };
+  return { message, hint: isTask(record) && record.status === 'interrupted' ? '' : hint };
 }
