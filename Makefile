@@ -170,6 +170,7 @@ bench: .venv/.bench
 	$(BIN)/python tests/benchmarks/hub.py
 	$(BIN)/python tests/benchmarks/reporter.py
 	$(BIN)/python tests/benchmarks/page.py
+	$(BIN)/python tests/benchmarks/track.py
 
 clean:
 	rm -rf .venv build dist $(JS)/node_modules $(JS)/lib progresswidget/static progresswidget/labextension progresswidget/locale
