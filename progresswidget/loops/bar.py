@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 
 from progresswidget.loops import line
-from progresswidget.loops.asynchronous import Asynchronous
+from progresswidget.loops.drawing import Drawn
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmDeprecationWarning, TqdmKeyError
 from progresswidget.loops.faces import faces
@@ -17,7 +17,6 @@ from progresswidget.loops.job import LoopJob
 from progresswidget.loops.likeness import length
 from progresswidget.loops.monitor import TMonitor
 from progresswidget.loops.sampling import sampled
-from progresswidget.loops.screen import Placed
 from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
 from progresswidget.loops.watching import watch
@@ -42,7 +41,7 @@ USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
 """With these a thread draws the lines, and the loop itself does nothing for them."""
 
 
-class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that people know
+class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
     """Progress of a loop: in a notebook a job on its server, elsewhere a line of text.
 
     Parameters
@@ -178,34 +177,15 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
             self.job.begin()
         if drawn:
             self._begin_text(position)
+            self._look_after()
 
     # --- Its faces -------------------------------------------------------------------------------
-
-    def _begin_measuring(self) -> None:
-        self.last_print_n = self._tally.counted
-        self._ema_dn, self._ema_dt = line.EMA(self.smoothing), line.EMA(self.smoothing)
-        self._ema_miniters = line.EMA(self.smoothing)
-        self._begin_clock()
-
-    def _begin_clock(self) -> None:
-        self.start_t = self.last_print_t = self._time()
 
     def _new_job(self) -> LoopJob:
         leave = self.leave is not False
         return self._job_kind(self.desc, self._tally, total=self.total, unit=self.unit, leave=leave)
 
-    def _begin_text(self, position: int | None) -> None:
-        self.sp = self.status_printer(self._stream)
-        self._elsewhere = False
-        columns, rows = self._stream.size() if None in {self.ncols, self.nrows} else (None, None)
-        # A terminal's width is used; without one the bar has ten columns.
-        self.ncols = columns if self.ncols is None else self.ncols
-        self.nrows = rows if self.nrows is None else self.nrows
-        self._take_place(position)
-        if self.delay <= 0:
-            del self.start_t
-            self.refresh(lock_args=self._lock_args)
-        self._begin_clock()  # the first line has not run
+    def _look_after(self) -> None:
         if self.monitor_interval and (self.monitor is None or not self.monitor.watches):
             with self.get_lock():
                 tqdm.monitor = TMonitor(tqdm, self.monitor_interval)
@@ -219,8 +199,7 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
 
     @n.setter
     def n(self, steps: float) -> None:
-        tally = self._tally
-        tally.counted = steps if tally.position is None else steps - tally.position()
+        self._tally.counted = steps - self._tally.elsewhere
 
     def __iter__(self) -> Iterator[T]:
         if self.iterable is None:
@@ -237,7 +216,7 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
         if self.gui:
             self._refuse_gui()
         usual = (self.mininterval, self.maxinterval, self.smoothing) == USUAL
-        if hasattr(self, "sp") and not (usual and self.dynamic_miniters):
+        if self.job is None and not (usual and self.dynamic_miniters):
             return self._each(iterable)
         job = self.job
         obey = job.obey if job is not None and job.cancellable else None
@@ -299,35 +278,6 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
         else:
             self._tally.counted += n
 
-    def draw_if_due(self) -> None:
-        """Draw the line if steps were taken and the time for it has come; from any thread."""
-        if not self.disable and self.n != self.last_print_n:
-            self._show_if_due(self._time())
-
-    def _show_if_due(self, now: float) -> bool | None:
-        elapsed = now - self.last_print_t
-        if elapsed < self.mininterval or now < self.start_t + self.delay:
-            return None
-        n = self.n
-        steps = n - self.last_print_n
-        if self.smoothing and elapsed and steps:
-            self._ema_dn(steps)
-            self._ema_dt(elapsed)
-        self.refresh(lock_args=self._lock_args)
-        if self.dynamic_miniters:
-            self.miniters = self._fitting(steps, elapsed)
-        self.last_print_n, self.last_print_t = n, now
-        return True
-
-    def _fitting(self, steps: float, elapsed: float) -> float:
-        """Return the steps until the next line, by those that came since the last one."""
-        if self.maxinterval and elapsed >= self.maxinterval:
-            return steps * (self.mininterval or self.maxinterval) / elapsed
-        if not self.smoothing:
-            return max(self.miniters, steps)
-        share = self.mininterval / elapsed if self.mininterval and elapsed else 1
-        return self._ema_miniters(steps * share)
-
     def reset(self, total: float | None = None) -> None:
         """Begin anew, perhaps with another total."""
         self.n = 0
@@ -337,13 +287,6 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
             return
         self._begin_measuring()
         self.refresh()
-
-    def unpause(self) -> None:
-        """Leave the time since the last line out of the rate."""
-        if not self.disable:
-            now = self._time()
-            self.start_t += now - self.last_print_t
-            self.last_print_t = now
 
     # --- Its end ---------------------------------------------------------------------------------
 
@@ -358,20 +301,6 @@ class tqdm(Placed, Asynchronous, Generic[T]):  # noqa: N801 - the name that peop
         if hasattr(self, "pos"):
             with self.get_lock():
                 self._end_text()
-
-    def _end_text(self) -> None:
-        row = abs(self.pos)
-        self._leave_place()
-        if not hasattr(self, "sp") or self.last_print_t < self.start_t + self.delay:
-            return
-        if self.leave or (self.leave is None and row == 0):
-            self._ema_dt = line.EMA()  # the rate of the whole loop
-            self.display(pos=0)
-            self._stream.write("\n")
-        else:
-            self.display(msg="", pos=row)
-            if not row:
-                self._stream.write("\r")
 
     def __enter__(self) -> Self:
         return self

@@ -277,6 +277,25 @@ def test_what_is_changed_in_the_middle_is_told(reporting_server: ReportingServer
     reporting_server.wait_for("done")
 
 
+def test_what_is_said_of_lines_does_not_hold_the_count_of_a_job_back(
+    reporting_server: ReportingServer,
+) -> None:
+    bar = pw.tqdm(range(3), miniters=100, mininterval=60)
+    assert [bar.n for _ in bar] == [0, 1, 2]
+    assert bar.job is not None
+    assert bar.job.rows == 3
+
+
+def test_a_bar_that_is_set_back_begins_at_nothing_for_workers_too() -> None:
+    with pw.tqdm(total=3, file=io.StringIO()) as bar:
+        bar.reporter().update(2)
+        bar.update()
+        bar.reset()
+        assert bar.n == 0
+        bar.reporter().update(2)
+        assert bar.n == 2
+
+
 def test_a_loop_that_is_cancelled_raises_before_its_next_item(
     reporting_server: ReportingServer,
 ) -> None:

@@ -1,0 +1,98 @@
+"""When a line of text is drawn, and how fast it says that the loop is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from progresswidget.loops.asynchronous import Asynchronous
+from progresswidget.loops.line import EMA
+from progresswidget.loops.screen import Placed
+
+if TYPE_CHECKING:
+    from progresswidget.loops.tally import Tally
+
+
+class Drawn(Placed, Asynchronous):
+    """The text of a bar; the base of `progresswidget.loops.bar.tqdm`."""
+
+    leave: bool | None
+    mininterval: float
+    maxinterval: float
+    miniters: float
+    dynamic_miniters: bool
+    smoothing: float
+    delay: float
+    _elsewhere: bool
+    _tally: Tally
+
+    def _begin_measuring(self) -> None:
+        self.last_print_n = self._tally.counted
+        self._ema_dn, self._ema_dt = EMA(self.smoothing), EMA(self.smoothing)
+        self._ema_miniters = EMA(self.smoothing)
+        self._begin_clock()
+
+    def _begin_clock(self) -> None:
+        self.start_t = self.last_print_t = self._time()
+
+    def _begin_text(self, position: int | None) -> None:
+        self.sp = self.status_printer(self._stream)
+        self._elsewhere = False
+        columns, rows = self._stream.size() if None in {self.ncols, self.nrows} else (None, None)
+        # A terminal's width is used; without one the bar has ten columns.
+        self.ncols = columns if self.ncols is None else self.ncols
+        self.nrows = rows if self.nrows is None else self.nrows
+        self._take_place(position)
+        if self.delay <= 0:
+            del self.start_t
+            self.refresh(lock_args=self._lock_args)
+        self._begin_clock()  # the first line has not run
+
+    def draw_if_due(self) -> None:
+        """Draw the line if steps were taken and the time for it has come; from any thread."""
+        if not self.disable and self.n != self.last_print_n:
+            self._show_if_due(self._time())
+
+    def _show_if_due(self, now: float) -> bool | None:
+        elapsed = now - self.last_print_t
+        if elapsed < self.mininterval or now < self.start_t + self.delay:
+            return None
+        n = self.n
+        steps = n - self.last_print_n
+        if self.smoothing and elapsed and steps:
+            self._ema_dn(steps)
+            self._ema_dt(elapsed)
+        self.refresh(lock_args=self._lock_args)
+        if self.dynamic_miniters:
+            self.miniters = self._fitting(steps, elapsed)
+        self.last_print_n, self.last_print_t = n, now
+        return True
+
+    def _fitting(self, steps: float, elapsed: float) -> float:
+        """Return the steps until the next line, by those that came since the last one."""
+        if self.maxinterval and elapsed >= self.maxinterval:
+            return steps * (self.mininterval or self.maxinterval) / elapsed
+        if not self.smoothing:
+            return max(self.miniters, steps)
+        share = self.mininterval / elapsed if self.mininterval and elapsed else 1
+        return self._ema_miniters(steps * share)
+
+    def unpause(self) -> None:
+        """Leave the time since the last line out of the rate."""
+        if not self.disable:
+            now = self._time()
+            self.start_t += now - self.last_print_t
+            self.last_print_t = now
+
+    def _end_text(self) -> None:
+        row = abs(self.pos)
+        self._leave_place()
+        if not hasattr(self, "sp") or self.last_print_t < self.start_t + self.delay:
+            return
+        if self.leave or (self.leave is None and row == 0):
+            self._ema_dt = EMA()  # the rate of the whole loop
+            self.display(pos=0)
+            self._stream.write("\n")
+        else:
+            self.display(msg="", pos=row)
+            if not row:
+                self._stream.write("\r")
