@@ -5,6 +5,10 @@ the frame from an Arrow file into memory, warms the engine up with a few rows, a
 seconds and peak memory above the source. Ours keeps its journal and its progress, and flushes to
 the disk; its SHA-256, which no peer takes, is awaited where the name says so. A name that ends with
 "again" exports what is there already. Only the ratios carry over to another machine.
+
+Beside the seconds stands the processor that they took, of all cores: on a machine that does other
+things too it says more, and what an engine has less of the processor than its seconds times the
+cores is time in which a core had nothing to do.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ import importlib.util
 import io
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -288,7 +293,7 @@ ENGINES: dict[str, tuple[Callable[[Any, Path, str], Any], str, set[str], str]] =
     "ours, pandas": (ours, "pandas", {"csv", "parquet zstd", "xlsx"}, "pandas"),
     "ours, with SHA-256": (ours_digest, "polars", set(FORMATS), "polars"),
     "ours, again": (ours_again, "polars", set(FORMATS), "polars"),
-    "polars": (polars, "polars", set(FORMATS), "xlsxwriter"),
+    "polars": (polars, "polars", set(FORMATS), "polars"),
     "polars sink": (polars_sink, "polars", TABLES | {"feather"}, "polars"),
     "polars, views": (polars_views, "polars", ARROW, "polars"),
     "polars by pyarrow": (polars_pyarrow, "polars", ARROW, "polars"),
@@ -300,6 +305,16 @@ ENGINES: dict[str, tuple[Callable[[Any, Path, str], Any], str, set[str], str]] =
     "rustpy-xlsxwriter": (rustpy, "arrow", BOOKS, "rustpy_xlsxwriter"),
     "xlsxwriter": (xlsxwriter, "polars", BOOKS, "xlsxwriter"),
 }
+
+
+def is_here(engine: str, format: str) -> bool:
+    """Say whether an engine is installed, and knows a format."""
+    _, _, known, module = ENGINES[engine]
+    # polars and pandas write workbooks with xlsxwriter, and everything else without.
+    needed = (
+        [module, "xlsxwriter"] if format in BOOKS and engine in {"polars", "pandas"} else [module]
+    )
+    return format in known and all(importlib.util.find_spec(name) for name in needed)
 
 
 def load(source: Path, kind: str) -> Any:
@@ -320,6 +335,12 @@ def status(field: str) -> int:
     raise LookupError(field)
 
 
+def processor() -> float:
+    """Return the seconds that this process has had of all cores, the system's work for it too."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
 def measure(engine: str, format: str, source: Path, path: Path) -> dict[str, float]:
     """Run one engine once, in this process."""
     run, kind, _, _ = ENGINES[engine]
@@ -331,11 +352,12 @@ def measure(engine: str, format: str, source: Path, path: Path) -> dict[str, flo
         ours_digest(frame, path, format)
     before = status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), processor()
     run(frame, path, format)
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, processor() - busy
     result = {
         "seconds": seconds,
+        "processor": busy,
         "peak": max(status("VmHWM") - before, 0),
         "size": path.stat().st_size,
     }
@@ -372,13 +394,17 @@ def table(format: str, rows: int, results: dict[str, list[dict[str, float]]]) ->
         )
         for kind in ("polars", "arrow", "pandas")
     }
-    columns = f"{'s':>8}{'Mrows/s':>9}{'MB/s':>8}{'speed':>7}{'alike':>7}{'MB':>7}{'peak MB':>9}"
+    words = "Mrows/s", "MB/s", "speed", "alike"
+    columns = (
+        f"{'s':>8}{'CPU s':>8}{''.join(f'{word:>8}' for word in words)}{'MB':>7}{'peak MB':>9}"
+    )
     lines = [f"\n{format}: {rows:,} rows", f"{'engine':<20}{columns}"]
     for name, figures in sorted(middle.items(), key=lambda pair: pair[1]["seconds"]):
         seconds, size = figures["seconds"], figures["size"] / 1e6
         lines.append(
-            f"{name:<20}{seconds:>8.2f}{rows / seconds / 1e6:>9.2f}{size / seconds:>8.0f}"
-            f"{best / seconds:>7.2f}{alike[ENGINES[name][1]] / seconds:>7.2f}{size:>7.0f}"
+            f"{name:<20}{seconds:>8.2f}{figures['processor']:>8.2f}"
+            f"{rows / seconds / 1e6:>8.2f}{size / seconds:>8.0f}"
+            f"{best / seconds:>8.2f}{alike[ENGINES[name][1]] / seconds:>8.2f}{size:>7.0f}"
             f"{figures['peak'] / 1e6:>9.0f}"
         )
     return "\n".join(lines)
@@ -413,9 +439,7 @@ def main() -> None:
             if not source.exists():
                 make_frame(rows).write_ipc(source)
             engines = [
-                name
-                for name, (_, _, known, module) in ENGINES.items()
-                if kind in known and name not in arguments.skip and importlib.util.find_spec(module)
+                name for name in ENGINES if name not in arguments.skip and is_here(name, kind)
             ]
             results: dict[str, list[dict[str, float]]] = {name: [] for name in engines}
             for _ in range(arguments.rounds):
