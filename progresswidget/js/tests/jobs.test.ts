@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EVERYTHING, matches, type Query, summarise } from '../src/jobs/query';
+import { EVERYTHING, isSingle, matches, type Query, summarise } from '../src/jobs/query';
 import { Records } from '../src/jobs/records';
 import { Selection } from '../src/jobs/selection';
 import type { JobRecord } from '../src/protocol';
@@ -161,5 +161,12 @@ describe('the sum of all jobs', () => {
     });
     expect(summarise([record({ progress: null })])).toMatchObject({ active: 1, progress: null });
     expect(summarise([])).toMatchObject({ active: 0, progress: null });
+  });
+
+  it('is not about groups nor about loops within loops, which are in others', () => {
+    const kinds = ['export', 'group', 'task'].map((kind) => record({ kind }));
+    expect(kinds.map(isSingle)).toEqual([true, false, true]);
+    const parts = ['export', 'task'].map((kind) => record({ kind, parent: 'e'.repeat(32) }));
+    expect(parts.map(isSingle)).toEqual([true, false]);
   });
 });

@@ -86,6 +86,11 @@ export interface Summary {
   readonly progress: number | null;
 }
 
+/** Whether it counts by itself: a group is as far as its parts, and an inner loop is in the outer. */
+export function isSingle({ kind, parent }: JobRecord): boolean {
+  return kind !== 'group' && (kind !== 'task' || parent === null);
+}
+
 /** What a status bar says of all jobs. */
 export function summarise(records: Iterable<JobRecord>): Summary {
   const count: Record<Status, number> = {

@@ -4,7 +4,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { IRunningSessionManagers, type IRunningSessions } from '@jupyterlab/running';
 import { stopIcon } from '@jupyterlab/ui-components';
 import { type ISignal, Signal } from '@lumino/signaling';
-import { comparison } from '../jobs/query';
+import { comparison, isSingle } from '../jobs/query';
 import { isTerminal, type JobRecord } from '../protocol';
 import { exportText, nameOf } from '../view/export_text';
 import { IExports } from './exports';
@@ -101,7 +101,7 @@ export class RunningExports implements IRunningSessions.IManager {
     if (!this.#shown) return [];
     const { feed, messages } = this.#exports;
     return [...feed.records.values()]
-      .filter(({ status, kind }) => !isTerminal(status) && kind !== 'group')
+      .filter((record) => !isTerminal(record.status) && isSingle(record))
       .sort(comparison('newest', messages.locale));
   }
 

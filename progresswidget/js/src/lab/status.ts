@@ -4,7 +4,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { IStatusBar } from '@jupyterlab/statusbar';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import { type Summary, summarise } from '../jobs/query';
+import { isSingle, type Summary, summarise } from '../jobs/query';
 import { block, setAttribute, setText, span } from '../view/dom';
 import { formatPercent } from '../view/format';
 import { IExports } from './exports';
@@ -80,8 +80,7 @@ export class ExportsStatus extends Widget {
 
   #update(): void {
     const { feed, preferences, words, messages } = this.#exports;
-    // A group is as far as its parts, which are counted each.
-    const single = [...feed.records.values()].filter(({ kind }) => kind !== 'group');
+    const single = [...feed.records.values()].filter(isSingle);
     const summary = summarise(single);
     const active = summary.active > 0 && preferences.statusBar;
     if (active) this.#draw(statusText(summary, words.active, messages.locale), summary.progress);
