@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from feeding import feed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -384,12 +385,6 @@ def test_a_loop_that_does_not_obey_goes_on(reporting_server: ReportingServer) ->
 
 
 # --- Other processes -----------------------------------------------------------------------------
-
-
-def feed(bar: Any) -> int:
-    for _ in range(50):
-        bar.update()
-    return os.getpid()
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
