@@ -1,4 +1,8 @@
-"""tqdm's own tests, run against our `tqdm`: all but those that are named here with their reason."""
+"""tqdm's own tests, run against our `tqdm`: all but those that are named here with their reason.
+
+The notebook beside them is not run: it looks at the boxes and bars of ipywidgets that tqdm's own
+output in a notebook is made of.
+"""
 
 from __future__ import annotations
 
