@@ -103,7 +103,7 @@ class ParquetWriter(Writer):
         self.unit_patience = math.inf if size else PATIENCE
         check_names(schema, options)
         self._schema = _with_types(schema, column_type)
-        paths = {field.name: _leaves(field) for field in self._schema}
+        paths = _paths(self._schema)
         self._settings = settings(options, paths)
         self._blooms = bloom_paths(options, paths)
         for name in options["bloom_filter"] or ():
@@ -197,6 +197,30 @@ def _with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType])
 
     fields = [field.with_type(change(field.type)) for field in schema]
     return pa.schema(fields, metadata=schema.metadata)
+
+
+def _paths(schema: pa.Schema) -> dict[str, list[str]]:
+    """Return what `_leaves` tells of each column; plain ones of the same type are tried once."""
+    import pyarrow as pa
+
+    types = pa.types
+    tried: list[pa.DataType] = []
+    paths = {}
+    for field in schema:
+        kind = field.type
+        plain = not (types.is_nested(kind) or types.is_dictionary(kind) or _is_extension(kind))
+        if plain and kind in tried:
+            paths[field.name] = [field.name]
+        else:
+            paths[field.name] = _leaves(field)
+            tried += [kind] if plain else []
+    return paths
+
+
+def _is_extension(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return isinstance(kind, pa.BaseExtensionType)
 
 
 def _leaves(field: pa.Field) -> list[str]:
