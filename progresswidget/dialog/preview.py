@@ -13,6 +13,7 @@ from progresswidget.export.formats import find_format
 from progresswidget.export.options import resolve
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
+from progresswidget.export.reading import read_ahead
 from progresswidget.export.sources import Source, find_kind, is_of
 from progresswidget.export.sources.deferred import is_deferred
 from progresswidget.export.sources.narrowed import narrow
@@ -122,11 +123,15 @@ def _head(source: Source, wanted: Callable[[], bool]) -> tuple[pa.Table, bool]:
     """Return the first rows, and whether these are all."""
     import pyarrow as pa
 
+    def checkpoint() -> None:
+        if not wanted():
+            raise SupersededError
+
     taken, rows = [], 0
-    with closing(source.batches()) as batches:
+    # On a thread of its own: SQL that looks at every row before its first one is interrupted.
+    with closing(read_ahead(source.batches, checkpoint)) as batches:
         for batch in batches:
-            if not wanted():
-                raise SupersededError
+            checkpoint()
             if rows + batch.num_rows > SAMPLE_ROWS:
                 taken.append(batch.slice(0, SAMPLE_ROWS - rows))
                 return pa.Table.from_batches(taken, source.schema), False

@@ -102,7 +102,7 @@ def interruptible(stop: Callable[[], object]) -> AbstractContextManager[None]:
 
 def read_ahead(
     begin: Callable[[], Generator[T, None, None]], checkpoint: Callable[[], None]
-) -> Iterator[T]:
+) -> Generator[T, None, None]:
     """Yield what a generator yields that is begun, run and closed by one thread of its own.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -187,6 +188,29 @@ def test_only_the_newest_question_is_answered() -> None:
     assert 2 not in answers
     assert 3 not in answers
     assert given_up[0] is True
+
+
+def test_sql_that_would_go_on_for_hours_is_interrupted_when_another_question_comes() -> None:
+    dialog = pw.export_dialog(FRAME)
+    # Far more rows are looked at before the first one comes than anybody waits for.
+    endless = "SELECT count(*) FROM data, range(1_000_000_000_000) WHERE (id + range) % 7 = 3"
+    wish = {"path": "out.csv", "format": "csv", "where": endless}
+    dialog.form._hear(dialog.form, {"ask": wish, "re": "endless"}, [])
+    wait_until(lambda: len(reading()) == 1)
+    assert asked(dialog, where="id < 2")["preview"]["total"] == 2
+    wait_until(lambda: not reading())
+
+
+def reading() -> list[threading.Thread]:
+    """Return the threads that read for a preview."""
+    return [one for one in threading.enumerate() if one.name == "progresswidget-read"]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 class Slow:

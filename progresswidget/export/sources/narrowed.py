@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, MissingExtraError, OptionError, ProgressWidgetError
+from progresswidget.export.reading import interruptible
 from progresswidget.export.sources import BATCH_ROWS, Kind, Source, find_kind, once, reason
 
 if TYPE_CHECKING:
@@ -159,7 +160,11 @@ def _filtered(source: Source, query: str, frame: object) -> Source:
                 once.start(frame)
             rows = (batch.replace_schema_metadata(None) for batch in all_of_it)
             reader = pa.RecordBatchReader.from_batches(plain, rows)
-            with _explained(), _connected(reader) as connection:
+            with (
+                _explained(),
+                _connected(reader) as connection,
+                interruptible(connection.interrupt),
+            ):
                 result = connection.sql(query)
                 # DuckDB before 1.4 has the older name alone.
                 begin = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
