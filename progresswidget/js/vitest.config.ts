@@ -29,11 +29,18 @@ export default defineConfig({
         // Known beforehand, or Vite finds them in the middle of a test and reloads the page.
         optimizeDeps: {
           include: [
+            '@jupyterlab/application',
             '@jupyterlab/apputils',
             '@jupyterlab/coreutils',
+            '@jupyterlab/filebrowser',
             '@jupyterlab/notebook',
             '@jupyterlab/outputarea',
             '@jupyterlab/rendermime',
+            '@jupyterlab/running',
+            '@jupyterlab/services',
+            '@jupyterlab/settingregistry',
+            '@jupyterlab/statusbar',
+            '@jupyterlab/translation',
             '@jupyterlab/ui-components',
             '@lumino/commands',
             '@lumino/coreutils',

@@ -13,6 +13,7 @@ const { outputFiles } = await build({
   absWorkingDir: root,
   stdin: {
     contents: `
+      export { DIALOG_WORDS } from './src/exporting/dialog_words';
       export { EXPORT_WORDS } from './src/exporting/words';
       export { CHINESE, ENGLISH } from './src/i18n';
       export { LAB_CHINESE, LAB_ENGLISH } from './src/i18n/lab';
@@ -26,9 +27,8 @@ const { outputFiles } = await build({
   write: false,
 });
 const code = Buffer.from(outputFiles[0].contents).toString('base64');
-const { CHINESE, ENGLISH, EXPORT_WORDS, LAB_CHINESE, LAB_ENGLISH, pairs } = await import(
-  `data:text/javascript;base64,${code}`
-);
+const { CHINESE, DIALOG_WORDS, ENGLISH, EXPORT_WORDS, LAB_CHINESE, LAB_ENGLISH, pairs } =
+  await import(`data:text/javascript;base64,${code}`);
 
 const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'));
 const catalog = {
@@ -44,7 +44,7 @@ const { schemas: chineseSchemas, ...chineseWords } = LAB_CHINESE;
 const { locale, ...messages } = ENGLISH;
 const { locale: _, ...chineseMessages } = CHINESE;
 const found = pairs(words, chineseWords, pairs(messages, chineseMessages));
-pairs(EXPORT_WORDS.en, EXPORT_WORDS.zh, found);
+for (const { en, zh } of [EXPORT_WORDS, DIALOG_WORDS]) pairs(en, zh, found);
 for (const [english, chinese] of found) catalog[english] = [chinese];
 for (const [english, chinese] of pairs(schemas, chineseSchemas)) {
   for (const context of ['schema', 'settings']) catalog[`${context}${EOT}${english}`] = [chinese];

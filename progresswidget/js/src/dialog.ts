@@ -7,7 +7,7 @@ import { type Answer, ExportForm } from './exporting/export_form';
 import type { Offers } from './exporting/offers';
 import { adoptExportStyle } from './exporting/stylesheet';
 import { exportWords } from './exporting/words';
-import { messagesFor } from './i18n';
+import { languageOfHost, speechOf } from './i18n/speech';
 import { adoptStyle } from './view/stylesheet';
 
 interface Traits {
@@ -25,14 +25,15 @@ interface RenderContext {
 }
 
 function render({ model, el, signal }: RenderContext): () => void {
-  const messages = messagesFor(document.documentElement.lang, navigator.language);
+  const { lang } = document.documentElement;
+  const { messages, say } = speechOf(languageOfHost(), lang, navigator.language);
   const form = new ExportForm({
     offers: model.get('offers'),
     columns: model.get('columns'),
     path: model.get('path'),
     messages,
-    words: exportWords(messages),
-    dialogWords: dialogWords(messages),
+    words: say(exportWords(messages)),
+    dialogWords: say(dialogWords(messages)),
     first: Math.trunc(Math.random() * 2 ** 40),
     send: (message) => model.send(message),
   });

@@ -1,15 +1,13 @@
 /** Asks what becomes of a file whose name is taken. */
 
 import { Dialog, showDialog } from '@jupyterlab/apputils';
-import type { Messages } from '../i18n';
-import { labWordsOf } from '../i18n/lab';
+import type { LabWords } from '../i18n/lab';
 
 /** Null where the person thinks better of it. */
 export async function askAboutTaken(
   name: string,
-  messages: Messages,
+  { upload }: LabWords,
 ): Promise<'replace' | 'both' | null> {
-  const { upload } = labWordsOf(messages);
   const { button } = await showDialog({
     title: upload.replaceTitle,
     body: upload.replaceBody(name),

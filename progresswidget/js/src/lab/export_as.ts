@@ -19,7 +19,6 @@ import {
 } from '../exporting/conversions';
 import { type Choice, isReadable, nameFault } from '../exporting/offers';
 import type { ExportWords } from '../exporting/words';
-import type { Messages } from '../i18n';
 import type { JobRecord } from '../protocol';
 import type { Server } from '../server';
 import { freeName } from '../upload/plan';
@@ -30,7 +29,7 @@ import { type Chosen, Place } from './place';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath } from './transfer_list';
-import { wordsOf } from './words';
+import { type Words, wordsOf } from './words';
 
 const PLUGIN = 'progresswidget:export-as';
 const COMMAND = 'progresswidget:export-as';
@@ -47,8 +46,9 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
     registry: ISettingRegistry | null,
     translator: ITranslator | null,
   ) {
-    const { messages, words: labWords, exporting: words } = wordsOf(translator);
-    translateSchema(registry, translator, labWords, PLUGIN);
+    const said = wordsOf(translator);
+    const { messages, exporting: words } = said;
+    translateSchema(registry, translator, said.words, PLUGIN);
     if (!factory) return;
     const server = labServer(app.serviceManager.serverSettings);
     const place = new Place(app.serviceManager.contents, factory, standard);
@@ -69,7 +69,7 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
       isVisible: () => table() !== null,
       execute: async () => {
         const file = table();
-        const record = file && (await new Wish(server, place, file, messages, words).fulfil());
+        const record = file && (await new Wish(server, place, file, said).fulfil());
         if (record) show(record);
       },
     });
@@ -91,15 +91,18 @@ class Wish {
     readonly server: Server,
     readonly place: Place,
     readonly file: Chosen,
-    readonly messages: Messages,
-    readonly words: ExportWords,
+    readonly said: Words,
   ) {}
+
+  get words(): ExportWords {
+    return this.said.exporting;
+  }
 
   async fulfil(): Promise<JobRecord | null> {
     const offers = await this.#offers();
     if (!offers) return null;
-    const { words, file, messages } = this;
-    const question = { source: file.name, offers, words, locale: messages.locale };
+    const { words, file, said } = this;
+    const question = { source: file.name, offers, words, locale: said.messages.locale };
     const body = new ExportBody(question, firstChoice(question));
     let error: string | null = null;
     for (;;) {
@@ -113,7 +116,7 @@ class Wish {
 
   /** The new job, or what is to be said; null where the person thinks better of it. */
   async #begin(choice: Choice): Promise<JobRecord | string | null> {
-    const { words, file, place, server, messages } = this;
+    const { words, file, place, server, said } = this;
     const fault = nameFault(choice.name);
     if (fault) return words.fault[fault];
     const folder = folderOf(file.path);
@@ -122,7 +125,7 @@ class Wish {
       let overwrite = false;
       const taken = await place.namesIn(folder).catch(() => new Set<string>());
       if (name !== file.name && taken.has(name)) {
-        const answer = await askAboutTaken(name, messages);
+        const answer = await askAboutTaken(name, said.words);
         if (!answer) return '';
         overwrite = answer === 'replace';
         if (!overwrite) name = freeName(name, taken);

@@ -11,8 +11,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { downloadIcon, linkIcon } from '@jupyterlab/ui-components';
 import { archiveAddress, contentsAddress, downloadFile, FileFailure } from '../files';
-import type { Messages } from '../i18n';
-import { labWordsOf } from '../i18n/lab';
+import type { LabWords } from '../i18n/lab';
 import { canSave } from '../save/file_access';
 import { FileSaves } from '../save/file_saves';
 import { giveLink } from './link_dialog';
@@ -53,7 +52,7 @@ export const files: JupyterFrontEndPlugin<void> = {
       const [first, ...others] = chosen();
       return first && others.length === 0 && !first.isFolder ? first : null;
     };
-    const guarded = (work: () => Promise<void>) => () => orSay(work, messages);
+    const guarded = (work: () => Promise<void>) => () => orSay(work, words);
 
     commands.addCommand(DOWNLOAD, {
       label: words.files.download,
@@ -87,7 +86,7 @@ export const files: JupyterFrontEndPlugin<void> = {
           const names = whole ? [] : chosen().map(({ name }) => name);
           if (names.length > MOST_NAMES) throw new FileFailure('tooMany');
           await downloadFile(archiveAddress(server, folder, names), archiveName(folder, names));
-        }, messages),
+        }, words),
     });
     commands.addCommand(LINK, {
       label: words.files.link,
@@ -96,7 +95,7 @@ export const files: JupyterFrontEndPlugin<void> = {
       isVisible: () => oneFile() !== null,
       execute: guarded(async () => {
         const file = oneFile();
-        if (file) await giveLink(server, file, messages);
+        if (file) await giveLink(server, file, { messages, words });
       }),
     });
     place.forEach((browser) => {
@@ -114,8 +113,8 @@ function archiveName(folder: string, names: readonly string[]): string {
 }
 
 /** Do what a menu asks for, and say it in words where it fails. */
-async function orSay(work: () => Promise<void>, messages: Messages) {
-  const { failure, failed, close } = labWordsOf(messages).files;
+async function orSay(work: () => Promise<void>, { files }: LabWords) {
+  const { failure, failed, close } = files;
   try {
     await work();
   } catch (error) {

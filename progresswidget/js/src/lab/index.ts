@@ -4,6 +4,7 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/applica
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import { ITranslator } from '@jupyterlab/translation';
+import { leaveLanguage } from '../i18n/speech';
 import { channelOf } from '../server';
 import { exportAs } from './export_as';
 import { exports } from './exports';
@@ -19,7 +20,7 @@ import { labServer } from './server';
 import { showInFileBrowser } from './show';
 import { status } from './status';
 import { uploads } from './uploads';
-import { messagesOf } from './words';
+import { languageOf, messagesOf } from './words';
 
 // Measured: at -20 this comes before the widget view (-10) and HTML (50), and at 0 it does not.
 const RANK = -20;
@@ -43,6 +44,7 @@ const renderer: JupyterFrontEndPlugin<void> = {
       notebooks,
       reveal: (path: string) => showInFileBrowser(app, path),
     };
+    leaveLanguage(languageOf(translator));
     rendermime.addFactory(jobFactory(context), RANK);
     rendermime.addFactory(receiptFactory(), RANK);
     rendermime.addFactory(progressFactory(context), RANK);

@@ -73,7 +73,7 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
           return await giveLink(
             server,
             { name: record.name, path: record.contents, isFolder: false },
-            messages,
+            exports,
           );
         case 'show':
           if (record.contents === null) return;

@@ -4,27 +4,28 @@ import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { Widget } from '@lumino/widgets';
 import { adoptExportStyle } from '../exporting/stylesheet';
 import { closeLinks, FileFailure, type Link, makeLink, openLinks } from '../files';
-import type { Messages } from '../i18n';
-import { labWordsOf } from '../i18n/lab';
 import type { Server } from '../server';
 import { formatMoment, formatSpan } from '../view/format';
 import type { Chosen } from './place';
+import type { Words } from './words';
 
 /** Seconds that a person can choose from: ten minutes, an hour, a day, a week. */
 const LIFETIMES = [600, 3600, 86_400, 604_800];
 const USUAL = 3600;
 const CLOSE = 'progresswidget-close-links';
 
+type Said = Pick<Words, 'messages' | 'words'>;
+
 /**
  * Ask for how long, copy a link, and offer to take it back.
  *
  * @throws FileFailure if the server has another opinion.
  */
-export async function giveLink(server: Server, file: Chosen, messages: Messages): Promise<void> {
-  const words = labWordsOf(messages).files;
+export async function giveLink(server: Server, file: Chosen, said: Said): Promise<void> {
+  const words = said.words.files;
   const { longest, links } = await openLinks(server, file.path);
   if (longest <= 0) throw new FileFailure('noLinks');
-  const body = new Question(file.name, longest, links, messages);
+  const body = new Question(file.name, longest, links, said);
   const buttons = [
     Dialog.cancelButton({ label: words.cancel }),
     Dialog.okButton({ label: words.copy }),
@@ -36,16 +37,16 @@ export async function giveLink(server: Server, file: Chosen, messages: Messages)
   }
   const { button } = await showDialog({ title: words.linkTitle, body, buttons });
   if (button.actions.includes(CLOSE)) await closeLinks(server, file.path);
-  else if (button.accept) await show(server, file, body.seconds, messages);
+  else if (button.accept) await show(server, file, body.seconds, said);
 }
 
-async function show(server: Server, file: Chosen, seconds: number, messages: Messages) {
-  const words = labWordsOf(messages).files;
+async function show(server: Server, file: Chosen, seconds: number, said: Said) {
+  const words = said.words.files;
   const link = await makeLink(server, file.path, seconds);
   const copied = await copy(link.url);
   const { button } = await showDialog({
     title: copied ? words.copiedTitle : words.madeTitle,
-    body: new Answer(file.name, link, copied, messages),
+    body: new Answer(file.name, link, copied, said),
     focusNodeSelector: copied ? '' : 'input',
     buttons: [
       Dialog.warnButton({ label: words.closeOne, accept: false, actions: [CLOSE] }),
@@ -69,10 +70,10 @@ async function copy(text: string): Promise<boolean> {
 class Question extends Widget {
   readonly #select = document.createElement('select');
 
-  constructor(name: string, longest: number, links: readonly Link[], messages: Messages) {
+  constructor(name: string, longest: number, links: readonly Link[], said: Said) {
     super();
-    const { locale } = messages;
-    const words = labWordsOf(messages).files;
+    const { locale } = said.messages;
+    const words = said.words.files;
     this.addClass('pw-dialog');
     this.node.lang = locale;
     const label = document.createElement('label');
@@ -102,10 +103,10 @@ class Question extends Widget {
 class Answer extends Widget {
   readonly #input = document.createElement('input');
 
-  constructor(name: string, link: Link & { readonly url: string }, copied: boolean, all: Messages) {
+  constructor(name: string, link: Link & { readonly url: string }, copied: boolean, said: Said) {
     super();
-    const { locale } = all;
-    const words = labWordsOf(all).files;
+    const { locale } = said.messages;
+    const words = said.words.files;
     this.addClass('pw-dialog');
     this.node.lang = locale;
     this.#input.readOnly = true;

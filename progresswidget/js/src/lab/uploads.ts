@@ -50,7 +50,7 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     const all = new Uploads({
       server: labServer(app.serviceManager.serverSettings),
       pickAgain: async () => (await choose(false))[0] ?? null,
-      askAboutTaken: (name) => askAboutTaken(name, messages),
+      askAboutTaken: (name) => askAboutTaken(name, words),
       namesIn: (folder) => place.namesIn(folder),
       arrived: (folder) => place.refresh(folder),
     });

@@ -1,10 +1,10 @@
 /** The tables of words, in the language that JupyterLab speaks. */
 
-import type { ITranslator, TranslationBundle } from '@jupyterlab/translation';
+import type { ITranslator } from '@jupyterlab/translation';
 import { type ExportWords, exportWords } from '../exporting/words';
-import { ENGLISH, type Messages, messagesFor } from '../i18n';
+import type { Messages } from '../i18n';
 import { type LabWords, labWordsOf } from '../i18n/lab';
-import { translated } from '../i18n/translated';
+import { type Language, speechOf } from '../i18n/speech';
 
 export interface Words {
   readonly messages: Messages;
@@ -12,31 +12,22 @@ export interface Words {
   readonly exporting: ExportWords;
 }
 
-/**
- * Choose our own tables where there are any, and say the English ones by JupyterLab's translator
- * where there is a language pack that knows them.
- */
 export function wordsOf(translator: ITranslator | null): Words {
-  const code = translator?.languageCode;
-  const messages = messagesFor(code, document.documentElement.lang, navigator.language);
-  const own = { messages, words: labWordsOf(messages), exporting: exportWords(messages) };
-  const bundle = translator?.load('progresswidget');
-  if (messages !== ENGLISH || !bundle || !code || /^en\b/.test(code)) return own;
-  return wordsBy(bundle, code, own);
+  const { messages, say } = speechOf(
+    languageOf(translator),
+    document.documentElement.lang,
+    navigator.language,
+  );
+  return { messages, words: say(labWordsOf(messages)), exporting: say(exportWords(messages)) };
 }
 
 export function messagesOf(translator: ITranslator | null): Messages {
   return wordsOf(translator).messages;
 }
 
-function wordsBy(bundle: TranslationBundle, code: string, own: Words): Words {
-  const { messages, words, exporting } = own;
-  const say = (text: string) => bundle.__(text);
-  // Of a pack that knows nothing of ours English is left, with English numbers.
-  if (say(messages.connecting) === messages.connecting) return own;
-  return {
-    messages: { ...translated(messages, say), locale: code },
-    words: translated(words, say),
-    exporting: translated(exporting, say),
-  };
+/** What JupyterLab speaks, and how it says our texts. */
+export function languageOf(translator: ITranslator | null): Language | null {
+  if (!translator?.languageCode) return null;
+  const bundle = translator.load('progresswidget');
+  return { code: translator.languageCode, say: (text) => bundle.__(text) };
 }
