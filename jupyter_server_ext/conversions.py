@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from jupyter_server_ext.workers import Worker, Workers
 
 _PATIENCE: Final = 10.0
-"""Seconds for which a worker may go on after it was told to end."""
+"""Seconds for which a worker may go on after it was told to end, or be silent after a restart."""
+_LOOK: Final = 0.1
+"""Seconds between two looks at a worker of the server before."""
 _SUFFICES: Final = 3.0
 """The same where the server itself ends."""
 _NO_WORKER: Final = {
@@ -172,8 +174,8 @@ class Conversions:
         for job in self._registry.own():
             if job.conversion is None:
                 continue
-            if job.status == "queued" and (job.process is None or job.process.gone):
-                self.begin(job)
+            if job.status == "queued":
+                self._tasks[job.task_id] = self._spawn(self._take_up(job.task_id))
             else:
                 self._running.add(job.task_id)
                 self._spawn(self._look_on(job.task_id))
@@ -274,6 +276,35 @@ class Conversions:
         # It may quote the data, and hold what looks like lines of a log.
         self._log.debug("Its last words: %r", said[-2000:], extra=extra)
         await self._registry.interrupt(task_id, "process-died")
+
+    async def _take_up(self, task_id: str) -> None:
+        """See a job through that waited, unless it has a worker that has its order."""
+        if await self._is_left(task_id):
+            await self._through(task_id)
+            return
+        del self._tasks[task_id]
+        self._running.add(task_id)
+        await self._look_on(task_id)
+
+    async def _is_left(self, task_id: str) -> bool:
+        """Find out whether a job has no worker, or one that ends without a word.
+
+        A server that is killed when it has noted its worker, and not yet told it what to do, leaves
+        one that ends in a moment. Of a worker on another machine nothing can be seen: it is left to
+        the lease, as it is when it takes its time.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _PATIENCE
+        with self._registry.watching(task_id) as changed:
+            while (job := self._registry.jobs.get(task_id)) is not None and job.status == "queued":
+                if job.process is None or job.process.gone:
+                    return True
+                if loop.time() >= end:
+                    return False
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), _LOOK)
+                changed.clear()
+        return False
 
     async def _look_on(self, task_id: str) -> None:
         """Wait for the end of a worker that another server has started."""

@@ -78,6 +78,10 @@ def _transfers(services: Services) -> Samples:
     return (((way,), moving[way]) for way in _DIRECTIONS)
 
 
+def _conversions(services: Services) -> Samples:
+    return (((state,), count) for state, count in services.conversions.counts.items())
+
+
 def _subscribes(services: Services) -> Samples:
     yield ("replay",), services.hub.replayed
     yield ("snapshot",), services.hub.snapshots
@@ -136,6 +140,13 @@ FAMILIES: Final = (
         "Changes of the states of jobs.",
         ("event", "kind"),
         _job_events,
+    ),
+    Family(
+        "progresswidget_conversions",
+        "gauge",
+        "Files that are converted now (running), or that wait for a worker (waiting).",
+        ("state",),
+        _conversions,
     ),
     Family(
         "progresswidget_reports_total",

@@ -21,7 +21,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from jupyter_server_ext import conversions
+from jupyter_server_ext import conversions, processes
 from jupyter_server_ext.handlers.conversions import ConversionsHandler
 from progresswidget.converting import _begin
 from progresswidget.errors import SourceError
@@ -297,6 +297,9 @@ async def test_the_others_wait_for_their_turn_and_can_be_cancelled(
     assert (refused.code, code_of(refused)) == (429, "too-many-conversions")
     assert refused.headers["Retry-After"] == "10"
     assert server.services.conversions.counts == {"waiting": 2, "running": 1}
+    told = (await server.fetch("/user/alice/metrics")).body.decode()
+    for state, count in (("waiting", 2), ("running", 1)):
+        assert f'\nprogresswidget_conversions{{state="{state}"}} {count}' in told
     assert (await server.ask(second["taskId"], "cancel")).code == 202
     cancelled = await until(server, second["taskId"], "cancelled")
     assert cancelled["error"] is None
@@ -466,6 +469,37 @@ async def test_what_a_worker_says_makes_no_lines_in_the_log(
 
 def _is_death(entry: logging.LogRecord) -> bool:
     return vars(entry).get("event") == "worker-died"
+
+
+async def test_what_a_killed_server_left_without_its_order_begins_with_the_next(
+    server: Server, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(conversions.Conversions, "begin", lambda _self, _job: None)
+        record = await begun(server)
+    task_id = record["taskId"]
+    # As such a server leaves it: the worker is noted, and waits for an order that never comes.
+    command = [sys.executable, "-c", "input()"]
+    worker = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE)
+    services = server.services
+    await services.registry.bind_now(task_id, processes.find(worker.pid))
+    services.conversions.restored()
+    assert services.conversions.sees_to(task_id)
+    assert services.registry.get(task_id).status == "queued"
+    worker.kill()
+    await worker.wait()
+    assert (await until(server, task_id, "done", "interrupted", "failed"))["status"] == "done"
+    assert (source.parent / "sales.csv").exists()
+
+
+@pytest.mark.parametrize("order", [b"", b'{"report": {"taskId":'])
+def test_a_worker_whose_order_does_not_come_whole_ends(order: bytes, tmp_path: Path) -> None:
+    worker = [sys.executable, "-m", "progresswidget", "convert"]
+    ended = subprocess.run(
+        worker, input=order, cwd=tmp_path, capture_output=True, timeout=120, check=False
+    )
+    assert ended.returncode != 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_is_gone_is_no_pattern(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ TOKEN = "5ECRETt0ken"
 UNITS = ("_total", "_seconds", "_bytes", "_info")
 UNITLESS = {
     "progresswidget_jobs",
+    "progresswidget_conversions",
     "progresswidget_transfers_active",
     "progresswidget_uploads_unfinished",
     "progresswidget_links_open",
