@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,7 @@ from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.model import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from conftest import Server
 
@@ -328,3 +330,46 @@ async def test_a_stopping_server_ends_the_jobs_of_its_kernels_for_good(
         await registry.report(own[0] | {"revision": 2})
     assert caught.value.code == "starting"
     assert registry.get(own[0]["taskId"]).status == "interrupted"
+
+
+GROUP_LIMIT = 600 * 2**20
+"""Bytes that a kernel gets: more than it takes to start."""
+
+
+@pytest.fixture
+def small_group() -> Iterator[Path]:
+    """A group of processes whose memory the system itself limits (cgroup v2, or v1)."""
+    root, limit = Path("/sys/fs/cgroup"), "memory.max"
+    if not (root / "cgroup.controllers").exists():
+        root, limit = root / "memory", "memory.limit_in_bytes"
+    group = root / f"progresswidget-{os.getpid()}"
+    try:
+        group.mkdir()
+        (group / limit).write_text(str(GROUP_LIMIT))
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            group.rmdir()
+        pytest.skip(f"groups of processes cannot be made here: {error}")
+    yield group
+    group.rmdir()  # all of it have ended
+
+
+@pytest.mark.faults
+async def test_a_kernel_that_the_system_kills_for_want_of_memory_is_told_so(
+    server: Server, report: Report, eventually: Eventually, small_group: Path
+) -> None:
+    kernel_id, pid = await start_kernel(server)
+    client = server.app.kernel_manager.get_kernel(kernel_id).client()
+    client.start_channels()
+    await client.wait_for_ready(timeout=60)
+    (small_group / "cgroup.procs").write_text(str(pid))
+    running = report(kernelId=kernel_id, pid=pid)
+    await server.reported(running)
+    await server.services.watcher.look(server.services.registry.active())
+    client.execute("kept = [bytearray(2**24) for _ in range(1024)]")
+    status = server.services.registry.get
+    await eventually(lambda: status(running["taskId"]).status == "interrupted")
+    client.stop_channels()
+    error = (await server.job(running["taskId"]))["error"]
+    assert error["code"] == "kernel-out-of-memory"
+    assert (small_group / "cgroup.procs").read_text() == ""
