@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import TYPE_CHECKING, Any
 
+import bleach  # type: ignore[import-untyped]
 import pytest
 from jupyter_client.manager import start_new_kernel
 
@@ -16,6 +19,21 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+# What GitHub keeps of HTML, by the documentation of html-pipeline, its sanitiser. No attribute
+# counts: neither classes nor styles pass.
+GITHUB = """
+h1 h2 h3 h4 h5 h6 br b i strong em a pre code img tt div ins del sup sub p picture ol ul
+table thead tbody tfoot blockquote dl dt dd kbd q samp var hr ruby rt rp li tr td th s
+strike summary details caption figure figcaption abbr bdo cite dfn mark small source span
+time wbr
+"""
+# The types that VS Code draws without an extension (its notebook API's guide), best first.
+VS_CODE = (
+    *("application/javascript", "text/html", "image/svg+xml", "text/markdown", "image/png"),
+    *("image/jpeg", "text/plain"),
+)
 
 
 class Kernel:
@@ -70,8 +88,26 @@ def test_a_blocking_export_shows_a_bar_and_a_receipt(kernel: Kernel) -> None:
     assert final["path"] == "a <b>.csv"  # a saved notebook tells nobody where its folders are
 
     assert receipt["content"]["data"]["text/plain"] == "✓ a <b>.csv: 1,000 rows × 1 column, CSV"
-    html = "<p>✓ <b>a &lt;b&gt;.csv</b>: 1,000 rows × 1 column, CSV</p>"
-    assert receipt["content"]["data"]["text/html"] == html
+    marked = "<p>✓ <b>a &lt;b&gt;.csv</b>: 1,000 rows × 1 column, CSV</p>"
+    assert receipt["content"]["data"]["text/html"] == marked
+
+
+def test_a_receipt_says_the_same_on_github_and_in_vs_code(kernel: Kernel) -> None:
+    kernel.run(SETUP)
+    alone = kernel.shown("pw.export(frame, '<img src=x onerror=y> & é.csv', index=False)")[-1]
+    code = "with pw.group('All'):\n for name in 'ab': pw.export(frame, f'{name}.csv', index=False)"
+    group = kernel.shown(code)[-1]
+    for message, lines in ((alone, 1), (group, 3)):
+        data = message["content"]["data"]
+        assert protocol.RECEIPT_MIMETYPE in data
+        (drawn, *_) = [data[kind] for kind in VS_CODE if kind in data]
+        assert drawn == data["text/html"]
+        assert bleach.clean(drawn, tags=GITHUB.split(), attributes={}, strip=True) == drawn
+        # And what is left when all markup is gone is the receipt in words.
+        words = html.unescape(re.sub(r"<[^>]+>", "", drawn.replace("<li>", "\n"))).split()
+        assert words == data["text/plain"].split()
+        assert len(data["text/plain"].splitlines()) == lines
+    assert "<img src=x onerror=y> & é.csv: 1,000 rows" in alone["content"]["data"]["text/plain"]
 
 
 def test_two_runs_show_the_same_data(kernel: Kernel) -> None:
