@@ -5,31 +5,17 @@ Run as a script it makes sure that it is there. The tests import `python` and `v
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import venv
 from pathlib import Path
 
+from beside import python_with
+
 PACKAGE = "jupyter-collaboration>=4,<6"
-FOLDER = Path(sys.prefix) / "share" / "progresswidget-collaboration"
 
 
 def python() -> Path:
-    """Return the interpreter, which is made where it is missing.
-
-    It sees all packages of this one and the few that collaboration adds to them: in this one they
-    would change every notebook of every other test.
-    """
-    interpreter = FOLDER / "bin" / "python"
-    if not (FOLDER / "complete").exists():
-        venv.create(FOLDER, clear=True, with_pip=False)
-        (packages,) = FOLDER.glob("lib/python3*/site-packages")
-        (own,) = Path(sys.prefix).glob("lib/python3*/site-packages")
-        (packages / "beside.pth").write_text(f"import site; site.addsitedir({str(own)!r})\n")
-        pip = [sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet"]
-        subprocess.run([*pip, PACKAGE], check=True)
-        (FOLDER / "complete").touch()
-    return interpreter
+    """Return the interpreter, which is made where it is missing."""
+    return python_with("collaboration", PACKAGE)
 
 
 def variables() -> dict[str, str]:

@@ -1,0 +1,34 @@
+"""Pythons beside the tests' own that have a package more, and leave theirs as it is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+
+def python_with(name: str, package: str) -> Path:
+    """Return an interpreter that has a package, which is made where it is missing.
+
+    It sees all packages of this one and the few that the other adds to them: in this one they
+    would change every notebook of every other test.
+
+    Parameters
+    ----------
+    name
+        Of its folder.
+    package
+        As pip is told it.
+    """
+    folder = Path(sys.prefix) / "share" / f"progresswidget-{name}"
+    interpreter = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        venv.create(folder, clear=True, with_pip=False)
+        (packages,) = folder.glob("lib/python3*/site-packages")
+        (own,) = Path(sys.prefix).glob("lib/python3*/site-packages")
+        (packages / "beside.pth").write_text(f"import site; site.addsitedir({str(own)!r})\n")
+        pip = [sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet"]
+        subprocess.run([*pip, package], check=True)
+        (folder / "complete").touch()
+    return interpreter
