@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 from network import Network
 from page_objects import LIMIT, SCREENSHOTS, dismiss_dialogs_on, file_browser_url, settle
-from playwright.sync_api import FileChooser, Locator, Page, expect
+from playwright.sync_api import FileChooser, Locator, Page, Route, expect
 from test_looks import THEMES, judge
 
 if TYPE_CHECKING:
@@ -306,6 +306,26 @@ def test_a_dropped_large_file_is_ours_and_a_small_one_jupyterlabs(
     expect(uploading.rows()).to_have_count(0)
     assert uploading.network.heads("/uploads/") == []
     uploading.drop(big)
+    uploading.wait_for("done")
+    uploading.assert_arrived(big)
+
+
+def test_an_upload_that_another_request_holds_waits_in_words_and_goes_on(
+    uploading: Uploading, big: Path
+) -> None:
+    held = [True]
+    problem = {"code": "upload-locked", "message": "Another request writes to it.", "hint": ""}
+
+    def answer(route: Route) -> None:
+        if held and route.request.method == "PATCH":
+            route.fulfill(status=423, json=problem, headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    uploading.page.context.route("**/progresswidget/uploads/**", answer)
+    uploading.open().choose(big)
+    expect(uploading.rows()).to_contain_text(re.compile(r"Trying again, \d of 5"), timeout=LIMIT)
+    held.clear()
     uploading.wait_for("done")
     uploading.assert_arrived(big)
 
