@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ColumnList } from '../src/exporting/column_list';
 import { DIALOG_WORDS, type DialogWords } from '../src/exporting/dialog_words';
 import { OptionField, row, select, textInput } from '../src/exporting/fields';
 import type { OptionOffer } from '../src/exporting/offers';
@@ -112,7 +113,9 @@ describe('the preview', () => {
     bytes: 5_000_000,
     exact: false,
   };
-  const facts = (table: PreviewTable) => table.element.querySelector('[role=status]')?.textContent;
+  const facts = (table: PreviewTable) =>
+    // Between a number and its unit the line does not break.
+    table.element.querySelector('[role=status]')?.textContent?.replaceAll('\u00a0', ' ');
 
   it('shows the rows as text, with what is missing and what is a number told apart', () => {
     const table = new PreviewTable(DIALOG, ENGLISH);
@@ -145,6 +148,52 @@ describe('the preview', () => {
     ]);
     table.clear();
     expect(table.element.querySelector('table')).toBeNull();
+  });
+});
+
+describe('the columns', () => {
+  afterEach(() => document.body.replaceChildren());
+
+  async function shown() {
+    const changed = vi.fn();
+    const columns = [
+      ['id', 'int64'],
+      ['Price', 'double'],
+      ['price_net', 'double'],
+    ] as const;
+    const list = new ColumnList(columns, DIALOG, ENGLISH, changed);
+    document.body.append(list.element);
+    const rows = () => [...list.element.querySelectorAll<HTMLElement>('.pw-column')];
+    await vi.waitFor(() => expect(rows()).toHaveLength(3));
+    const press = (label: string) =>
+      [...list.element.querySelectorAll('button')]
+        .find(({ textContent }) => textContent === label)
+        ?.click();
+    return { list, changed, rows, press };
+  }
+  const countOf = ({ element }: ColumnList) => element.querySelector('[role=status]')?.textContent;
+
+  it('are all chosen at first, and then those that are', async () => {
+    const { list, rows, changed } = await shown();
+    expect([list.value, countOf(list)]).toEqual([null, DIALOG.chosen('3', '3')]);
+    rows()[1]?.querySelector('input')?.click();
+    expect(list.value).toEqual(['id', 'price_net']);
+    expect(changed).toHaveBeenCalledOnce();
+    expect(countOf(list)).toBe(DIALOG.chosen('2', '3'));
+    list.dispose();
+  });
+
+  it('are found by their names, and chosen as they are found', async () => {
+    const { list, rows, press } = await shown();
+    const search = list.element.querySelector<HTMLInputElement>('[type=search]');
+    if (search) search.value = ' PRICE';
+    search?.dispatchEvent(new Event('input', { bubbles: true }));
+    await vi.waitFor(() => expect(rows()).toHaveLength(2));
+    press(DIALOG.none);
+    expect(list.value).toEqual(['id']);
+    press(DIALOG.all);
+    expect(list.value).toBeNull();
+    list.dispose();
   });
 });
 

@@ -3,6 +3,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { userEvent } from 'vitest/browser';
 import { Channel } from '../src/channel/channel';
 import { exportWords } from '../src/exporting/words';
 import { ENGLISH } from '../src/i18n';
@@ -241,7 +242,7 @@ describe('a row of the panel', () => {
 
 describe('the button that sorts', () => {
   it('has a menu with the order that is set, and sets another', async () => {
-    const sorted = { order: 'newest' as const } as { order: 'newest' | 'name' | 'size' | 'state' };
+    const sorted = { order: 'newest' as const, sortBy: vi.fn() };
     const button = new SortButton(sorted, LAB_ENGLISH);
     Widget.attach(button, document.body);
     const click = await vi.waitFor(() => {
@@ -263,6 +264,8 @@ describe('the button that sorts', () => {
     expect(items.map((item) => item.classList.contains('lm-mod-toggled'))).toEqual([
       ...[true, false, false, false],
     ]);
+    await userEvent.keyboard('{ArrowDown}{ArrowDown}{Enter}');
+    await vi.waitFor(() => expect(sorted.sortBy).toHaveBeenCalledExactlyOnceWith('name'));
     button.dispose();
   });
 });

@@ -195,6 +195,18 @@ describe('the panel', () => {
     expect(names(panel)).toEqual([...names(panel)].sort());
   });
 
+  it('leads the keyboard to the rows when a person has sorted it from the menu', async () => {
+    const panel = show();
+    take(...EVERY);
+    await vi.waitFor(() => expect(names(panel)).toHaveLength(7));
+    panel.order = 'size';
+    expect(panel.node.contains(document.activeElement)).toBe(false);
+    panel.sortBy('name');
+    expect((document.activeElement as HTMLElement).dataset.key).toBeDefined();
+    expect(panel.node.contains(document.activeElement)).toBe(true);
+    expect(panel.order).toBe('name');
+  });
+
   it('takes the buttons away, and says so, while the server is gone', async () => {
     const panel = show();
     take(...EVERY);

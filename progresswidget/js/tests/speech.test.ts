@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { DIALOG_WORDS, dialogWords } from '../src/exporting/dialog_words';
-import { CHINESE, ENGLISH } from '../src/i18n';
+import { CHINESE, ENGLISH, errorText } from '../src/i18n';
+import { CHINESE_ERRORS } from '../src/i18n/chinese_errors';
+import { LAB_CHINESE, LAB_ENGLISH } from '../src/i18n/lab';
+import { DISK_PARTS, EXPORTS_COMMANDS } from '../src/i18n/lab/words';
 import { languageOfHost, leaveLanguage, speechOf } from '../src/i18n/speech';
 import { pairs } from '../src/i18n/translated';
 
@@ -52,5 +55,28 @@ describe('the language of a host', () => {
     expect(found.get('Filter (SQL)')).toBe('筛选（SQL）');
     expect(found.get('%1 of %2')).toBe('%1 / %2');
     expect(found.size).toBeGreaterThan(20);
+  });
+});
+
+describe('the tables', () => {
+  it('have a word for each command and each part of the disk', () => {
+    for (const words of [LAB_ENGLISH, LAB_CHINESE]) {
+      expect(Object.keys(words.command)).toEqual([...EXPORTS_COMMANDS]);
+      expect(Object.keys(words.caption).sort()).toEqual([...EXPORTS_COMMANDS].sort());
+      expect(DISK_PARTS.map((part) => words.diskParts[part]('5 MB'))).toSatisfy(
+        (texts: string[]) =>
+          texts.every((text) => text.includes('5 MB')) && new Set(texts).size === 4,
+      );
+    }
+  });
+
+  it.each(Object.entries(CHINESE_ERRORS))('say in Chinese what %s is about', (code, sentence) => {
+    const error = { code, message: 'Column "a" is odd.', hint: 'Change it.' };
+    expect(sentence).toMatch(/^[\u4e00-\u9fff].*。$/);
+    expect(errorText(CHINESE, error)).toEqual({
+      message: sentence,
+      hint: 'Column "a" is odd. Change it.',
+    });
+    expect(errorText(ENGLISH, error)).toEqual(error);
   });
 });

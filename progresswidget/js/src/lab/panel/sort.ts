@@ -7,8 +7,14 @@ import type { Order } from '../../jobs/query';
 
 const ORDERS: readonly Order[] = ['newest', 'name', 'size', 'state'];
 
+/** What has an order, and takes another from a person. */
+export interface Sorted {
+  readonly order: Order;
+  sortBy(order: Order): void;
+}
+
 export class SortButton extends ToolbarButton {
-  constructor(sorted: { order: Order }, words: LabWords) {
+  constructor(sorted: Sorted, words: LabWords) {
     const commands = new CommandRegistry();
     const menu = new MenuSvg({ commands });
     super({
@@ -24,9 +30,7 @@ export class SortButton extends ToolbarButton {
         label: words.order[order],
         isToggleable: true,
         isToggled: () => sorted.order === order,
-        execute: () => {
-          sorted.order = order;
-        },
+        execute: () => sorted.sortBy(order),
       });
       menu.addItem({ command: order });
     }

@@ -120,6 +120,12 @@ export class ExportsPanel extends SidePanel {
     if (order !== this.order) this.#ask({ order });
   }
 
+  /** Sort as a person has just chosen from a menu, which has taken the keyboard with it. */
+  sortBy(order: Order): void {
+    this.order = order;
+    this.#takeFocus();
+  }
+
   /** What the disk holds, as last heard. */
   get diskUse(): DiskUse | null {
     return this.#use;
