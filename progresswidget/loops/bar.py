@@ -262,13 +262,15 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         if self._elsewhere:
             self._count_elsewhere(n or 0)
             return None
-        tally = self._tally
-        tally.counted += n or 0
-        if n and n < 0:
-            self.last_print_n += n  # what was undone comes again
-        if tally.counted - self.last_print_n < self.miniters:
+        steps, tally = n or 0, self._tally
+        tally.counted = counted = tally.counted + steps
+        if steps < 0:
+            self.last_print_n += steps  # what was undone comes again
+        if counted - self.last_print_n < self.miniters:
             return None
-        return self._show_if_due(self._time())
+        now = self._time()
+        # Asked here, too: at first each step comes so far, and a call would cost as much again.
+        return None if now - self.last_print_t < self.mininterval else self._show_if_due(now)
 
     def _count_elsewhere(self, n: float) -> None:
         if self.gui:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     Figures = dict[str, dict[str, list[float]]]
 
-STEPS = 50_000
+STEPS = 10_000
 """So few that most turns pass without another program having one, and many rounds instead."""
-SLOW = {"alive-progress": 20, "tqdm.notebook": 2}
+SLOW = {"alive-progress": 10}
 """By how many fewer steps who is slow is measured with."""
 BY_HAND = "update()"
 
@@ -215,7 +215,7 @@ def show(title: str, found: Figures) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=100)
     given = parser.parse_args()
     show("a process", measure(given.rounds, kernel=False))
     show("a kernel", measure_in_kernel(given.rounds))
