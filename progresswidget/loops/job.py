@@ -150,6 +150,9 @@ class LoopJob:
 
     def _take_line(self, root: LoopJob) -> None:
         with root.changed:
+            for known in root._lines.values():
+                if known.loop.left is not None:
+                    known.loop.end()  # what it was left by has been caught, for others go on
             taken = {number for number, line in root._lines.items() if not line.loop.over}
             place = next(number for number in range(len(taken) + 1) if number not in taken)
             line = root._lines.get(place)

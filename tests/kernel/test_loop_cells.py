@@ -131,6 +131,18 @@ def test_inner_loops_are_lines_of_the_outer_one(cell: Cell) -> None:
     )
 
 
+def test_inner_loops_whose_exceptions_are_caught_have_one_line(cell: Cell) -> None:
+    outputs = cell(
+        "for x in pw.tqdm(range(50), 'outer'):\n"
+        "    time.sleep(0.01)\n"
+        "    try:\n"
+        "        for y in pw.tqdm(range(3), 'inner'): 1 / 0\n"
+        "    except ZeroDivisionError: pass"
+    )
+    (part,) = outputs.end["parts"]
+    assert (part["title"], part["status"], outputs.end["status"]) == ("inner", "done", "done")
+
+
 def test_ten_million_steps_are_a_handful_of_messages(cell: Cell) -> None:
     outputs = cell("for x in pw.tqdm(range(10_000_000)): pass")
     assert outputs.end["rows"] == 10_000_000
