@@ -20,6 +20,7 @@ import jupyter_server_ext
 from jupyter_server_ext import endpoint, metrics, statedir
 from jupyter_server_ext.assembly import assemble, milliseconds, rates_of
 from jupyter_server_ext.config import Settings
+from jupyter_server_ext.ending import end
 from jupyter_server_ext.handlers import revived, routes
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from jupyter_server_ext.model import Job
 
 
+_CLEANING_UP: Final = 1.0
+"""Seconds after which a task of ours that has not ended is told once more to do so."""
 _FAREWELL: Final = 1.0
 """Seconds that pages get to answer the closing of their connection."""
 
@@ -99,9 +102,7 @@ class ProgressExtension(Settings, ExtensionApp):
         self._leave_gateway()
         await services.uploads.stop()
         await services.conversions.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(self._tasks, _CLEANING_UP)
         # jupyter_server shuts its kernels down right after its extensions.
         services.registry.seal()
         for job in services.watcher.own(services.registry.own()):

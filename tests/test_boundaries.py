@@ -218,7 +218,9 @@ ORDER = {
         "progresswidget.widget",
     },
     "jupyter_server_ext": {"progresswidget.protocol", "jupyter_server_ext"},
+    "jupyter_server_ext.ending": set(),
     "jupyter_server_ext.stores": {
+        "jupyter_server_ext.ending",
         "jupyter_server_ext.errors",
         "jupyter_server_ext.following",
         "jupyter_server_ext.links",

@@ -13,6 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
+from jupyter_server_ext.ending import end
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import redis_scripts as scripts
 from jupyter_server_ext.stores.health import StoreHealth
@@ -158,13 +159,8 @@ class RedisSession:
 
     async def close(self) -> None:
         """Leave. The lease ends by itself: until then a server that is restarted keeps its jobs."""
-        tasks, self._tasks = set(self._tasks), []
-        while tasks:
-            for task in tasks:
-                task.cancel()
-            # The client library swallows a cancellation at some moments: then it is told again.
-            done, tasks = await asyncio.wait(tasks, timeout=_PATIENCE)
-            await asyncio.gather(*done, return_exceptions=True)
+        tasks, self._tasks = self._tasks, []
+        await end(tasks, _PATIENCE)
         self.attached = False
         await self.redis.close()
 
