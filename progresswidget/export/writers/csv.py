@@ -32,8 +32,13 @@ Why 65,536 rows at a time on three threads: on one, the start of polars' engine 
 the speed of one call for the whole frame), but while one unit starts, ends or waits for the file
 the next ones keep the cores busy. Larger units are no faster and take 100 MB more. Why timestamps
 are made into text before: see `columns_moments`. Why the bytes come out piece by piece: see
-`outlet`. The digest of the data for the journal is what is left between us and polars:
-`tests/benchmarks/export.py` tells the whole.
+`outlet`.
+
+Where the processor goes, in seconds of all cores for 5 million rows of the frame of
+`tests/benchmarks/export.py`: polars' formatting 0.94, timestamps 0.14, the digest of the data 0.15,
+writing 0.28, cutting 0.04, the digest of the bytes 0.02. polars alone needs 1.4 to 1.6. Of the
+digest 0.09 is the gathering of texts that lie anywhere; gathering in smaller pieces, to offsets of
+32 bits, or hashing each text by polars took as long.
 """
 
 from __future__ import annotations
