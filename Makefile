@@ -97,8 +97,8 @@ format: .venv/.dev $(JS)/node_modules/.installed
 test:
 	@$(MAKE) --no-print-directory --jobs=3 programs
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
-		test-browser-a test-browser-g test-server test-kernel lint test-laboratory test-notebooks \
-		test-js
+		test-browser-a test-browser-g test-server test-kernel test-laboratory test-js test-notebooks \
+		lint
 
 test-python:
 	@$(MAKE) --no-print-directory --jobs=3 programs

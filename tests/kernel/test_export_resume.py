@@ -43,7 +43,7 @@ ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html"]
 """Those that go on by the same code as one of the others, or begin again."""
 MORE_ROWS = {"parquet": 4 * ROW_GROUP + 1_000}
 """Where a unit has so many rows that the others' would be less than four."""
-KILLS = int(os.environ.get("PROGRESSWIDGET_KILLS", "20"))
+KILLS = int(os.environ.get("PROGRESSWIDGET_KILLS", "12"))
 """Processes that are killed for each format."""
 CHAINS = 2
 """Files that are exported side by side, each killed again and again."""
