@@ -31,7 +31,6 @@ UNUSED = (
         for name in (
             "celltags",
             "completer",
-            "console",
             "debugger",
             "extensionmanager",
             "help",
