@@ -1,11 +1,13 @@
 """Measure what it costs to tell many pages how far jobs are, against the peers, interleaved.
 
-Run ``python tests/benchmarks/hub.py``. Every server is one process and publishes the same records
-at the same moments from inside: ours with `Hub.publish`, in a jupyter_server with the extension,
-and the peers with what they have for it. A record carries the moment at which it was published, and
-lean clients, the same for all, note when it came. CPU is the server's, less what it uses when idle,
-for each message that was delivered; what a report costs is in reporter.py. Memory is that of an
-idle connection with one subscription. Only the ratios carry over to another machine.
+Run ``python tests/benchmarks/hub.py``, or a part of it with ``--scenario``: on two cores each ends
+within 200 s and tells every round as it goes. Every server is one process and publishes the same
+records at the same moments from inside: ours with `Hub.publish`, in a jupyter_server with the
+extension, and the peers with what they have for it. A record carries the moment at which it was
+published, and lean clients, the same for all, note when it came; they stay connected from round to
+round. CPU is the server's, less what it uses when idle, for each message that was delivered; what
+a report costs is in reporter.py. Memory is that of an idle connection with one subscription. Only
+the ratios carry over to another machine.
 """
 
 from __future__ import annotations
@@ -73,11 +75,12 @@ class Scenario:
         return self.viewers * self.each * self.rate
 
 
-SCENARIOS = (
-    Scenario("1,000 viewers of one task, 20 updates/s", 1_000, 1, 1, 20),
-    Scenario("1,000 viewers of 10 of 100 tasks, 2 updates/s each", 1_000, 100, 10, 2),
-    Scenario("100 viewers of 100 tasks, 2 updates/s each", 100, 100, 100, 2),
-)
+SCENARIOS = {
+    "one-task": Scenario("1,000 viewers of one task, 20 updates/s", 1_000, 1, 1, 20),
+    "spread": Scenario("1,000 viewers of 10 of 100 tasks, 2 updates/s each", 1_000, 100, 10, 2),
+    "all-tasks": Scenario("100 viewers of 100 tasks, 2 updates/s each", 100, 100, 100, 2),
+}
+IDLE = "idle"
 
 
 class Broadcaster:
@@ -138,20 +141,39 @@ def broadcaster(name: str, folder: Path) -> Iterator[Broadcaster]:
         yield Broadcaster(name, Server(name, pid, port, "", ""), control)
 
 
+class Viewers:
+    """The pages of one server, in a process of their own."""
+
+    def __init__(self, process: subprocess.Popen[str], server: Broadcaster) -> None:
+        self._process = process
+        if self._line() != "ready\n":
+            raise RuntimeError(f"the viewers of {server.name} could not connect")
+
+    def ask(self) -> tuple[int, float, float]:
+        """Return what came since the last time, and the p50 and p99 of its ms on the way."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        came, middle, late = json.loads(self._line())
+        return came, middle, late
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+
 @contextmanager
-def viewers(
-    server: Broadcaster, count: int, tasks: int, each: int
-) -> Iterator[subprocess.Popen[str]]:
-    """Connect viewers; they report when their input is closed."""
+def viewers(server: Broadcaster, count: int, tasks: int, each: int) -> Iterator[Viewers]:
+    """Connect viewers, as long as this goes on."""
     numbers = map(str, (server.server.port, count, tasks, each))
     command = [sys.executable, "-S", str(VIEWERS), *numbers]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        if process.stdout.readline() != "ready\n":
-            raise RuntimeError(f"the viewers of {server.name} could not connect")
-        yield process
+        try:
+            yield Viewers(process, server)
+        finally:
+            process.communicate()
 
 
 @dataclass
@@ -163,34 +185,41 @@ class Figures:
     cost: list[float] = field(default_factory=list)
     lost: int = 0
 
-    def add(self, server: Broadcaster, scenario: Scenario, seconds: float) -> None:
+    def add(self, server: Broadcaster, pages: Viewers, scenario: Scenario, seconds: float) -> None:
         """Let the viewers watch for some seconds."""
-        server.publish(scenario.tasks, 100, 0.1)  # every task is there
-        with viewers(server, scenario.viewers, scenario.tasks, scenario.each) as process:
-            time.sleep(0.5)
-            begun = time.monotonic(), server.cpu()
-            time.sleep(1)
-            idle = (server.cpu() - begun[1]) / (time.monotonic() - begun[0])
-            begun = time.monotonic(), server.cpu()
-            count = server.publish(scenario.tasks, scenario.rate, seconds)
-            time.sleep(0.2)  # the last ones arrive
-            took, used = time.monotonic() - begun[0], server.cpu() - begun[1]
-            output, _ = process.communicate()
-        came, middle, late = json.loads(output)
+        begun = time.monotonic(), server.cpu()
+        time.sleep(1)
+        idle = (server.cpu() - begun[1]) / (time.monotonic() - begun[0])
+        pages.ask()
+        begun = time.monotonic(), server.cpu()
+        count = server.publish(scenario.tasks, scenario.rate, seconds)
+        time.sleep(0.2)  # the last ones arrive
+        took, used = time.monotonic() - begun[0], server.cpu() - begun[1]
+        came, middle, late = pages.ask()
         expected = count * scenario.viewers * scenario.each // scenario.tasks
         self.lost += expected - came
         self.middle.append(middle)
         self.late.append(late)
         self.cost.append(1e6 * (used - idle * took) / came)
+        print(f"  {NAMES[server.name]:24}{middle:8.2f}{late:8.2f}{self.cost[-1]:11.2f}", flush=True)
 
 
 def compare(servers: list[Broadcaster], scenario: Scenario, rounds: int, seconds: float) -> None:
+    print(f"\n{scenario.name}: {scenario.deliveries:,.0f} deliveries/s", flush=True)
     found = {server.name: Figures() for server in servers}
-    for _ in range(rounds):
+    with ExitStack() as stack:
+        pages = {}
         for server in servers:
-            found[server.name].add(server, scenario, seconds)
-    print(f"\n{scenario.name}: {scenario.deliveries:,.0f} deliveries/s")
-    print(f"{'':26}{'p50 ms':>8}{'p99 ms':>8}{'µs of CPU':>11}{'to ours':>9}{'lost':>6}")
+            server.publish(scenario.tasks, 100, 0.1)  # every task is there
+            group = viewers(server, scenario.viewers, scenario.tasks, scenario.each)
+            pages[server.name] = stack.enter_context(group)
+        for number in range(rounds):
+            print(f"round {number + 1}: p50 and p99 in ms, µs of CPU", flush=True)
+            # Each is the first as often as the others: what one leaves behind is for the next.
+            for index in range(len(servers)):
+                server = servers[(index + number) % len(servers)]
+                found[server.name].add(server, pages[server.name], scenario, seconds)
+    print(f"{'medians':26}{'p50 ms':>8}{'p99 ms':>8}{'µs of CPU':>11}{'to ours':>9}{'lost':>6}")
     ours = statistics.median(found[servers[0].name].cost)
     for name, figures in found.items():
         middle, late, cost = map(statistics.median, (figures.middle, figures.late, figures.cost))
@@ -201,39 +230,40 @@ def compare(servers: list[Broadcaster], scenario: Scenario, rounds: int, seconds
 def idle(server: Broadcaster, count: int) -> float:
     """Return the bytes of memory that one more idle connection takes."""
     server.publish(1, 100, 0.01)
-    with viewers(server, 500, 1, 1) as first:
+    with viewers(server, 500, 1, 1):
         time.sleep(1)
         before = server.memory()
-        with viewers(server, count, 1, 1) as more:
+        with viewers(server, count, 1, 1):
             time.sleep(2)
-            used = (server.memory() - before) / count
-            more.communicate()
-        first.communicate()
-    return used
+            return (server.memory() - before) / count
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--idle", type=int, default=10_000, help="connections; 0 for none")
     parser.add_argument("--only", default="", help="part of a server's name")
-    parser.add_argument("--scenario", type=int, help="0, 1 or 2; all if left out")
+    parser.add_argument(
+        "--scenario", choices=[*SCENARIOS, IDLE], help="all, one after the other, if left out"
+    )
     given = parser.parse_args()
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     names = [name for name in (OURS, *PEERS) if given.only in name]
+    chosen = [scenario for name, scenario in SCENARIOS.items() if given.scenario in {None, name}]
     with tempfile.TemporaryDirectory() as folder:
         with ExitStack() as stack:
             servers = [
-                stack.enter_context(broadcaster(name, Path(folder) / name)) for name in names
+                stack.enter_context(broadcaster(name, Path(folder) / name))
+                for name in (names if chosen else ())
             ]
-            for number, scenario in enumerate(SCENARIOS):
-                if given.scenario in {None, number}:
-                    compare(servers, scenario, given.rounds, given.seconds)
-        if given.idle:
-            print(f"\n{given.idle:,} idle connections: KiB of memory for each")
-        for name in names if given.idle else ():
+            for scenario in chosen:
+                compare(servers, scenario, given.rounds, given.seconds)
+        if not given.idle or given.scenario not in {None, IDLE}:
+            return
+        print(f"\n{given.idle:,} idle connections: KiB of memory for each", flush=True)
+        for name in names:
             # Fresh ones: freed memory that is used again would not be seen.
             with broadcaster(name, Path(folder) / f"{name}-idle") as server:
                 print(f"{NAMES[name]:26}{idle(server, given.idle) / 1024:8.1f}", flush=True)

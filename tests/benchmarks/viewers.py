@@ -1,9 +1,9 @@
 """Clients of the benchmark of the hub, many in one lean process, the same for every server.
 
-``viewers.py PORT COUNT TASKS...`` opens COUNT connections, subscribes each to its share of the
-tasks, prints ``ready`` and then, when its input ends, how many updates came and how long they took.
-It speaks WebSocket by hand, because what it costs must not be measured: it looks for the moment
-that each record carries, and decodes nothing else.
+``viewers.py PORT COUNT TASKS EACH`` opens COUNT connections, subscribes each to its share of the
+tasks, prints ``ready`` and then, at each line of its input, how many updates came since the one
+before and how long they took. It speaks WebSocket by hand, because what it costs must not be
+measured: it looks for the moment that each record carries, and decodes nothing else.
 """
 
 from __future__ import annotations
@@ -119,22 +119,28 @@ def main(port: int, count: int, tasks: int, each: int) -> None:
     poll.register(sys.stdin, select.EPOLLIN)
     print("ready", flush=True)
     delays: list[int] = []
-    over = False
-    while not over:
+    while True:
         for descriptor, _ in poll.poll():
             viewer = viewers.get(descriptor)
             if viewer is None:
-                over = not os.read(0, 100)
+                if not os.read(0, 100):
+                    return
+                report(delays)
+                delays.clear()
                 continue
             data = viewer.socket.recv(1 << 18)
             if not data:
                 raise ConnectionError("closed by the server")
             viewer.read(data, delays, time.monotonic_ns())
+
+
+def report(delays: list[int]) -> None:
+    """Print how many updates came, and the milliseconds that half and 99 of 100 took at most."""
     delays.sort()
     middle, late = (
         (delays[len(delays) * part // 100] / 1e6 for part in (50, 99)) if delays else (0, 0)
     )
-    print(json.dumps([len(delays), middle, late]))
+    print(json.dumps([len(delays), middle, late]), flush=True)
 
 
 if __name__ == "__main__":
