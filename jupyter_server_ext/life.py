@@ -76,6 +76,20 @@ def job_events(old: Job | None, new: Job) -> tuple[str, ...]:
     return (*created, "resumed" if went_on else "started")
 
 
+def undone_between(old: Job | None, new: Job) -> int:
+    """Return how many steps were taken back between two states of a job.
+
+    A report tells of all of its run: one that comes twice counts once, and none is missed with one
+    that is lost.
+    """
+    # What an older version has kept of a job does not say.
+    known = 0 if old is None else int(old.report.get("undone", 0))
+    now = int(new.report.get("undone", 0))
+    if old is not None and old.report["generation"] == new.report["generation"]:
+        return max(0, now - known)
+    return now
+
+
 class Lifecycle(Observer):
     """Tells of it.
 
@@ -92,9 +106,12 @@ class Lifecycle(Observer):
         self._emit = emit
         self.jobs: Counter[tuple[str, str]] = Counter()
         self.transfers: Counter[tuple[str, str]] = Counter()
+        self.undone = 0
+        """Steps of deliveries that kernels have taken back."""
 
     def job_changed(self, old: Job | None, new: Job) -> None:
         """Tell of a change of state, and not of progress."""
+        self.undone += undone_between(old, new)
         for event in job_events(old, new):
             self._tell_of_job(event, new)
 

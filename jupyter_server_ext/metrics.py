@@ -61,7 +61,8 @@ def _errors(services: Services) -> Samples:
 
 def _compensations(services: Services) -> Samples:
     zero = dict.fromkeys(("expired", "published", "withdrawn"), 0)
-    return (((what,), count) for what, count in (zero | services.tally.compensations).items())
+    counts = zero | services.tally.compensations | {"undone": services.life.undone}
+    return (((what,), count) for what, count in counts.items())
 
 
 def _removed(services: Services) -> Samples:
@@ -172,7 +173,7 @@ FAMILIES: Final = (
     Family(
         "progresswidget_compensations_total",
         "counter",
-        "Uploads that were taken back, or whose file got its name after a server had died.",
+        "Uploads taken back, files that got their name after a crash, steps undone by kernels.",
         ("what",),
         _compensations,
     ),

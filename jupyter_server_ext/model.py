@@ -7,10 +7,15 @@ from typing import Final
 
 from jupyter_server_ext import transitions
 from jupyter_server_ext.processes import Process
-from progresswidget.protocol import ACTIVE, Action, Control, Fingerprint, Json, Part
-
-PRIVATE: Final = frozenset({"pid", "fingerprint", "control", "part"})
-"""Fields of a report that browsers have no business with."""
+from progresswidget.protocol import (
+    ACTIVE,
+    PRIVATE_FIELDS,
+    Action,
+    Control,
+    Fingerprint,
+    Json,
+    Part,
+)
 
 # code -> message. The codes of an interruption, with the words of a notebook user.
 INTERRUPTIONS: Final = {
@@ -131,7 +136,7 @@ class Job:
         contents
             The file's path below the server's root, where the file browser shows it.
         """
-        record = {name: value for name, value in self.report.items() if name not in PRIVATE}
+        record = {name: value for name, value in self.report.items() if name not in PRIVATE_FIELDS}
         record["url"] = url
         record["notebook"] = self.notebook
         record["pending"] = None if self.pending is None else self.pending.action

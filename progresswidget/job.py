@@ -613,7 +613,7 @@ class Job:
         It is saved with the notebook, and a notebook travels: the path is only the file's name.
         """
         known = self.report()
-        for private in ("pid", "fingerprint", "control", "part", "probe"):
+        for private in protocol.PRIVATE_FIELDS:
             del known[private]
         known["path"] = self._name
         updated = round(time.time() * 1000)
@@ -685,6 +685,7 @@ class Job:
             "progress": self._percent(),
             "rows": self.rows,
             "reused": self.reused,
+            "undone": self._progress.undone,
             "total": self.total,
             "columns": self.columns,
             "bytes": self.bytes,

@@ -93,6 +93,8 @@ class Execution:
         How often something that fails is tried again, and after how long.
     look
         Called often while waiting; it may raise to end it all.
+    undone
+        Called after each step that was undone.
     """
 
     def __init__(
@@ -104,10 +106,12 @@ class Execution:
         tries: Callable[[], Tries],
         clock: Clock,
         look: Callable[[], None],
+        undone: Callable[[], None] = lambda: None,
     ) -> None:
         self._ledger, self._steps = ledger, {step.name: step for step in steps}
         self._first, self._last = steps[0].name, steps[-1].name
         self._judge, self._tries, self._clock, self._look = judge, tries, clock, look
+        self._undone = undone
         saga = ledger.saga
         fits = saga is not None and saga.steps == tuple(self._steps)
         self._saga = saga if saga is not None and fits else self._begin()
@@ -225,6 +229,7 @@ class Execution:
             self._ledger.write("undoing", move.step)
             self._steps[move.step].undo(self._entry(move.step))
             self._ledger.write("undone", move.step)
+            self._undone()
 
     def _entry(self, name: str) -> Entry:
         saga = self._saga

@@ -135,6 +135,7 @@ class Delivery:
                 tries=Tries,
                 clock=self._clock,
                 look=progress.checkpoint,
+                undone=progress.took_back,
             )
             try:
                 notes = execution.run()

@@ -34,6 +34,8 @@ class Progress:
         Rows read from the source so far; with a slow source it moves while `rows` stands still.
     reused
         Rows of those that an earlier run had written.
+    undone
+        Steps of a delivery that were taken back.
     part
         The file that is being written, where what is in it stays as it is.
     checkpoint
@@ -48,4 +50,9 @@ class Progress:
     checkpoint: Callable[[], None] = _go_on
     read: int = 0
     reused: int = 0
+    undone: int = 0
     part: Growing | None = None
+
+    def took_back(self) -> None:
+        """Count a step that was undone."""
+        self.undone += 1

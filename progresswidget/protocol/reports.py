@@ -67,6 +67,7 @@ REPORT_FIELDS: Final[Fields] = {
 # Fields that came later: a kernel of an older version, or a record saved by one, does without them.
 LATER_FIELDS: Final[Fields] = {
     "reused": Field("count", "Rows or bytes of those that an earlier run had written.", missing=0),
+    "undone": Field("count", "Steps of a delivery that were taken back.", missing=0),
     "appendOnly": Field("flag", "Whether the file can be read while it is written.", missing=False),
     "parent": Field(
         "text",
@@ -146,7 +147,7 @@ REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
 FILELESS: Final = frozenset({"group", "task"})
 """Kinds of jobs that make no file of their own."""
 
-PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "part", "probe"})
+PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "undone", "part", "probe"})
 """Fields of a report that browsers have no business with."""
 
 # The public record: what browsers see. It grows by fields only.
@@ -288,6 +289,7 @@ def queued(task_id: str, order: Json, now: int) -> Json:
         "progress": 0,
         "rows": 0,
         "reused": 0,
+        "undone": 0,
         "bytes": 0,
         "rate": None,
         "eta": None,

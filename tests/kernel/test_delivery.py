@@ -137,8 +137,10 @@ def test_a_server_that_shows_what_is_half_there_gets_nothing(
 
 def test_a_refusal_in_the_middle_ends_the_upload_there(here: Path, server: OddTusServer) -> None:
     server.faults.extend([None, 403])
+    job = pw.deliver(TABLE, "a.csv", server.url, background=True)
     with pytest.raises(TransferRefusedError):
-        pw.deliver(TABLE, "a.csv", server.url)
+        job.result(timeout=60)
+    assert job.report()["undone"] == 2, "what was sent, and what was written"
     assert server.methods().count("DELETE") == 1
     assert server.files == {}
     assert left(here) == []

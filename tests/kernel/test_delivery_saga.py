@@ -121,9 +121,13 @@ class World:
     data: int = 0
     written: int | None = None
     sent: dict[str, int] = field(default_factory=dict)
+    undone: int = 0
     seen: list[tuple[str, int]] = field(default_factory=list)
     """What was published, in order: the key of what was sent, and the data."""
     fate: Iterator[str] = field(default_factory=lambda: iter(()))
+
+    def took_back(self) -> None:
+        self.undone += 1
 
     def moment(self) -> None:
         """Something may happen now."""
@@ -212,6 +216,7 @@ def attempt(path: Path, world: World, clock: NoWait | None = None) -> str:
                 tries=lambda: Tries(lambda: 0.0),
                 clock=clock or NoWait(),
                 look=lambda: None,
+                undone=world.took_back,
             ).run()
         except (DiedError, PassingError, LastingError, ExportCancelledError, LostError) as error:
             ended = type(error).__name__
@@ -287,6 +292,14 @@ def test_a_cancel_that_comes_when_it_is_seen_comes_too_late(tmp_path: Path) -> N
     assert attempt(path, world) == "stands"
     assert len(world.seen) == 1
     assert (world.sent, world.written) == ({}, None)
+
+
+def test_each_step_that_is_undone_is_counted(tmp_path: Path) -> None:
+    path, world = tmp_path / "ledger", World()
+    # Two lines and two moments of the first step, one line of the second, and it fails.
+    world.fate = iter([*["nothing"] * 8, "lasting"])
+    assert attempt(path, world) == "LastingError"
+    assert world.undone == 2
 
 
 def test_whoever_was_taken_over_while_it_waited_publishes_nothing(tmp_path: Path) -> None:

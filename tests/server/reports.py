@@ -38,6 +38,7 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "progress": 12.5,
         "rows": 1000,
         "reused": 0,
+        "undone": 0,
         "total": 8000,
         "columns": 19,
         "bytes": 65536,

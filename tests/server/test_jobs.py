@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext.model import PRIVATE
-from progresswidget.protocol import MAX_REPORT
+from progresswidget.protocol import MAX_REPORT, PRIVATE_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,7 +32,7 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
     assert reply == {"control": None, "url": url, "notebook": None, "shared": None}
     record = await server.job(body["taskId"])
     assert record.pop("updated") > 0
-    expected = {key: body[key] for key in body if key not in PRIVATE | {"probe"}}
+    expected = {key: body[key] for key in body if key not in PRIVATE_FIELDS}
     assert record == expected | {
         "url": url,
         "notebook": None,

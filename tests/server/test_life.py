@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import make_report
 
-from jupyter_server_ext.life import error_of, job_events, kind_of
+from jupyter_server_ext.life import error_of, job_events, kind_of, undone_between
 from jupyter_server_ext.model import Job
 from progresswidget.protocol import STATUSES
 
@@ -90,3 +90,15 @@ def test_what_is_no_code_is_not_told(code: str, told: str) -> None:
 def test_kinds_are_few() -> None:
     assert kind_of(job("running", kind="upload")) == "upload"
     assert kind_of(job("running", kind="x" * 32)) == "other"
+
+
+def test_a_step_taken_back_counts_once_however_often_it_is_told() -> None:
+    told = [1, 1, 3, 0]
+    jobs = [job("running", undone=count) for count in told]
+    assert undone_between(None, jobs[0]) == 1
+    assert [undone_between(old, new) for old, new in pairwise(jobs)] == [0, 2, 0]
+    again = job("running", undone=2, generation=2)
+    assert undone_between(jobs[2], again) == 2
+    older = job("running")
+    del older.report["undone"]
+    assert undone_between(older, jobs[0]) == 1

@@ -344,7 +344,7 @@ async def test_uploads_that_are_taken_back_and_a_place_that_fails_are_counted(
     tus = {"Tus-Resumable": "1.0.0"}
     gone = await server.fetch(f"uploads/{where}", method="DELETE", headers=tus)
     assert gone.code == 204
-    for what, times in (("withdrawn", 1), ("expired", 0), ("published", 0)):
+    for what, times in (("withdrawn", 1), ("expired", 0), ("published", 0), ("undone", 0)):
         assert await value(server, name, what=what) == times
     folder = server.extension._directory.path / "uploads"
     folder.rename(folder.with_name("away"))
@@ -354,3 +354,13 @@ async def test_uploads_that_are_taken_back_and_a_place_that_fails_are_counted(
     folder.with_name("away").rename(folder)
     assert (await create_upload(server))[0] == 201
     assert await value(server, "progresswidget_store_degraded", store="uploads") == 0
+
+
+async def test_what_kernels_have_undone_is_counted_as_often_as_it_was(server: Server) -> None:
+    delivery = make_report(kind="upload", undone=1)
+    for revision, undone in ((1, 1), (1, 1), (2, 1), (3, 2)):
+        report = delivery | {"revision": revision, "undone": undone}
+        assert (await server.report(report)).code == 200
+    assert await value(server, "progresswidget_compensations_total", what="undone") == 2
+    seen = await server.fetch(f"api/jobs/{delivery['taskId']}")
+    assert "undone" not in json.loads(seen.body), "it is for whoever runs the server"
