@@ -26,7 +26,8 @@ from jupyter_server_ext.logins import Logins
 from jupyter_server_ext.notebooks import Notebooks
 from jupyter_server_ext.places import below
 from jupyter_server_ext.polling import Polls
-from jupyter_server_ext.registry import JobRegistry, Limits
+from jupyter_server_ext.reaper import JobLimits
+from jupyter_server_ext.registry import JobRegistry
 from jupyter_server_ext.sending import Sending
 from jupyter_server_ext.services import Services
 from jupyter_server_ext.shaping import Rates, Shaper
@@ -170,7 +171,7 @@ def _make_registry(
         hub=hub,
         files_url=f"{app.base_url}progresswidget/files/",
         now=milliseconds,
-        limits=Limits(settings.max_jobs, settings.keep_finished, settings.keep_finished_days),
+        limits=JobLimits(settings.max_jobs, settings.keep_finished, settings.keep_finished_days),
         observer=life,
         # Who else has access to the server of somebody looks on.
         user=os.environ.get("JUPYTERHUB_USER"),

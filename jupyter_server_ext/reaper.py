@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -14,8 +15,27 @@ if TYPE_CHECKING:
 _MILLISECONDS_A_DAY: Final = 86_400_000
 
 
+@dataclass(frozen=True, slots=True)
+class JobLimits:
+    """How many jobs are remembered, and for how long.
+
+    Parameters
+    ----------
+    jobs
+        All jobs.
+    finished
+        Finished jobs.
+    finished_days
+        Days after the end.
+    """
+
+    jobs: int
+    finished: int
+    finished_days: float
+
+
 def expired(
-    jobs: Iterable[Job], *, now: int, keep: int, days: float, spare: Collection[str] = ()
+    jobs: Iterable[Job], *, now: int, limits: JobLimits, spare: Collection[str] = ()
 ) -> list[str]:
     """Return the ids of finished jobs that are too many or too old.
 
@@ -23,18 +43,18 @@ def expired(
     ----------
     now
         Milliseconds since 1970.
-    keep
-        Finished jobs to keep, the newest ones.
-    days
-        Age at which a finished job is forgotten in any case.
+    limits
+        Of finished jobs the newest are kept.
     spare
         Ids of those that are still needed.
     """
     ended = (job for job in jobs if not job.active and job.task_id not in spare)
     finished = sorted(ended, key=_ended, reverse=True)
-    oldest = now - days * _MILLISECONDS_A_DAY
+    oldest = now - limits.finished_days * _MILLISECONDS_A_DAY
     return [
-        job.task_id for rank, job in enumerate(finished) if rank >= keep or _ended(job) < oldest
+        job.task_id
+        for rank, job in enumerate(finished)
+        if rank >= limits.finished or _ended(job) < oldest
     ]
 
 

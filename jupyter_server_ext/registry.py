@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from jupyter_server_ext import model, reaper, transitions
-from jupyter_server_ext.errors import ApiError, job_not_found
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.jobindex import JobIndex
 from jupyter_server_ext.observer import Observer
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.model import Job
     from jupyter_server_ext.processes import Process
+    from jupyter_server_ext.reaper import JobLimits
     from jupyter_server_ext.stores import Broker, Change, JobStore
     from jupyter_server_ext.stores.health import StoreHealth
 
@@ -31,38 +31,19 @@ if TYPE_CHECKING:
     """From the state that is known to the next one; the same object where nothing changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many jobs are remembered, and for how long.
+class JobRegistry(JobIndex):
+    """Takes what happens to jobs, in memory; the store follows.
 
     Parameters
     ----------
-    jobs
-        All jobs.
-    finished
-        Finished jobs.
-    finished_days
-        Days after the end.
-    """
-
-    jobs: int
-    finished: int
-    finished_days: float
-
-
-class JobRegistry:
-    """All jobs, in memory; the store follows.
-
-    Parameters
-    ----------
+    files_url, contents
+        As for `JobIndex`.
     store
         What outlives the process, of the jobs that this server speaks for.
     broker
         Who settles in which order jobs change.
     hub
         Who is told of changes.
-    files_url
-        Absolute path of the file addresses, with a slash at the end.
     now
         Milliseconds since 1970.
     limits
@@ -71,8 +52,6 @@ class JobRegistry:
         Who is told of changes that are made here.
     user
         Whose the server is, and with it the jobs that begin here; None where nobody knows.
-    contents
-        From the absolute path of a file to the one by which the file browser shows it, if it does.
     """
 
     def __init__(
@@ -83,29 +62,21 @@ class JobRegistry:
         hub: Hub,
         files_url: str,
         now: Callable[[], int],
-        limits: Limits,
+        limits: JobLimits,
         observer: Observer | None = None,
         user: str | None = None,
         contents: Callable[[str], str | None] = lambda _: None,
     ) -> None:
+        super().__init__(files_url, contents)
         self._observer = observer or Observer()
         self._store = store
         self._broker = broker
         self._hub = hub
-        self._files_url = files_url
         self._now = now
         self._limits = limits
         self._user = user
-        self._contents = contents
-        self._jobs: dict[str, Job] = {}
-        self._watchers: dict[str, set[asyncio.Event]] = {}
         self._deleting: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
         self._sealed = False
-
-    @property
-    def jobs(self) -> Mapping[str, Job]:
-        """All jobs as they are known now."""
-        return self._jobs
 
     async def load(self) -> None:
         """Take up the jobs of the server before.
@@ -134,73 +105,6 @@ class JobRegistry:
     def seal(self) -> None:
         """Take no reports any more: what the server says of its jobs at its end stays said."""
         self._sealed = True
-
-    def url(self, job: Job) -> str:
-        """Return the absolute path of the job's file on this server."""
-        name = quote(str(job.report["name"]), safe="")
-        return f"{self._files_url}{job.task_id}/{job.report['generation']}/{name}"
-
-    def public(self, job: Job) -> Json:
-        """Return the record that browsers see."""
-        return job.public(self.url(job), self._contents(str(job.report["path"])))
-
-    def get(self, task_id: str) -> Job:
-        """Return a job.
-
-        Raises
-        ------
-        ApiError
-            ``task-not-found``.
-        """
-        job = self._jobs.get(task_id)
-        if job is None:
-            raise job_not_found()
-        return job
-
-    @contextmanager
-    def watching(self, task_id: str) -> Iterator[asyncio.Event]:
-        """Have an event set at each change of a job, and at its removal."""
-        event = asyncio.Event()
-        watchers = self._watchers.setdefault(task_id, set())
-        watchers.add(event)
-        try:
-            yield event
-        finally:
-            watchers.discard(event)
-            if not watchers:
-                self._watchers.pop(task_id, None)
-
-    def bytes_of(self, task_id: str) -> int | None:
-        """Return how many bytes a job had written when it last reported, None if it never did."""
-        job = self._jobs.get(task_id)
-        return None if job is None else job.report["bytes"]
-
-    def name_of(self, task_id: str) -> str | None:
-        """Return the name of a job's file, None where there is no such job."""
-        job = self._jobs.get(task_id)
-        return None if job is None else str(job.report["name"])
-
-    def find(
-        self,
-        *,
-        notebook: str | None = None,
-        kernel: str | None = None,
-        statuses: Collection[str] | None = None,
-    ) -> list[Job]:
-        """Return the jobs that fit, newest first; None fits all."""
-        found = [
-            job
-            for job in self._jobs.values()
-            if (notebook is None or job.notebook == notebook)
-            and (kernel is None or job.kernel_id == kernel)
-            and (statuses is None or job.status in statuses)
-        ]
-        found.sort(key=lambda job: (job.report["created"], job.task_id), reverse=True)
-        return found
-
-    def active(self) -> list[Job]:
-        """Return the jobs that have not ended."""
-        return [job for job in self._jobs.values() if job.active]
 
     def own(self) -> list[Job]:
         """Return those of them whose process reports to this server, and to no other one."""
@@ -381,8 +285,7 @@ class JobRegistry:
         expired = reaper.expired(
             self._jobs.values(),
             now=self._now(),
-            keep=self._limits.finished,
-            days=self._limits.finished_days,
+            limits=self._limits,
             spare=spare,
         )
         await self._forget(expired)
@@ -468,7 +371,3 @@ class JobRegistry:
             task = asyncio.get_running_loop().create_task(self._store.delete(task_ids))
             self._deleting.add(task)
             task.add_done_callback(self._deleting.discard)
-
-    def _wake(self, task_id: str) -> None:
-        for event in self._watchers.get(task_id, ()):
-            event.set()

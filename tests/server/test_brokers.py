@@ -12,7 +12,8 @@ import pytest
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.registry import JobRegistry, Limits
+from jupyter_server_ext.reaper import JobLimits
+from jupyter_server_ext.registry import JobRegistry
 from jupyter_server_ext.stores.local import LocalBroker
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.redis import TIMEOUT, LostError, MissingExtraError, Redis, address
@@ -57,7 +58,7 @@ class Side:
             hub=self.hub,
             files_url="/files/",
             now=self.hub.timestamp,
-            limits=Limits(1000, 1000, 30),
+            limits=JobLimits(1000, 1000, 30),
         )
 
     async def start(self) -> Side:

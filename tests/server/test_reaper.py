@@ -8,6 +8,7 @@ from reports import make_report
 
 from jupyter_server_ext import reaper
 from jupyter_server_ext.model import Job
+from jupyter_server_ext.reaper import JobLimits
 
 DAY = 86_400_000
 PRINT = dict.fromkeys(("device", "inode", "size", "mtimeNs", "ctimeNs"), "3")
@@ -29,7 +30,7 @@ jobs = st.lists(
 @settings(deadline=None)
 @given(jobs, st.integers(0, 10), st.floats(0, 100))
 def test_what_is_kept(known: list[Job], keep: int, days: float) -> None:
-    gone = set(reaper.expired(known, now=100 * DAY, keep=keep, days=days))
+    gone = set(reaper.expired(known, now=100 * DAY, limits=JobLimits(1_000, keep, days)))
     kept = [job for job in known if job.task_id not in gone]
     assert all(job in kept for job in known if job.active)
     finished = [job for job in kept if not job.active]
@@ -58,10 +59,11 @@ def test_what_is_spared_is_neither_forgotten_nor_counted(
     known: list[Job], data: st.DataObject
 ) -> None:
     ids = [job.task_id for job in known]
+    limits = JobLimits(jobs=1_000, finished=2, finished_days=5)
     spare = set(data.draw(st.lists(st.sampled_from(ids)))) if ids else set()
-    gone = reaper.expired(known, now=100 * DAY, keep=2, days=5, spare=spare)
+    gone = reaper.expired(known, now=100 * DAY, limits=limits, spare=spare)
     others = [job for job in known if job.task_id not in spare]
-    assert gone == reaper.expired(others, now=100 * DAY, keep=2, days=5)
+    assert gone == reaper.expired(others, now=100 * DAY, limits=limits)
 
 
 def test_only_files_of_exports_in_the_folders_are_temporary() -> None:
