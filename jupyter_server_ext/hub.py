@@ -14,11 +14,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from jupyter_server_ext.changes import Changes
-from jupyter_server_ext.framing import text_frame
+from jupyter_server_ext.removed import Removed
 from jupyter_server_ext.ring import Rings
 from jupyter_server_ext.tally import Histogram
 from jupyter_server_ext.topic import Topic
-from progresswidget import protocol
+from jupyter_server_ext.transferfeed import TransferFeed
 from progresswidget.protocol import TERMINAL, Json
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from jupyter_server_ext.topic import Listener
     from progresswidget.protocol import Position
 
-_REMEMBERED: Final = 10_000
-"""Removed tasks whose sequence number is remembered, in case they report again."""
 _TIMER_SLACK: Final = 0.001
 """Seconds by which a timer may be early."""
 
@@ -76,12 +74,12 @@ class Hub:
         self.clock = clock
         self._rings = rings or Rings()
         self._topics: dict[str, Topic] = {}
-        self._ended: dict[str, int] = {}  # how far removed topics had come, the newest last
-        self._floor = 0  # how far those had come at most that are not remembered any more
-        self._watchers: dict[Subscriber, Callable[[str], bool]] = {}
+        self._removed = Removed()
         self._followers: dict[Subscriber, None] = {}
         self.changes = Changes()
         """What is told, for who asks now and then."""
+        self.transfers = TransferFeed(self.changes, timestamp)
+        """Who is told of transfers."""
         self.overflows = 0
         """How often a subscriber had more to read than it may."""
         self.replayed = 0
@@ -141,42 +139,6 @@ class Hub:
         """Tell the subscriber of no task any more that it has not joined."""
         self._followers.pop(subscriber, None)
 
-    def watch(self, subscriber: Subscriber, sees: Callable[[str], bool]) -> None:
-        """Tell the subscriber of the transfers of those users whom it `sees`."""
-        self._watchers[subscriber] = sees
-
-    def unwatch(self, subscriber: Subscriber) -> None:
-        """Tell the subscriber of no transfers any more."""
-        self._watchers.pop(subscriber, None)
-
-    def tell(self, user: str, key: str, data: Json) -> None:
-        """Take a new state of a transfer.
-
-        Parameters
-        ----------
-        user
-            Whose it is.
-        key
-            With the user, what it is known by.
-        data
-            The whole state: where it follows one that was not read yet, it replaces that.
-        """
-        self.changes.transfer((user, key), data)
-        told = [
-            subscriber
-            for subscriber, sees in self._watchers.items()
-            if sees(user) and subscriber.may_hear(data)
-        ]
-        if told:
-            frame = self.transfer_frame(data)
-            for subscriber in told:
-                subscriber.transfer((user, key), frame)
-
-    def transfer_frame(self, data: Json) -> bytes:
-        """Return the WebSocket frame that tells of a transfer."""
-        message = protocol.transfer_update(data=data, timestamp=self.timestamp())
-        return text_frame(protocol.encode(message).encode())
-
     def publish(
         self,
         task_id: str,
@@ -207,9 +169,9 @@ class Hub:
         if topic is None:
             # A task that was removed and reports again goes on counting: a page that still has the
             # old position must not be taken for up to date.
-            if seq is not None and seq <= self._ended.get(task_id, 0):
+            if seq is not None and self._removed.knows(task_id, seq):
                 return
-            known = self._ended.pop(task_id, self._floor)
+            known = self._removed.take(task_id)
             self._appear(self._add(task_id, data, known + 1 if seq is None else seq))
             return
         if seq is None:
@@ -233,10 +195,10 @@ class Hub:
         if seq is not None:
             if seq <= known:
                 return
-            self._remember(task_id, seq)
+            self._removed.remember(task_id, seq)
         if topic is not None:
             del self._topics[task_id]
-            self._remember(task_id, known)
+            self._removed.remember(task_id, known)
             self._discard(topic)
 
     def rebase(self, epoch: str, states: Mapping[str, tuple[int, Json]]) -> None:
@@ -253,11 +215,10 @@ class Hub:
         """
         before, self._topics = self._topics, {}
         if epoch != self.epoch:
-            self._ended.clear()
-            self._floor = 0
+            self._removed.clear()
         self.epoch = epoch
         for task_id, (seq, data) in states.items():
-            self._ended.pop(task_id, None)
+            self._removed.take(task_id)
             self._add(task_id, data, seq)
         # First, since a listener that takes note of one task may tell of all that it has marked,
         # and would count on from where it was in the other history.
@@ -265,7 +226,7 @@ class Hub:
         for topic in before.values():
             if topic.task_id not in self._topics:
                 if topic.epoch == epoch:
-                    self._remember(topic.task_id, topic.seq)
+                    self._removed.remember(topic.task_id, topic.seq)
                 self._discard(topic)
         for task_id, topic in tuple(self._topics.items()):
             if task_id not in before:
@@ -306,11 +267,6 @@ class Hub:
         for listener in tuple(topic.listeners):
             listener.moved(topic.task_id, topic)
         self._appear(topic)
-
-    def _remember(self, task_id: str, seq: int) -> None:
-        self._ended[task_id] = max(seq, self._ended.pop(task_id, 0))
-        if len(self._ended) > _REMEMBERED:
-            self._floor = max(self._floor, self._ended.pop(next(iter(self._ended))))
 
     def _discard(self, topic: Topic) -> None:
         self._rings.drop(topic.ring)

@@ -102,10 +102,10 @@ class Page:
                 timestamp=services.hub.timestamp(),
             )
         )
-        services.hub.watch(self._subscriber, partial(may_see, self._user))
+        services.hub.transfers.watch(self._subscriber, partial(may_see, self._user))
         for record in filter(self._subscriber.may_hear, services.transfers.active(self._user)):
             key = (record["userId"], record["fileId"])
-            self._subscriber.transfer(key, services.hub.transfer_frame(record))
+            self._subscriber.transfer(key, services.hub.transfers.frame(record))
         self._connection.start()
 
     def refuse(self) -> None:

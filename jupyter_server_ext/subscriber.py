@@ -139,7 +139,7 @@ class Subscriber(Teller):
 
     def close(self) -> None:
         """Leave every topic."""
-        self._hub.unwatch(self)
+        self._hub.transfers.unwatch(self)
         self._hub.unfollow(self)
         for task_id in self._told.keys() | self._answering.keys():
             self._hub.leave(task_id, self)

@@ -259,7 +259,7 @@ class Transfers:
         live.due = False
         live.pushed = self._hub.clock.time()
         record = live.record
-        self._hub.tell(record.user, record.file_id, live.to_json(live.pushed))
+        self._hub.transfers.tell(record.user, record.file_id, live.to_json(live.pushed))
 
     def _make_room(self) -> None:
         room = len(self._lives) - self._keep

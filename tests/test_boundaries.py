@@ -248,7 +248,19 @@ ORDER = {
         "progresswidget.protocol",
     },
 }
-HUB = {"changes", "framing", "hub", "outbox", "ring", "subscriber", "tally", "teller", "topic"}
+HUB = {
+    "changes",
+    "framing",
+    "hub",
+    "outbox",
+    "removed",
+    "ring",
+    "subscriber",
+    "tally",
+    "teller",
+    "topic",
+    "transferfeed",
+}
 ORDER |= {
     f"jupyter_server_ext.{name}": {f"jupyter_server_ext.{other}" for other in HUB}
     | {"progresswidget.protocol"}

@@ -225,7 +225,7 @@ def test_a_feed_that_repeats_itself_changes_nothing() -> None:
 def test_what_was_forgotten_is_never_taken_for_what_comes_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jupyter_server_ext.hub._REMEMBERED", 1)
+    monkeypatch.setattr("jupyter_server_ext.removed._REMEMBERED", 1)
     hub, _ = make_hub()
     for rows in range(5):
         hub.publish(A, record(rows=rows), urgent=True)

@@ -75,7 +75,7 @@ class Place:
             hub=self.hub, store=self.store, interval=0.5, keep=keep, keep_days=1
         )
         self.page = Subscriber(self.hub, lambda: None)
-        self.hub.watch(self.page, lambda owner: may_see(viewer, owner))
+        self.hub.transfers.watch(self.page, lambda owner: may_see(viewer, owner))
 
     def begin(self, user: str = "alice", file_id: str = f"{A}/1", **more: Any) -> Any:
         values: dict[str, Any] = {
