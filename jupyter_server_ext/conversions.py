@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from logging import Logger
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.workers import Worker, Workers
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from concurrent.futures import Executor
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Fingerprint, Json
 
 T = TypeVar("T")

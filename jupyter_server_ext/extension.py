@@ -35,7 +35,7 @@ from progresswidget.protocol import (
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
 
 
 _CLEANING_UP: Final = 1.0

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from progresswidget.protocol import TERMINAL
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Fingerprint, Part
 
 Source: TypeAlias = tuple[int, int]

@@ -12,7 +12,7 @@ from jupyter_server_ext.errors import job_not_found
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Json
 
 

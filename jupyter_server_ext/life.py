@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from jupyter_server_ext.transferrecords import Record
     from progresswidget.protocol import Json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from jupyter_server_ext.transferrecords import Record
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Fingerprint
 
 _MILLISECONDS_A_DAY: Final = 86_400_000

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_server_ext import model, reaper, transitions
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.job import Placed
 from jupyter_server_ext.jobindex import JobIndex
 from jupyter_server_ext.observer import Observer
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from jupyter_server_ext.hub import Hub
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from jupyter_server_ext.processes import Process
     from jupyter_server_ext.reaper import JobLimits
     from jupyter_server_ext.stores import Broker, Change, JobStore
@@ -224,7 +225,7 @@ class JobRegistry(JobIndex):
         ApiError
             ``task-ended``, if the job has failed or was cancelled meanwhile.
         """
-        file = model.Placed(path, fingerprint)
+        file = Placed(path, fingerprint)
 
         def decide(old: Job | None) -> Job | None:
             try:

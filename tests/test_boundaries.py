@@ -223,6 +223,7 @@ ORDER = {
         "jupyter_server_ext.ending",
         "jupyter_server_ext.errors",
         "jupyter_server_ext.following",
+        "jupyter_server_ext.job",
         "jupyter_server_ext.links",
         "jupyter_server_ext.logs",
         "jupyter_server_ext.model",
@@ -242,8 +243,9 @@ ORDER = {
         "progresswidget.protocol",
     },
     "jupyter_server_ext.transitions": {"progresswidget.protocol"},
+    "jupyter_server_ext.job": {"jupyter_server_ext.processes", "progresswidget.protocol"},
     "jupyter_server_ext.model": {
-        "jupyter_server_ext.processes",
+        "jupyter_server_ext.job",
         "jupyter_server_ext.transitions",
         "progresswidget.protocol",
     },
@@ -267,7 +269,9 @@ ORDER |= {
     for name in HUB
 }
 # Modules of the server that decide: values in, values out.
-PURE = sorted(HUB | {"conditions", "deframing", "model", "ranges", "shaping", "transitions", "tus"})
+PURE = sorted(
+    HUB | {"conditions", "deframing", "job", "model", "ranges", "shaping", "transitions", "tus"}
+)
 EDGES = {"asyncio", "jupyter_server", "redis", "socket", "sqlite3", "threading", "time", "tornado"}
 
 

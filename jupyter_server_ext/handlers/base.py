@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from tornado.httputil import HTTPServerRequest
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from jupyter_server_ext.services import Services
     from progresswidget.protocol import Json
 

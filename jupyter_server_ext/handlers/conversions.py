@@ -24,7 +24,7 @@ from jupyter_server_ext.transferrecords import TOKEN_USER
 from progresswidget.protocol import decode_conversion, is_readable, ordered, queued
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Json
 
 MAX_BODY: Final = 64 * 1024

@@ -22,7 +22,7 @@ from jupyter_server_ext.handlers.following import Follower
 from jupyter_server_ext.stores.files import FileChangedError, PublishedFile, open_published
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
 
 _GENERATION: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 

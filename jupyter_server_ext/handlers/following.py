@@ -21,7 +21,7 @@ from jupyter_server_ext.stores.parts import GrowingFile, open_growing
 if TYPE_CHECKING:
     from jupyter_server_ext.following import Source
     from jupyter_server_ext.handlers.downloads import DownloadHandler
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from jupyter_server_ext.moving import Transfer
     from jupyter_server_ext.sending import Body
 

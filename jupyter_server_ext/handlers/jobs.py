@@ -39,7 +39,7 @@ from progresswidget.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Json
 
 FILES_TO_CLEAR: Final = ("keep", "leftovers", "all")

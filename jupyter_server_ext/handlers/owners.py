@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from jupyter_server_ext.idempotency import Making
-    from jupyter_server_ext.model import Job
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Json
 
 T = TypeVar("T")

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
+from jupyter_server_ext.job import Job
 from jupyter_server_ext.links import Link
-from jupyter_server_ext.model import Job
 from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext import model
+from jupyter_server_ext.job import Job
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.model import Job
 from jupyter_server_ext.stores import Change
 from jupyter_server_ext.stores import redis_scripts as scripts
 from jupyter_server_ext.stores.redis_session import STREAM

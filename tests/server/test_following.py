@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from jupyter_server_ext import pagecache
 from jupyter_server_ext.following import Step, next_step
-from jupyter_server_ext.model import Job
+from jupyter_server_ext.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_server_ext import model
-from jupyter_server_ext.model import Job
+from jupyter_server_ext.job import Job
 from jupyter_server_ext.transitions import EndedError
-from progresswidget.protocol import ACTIVE, STATUSES, TERMINAL, Fingerprint
+from progresswidget.protocol import ACTIVE, PRIVATE_FIELDS, STATUSES, TERMINAL, Fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_what_has_ended_is_not_interrupted(report: Report, status: str) -> None:
 def test_the_public_record(report: Report) -> None:
     job = model.located(Job(report(TASK), updated=7), "work/a.ipynb", 8)
     record = job.public("/files/x")
-    assert set(record) == set(report()) - {"pid", "fingerprint", "control", "part"} | {
+    assert set(record) == set(report()) - PRIVATE_FIELDS | {
         "url",
         "notebook",
         "pending",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from reports import make_report
 
 from jupyter_server_ext import reaper
-from jupyter_server_ext.model import Job
+from jupyter_server_ext.job import Job
 from jupyter_server_ext.reaper import JobLimits
 
 DAY = 86_400_000

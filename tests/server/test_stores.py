@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_server_ext.job import Job
 from jupyter_server_ext.links import Link
-from jupyter_server_ext.model import Job, asked
+from jupyter_server_ext.model import asked
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.redis import LostError, Redis

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reports import make_report
 
 from jupyter_server_ext import model, transitions
-from jupyter_server_ext.model import Job
+from jupyter_server_ext.job import Job, Placed
 from jupyter_server_ext.transitions import (
     STATES,
     TABLE,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Report = Callable[..., Json]
 
 TASK = "a" * 32
-FILE = model.Placed("/data/a.csv", Fingerprint(1, 2, 3, 4, 5))
+FILE = Placed("/data/a.csv", Fingerprint(1, 2, 3, 4, 5))
 
 STATE: Final = {
     "u": "unknown",
