@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server_ext.handlers.archives import ArchiveHandler
-from jupyter_server_ext.handlers.base import ErrorsMixin, NotFoundHandler
+from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.changes import ChangesHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
 from jupyter_server_ext.handlers.conversions import ConversionHandler, ConversionsHandler
@@ -24,6 +24,7 @@ from jupyter_server_ext.handlers.links import (
 from jupyter_server_ext.handlers.places import PlaceHandler
 from jupyter_server_ext.handlers.transfers import TransferHandler, TransfersHandler
 from jupyter_server_ext.handlers.uploads import UploadHandler, UploadsHandler
+from jupyter_server_ext.handlers.visitors import VisitorMixin
 from jupyter_server_ext.services import Services
 
 if TYPE_CHECKING:
@@ -65,6 +66,6 @@ def routes(services: Services) -> list[Route]:
 
 def revived(
     application: Application, services: Services, request: HTTPServerRequest
-) -> ErrorsMixin:
+) -> VisitorMixin:
     """Return a handler that only says whose a request is."""
-    return ErrorsMixin(application, request, services=services)
+    return VisitorMixin(application, request, services=services)

@@ -1,167 +1,36 @@
-"""What all handlers share: errors in JSON, logs without secrets, no redirects."""
+"""What all handlers share: who is let in, and how much of a body is taken."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import authorized
-from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
-from jupyter_server.base.handlers import APIHandler, JupyterHandler
+from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.access import AUTH_RESOURCE, JobResource, is_invented
+from jupyter_server_ext.access import AUTH_RESOURCE
 from jupyter_server_ext.capabilities import opens
-from jupyter_server_ext.errors import ApiError, convert, job_not_found
-from jupyter_server_ext.logs import about_request
-from jupyter_server_ext.transferrecords import TOKEN_USER
-from progresswidget.protocol import AUTHORIZATION_SCHEME, JOB_SCHEME, MalformedError
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.visitors import VisitorMixin
+from progresswidget.protocol import AUTHORIZATION_SCHEME, JOB_SCHEME
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
-    from types import TracebackType
 
     from tornado.httputil import HTTPServerRequest
 
-    from jupyter_server_ext.job import Job
     from jupyter_server_ext.services import Services
-    from progresswidget.protocol import Json
 
 _LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")
 """What a signed link could be, also one that somebody has spoilt."""
-_START: Final = 10.0
-"""Seconds that a request waits for the server to come up."""
 _DROP: Final = 256 * 1024
 """Bytes of a refused body that are read and dropped, so that the connection can be kept."""
 _DROP_WITHIN: Final = 5.0
 """Seconds that a client gets to send them."""
-
-
-class ErrorsMixin(JupyterHandler):
-    """Errors as ``{code, message, hint}``, and a log that quotes neither query nor header."""
-
-    services: Services
-    outcome: str = "taken"
-    """What became of the request: the code of the error, if one was answered."""
-
-    def initialize(self, services: Services) -> None:
-        """Take what `routes` gives."""
-        self.services = services
-
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with the error as JSON."""
-        self.finish(self.error_text(status_code, kwargs.get("exc_info", (None, None, None))[1]))
-
-    def error_text(self, status_code: int, error: BaseException | None) -> str:
-        """Set the status and the fields of an answer to an error, and return its body."""
-        status, body = convert(error, status_code)
-        self.outcome = str(body["code"])
-        self.services.tally.errors[self.outcome] += 1
-        # RFC 9110 section 15.5.2: a 401 names the way in.
-        if status == HTTPStatus.UNAUTHORIZED:
-            self.set_header("WWW-Authenticate", "Kernel")
-        # RFC 9110 section 15.5.6: a 405 names what can be done.
-        if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.set_header("Allow", ", ".join(self.methods()))
-        if isinstance(error, ApiError):
-            for name, value in error.headers.items():
-                self.set_header(name, value)
-        self.set_status(status)
-        self.set_header("Content-Type", "application/json")
-        self.set_header("Cache-Control", "no-store")
-        return json.dumps(body)
-
-    @classmethod
-    def methods(cls) -> list[str]:
-        """Return what can be done at this address."""
-        return [
-            method
-            for method in cls.SUPPORTED_METHODS
-            if getattr(cls, method.lower()) is not getattr(web.RequestHandler, method.lower())
-        ]
-
-    def log_exception(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        """Log an unexpected failure whole and a refusal in a line, both without the query.
-
-        tornado would write the request's address, and with it ``?token=``.
-        """
-        where = f"{self.request.method} {self.request.path}"
-        if isinstance(value, (ApiError, MalformedError)):
-            extra = about_request("request-refused", self.request.path)
-            self.log.debug("%s: %s (%s)", where, value.message, value.code, extra=extra)
-        elif isinstance(value, web.HTTPError):
-            extra = about_request("request-refused", self.request.path)
-            self.log.warning("%s: refused with %d", where, value.status_code, extra=extra)
-        elif typ is not None and value is not None:
-            extra = about_request("request-failed", self.request.path)
-            self.log.error("%s: unexpected failure", where, exc_info=(typ, value, tb), extra=extra)
-
-    @property
-    def user_id(self) -> str:
-        """Whose request it is: the user's name, or `TOKEN_USER`.
-
-        jupyter_server invents a person for whoever brings nothing but a token or a password: all of
-        them are one and the same for us. The identity provider of a hub knows who it is.
-        """
-        user = self.current_user
-        return TOKEN_USER if is_invented(user) else str(user.username)
-
-    async def visible(self, task_id: str) -> Job:
-        """Return a job, if the user may do with it what the request is for.
-
-        Raises
-        ------
-        ApiError
-            ``task-not-found``, also for a job that the user may not see; ``forbidden``.
-        """
-        job = self.services.registry.get(task_id)
-        if not await self.may("read", self.services.registry.public(job)):
-            raise job_not_found()
-        action = HTTP_METHOD_TO_AUTH_ACTION[str(self.request.method)]
-        if action != "read" and not await self.may(action, self.services.registry.public(job)):
-            raise ApiError("forbidden", "You may only look at this job.")
-        return job
-
-    async def may(self, action: str, record: Json) -> bool:
-        """Say whether the user may do something with a job, by its public record."""
-        asked = self.authorizer.is_authorized(self, self.current_user, action, JobResource(record))
-        return bool(await ensure_async(asked))
-
-    async def may_hear(self, transfer: Json) -> bool:
-        """Say whether the user may be told of a transfer, which may be one of a job's file."""
-        topic = self.services.hub.topic(transfer.get("taskId") or "")
-        return topic is None or await self.may("read", topic.data)
-
-    def skip_check_origin(self) -> bool:
-        """Never, and not for a token either: a page of another origin may hold one too."""
-        return False
-
-    async def wait_until_started(self) -> None:
-        """Wait for the jobs to be loaded.
-
-        Raises
-        ------
-        ApiError
-            ``starting``, if that takes too long or the server is about to end.
-        """
-        if not self.services.started.is_set():
-            try:
-                await asyncio.wait_for(self.services.started.wait(), _START)
-            except TimeoutError:
-                raise ApiError("starting", "Not up yet.", retry_after=1) from None
-        if self.services.stopping:
-            raise ApiError("starting", "The server is stopping.", retry_after=1)
 
 
 def hide_link(request: HTTPServerRequest) -> None:
@@ -175,7 +44,7 @@ def hide_link(request: HTTPServerRequest) -> None:
 
 
 @web.stream_request_body
-class Handler(ErrorsMixin, APIHandler):
+class Handler(VisitorMixin, APIHandler):
     """A handler for a signed-in user.
 
     Bodies are taken as a stream, so that a request is refused before its body is read, and no more

@@ -20,7 +20,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 
 from jupyter_server_ext.access import AUTH_RESOURCE
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.handlers.base import ErrorsMixin
+from jupyter_server_ext.handlers.visitors import VisitorMixin
 from jupyter_server_ext.page import Page
 from progresswidget.protocol import SUBPROTOCOL
 
@@ -31,7 +31,7 @@ _ANY_VERSION: Final = re.compile(r"v[0-9]{1,4}\.progress")
 _KEY_SIZE: Final = 16
 
 
-class EventsHandler(ErrorsMixin, WebSocketMixin, JupyterHandler):
+class EventsHandler(VisitorMixin, WebSocketMixin, JupyterHandler):
     """One page's request to be connected."""
 
     auth_resource: ClassVar[str] = AUTH_RESOURCE
