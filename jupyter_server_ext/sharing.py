@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.live import TAKE_OVER
 from jupyter_server_ext.stores import Kind
-from jupyter_server_ext.stores.uploads import Upload
 from jupyter_server_ext.tus import is_upload_id
+from jupyter_server_ext.uploadrecord import Upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

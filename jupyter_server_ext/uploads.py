@@ -16,7 +16,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.live import TAKE_OVER, Live
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores.staged import RunningDigest
-from jupyter_server_ext.stores.uploads import Upload
+from jupyter_server_ext.uploadrecord import Upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -232,7 +232,7 @@ ORDER = {
         "jupyter_server_ext.tally",
         "jupyter_server_ext.transferrecords",
         "jupyter_server_ext.tus",
-        "jupyter_server_ext.tusheaders",
+        "jupyter_server_ext.uploadrecord",
         "progresswidget.protocol",
     },
     "jupyter_server_ext.schemas": {

@@ -8,109 +8,35 @@ threads.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import stat
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.stores.health import StoreHealth
 from jupyter_server_ext.stores.staged import StagedFile, refusal
+from jupyter_server_ext.stores.targets import (
+    give_name,
+    inode_of,
+    make_staged,
+    open_folder,
+    open_staged,
+    require_free,
+)
 from jupyter_server_ext.tus import is_upload_id
-from jupyter_server_ext.tusheaders import Creation
+from jupyter_server_ext.uploadrecord import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
     from pathlib import Path
 
     from jupyter_server_ext.sharing import UploadSharing
-    from progresswidget.protocol import Json
 
-State: TypeAlias = Literal["receiving", "publishing", "done"]
-
-_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-# O_NONBLOCK: should somebody put a FIFO there, opening it must not wait for a writer.
-_STAGED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PERMISSIONS: Final = 0o777
 _WITHOUT_FOLDER: Final = frozenset({"folder-missing", "outside-roots"})
 """What is said where the folder went, and the staged file with it."""
-_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """What outlives the server's process.
-
-    Parameters
-    ----------
-    id
-        32 hexadecimal digits, made by the server.
-    owner
-        Who created it; nobody else sees it.
-    creation
-        What was asked for; `name` is always set.
-    length
-        Bytes of the whole file, or None where it is not told yet.
-    created, expires
-        Milliseconds since 1970.
-    key, request
-        The `Idempotency-Key` of the creation, and a digest of what was asked for with it.
-    verified
-        Where checksums are used: the offset up to which they held. Bytes beyond are not trusted.
-    state
-        ``publishing`` from the moment that the target may be there.
-    sha256
-        The digest of the whole file, from ``publishing`` on.
-    inode, mtime_ns
-        Device, inode and modification time of the file that is published.
-    """
-
-    id: str
-    owner: str
-    creation: Creation
-    length: int | None
-    created: int
-    expires: int
-    key: str | None = None
-    request: str = ""
-    verified: int | None = None
-    state: State = "receiving"
-    sha256: str | None = None
-    inode: tuple[int, int] | None = None
-    mtime_ns: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the target."""
-        return self.creation.name or f"upload-{self.id}"
-
-    @property
-    def path(self) -> str:
-        """The path of the target below the server's root."""
-        return "/".join((*self.creation.folder, self.name))
-
-    @property
-    def staged(self) -> str:
-        """The name of the file that holds the bytes until all are there."""
-        return f".progresswidget-{self.id}.upload"
-
-    def to_json(self) -> Json:
-        """Return the form that the sidecar keeps."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Any) -> Upload:
-        """Read what `to_json` wrote."""
-        creation = value["creation"]
-        creation = Creation(**(creation | {"folder": tuple(creation["folder"])}))
-        inode = value["inode"]
-        return cls(
-            **(value | {"creation": creation, "inode": None if inode is None else tuple(inode)})
-        )
 
 
 class UploadStore:
@@ -207,12 +133,12 @@ class UploadStore:
             ``target-exists``, ``folder-missing``, ``outside-roots``, ``not-writable``,
             ``name-refused`` or ``disk-full``.
         """
-        with self._folder(upload) as folder:
-            _require_free(folder, upload)
+        with open_folder(self._root, upload) as folder:
+            require_free(folder, upload)
             # The sidecar first: without it nobody would know the file of a server that was killed.
             self.save(upload)
             try:
-                _make_staged(folder, upload)
+                make_staged(folder, upload)
             except OSError as error:
                 self.forget(upload.id)
                 raise refusal(error) from error
@@ -225,8 +151,8 @@ class UploadStore:
         ApiError
             ``upload-gone``, if somebody else removed it.
         """
-        with self._folder(upload) as folder:
-            return StagedFile(_open_staged(folder, upload))
+        with open_folder(self._root, upload) as folder:
+            return StagedFile(open_staged(folder, upload))
 
     def size(self, upload: Upload) -> int:
         """Return the bytes that are there.
@@ -248,7 +174,7 @@ class UploadStore:
             If the file cannot be removed now; then the sidecar stays too.
         """
         try:
-            with self._folder(upload) as folder, suppress(FileNotFoundError):
+            with open_folder(self._root, upload) as folder, suppress(FileNotFoundError):
                 os.unlink(upload.staged, dir_fd=folder)
         except OSError as error:
             raise refusal(error) from error
@@ -271,9 +197,9 @@ class UploadStore:
             upload, state="publishing", sha256=sha256, inode=file.inode, mtime_ns=file.mtime_ns
         )
         self.save(upload)
-        with self._folder(upload) as folder:
+        with open_folder(self._root, upload) as folder:
             try:
-                _give_name(folder, upload)
+                give_name(folder, upload)
                 os.fsync(folder)
             except OSError as error:
                 raise refusal(error) from error
@@ -284,7 +210,7 @@ class UploadStore:
     def stands(self, upload: Upload) -> bool:
         """Say whether the file of a finished upload is still there, and as it was."""
         try:
-            with self._folder(upload) as folder:
+            with open_folder(self._root, upload) as folder:
                 status = os.stat(upload.name, dir_fd=folder, follow_symlinks=False)
         except (OSError, ApiError):
             return False
@@ -302,97 +228,14 @@ class UploadStore:
         """
         if upload.state == "done":
             return upload, upload.length or 0
-        with self._folder(upload) as folder:
-            if upload.state == "publishing" and _inode(folder, upload.name) == upload.inode:
+        with open_folder(self._root, upload) as folder:
+            if upload.state == "publishing" and inode_of(folder, upload.name) == upload.inode:
                 with suppress(FileNotFoundError):
                     os.unlink(upload.staged, dir_fd=folder)
                 upload = replace(upload, state="done")
                 self.save(upload)
                 return upload, upload.length or 0
-            with StagedFile(_open_staged(folder, upload)) as file:
+            with StagedFile(open_staged(folder, upload)) as file:
                 if upload.verified is not None and file.offset > upload.verified:
                     file.cut(upload.verified)
                 return upload, file.offset
-
-    @contextmanager
-    def _folder(self, upload: Upload) -> Iterator[int]:
-        # One component at a time, each relative to the one before: whoever swaps a folder for a
-        # symlink meanwhile gets ELOOP or ENOTDIR, and never leads us outside.
-        descriptor = _open_folder(self._root, _FOLDER, None)
-        try:
-            for part in upload.creation.folder:
-                inner = _open_folder(part, _FOLDER | os.O_NOFOLLOW, descriptor)
-                os.close(descriptor)
-                descriptor = inner
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-
-def _open_folder(name: str, flags: int, folder: int | None) -> int:
-    try:
-        return os.open(name, flags, dir_fd=folder)
-    except OSError as error:
-        raise refusal(error) from error
-
-
-def _make_staged(folder: int, upload: Upload) -> None:
-    descriptor = os.open(upload.staged, _STAGED | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
-    try:
-        # What replaces a private file is private from its first byte on.
-        with suppress(FileNotFoundError):
-            old = os.stat(upload.name, dir_fd=folder, follow_symlinks=False)
-            os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & _PERMISSIONS)
-    finally:
-        os.close(descriptor)
-
-
-def _open_staged(folder: int, upload: Upload) -> int:
-    try:
-        descriptor = os.open(upload.staged, _STAGED, dir_fd=folder)
-    except FileNotFoundError:
-        raise ApiError("upload-gone", "The received bytes were removed.") from None
-    except OSError as error:
-        raise refusal(error) from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise ApiError("upload-gone", "The received bytes were replaced by something else.")
-    return descriptor
-
-
-def _require_free(folder: int, upload: Upload) -> None:
-    try:
-        status = os.stat(upload.name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise refusal(error) from error
-    # What is replaced is a file: never a folder, and never what a link points to.
-    if not upload.creation.overwrite or not stat.S_ISREG(status.st_mode):
-        raise ApiError("target-exists", "There is something of this name already.")
-
-
-def _give_name(folder: int, upload: Upload) -> None:
-    if upload.creation.overwrite:
-        _require_free(folder, upload)
-        os.rename(upload.staged, upload.name, src_dir_fd=folder, dst_dir_fd=folder)
-        return
-    # A rename replaces silently; a link fails if the name is taken.
-    try:
-        os.link(upload.staged, upload.name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without hard links: claim the name first, then replace our own claim.
-        os.close(os.open(upload.name, _STAGED | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder))
-        os.rename(upload.staged, upload.name, src_dir_fd=folder, dst_dir_fd=folder)
-        return
-    os.unlink(upload.staged, dir_fd=folder)
-
-
-def _inode(folder: int, name: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino

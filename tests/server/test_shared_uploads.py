@@ -15,8 +15,8 @@ import pytest
 from several import Several
 
 from jupyter_server_ext.sharing import Sidecar
-from jupyter_server_ext.stores.uploads import Upload
 from jupyter_server_ext.tusheaders import parse_creation
+from jupyter_server_ext.uploadrecord import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
