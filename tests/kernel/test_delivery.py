@@ -140,7 +140,7 @@ def test_a_refusal_in_the_middle_ends_the_upload_there(here: Path, server: OddTu
     job = pw.deliver(TABLE, "a.csv", server.url, background=True)
     with pytest.raises(TransferRefusedError):
         job.result(timeout=60)
-    assert job.report()["undone"] == 2, "what was sent, and what was written"
+    assert job.report()["undone"] == 3, "the name, what was sent, and what was written"
     assert server.methods().count("DELETE") == 1
     assert server.files == {}
     assert left(here) == []
