@@ -34,7 +34,8 @@ from jupyter_server_ext.shaping import Rates, Shaper
 from jupyter_server_ext.state import make_state
 from jupyter_server_ext.stores.uploads import UploadStore
 from jupyter_server_ext.transfers import Transfers
-from jupyter_server_ext.uploads import UploadLimits, Uploads
+from jupyter_server_ext.uploadquota import UploadLimits
+from jupyter_server_ext.uploads import Uploads
 from jupyter_server_ext.workers import Workers, WorkerSettings
 
 if TYPE_CHECKING:

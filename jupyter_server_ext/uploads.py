@@ -7,8 +7,7 @@ import hashlib
 import uuid
 from collections import OrderedDict
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_server_ext.appender import Appender
@@ -16,6 +15,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.live import TAKE_OVER, Live
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores.staged import RunningDigest
+from jupyter_server_ext.uploadquota import UploadQuota
 from jupyter_server_ext.uploadrecord import Upload
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.stores.health import StoreHealth
     from jupyter_server_ext.stores.uploads import UploadStore
     from jupyter_server_ext.tusheaders import Creation
+    from jupyter_server_ext.uploadquota import Unfinished, UploadLimits
 
 T = TypeVar("T")
 
@@ -35,35 +36,6 @@ _REMEMBERED: Final = 1_000
 """Finished uploads that are remembered for a client whose last answer was lost."""
 _GONE: Final = 10_000
 """Uploads that were removed, for which the answer is 410 and not 404."""
-
-
-@dataclass(frozen=True, slots=True)
-class UploadLimits:
-    """What users may upload.
-
-    Parameters
-    ----------
-    size
-        Bytes of one upload.
-    quota
-        Bytes of all unfinished uploads of one user.
-    count
-        Unfinished uploads of one user.
-    expiry
-        Seconds without a request after which an upload is removed.
-    """
-
-    size: int
-    quota: int
-    count: int
-    expiry: float
-
-
-class Unfinished(NamedTuple):
-    """Uploads that wait for more: how many, and their bytes."""
-
-    uploads: int
-    bytes: int
 
 
 class Uploads:
@@ -102,12 +74,14 @@ class Uploads:
         sharing: UploadSharing | None = None,
     ) -> None:
         self.limits = limits
+        self._live: dict[str, Live] = {}
+        self._quota = UploadQuota(limits, self._live)
         self.appender = Appender(
             store=store,
             threads=threads,
             time=time,
             expiry=limits.expiry,
-            room=self.room,
+            room=self._quota.room,
             activity=activity,
         )
         self._store = store
@@ -116,7 +90,6 @@ class Uploads:
         self._now = now
         self._log = log
         self._sharing = sharing
-        self._live: dict[str, Live] = {}
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stopping: ApiError | None = None
@@ -193,17 +166,11 @@ class Uploads:
 
     def room(self, owner: str, own: Live | None = None) -> int:
         """Return the bytes that one more upload of a user, or `own`, may have in all."""
-        others = sum(
-            live.size
-            for live in self._live.values()
-            if live is not own and live.upload.owner == owner and not live.done
-        )
-        return max(0, min(self.limits.size, self.limits.quota - others))
+        return self._quota.room(owner, own)
 
     def unfinished(self) -> Unfinished:
         """Return how many uploads wait for more, and the bytes that they have on the disk."""
-        sizes = [live.offset for live in tuple(self._live.values()) if not live.done]
-        return Unfinished(len(sizes), sum(sizes))
+        return self._quota.unfinished()
 
     async def create(self, owner: str, creation: Creation, key: str | None) -> tuple[Live, bool]:
         """Make an upload, or find the one that was made with the same key.
@@ -228,7 +195,9 @@ class Uploads:
                 if not known.done or await self._run(self._store.stands, known.upload):
                     return known, False
                 await self.remove(known)
-            self._require_room(owner, creation)
+            if self._stopping is not None:
+                raise self._stopping
+            self._quota.require(owner, creation)
             now = self._now()
             upload = Upload(
                 id=uuid.uuid4().hex,
@@ -250,16 +219,6 @@ class Uploads:
             if live.upload.key == key and live.upload.owner == owner:
                 return live
         return None
-
-    def _require_room(self, owner: str, creation: Creation) -> None:
-        if self._stopping is not None:
-            raise self._stopping
-        mine = [one for one in self._live.values() if one.upload.owner == owner and not one.done]
-        if len(mine) >= self.limits.count:
-            message = f"At most {self.limits.count} uploads may be unfinished."
-            raise ApiError("too-many-uploads", message, retry_after=60)
-        if (creation.length or 0) > self.room(owner):
-            raise ApiError("quota-exceeded", "All unfinished uploads together would be too large.")
 
     async def look(self, live: Live) -> None:
         """Make sure of what is on the disk, and publish what is complete.
