@@ -6,13 +6,12 @@ import asyncio
 import json
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Kept, Kind
+from jupyter_server_ext.stores.database import Database, transact
 from jupyter_server_ext.stores.health import StoreHealth
 
 if TYPE_CHECKING:
@@ -21,10 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 T = TypeVar("T", bound=Kept)
-R = TypeVar("R")
 
 SCHEMA_VERSION: Final = 1
-_APPLICATION_ID: Final = 0x70777331
 # Table and key are named by a `Kind`, which no client can choose.
 _SCHEMA: Final = """
 CREATE TABLE {0.name} (
@@ -71,9 +68,14 @@ class SqliteStore(Generic[T]):
         self._path = path
         self._interval = interval
         self._log = log
-        self._vfs = vfs
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-sqlite")
-        self._connection: sqlite3.Connection | None = None
+        self._database = Database(
+            path,
+            prepare=partial(_migrate, kind),
+            name=kind.name,
+            loss=f"the list of past {kind.name} starts empty, exported files are not affected.",
+            log=log,
+            vfs=vfs,
+        )
         self._waiting: dict[str, _Row] = {}
         self._newest: dict[str, _Row] = {}  # what a write that failed may still be tried with
         self._timer: asyncio.TimerHandle | None = None
@@ -92,7 +94,9 @@ class SqliteStore(Generic[T]):
         OSError, sqlite3.Error
             If no database can be made at this path.
         """
-        return await self._run(self._load)
+        items = await self._database.run(self._load)
+        self.health.journal_mode = self._database.journal_mode
+        return items
 
     def save(self, item: T) -> None:
         """Write an item with the next batch."""
@@ -126,8 +130,7 @@ class SqliteStore(Generic[T]):
         rows, self._waiting = list(self._waiting.values()), {}
         if rows:
             await self._write(rows, durable=True)
-        await self._run(self._close)
-        self._thread.shutdown(wait=False)
+        await self._database.close()
 
     def _flush_later(self) -> None:
         if self._timer is None and not self._closing:
@@ -145,7 +148,7 @@ class SqliteStore(Generic[T]):
     async def _write(self, rows: list[_Row], *, durable: bool) -> None:
         begun = time.monotonic()
         try:
-            await self._run(partial(self._apply, rows, durable=durable))
+            await self._database.run(partial(self._apply, rows, durable=durable))
         except sqlite3.Error as error:
             if self.health.failed(error, time.time_ns() // 1_000_000):
                 self._log.error(
@@ -168,17 +171,12 @@ class SqliteStore(Generic[T]):
                 if self._newest.get(row[0]) is row:
                     del self._newest[row[0]]
 
-    async def _run(self, call: Callable[[], R]) -> R:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+    # --- In the one thread that has the database ---------------------------------------------
 
-    # --- In the one thread that owns the connection ------------------------------------------
-
-    def _load(self) -> list[T]:
+    def _load(self, connection: sqlite3.Connection) -> list[T]:
         kind = self._kind
-        if self._connection is None:
-            self._connection = self._open()
         items = []
-        for key, record in self._connection.execute(_SELECT.format(kind)):
+        for key, record in connection.execute(_SELECT.format(kind)):
             try:
                 items.append(kind.read(json.loads(record)))
             except (ValueError, KeyError, TypeError) as error:
@@ -191,68 +189,7 @@ class SqliteStore(Generic[T]):
                 )
         return items
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._connect()
-        except sqlite3.OperationalError:
-            raise  # the disk, a lock, a permission: the file itself may be in order
-        except sqlite3.DatabaseError as error:
-            self._move_aside(error)
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        address = f"{self._path.absolute().as_uri()}?mode=rwc"
-        if self._vfs is not None:
-            address += f"&vfs={self._vfs}"
-        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=10)
-        try:
-            check(connection)
-            _migrate(connection, self._kind)
-            self.health.journal_mode = self._set_journal_mode(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _set_journal_mode(self, connection: sqlite3.Connection) -> str:
-        # WAL needs shared memory, which network file systems lack. Some refuse the pragma, others
-        # take it and fail at the first write: so try one (https://www.sqlite.org/wal.html).
-        mode = ""
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            _probe(connection)
-        except sqlite3.OperationalError as error:
-            extra = about("store-without-wal", store=self._kind.name)
-            self._log.debug("WAL failed at %s: %s", self._path, error, extra=extra)
-            mode = ""
-        if mode == "wal":
-            return "wal"
-        (mode,) = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-        _probe(connection)
-        self._log.warning(
-            "The file system of %s cannot do write-ahead logging; using journal mode %s, which "
-            "is slower. A runtime directory on a local disk (JUPYTER_RUNTIME_DIR) avoids it.",
-            self._path,
-            str(mode).upper(),
-            extra=about("store-without-wal", store=self._kind.name),
-        )
-        return str(mode)
-
-    def _move_aside(self, error: sqlite3.DatabaseError) -> None:
-        aside = move_aside(self._path)
-        self._log.error(
-            "The %s database %s cannot be used (%s). It was moved to %s and a new one is made: "
-            "the list of past %s starts empty, exported files are not affected.",
-            self._kind.noun,
-            self._path,
-            error,
-            aside,
-            self._kind.name,
-            extra=about("store-damaged", store=self._kind.name),
-        )
-
-    def _apply(self, rows: list[_Row], *, durable: bool) -> None:
-        connection = self._owned()
+    def _apply(self, rows: list[_Row], connection: sqlite3.Connection, *, durable: bool) -> None:
         # The pragma does nothing inside a transaction, so it comes first.
         connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         kept = [row for row in rows if row[2] is not None]
@@ -262,44 +199,10 @@ class SqliteStore(Generic[T]):
             connection.executemany(_UPSERT.format(self._kind), kept)
             connection.executemany(_DELETE.format(self._kind), gone)
 
-        _transact(connection, work)
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _owned(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise sqlite3.ProgrammingError("the store is not open")
-        return self._connection
+        transact(connection, work)
 
 
-def move_aside(path: Path) -> Path:
-    """Give a damaged database another name, with what belongs to it, and return that name."""
-    stamp = time.strftime("%Y%m%dT%H%M%S")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}-{time.time_ns() % 10**9}")
-    path.rename(aside)
-    for suffix in ("-wal", "-shm", "-journal"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(f"{aside}{suffix}")
-    return aside
-
-
-def check(connection: sqlite3.Connection) -> None:
-    """Read a whole database.
-
-    Raises
-    ------
-    sqlite3.DatabaseError
-        If it is damaged.
-    """
-    # Every page is read: damage shows here, and not in the middle of an export.
-    if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
-        raise sqlite3.DatabaseError("the integrity check found damage")
-
-
-def _migrate(connection: sqlite3.Connection, kind: Kind[T]) -> None:
+def _migrate(kind: Kind[T], connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"schema {version} is newer than this server's")
@@ -310,24 +213,7 @@ def _migrate(connection: sqlite3.Connection, kind: Kind[T]) -> None:
         connection.execute(_SCHEMA.format(kind))
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    _transact(connection, make)
-
-
-def _transact(connection: sqlite3.Connection, work: Callable[[], object]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        work()
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _probe(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-    connection.execute("COMMIT")
+    transact(connection, make)
 
 
 def _row(item: Kept) -> _Row:

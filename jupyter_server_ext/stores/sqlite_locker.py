@@ -6,15 +6,13 @@ Time is the wall clock, because it must mean something to the process after this
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Claim, Lease
-from jupyter_server_ext.stores.sqlite import check, move_aside
+from jupyter_server_ext.stores.database import Database, transact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,8 +82,13 @@ class SqliteLocker:
         self._failing = False
         self._now = now
         self._most = most
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-locker")
-        self._connection: sqlite3.Connection | None = None
+        self._database = Database(
+            path,
+            prepare=_prepare,
+            name="keys",
+            loss="idempotency keys of before are forgotten.",
+            log=log,
+        )
 
     async def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:
         """Take a lease."""
@@ -153,57 +156,16 @@ class SqliteLocker:
 
     async def close(self) -> None:
         """Close the database."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
-        self._thread.shutdown(wait=False)
+        await self._database.close()
 
     async def _run(self, work: Callable[[sqlite3.Connection, float], R]) -> R:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._transact, work)
-
-    def _transact(self, work: Callable[[sqlite3.Connection, float], R]) -> R:
-        if self._connection is None:
-            self._connection = self._open()
-        connection = self._connection
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            answer = work(connection, self._now())
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
-        return answer
-
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._connect()
-        except sqlite3.OperationalError:
-            raise  # the disk, a lock, a permission: the file itself may be in order
-        except sqlite3.DatabaseError as error:
-            self._log.error(
-                "The database %s cannot be used (%s). It was moved to %s and a new one is made: "
-                "idempotency keys of before are forgotten.",
-                self._path,
-                error,
-                move_aside(self._path),
-                extra=about("store-damaged", store="keys"),
-            )
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, timeout=10)
-        try:
-            check(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
+        def call(connection: sqlite3.Connection) -> R:
             # A key that was given must be known after a loss of power: its job is made only once.
             connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript(_SCHEMA)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            return transact(connection, lambda: work(connection, self._now()))
 
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        return await self._database.run(call)
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.executescript(_SCHEMA)
