@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import operator
 import os
 import resource
 import socket
@@ -220,10 +221,12 @@ def compare(servers: list[Broadcaster], scenario: Scenario, rounds: int, seconds
                 server = servers[(index + number) % len(servers)]
                 found[server.name].add(server, pages[server.name], scenario, seconds)
     print(f"{'medians':26}{'p50 ms':>8}{'p99 ms':>8}{'µs of CPU':>11}{'to ours':>9}{'lost':>6}")
-    ours = statistics.median(found[servers[0].name].cost)
+    ours = found[servers[0].name].cost
     for name, figures in found.items():
         middle, late, cost = map(statistics.median, (figures.middle, figures.late, figures.cost))
-        row = f"{middle:8.2f}{late:8.2f}{cost:11.2f}{cost / ours:9.2f}{figures.lost:6}"
+        # Within each round: a machine that is slower for a while is so for all of them.
+        share = statistics.median(map(operator.truediv, figures.cost, ours))
+        row = f"{middle:8.2f}{late:8.2f}{cost:11.2f}{share:9.2f}{figures.lost:6}"
         print(f"{NAMES[name]:26}{row}", flush=True)
 
 
