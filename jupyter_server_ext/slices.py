@@ -166,10 +166,19 @@ class Slices:
         self._turns.join(self)
 
     def _send(self, length: int) -> bool:
-        before = self._edge - self.offset
-        is_full = self._send_pages(min(length, before)) if before > 0 else self._send_copy(length)
-        if not self.is_cold:
-            self._body.note(self.offset)
+        start, end = self.offset, self.offset + length
+        is_full = False
+        try:
+            # A copy is short, for the cache's sake: several make up a turn, or whoever follows a
+            # growing file would have a part of what the others get.
+            while self.offset < end and not is_full and not self.is_cold:
+                most, before = end - self.offset, self._edge - self.offset
+                is_full = (
+                    self._send_pages(min(most, before)) if before > 0 else self._send_copy(most)
+                )
+        finally:
+            if self.offset > start:
+                self._body.note(self.offset)
         return is_full
 
     def _send_pages(self, length: int) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CACHE = "XDG_CACHE_HOME"
 BROWSER = Path(__file__).parent / "e2e"
+LABORATORY = 1800
+"""Seconds after which a test of the laboratory hangs; in the ordinary run it is 300."""
 
 # How long an example takes says more of the machine than of the code. What is random is the same
 # in every run; with RANDOM_TESTS=1 it is not, or what `--hypothesis-seed` says.
@@ -30,7 +32,12 @@ settings.register_profile(
 settings.load_profile("patient")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # What is repeated fifty times in the laboratory may take long on a slow machine.
+    if config.option.markexpr != "not faults":
+        for item in items:
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(LABORATORY))
     # Playwright keeps an event loop running in the main thread from its first test to the end of
     # the session, and a loop of its own is what every asynchronous test needs.
     items.sort(key=lambda item: BROWSER in item.path.parents)

@@ -26,7 +26,7 @@ from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.ranges import ByteRange
 from jupyter_server_ext.sending import Body, Sending
-from jupyter_server_ext.slices import Turns
+from jupyter_server_ext.slices import Slices, Turns
 from jupyter_server_ext.stores.files import FileChangedError, open_below
 
 if TYPE_CHECKING:
@@ -554,6 +554,43 @@ async def test_all_get_the_same_and_one_sends_in_each_turn_of_the_loop(
     await eventually(lambda: between[-1] == [50, 50, 50])
     assert all(sum(after) - sum(before) <= 1 for before, after in pairwise(between))
     assert all(max(counts) - min(counts) <= 1 for counts in between)
+
+
+class Counted:
+    """A file and its body, for slices: nothing is checked, and what went is counted."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.noted = [0]
+
+    def check(self) -> None:
+        pass
+
+    def note(self, offset: int) -> None:
+        self.noted.append(offset)
+
+
+async def test_a_turn_of_copies_is_as_long_as_one_of_pages(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+    ours, theirs = socket.socketpair()
+    with path.open("rb") as opened, ours, theirs:
+        file = Counted(opened.fileno())
+        slices = Slices(
+            Turns(), file, file, PageCache(opened.fileno()), ours, offset=0, edge=MIB // 2
+        )
+        done = slices.until(SIZE)
+        with monkeypatch.context() as patched:
+            # A socket that takes whatever it is given.
+            patched.setattr(os, "sendfile", lambda _to, _from, _offset, count: count)
+            patched.setattr(os, "write", lambda _to, data: written.append(len(data)) or len(data))
+            slices.send(MIB)
+            assert (file.noted, written) == ([0, MIB], [MIB // 4, MIB // 4])
+            slices.send(MIB // 4)
+            assert file.noted == [0, MIB, MIB + MIB // 4], "and while others wait it is short"
+        slices.close()
+        done.cancel()
 
 
 class Clock:

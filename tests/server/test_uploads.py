@@ -16,7 +16,7 @@ import pytest
 import xxhash
 from jupyter_server.auth.identity import IdentityProvider, User
 
-from jupyter_server_ext.stores.staged import refusal
+from jupyter_server_ext.stores.staged import RunningDigest, StagedFile, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -638,6 +638,41 @@ async def test_a_digest_that_fails_is_told_as_a_new_beginning(tus: Tus, server: 
     record = server.services.transfers.get("token", upload)
     assert record is not None
     assert (record["offset"], record["complete"]) == (len(CONTENT), True)
+
+
+async def test_what_a_server_before_has_taken_is_hashed_as_the_rest_comes(
+    tus: Tus, server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = await tus.created()
+    assert (await tus.patch(upload, 0, CONTENT[:200_000])).code == 204
+    # What a server knows that has just started.
+    server.services.uploads._live[upload].digest = RunningDigest()
+    hashed = []
+    original = StagedFile.sha256
+
+    def complete(file: StagedFile, digest: RunningDigest) -> str:
+        hashed.append(digest.position)
+        return original(file, digest)
+
+    monkeypatch.setattr(StagedFile, "sha256", complete)
+    assert (await tus.patch(upload, 200_000, CONTENT[200_000:])).code == 204
+    assert hashed == [len(CONTENT)], "nothing is left to be read at the end"
+    assert (root / "a.bin").read_bytes() == CONTENT
+
+
+def test_a_digest_catches_up_by_and_by_and_is_that_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "staged"
+    path.write_bytes(CONTENT[:200_000])
+    digest = RunningDigest()
+    with StagedFile(os.open(path, os.O_RDWR)) as file:
+        digest.catch_up(file._descriptor, 200_000, 70_000)
+        assert digest.position == 70_000
+        digest.catch_up(file._descriptor, 250_000, 200_000)
+        assert digest.position == 200_000, "there are no more bytes than these"
+        file.write(memoryview(CONTENT)[200_000:])
+        digest.feed(200_000, memoryview(CONTENT)[200_000:])
+        assert digest.position == file.offset
+        assert file.sha256(digest) == DIGEST
 
 
 async def test_a_folder_that_may_not_be_written_to(tus: Tus, root: Path) -> None:
