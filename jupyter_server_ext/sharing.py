@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
     from jupyter_server_ext.live import Live
     from jupyter_server_ext.stores import Lease, Locker
-    from jupyter_server_ext.stores.redis_session import News, RedisSession
+    from jupyter_server_ext.stores.redis_news import News
+    from jupyter_server_ext.stores.redis_session import RedisSession
     from jupyter_server_ext.stores.redis_store import RedisStore
     from progresswidget.protocol import Json
 

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from logging import Logger
 
     from jupyter_server_ext.stores import Follower
-    from jupyter_server_ext.stores.redis_session import News, RedisSession, Script
+    from jupyter_server_ext.stores.redis_news import News
+    from jupyter_server_ext.stores.redis_session import RedisSession, Script
 
 _KIND: Final = "jobs"
 _FIELDS: Final = ("seq", "owner", "token", "state")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_server_ext.stores.redis_session import News, RedisSession
+    from jupyter_server_ext.stores.redis_news import News
+    from jupyter_server_ext.stores.redis_session import RedisSession
 
 
 class RedisSecret:

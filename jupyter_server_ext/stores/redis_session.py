@@ -10,20 +10,21 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from jupyter_server_ext.ending import end
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import redis_scripts as scripts
 from jupyter_server_ext.stores.health import StoreHealth
 from jupyter_server_ext.stores.redis import LostError
+from jupyter_server_ext.stores.redis_news import News
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from logging import Logger
 
     from jupyter_server_ext.stores.redis import Redis
+    from jupyter_server_ext.stores.redis_news import Part
 
 STREAM: Final = 10_000
 """Changes that the stream holds: whoever was away for longer reads the whole state again."""
@@ -40,54 +41,6 @@ _BEAT: Final = 1.0
 Arguments: TypeAlias = "list[str | int]"
 Script: TypeAlias = "tuple[str, list[str], Arguments]"
 """A script, its keys and its arguments, but for the key and the epoch that all begin with."""
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """One entry of the stream.
-
-    Parameters
-    ----------
-    state
-        What there is now, as JSON; empty where it is gone.
-    author
-        The server that wrote it.
-    fields
-        What else its kind needs.
-    """
-
-    kind: str
-    key: str
-    state: str
-    author: str
-    fields: dict[str, str]
-
-
-class Part(Protocol):
-    """Who keeps something in Redis."""
-
-    async def attach(self, *, emptied: bool) -> None:
-        """Read the state and settle what happened meanwhile, before anything is followed.
-
-        Parameters
-        ----------
-        emptied
-            Whether Redis may have lost some of what it was told, or all of it.
-
-        Raises
-        ------
-        LostError
-            If Redis is lost again.
-        """
-
-    def attached(self) -> None:
-        """Go on with what was read. Nothing is awaited between this and the first news."""
-
-    def heard(self, news: News) -> None:
-        """Take what a server did, this one included."""
-
-    def lost(self) -> None:
-        """Go on alone."""
 
 
 class RedisSession:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
 
-    from jupyter_server_ext.stores.redis_session import News, RedisSession, Script
+    from jupyter_server_ext.stores.redis_news import News
+    from jupyter_server_ext.stores.redis_session import RedisSession, Script
 
 T = TypeVar("T", bound=Kept)
 
