@@ -65,6 +65,8 @@ class SqliteLocker:
         Who remembers keys while the database cannot be written.
     most
         Keys that are remembered; beyond it the oldest is forgotten.
+    vfs
+        Name of the SQLite VFS, None for the platform's own.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class SqliteLocker:
         log: Logger,
         alone: KeyStore,
         most: int = 10_000,
+        vfs: str | None = None,
     ) -> None:
         self._path = path
         self._log = log
@@ -88,6 +91,7 @@ class SqliteLocker:
             name="keys",
             loss="idempotency keys of before are forgotten.",
             log=log,
+            vfs=vfs,
         )
 
     async def acquire(self, name: str, holder: str, ttl: float) -> Lease | None:

@@ -150,10 +150,7 @@ def main() -> None:
             (endpoint,) = _found(config)
             alone = measure(server, endpoint, root, options.rows, None, follow=False)
             print(f"{alone.size / 1e6:,.0f} MB of CSV, exported in {alone.export:.2f} s alone")
-            print(
-                "line        export  download  after  while   while / longer  while / after", end=""
-            )
-            print("   CPU, s   while / least")
+            print(HEAD)
             even = int(alone.size / alone.export)
             for line, rate in (("loopback", None), ("as fast", even), ("half", even // 2)):
                 show(line, server, endpoint, root, options, rate)

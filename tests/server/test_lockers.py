@@ -39,8 +39,10 @@ class Backends:
         self.opened: list[Any] = []
 
     async def make(self, name: str, *, most: int = 10_000) -> Any:
-        if name == "sqlite":
-            self.opened.append(sqlite_locker(self.path / "keys.sqlite", most=most))
+        if name.startswith("sqlite"):
+            # The second one, as on a network file system, cannot do write-ahead logging.
+            vfs = "unix-dotfile" if name == "sqlite-dotfile" else None
+            self.opened.append(sqlite_locker(self.path / "keys.sqlite", most=most, vfs=vfs))
             return self.opened[-1]
         alone = LocalLocker(time.monotonic), LocalKeys(time.monotonic, most=most)
         if name == "memory":
@@ -54,9 +56,9 @@ class Backends:
         return Both(RedisLocker(session, alone[0]), RedisKeys(session, alone[1]))
 
 
-def sqlite_locker(path: Path, *, most: int = 10_000) -> SqliteLocker:
+def sqlite_locker(path: Path, *, most: int = 10_000, vfs: str | None = None) -> SqliteLocker:
     alone = LocalKeys(time.monotonic)
-    return SqliteLocker(path, now=time.time, log=LOG, alone=alone, most=most)
+    return SqliteLocker(path, now=time.time, log=LOG, alone=alone, most=most, vfs=vfs)
 
 
 class Both:
@@ -77,7 +79,7 @@ def backends(
         jp_asyncio_loop.run_until_complete(one.close())
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis", "redis-away"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite-dotfile", "redis", "redis-away"])
 def one(
     request: pytest.FixtureRequest,
     backends: Backends,
