@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import shutil
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from laboratory import Baseline, Server, make_report
+from laboratory import Baseline, Server, eventually, make_report
 from proxy import FaultProxy
+
+from progresswidget.protocol import ACTIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,12 +44,19 @@ def server(shared: Server) -> Iterator[Server]:
     empty(shared)
 
 
+def has_ended(server: Server, task_id: str) -> bool:
+    """End a job, and say whether it has: one of a killed process the server ends by itself."""
+    job = server.request("GET", f"api/jobs/{task_id}").json
+    if job["status"] not in ACTIVE:
+        return True
+    order = {"generation": job["generation"], "revision": 1000}
+    return server.tell(make_report(task_id, status="cancelled", **order)).status == HTTPStatus.OK
+
+
 def empty(server: Server) -> None:
     """Forget all jobs and remove all files."""
     for job in server.request("GET", "api/jobs").json:
-        if job["status"] in {"queued", "running"}:
-            order = {"generation": job["generation"], "revision": 1000}
-            server.report(make_report(job["taskId"], status="cancelled", **order))
+        eventually(lambda job=job: has_ended(server, job["taskId"]), what="nobody works on it")
         assert server.request("DELETE", f"api/jobs/{job['taskId']}").status == 204
     for path in server.root.iterdir():
         if path.is_dir() and not path.is_symlink():
