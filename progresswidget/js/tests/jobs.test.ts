@@ -4,6 +4,7 @@ import { EVERYTHING, isSingle, matches, type Query, summarise } from '../src/job
 import { Records } from '../src/jobs/records';
 import { Selection } from '../src/jobs/selection';
 import type { JobRecord } from '../src/protocol';
+import { GROUP, GROUP_DONE, group, PARTS_DONE, parts } from './parts';
 import { CANCELLED, DONE, FAILED, record } from './records';
 
 const id = (index: number) => index.toString(16).padStart(32, '0');
@@ -148,6 +149,68 @@ describe('a selection', () => {
     const selection = new Selection(records, EVERYTHING, 'en');
     selection.query = { ...EVERYTHING, statuses: new Set(['failed']) };
     expect(selection.keys).toEqual([id(2)]);
+  });
+});
+
+describe('the parts of a group', () => {
+  const other = { ...DONE, taskId: 'a'.repeat(32), created: DONE.created - 1 };
+  const of = (...jobs: readonly JobRecord[]) => {
+    const { records, end } = world();
+    for (const job of jobs) records.put(job);
+    end();
+    return { records, selection: new Selection(records, EVERYTHING, 'en') };
+  };
+  const inOrder = [...parts()].reverse().map(({ taskId }) => taskId);
+
+  it('follow it, however all is sorted, and can be closed', () => {
+    const { selection } = of(other, ...parts(), group());
+    expect(selection.keys).toEqual([GROUP, ...inOrder, other.taskId]);
+    expect(selection.isOpen(GROUP)).toBe(true);
+    expect(selection.isOpen(other.taskId)).toBeNull();
+    selection.flip(GROUP);
+    expect(selection.keys).toEqual([GROUP, other.taskId]);
+    expect(selection.isOpen(GROUP)).toBe(false);
+    selection.query = { ...EVERYTHING, order: 'name' };
+    expect(selection.keys).toEqual([other.taskId, GROUP]);
+    selection.unfold(parts()[3]?.taskId ?? '');
+    expect(selection.keys[0]).toBe(other.taskId);
+    expect(selection.keys[2]).toBe(parts()[5]?.taskId);
+  });
+
+  it('are folded away when it is done, and opened by a search for one of them', () => {
+    const { records, selection } = of(other, ...parts(), group());
+    for (const part of PARTS_DONE) records.put({ ...part, revision: 900 });
+    records.put({ ...GROUP_DONE, revision: 900 });
+    expect(selection.apply(new Set([GROUP])).rearranged).toBe(true);
+    expect(selection.keys).toEqual([GROUP, other.taskId]);
+    selection.query = { ...EVERYTHING, text: 'payroll' };
+    expect(selection.keys).toEqual([parts()[4]?.taskId]);
+    selection.query = { ...EVERYTHING, statuses: new Set(['done']) };
+    expect(selection.keys).toEqual([GROUP, ...inOrder, other.taskId]);
+  });
+
+  it('have it drawn anew when the first comes and the last goes', () => {
+    const { records, selection } = of(group());
+    const [part] = parts() as [JobRecord];
+    records.put(part);
+    expect(selection.apply(new Set([part.taskId])).rows).toContain(GROUP);
+    records.remove(part.taskId);
+    expect(selection.apply(new Set([part.taskId])).rows).toEqual([GROUP]);
+    expect(selection.isOpen(GROUP)).toBeNull();
+  });
+
+  it('stand by themselves where none is there, and none is lost in a circle', () => {
+    const [one, two] = [
+      record({ taskId: id(1), parent: id(2) }),
+      record({ taskId: id(2), parent: id(1) }),
+    ];
+    expect(of(...parts()).selection.keys).toHaveLength(8);
+    expect(of(one, two).selection.keys).toHaveLength(2);
+    const inner = record({ taskId: id(3), kind: 'group', parent: GROUP });
+    const innermost = record({ taskId: id(4), parent: id(3) });
+    const { selection } = of(innermost, group(), inner);
+    selection.flip(GROUP);
+    expect(selection.keys).toEqual([GROUP]);
   });
 });
 

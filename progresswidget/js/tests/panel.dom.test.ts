@@ -21,6 +21,7 @@ import type { JobRecord, Status } from '../src/protocol';
 import { pageServer } from '../src/server';
 import { inNextFrame } from '../src/view/frame';
 import { Network, settle } from './fake_network';
+import { GROUP, GROUP_DONE, group, PARTS_DONE, parts } from './parts';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record } from './records';
 
 const id = (index: number) => index.toString(16).padStart(32, '0');
@@ -275,6 +276,51 @@ describe('the panel', () => {
     expect(document.activeElement).toBe(stateButton(panel, 'all'));
     for (const { taskId } of EVERY) exports.feed.records.remove(taskId);
     await vi.waitFor(() => expect(document.activeElement).toBe(fieldOf(panel)));
+  });
+
+  it('folds the parts of a group by mouse and keyboard, and by itself when it is done', async () => {
+    const panel = show();
+    take(group(), ...parts());
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(9));
+    expect(names(panel)[0]).toBe('Monthly close');
+    const fold = () => panel.node.querySelector<HTMLButtonElement>('.pw-export-fold');
+    expect(panel.node.querySelectorAll('.pw-export-fold')).toHaveLength(1);
+    expect(fold()?.ariaExpanded).toBe('true');
+    expect(fold()?.ariaLabel).toBe('Parts of Monthly close');
+    rows(panel)[0]?.focus();
+    for (let press = 0; press < 3; press += 1) {
+      const key = new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true });
+      document.activeElement?.dispatchEvent(key);
+    }
+    expect(document.activeElement).toBe(fold());
+    fold()?.click();
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(1));
+    expect(fold()?.ariaExpanded).toBe('false');
+    expect(document.activeElement).toBe(fold());
+    fold()?.click();
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(9));
+    panel.reveal(parts()[7]?.taskId ?? '');
+    expect((document.activeElement as HTMLElement).dataset.key).toBe(parts()[7]?.taskId);
+  });
+
+  it('shows of a group that is done no part until it is asked for', async () => {
+    const panel = show();
+    take(GROUP_DONE, ...PARTS_DONE);
+    await vi.waitFor(() => expect(names(panel)).toEqual(['Monthly close']));
+    panel.reveal(PARTS_DONE[2]?.taskId ?? '');
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(9));
+    expect((document.activeElement as HTMLElement).dataset.key).toBe(PARTS_DONE[2]?.taskId);
+    expect(rows(panel)[0]?.dataset.key).toBe(GROUP);
+  });
+
+  it('says at its foot how it hears of all', async () => {
+    const panel = show();
+    const link = () => panel.node.querySelector<HTMLElement>('.pw-exports-link');
+    take(...EVERY);
+    await vi.waitFor(() => expect(link()?.textContent).toBe('Live'));
+    expect(link()?.checkVisibility()).toBe(true);
+    network.wire.break(1006);
+    await vi.waitFor(() => expect(link()?.textContent).toMatch(/^Reconnecting, \d of 5/));
   });
 
   it('draws of 2,000 jobs those in view, and finds any of them', async () => {

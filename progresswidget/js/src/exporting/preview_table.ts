@@ -66,16 +66,17 @@ export class PreviewTable {
 
 function table(columns: readonly Column[], rows: Preview['rows']): HTMLTableElement {
   const element = document.createElement('table');
+  const numeric = columns.map(([, type]) => /^(u?int|float|double|decimal|half)/.test(type));
   const head = element.createTHead().insertRow();
-  for (const [name, type] of columns) {
+  for (const [at, [name, type]] of columns.entries()) {
     const cell = document.createElement('th');
     cell.scope = 'col';
     cell.textContent = name;
     cell.title = type;
+    cell.classList.toggle('pw-mod-number', numeric[at] === true);
     head.append(cell);
   }
   const body = element.createTBody();
-  const numeric = columns.map(([, type]) => /^(u?int|float|double|decimal|half)/.test(type));
   for (const values of rows) {
     const line = body.insertRow();
     for (const [at, value] of values.entries()) {

@@ -46,9 +46,10 @@ const RANK: Readonly<Record<Status, number>> = {
   done: 6,
 };
 
-/** Whether a change of a record can move it in this order. */
+/** Whether a change of a record can move it in this order, or fold the parts of it. */
 export function movesWith(before: JobRecord, after: JobRecord, order: Order): boolean {
-  if (before.created !== after.created) return true;
+  if (before.created !== after.created || before.parent !== after.parent) return true;
+  if (after.kind === 'group' && before.status !== after.status) return true;
   switch (order) {
     case 'newest':
       return false;

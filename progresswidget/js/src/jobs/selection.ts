@@ -1,8 +1,14 @@
-/** The rows that a list of jobs has for a query, kept up to date with the least work. */
+/**
+ * The rows that a list of jobs has for a query, kept up to date with the least work. The parts of a
+ * group follow it, and are folded away once it is done.
+ */
 
 import type { JobRecord } from '../protocol';
 import { comparison, matches, movesWith, type Query } from './query';
 import type { Records } from './records';
+
+/** Groups within groups. */
+const DEEPEST = 16;
 
 export interface Change {
   /** The rows are others, or in another order. */
@@ -18,6 +24,10 @@ export class Selection {
   #keys: readonly string[] = [];
   /** The records as they were when the rows were arranged. */
   #arranged = new Map<string, JobRecord>();
+  /** The parts that match, by the group that they follow. */
+  #parts = new Map<string, readonly string[]>();
+  /** The groups that a person has opened or closed. */
+  readonly #opened = new Map<string, boolean>();
 
   constructor(records: Records, query: Query, locale: string) {
     this.#records = records;
@@ -40,6 +50,30 @@ export class Selection {
     this.#arrange();
   }
 
+  /** Whether the parts of a group are shown; null of what has none, or hides none of what is sought. */
+  isOpen(taskId: string): boolean | null {
+    const group = this.#arranged.get(taskId);
+    if (!group || !this.#parts.has(taskId)) return null;
+    const { text, statuses } = this.#query;
+    if (text.trim() !== '' || statuses !== null) return null;
+    return this.#opened.get(taskId) ?? group.status !== 'done';
+  }
+
+  /** Open or close a group. */
+  flip(taskId: string): void {
+    const open = this.isOpen(taskId);
+    if (open === null) return;
+    this.#opened.set(taskId, !open);
+    this.#arrange();
+  }
+
+  /** Open the group that has folded a job away. */
+  unfold(taskId: string): void {
+    for (const [group, parts] of this.#parts) {
+      if (parts.includes(taskId) && this.isOpen(group) === false) this.flip(group);
+    }
+  }
+
   /** Take up the changes of some tasks; the order is found anew only where one can have moved. */
   apply(changed: ReadonlySet<string>): Change {
     let rearranged = false;
@@ -49,6 +83,10 @@ export class Selection {
       const now = this.#records.get(taskId);
       const after = now && matches(now, this.#query) ? now : undefined;
       if (after) rows.push(taskId);
+      // Its group has one part more or less, and perhaps the first.
+      if (before?.parent !== after?.parent) {
+        for (const parent of [before?.parent, after?.parent]) if (parent) rows.push(parent);
+      }
       if (before && after) {
         rearranged ||= movesWith(before, after, this.#query.order);
         this.#arranged.set(taskId, after);
@@ -63,7 +101,29 @@ export class Selection {
   #arrange(): void {
     const found = [...this.#records.values()].filter((record) => matches(record, this.#query));
     found.sort(comparison(this.#query.order, this.#locale));
-    this.#keys = found.map(({ taskId }) => taskId);
     this.#arranged = new Map(found.map((record) => [record.taskId, record]));
+    const roots: string[] = [];
+    const parts = new Map<string, string[]>();
+    for (const record of found) {
+      const group = this.#groupOf(record);
+      if (group === null) roots.push(record.taskId);
+      else if (!parts.get(group)?.push(record.taskId)) parts.set(group, [record.taskId]);
+    }
+    this.#parts = parts;
+    this.#keys = roots.flatMap((key) =>
+      this.isOpen(key) === false ? [key] : [key, ...(parts.get(key) ?? [])],
+    );
+  }
+
+  /** The outermost group in sight that a job is a part of; null where it stands by itself. */
+  #groupOf(record: JobRecord): string | null {
+    let at = record;
+    // Whoever reports jobs says what is whose part: it might go round.
+    for (let depth = 0; depth < DEEPEST; depth += 1) {
+      const parent = at.parent === null ? undefined : this.#arranged.get(at.parent);
+      if (!parent) return at === record ? null : at.taskId;
+      at = parent;
+    }
+    return null;
   }
 }

@@ -332,7 +332,12 @@ function isFresh({ kind }: Connection): boolean {
   return kind === 'live' || kind === 'polling';
 }
 
-function linkText(connection: Connection, record: JobRecord | null, messages: Messages): string {
+/** How the page hears of a job, in words. */
+export function linkText(
+  connection: Connection,
+  record: JobRecord | null,
+  messages: Messages,
+): string {
   switch (connection.kind) {
     case 'comm':
       return record && isDeaf(connection, record) ? messages.stopByHand : messages.live;

@@ -4,16 +4,26 @@ import type { CommandRegistry } from '@lumino/commands';
 import { buttonsFor, type Choice, choicesFor } from '../../jobs/choices';
 import { block, setAttribute, setText, setTitle, span } from '../../view/dom';
 import { exportText, nameOf } from '../../view/export_text';
-import { STATE_ICONS, type StateIcon } from '../../view/icons';
+import { PARTS_ICON, STATE_ICONS, type StateIcon } from '../../view/icons';
 import type { Row } from '../../view/virtual_list';
 import type { IExports } from '../exports';
 import { ICONS, JOB } from '../job_commands';
+
+const BUTTON = 'jp-ToolbarButtonComponent jp-mod-minimal jp-Button pw-export-button';
+
+/** What of a group is folded. */
+export interface Folds {
+  /** Null of what has no parts. */
+  isOpen(taskId: string): boolean | null;
+  flip(taskId: string): void;
+}
 
 export class ExportRow implements Row {
   readonly element = block('pw-export');
   readonly #exports: IExports;
   readonly #commands: CommandRegistry;
   readonly #taskId: string;
+  readonly #folds: Folds;
   readonly #living = new AbortController();
   readonly #icon = span('pw-icon');
   readonly #name = document.createElement('bdi');
@@ -21,13 +31,15 @@ export class ExportRow implements Row {
   readonly #track = block('pw-track');
   readonly #fill = block('pw-fill');
   readonly #actions = span('pw-export-actions');
+  readonly #fold = document.createElement('button');
   readonly #buttons = new Map<Choice, HTMLButtonElement>();
   #shownIcon: StateIcon | null = null;
 
-  constructor(taskId: string, exports: IExports, commands: CommandRegistry) {
+  constructor(taskId: string, exports: IExports, commands: CommandRegistry, folds: Folds) {
     this.#taskId = taskId;
     this.#exports = exports;
     this.#commands = commands;
+    this.#folds = folds;
     const main = block('pw-export-main');
     this.#name.className = 'pw-export-name';
     this.#icon.ariaHidden = 'true';
@@ -36,6 +48,11 @@ export class ExportRow implements Row {
     this.#track.ariaValueMax = '100';
     this.#track.append(this.#fill);
     main.append(this.#name, this.#text);
+    this.#fold.type = 'button';
+    this.#fold.className = `${BUTTON} pw-export-fold`;
+    this.#fold.innerHTML = PARTS_ICON;
+    const { signal } = this.#living;
+    this.#fold.addEventListener('click', () => folds.flip(taskId), { signal });
     this.element.append(this.#icon, main, this.#actions, this.#track);
   }
 
@@ -54,6 +71,12 @@ export class ExportRow implements Row {
     const name = nameOf(record);
     setText(this.#name, name);
     setAttribute(this.element, 'data-part', String(record.parent !== null));
+    const open = this.#folds.isOpen(this.#taskId);
+    if (open === null) this.#fold.remove();
+    else if (this.#fold.parentNode === null) this.#track.before(this.#fold);
+    setAttribute(this.#fold, 'aria-expanded', String(open === true));
+    setAttribute(this.#fold, 'aria-label', messages.group.parts(name));
+    setTitle(this.#fold, messages.group.parts(name));
     setText(this.#text, [shown.words, ...shown.facts].join(' · '));
     setTitle(this.element, shown.title);
     this.#track.hidden = !shown.active;
@@ -93,7 +116,7 @@ export class ExportRow implements Row {
   #add(choice: Choice): HTMLButtonElement {
     const button = document.createElement('button');
     button.type = 'button';
-    button.className = 'jp-ToolbarButtonComponent jp-mod-minimal jp-Button pw-export-button';
+    button.className = BUTTON;
     button.dataset.choice = choice;
     button.title = this.#exports.words.choice[choice];
     ICONS[choice].element({ container: button, stylesheet: 'toolbarButton' });

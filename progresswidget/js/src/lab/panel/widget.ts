@@ -6,8 +6,9 @@ import type { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 import { EVERYTHING, type Order, summarise } from '../../jobs/query';
 import { Selection } from '../../jobs/selection';
-import { block, setText, setTitle, span } from '../../view/dom';
+import { block, setAttribute, setText, setTitle, span } from '../../view/dom';
 import { steady } from '../../view/offsets';
+import { linkText } from '../../view/presentation';
 import { adoptStyle } from '../../view/stylesheet';
 import { VirtualList } from '../../view/virtual_list';
 import type { IExports } from '../exports';
@@ -51,11 +52,19 @@ export class ExportsPanel extends SidePanel {
 
     const query = { ...EVERYTHING, order: preferences.order };
     this.#selection = new Selection(feed.records, query, messages.locale);
+    const folds = {
+      isOpen: (taskId: string) => this.#selection.isOpen(taskId),
+      flip: (taskId: string) => {
+        this.#selection.flip(taskId);
+        this.#list.arrange(this.#selection.keys);
+        this.#list.refresh([taskId]);
+      },
+    };
     this.#list = new VirtualList({
       label: words.list,
       estimate: 44,
       hold: steady,
-      create: (taskId) => new ExportRow(taskId, exports, commands),
+      create: (taskId) => new ExportRow(taskId, exports, commands, folds),
     });
     this.#states = new States(messages, words, (statuses) => this.#ask({ statuses }), signal);
     this.#empty = new Empty(signal);
@@ -140,6 +149,9 @@ export class ExportsPanel extends SidePanel {
   /** Show one job, whatever was searched for. */
   reveal(taskId: string): void {
     if (!this.#selection.keys.includes(taskId)) this.#showAll();
+    this.#selection.unfold(taskId);
+    this.#list.arrange(this.#selection.keys);
+    this.#list.refresh();
     this.#list.focus(taskId);
   }
 
@@ -228,7 +240,9 @@ export class ExportsPanel extends SidePanel {
     const none = this.#selection.keys.length === 0;
     this.#list.element.hidden = none;
     const offline = connection.kind === 'offline';
-    setText(this.#link, offline && !none ? messages.offline[connection.reason] : '');
+    // In the place of the list it is said larger.
+    setText(this.#link, offline && none ? '' : linkText(connection, null, messages));
+    setAttribute(this.#link, 'data-connection', connection.kind);
     this.#reconnect.hidden = !offline || none;
     this.#showFoot();
     if (!none) {
