@@ -8,7 +8,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from page_objects import LIMIT, WHERE, file_browser_url
+from gallery import AXE
+from page_objects import AXE_RUN, LIMIT, WHERE, file_browser_url, settle
 from reports import done_report, make_report
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ FAILURE = {
     "message": 'Column "route" is a list, and CSV has no lists.',
     "hint": "Write Parquet, or turn the column into text first.",
 }
+ENDED = 1_712_000_005_800
+"""Long ago: of today a row says the time, which is another in each picture."""
 DEATH = {"code": "kernel-died", "message": "The kernel died.", "hint": ""}
 
 
@@ -52,6 +55,23 @@ def end(server: JupyterProcess, reports: Iterable[Json]) -> None:
     server.api("progresswidget/api/jobs", "DELETE")
 
 
+def complaints(page: Page, selector: str) -> list[list[str]]:
+    """Return what axe-core finds wrong with a part of the page, in light and in dark."""
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = []
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+            ".then(() => null)",
+            theme,
+        )
+        body = f"body[data-jp-theme-name='{theme}']"
+        page.wait_for_selector(body, state="attached", timeout=LIMIT)
+        settle(page)
+        found += page.evaluate(AXE_RUN, selector)
+    return found
+
+
 def now() -> int:
     """Return milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -65,7 +85,7 @@ def every_state(server: JupyterProcess) -> list[Json]:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x" * size)
     running: Json = {"total": TOTAL, "elapsed": 12.0, "pid": os.getpid()}
-    ended: Json = {"ended": now(), "elapsed": 5.8, "rate": None, "eta": None, "pid": os.getpid()}
+    ended: Json = {"ended": ENDED, "elapsed": 5.8, "rate": None, "eta": None, "pid": os.getpid()}
     changes: list[Json] = [
         running | {"name": "flights.parquet", "progress": 42.4, "rows": 1_428_000, "eta": 3.2},
         running

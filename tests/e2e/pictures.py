@@ -22,7 +22,7 @@ from page_objects import SCREENSHOTS
 from PIL import Image, ImageFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
     from playwright.sync_api import Locator, Page
@@ -141,16 +141,23 @@ def _patches(off: NDArray[np.int16]) -> list[tuple[int, int, tuple[int, int, int
     return found  # type: ignore[return-value]
 
 
-def take(place: Page | Locator) -> Image.Image:
-    """Take a picture in which nothing moves and no caret blinks."""
+def take(place: Page | Locator, without: Sequence[str] = ()) -> Image.Image:
+    """Take a picture in which nothing moves and no caret blinks.
+
+    Parameters
+    ----------
+    without
+        Selectors of what is another each time, such as a time of day: its place stays empty.
+    """
     is_page = hasattr(place, "goto")
     (place if is_page else place.page).evaluate(SETTLE)
     whole = {"full_page": True} if is_page else {}
-    data = place.screenshot(animations="disabled", caret="hide", **whole)
+    hidden = "".join(f"{each} {{ visibility: hidden !important }}" for each in without)
+    data = place.screenshot(animations="disabled", caret="hide", style=hidden, **whole)
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
-def expect_picture(place: Page | Locator, name: str) -> None:
+def expect_picture(place: Page | Locator, name: str, without: Sequence[str] = ()) -> None:
     """Take a picture and compare it with the kept one, or keep it where that is asked for.
 
     Parameters
@@ -159,13 +166,15 @@ def expect_picture(place: Page | Locator, name: str) -> None:
         The page, or the part of it that is looked at.
     name
         Of the kept picture, without its ending.
+    without
+        As of `take`.
 
     Raises
     ------
     AssertionError
         If they differ; the picture, and one with what is off in red, are left in `.screenshots`.
     """
-    seen, path = take(place), PICTURES / f"{name}.png"
+    seen, path = take(place, without), PICTURES / f"{name}.png"
     if os.environ.get(VARIABLE) == "renew":
         PICTURES.mkdir(parents=True, exist_ok=True)
         few = small(seen).quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from gallery import AXE
 from page_objects import AXE_RUN, LIMIT, settle
+from pictures import expect_picture
 from playwright.sync_api import expect
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ pw.export_dialog(df, "sales.csv")
 """
 
 
+@pytest.mark.pictures
 def test_a_frame_is_narrowed_looked_at_and_exported(
     lab: JupyterProcess, open_notebook: Callable[..., NotebookPage]
 ) -> None:
@@ -40,6 +42,7 @@ def test_a_frame_is_narrowed_looked_at_and_exported(
         page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
         settle(page)
         assert page.evaluate(AXE_RUN, ".pw-export-dialog") == []
+        expect_picture(page.locator(".pw-export-dialog"), f"dialog-{theme.split()[1].lower()}")
     dialog.get_by_label("Filter (SQL)").fill("price >")
     expect(dialog.get_by_role("alert")).to_contain_text("The SQL cannot be used", timeout=LIMIT)
     dialog.get_by_label("Filter (SQL)").fill("name IS NOT NULL")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 from network import Network
 from page_objects import LIMIT, SCREENSHOTS, file_browser_url, settle
+from panel_page import complaints
 from playwright.sync_api import Download, Locator, Page, expect
 from test_looks import THEMES
 from test_save import DIGEST, PICKER
@@ -271,6 +272,7 @@ def test_a_link_opens_the_file_for_a_while_and_can_be_revoked(files: FileBrowser
     expect(files.dialog).to_contain_text(
         re.compile(r"It downloads “other, 100%\.csv” until .*\d:\d\d.*, or until you revoke it")
     )
+    assert complaints(files.page, ".jp-Dialog") == []
     link = files.page.evaluate("navigator.clipboard.readText()")
     assert files.dialog.locator("input").input_value() == link
     assert taken(link) == b"a,b\n1,2\n"

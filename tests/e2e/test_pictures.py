@@ -32,20 +32,24 @@ def shared_page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize(
-    ("theme", "width"),
+    ("what", "theme", "width"),
     [
-        (gallery.LIGHT, 660),
-        (gallery.LIGHT, 340),
-        (gallery.DARK, 660),
-        (gallery.HIGH_CONTRAST, 660),
+        ("bar", gallery.LIGHT, 660),
+        ("bar", gallery.LIGHT, 340),
+        ("bar", gallery.LIGHT, 1600),
+        ("bar", gallery.DARK, 660),
+        ("bar", gallery.HIGH_CONTRAST, 660),
+        ("groups", gallery.LIGHT, 660),
+        ("groups", gallery.HIGH_CONTRAST, 340),
     ],
     ids=lambda value: str(value).removesuffix("-extension"),
 )
 def test_every_state_looks_as_it_did(
-    shared_page: Page, index: Path, theme: str, width: int
+    shared_page: Page, index: Path, what: str, theme: str, width: int
 ) -> None:
-    gallery.show(shared_page, index, theme, width, "states=main")
-    expect_picture(shared_page, f"bar-{theme.removesuffix('-extension')}-{width}")
+    states = {"bar": "main", "groups": "english-groups"}[what]
+    gallery.show(shared_page, index, theme, width, f"states={states}")
+    expect_picture(shared_page, f"{what}-{theme.removesuffix('-extension')}-{width}")
 
 
 # What another machine may draw otherwise, and what nobody may.
