@@ -219,8 +219,9 @@ describe('a row of the panel', () => {
   it('asks for what its buttons say, and keeps the keyboard when one goes', () => {
     take(record());
     const executed: unknown[] = [];
+    const folds = { isOpen: () => null, flip: vi.fn() };
     commands.addCommand(JOB, { execute: (args) => void executed.push(args) });
-    const row = new ExportRow(record().taskId, exports, commands);
+    const row = new ExportRow(record().taskId, exports, commands, folds);
     row.element.tabIndex = -1;
     document.body.append(row.element);
     row.update();
