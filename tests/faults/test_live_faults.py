@@ -413,6 +413,7 @@ def test_row_55_many_pages_and_many_jobs(
         process = psutil.Process(server.pid)
         before = sum(process.cpu_times()[:2])
         begun = time.monotonic()
+        made: list[str] = []
 
         def publish() -> None:
             # Two in each interval of one job, which are pushed as one.
@@ -422,10 +423,12 @@ def test_row_55_many_pages_and_many_jobs(
                     time.sleep(max(0.0, due - time.monotonic()))
                     change = {"revision": 2 + round_, "rows": time.monotonic_ns()}
                     server.report(report | change)
+                    made.append(report["taskId"])
 
         publisher = threading.Thread(target=publish)
         publisher.start()
         crowd.read(begun + seconds + 0.7)
+        reported = len(made) / tasks
         publisher.join()
         used = (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - begun)
     late = statistics.quantiles(crowd.delays, n=100)[98]
@@ -436,6 +439,7 @@ def test_row_55_many_pages_and_many_jobs(
     )
     assert late <= 1
     assert used <= 0.5
-    # A machine that is busy elsewhere may report less often, but nothing is pushed more often.
-    assert 1 <= pushes / seconds <= 2.5, "the interval of half a second holds"
+    # A machine that is busy elsewhere may report less often, but nothing is pushed more often,
+    # and of two reports one at least.
+    assert 0.4 * reported <= pushes <= 2.5 * seconds, "the interval of half a second holds"
     server.stop()

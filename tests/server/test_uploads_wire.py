@@ -447,9 +447,10 @@ async def test_a_stranger_gets_no_byte_in(wires: Wires, root: Path) -> None:
 
 async def test_a_slow_sender_holds_nobody_up(wires: Wires, root: Path) -> None:
     # One byte at a time, from as many connections as one user may have.
+    uploads = [await wires.create(name=f"slow{number}") for number in range(100)]
     slow = []
-    for number in range(100):
-        wire, upload = await wires(), await wires.create(name=f"slow{number}")
+    for upload in uploads:
+        wire = await wires()
         await wire.patch(upload, 0, len(CONTENT))
         slow.append(wire)
     for _ in range(3):
