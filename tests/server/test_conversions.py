@@ -376,22 +376,53 @@ async def test_a_worker_that_does_not_obey_a_cancel_is_killed(
     assert [path.name for path in source.parent.iterdir()] == ["sales.parquet"]
 
 
+HELD = """
+import pathlib, runpy, sys, threading
+from progresswidget.export.sink import Sink
+
+commit = Sink._commit
+
+def held(sink, *unit):
+    commit(sink, *unit)
+    pathlib.Path(sys.argv[0]).with_suffix(".committed").touch()
+    threading.Event().wait()
+
+Sink._commit = held
+del sys.argv[1:3]
+runpy.run_module("progresswidget", run_name="__main__")
+"""
+"""A worker that is held when its first unit is in the journal, however fast the machine is."""
+
+
+def held_worker(folder: Path) -> tuple[Path, Path]:
+    """Make an interpreter of such workers, and name the file by which one says that it is held."""
+    program = folder / "held.py"
+    program.write_text(HELD)
+    python = folder / "held"
+    python.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" -P "{program}" "$@"\n')
+    python.chmod(0o755)
+    return python, program.with_suffix(".committed")
+
+
 async def test_a_killed_worker_is_seen_and_the_next_run_goes_on(
-    server: Server, source: Path
+    server: Server,
+    source: Path,
+    tmp_path: Path,
+    eventually: Callable[..., Awaitable[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    large(source.with_name("large.parquet"))
+    rows = 2_000_000
+    large(source.with_name("large.parquet"), rows)
     target = source.with_name("large.csv")
-    record = await begun(server, source="data/large.parquet", target="data/large.csv")
-    identity, registry = record["taskId"], server.services.registry
-    await until(server, identity, "running")
-    with registry.watching(identity) as changed:
-        async with asyncio.timeout(60):
-            while (job := registry.get(identity)).active and job.report["bytes"] < SOME:
-                changed.clear()
-                await changed.wait()
-    await server.ask(identity, "pause")
-    await until(server, identity, "paused")
-    os.kill(registry.get(identity).report["pid"], signal.SIGKILL)
+    python, committed = held_worker(tmp_path)
+    workers = server.services.conversions._workers
+    with monkeypatch.context() as patched:
+        patched.setattr(workers, "_settings", replace(workers._settings, python=str(python)))
+        record = await begun(server, source="data/large.parquet", target="data/large.csv")
+        identity = record["taskId"]
+        await until(server, identity, "running")
+        await eventually(committed.exists)
+    os.kill(server.services.registry.get(identity).report["pid"], signal.SIGKILL)
     died = await until(server, identity, "interrupted")
     assert died["error"]["code"] == "process-died"
     assert not target.exists()
@@ -401,9 +432,9 @@ async def test_a_killed_worker_is_seen_and_the_next_run_goes_on(
     twice = await server.fetch(f"api/conversions/{identity}", method="POST", body="")
     assert (twice.code, code_of(twice)) == (409, "task-active")
     done = await until(server, identity, "done", "failed", "interrupted")
-    assert (done["status"], done["generation"], done["rows"]) == ("done", 2, 4_000_000)
+    assert (done["status"], done["generation"], done["rows"]) == ("done", 2, rows)
     assert done["reused"] > 0
-    assert pa.csv.read_csv(target).num_rows == 4_000_000
+    assert pa.csv.read_csv(target).num_rows == rows
 
 
 async def test_a_job_of_a_kernel_is_no_conversion(server: Server, root: Path) -> None:
