@@ -83,10 +83,15 @@ def test_row_57_offline_is_seen_by_the_heartbeat_and_online_is_at_once(
 
 
 @contextmanager
-def stopped(*marks: str) -> Iterator[None]:
-    """Stop the processes whose command lines have all these marks."""
+def stopped(browser: str, *marks: str) -> Iterator[None]:
+    """Stop the processes of a browser, or those of them whose command lines have all these marks.
+
+    The argument names the browser: the first of its processes has it, and not all of the others.
+    """
     every = psutil.Process().children(recursive=True)
-    processes = [one for one in every if set(marks) <= set(one.cmdline())]
+    first = [one for one in every if browser in one.cmdline()]
+    family = {each for one in first for each in (one, *one.children(recursive=True))}
+    processes = [one for one in family if set(marks) <= set(one.cmdline())]
     assert processes
     for process in processes:
         process.send_signal(signal.SIGSTOP)
