@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import httpx
+
     from progresswidget.delivery.execution import Entry
     from progresswidget.delivery.receiver import Parcel
     from progresswidget.transfer.aim import Aim
@@ -34,6 +36,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LOCATION: Final = "location"
+_NOTHING_LEFT: Final = frozenset(
+    {
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        HTTPStatus.GONE,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+"""Answers to the end of an upload: it is gone, or this server forgets uploads only by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +130,37 @@ class ServerReceiver:
             )
             if not location:
                 return
-            headers = {"Tus-Resumable": tus.VERSION}
+            response = self._delete(session, persistence, location)
+            response.close()
+            if not response.is_success and response.status_code not in _NOTHING_LEFT:
+                raise refusal(response, self.aim.url)
+
+    def _delete(self, session: Session, persistence: Persistence, location: str) -> httpx.Response:
+        headers = {"Tus-Resumable": tus.VERSION}
+        while True:
             response = persistence.insist(
                 lambda: session.send("DELETE", location, headers), self.aim.url
             )
-            response.close()
-            # A refusal says that it is gone, or that this server forgets uploads only by itself.
-            if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                raise refusal(response, self.aim.url)
+            if response.status_code != HTTPStatus.LOCKED:
+                return response
+            # The request of a process that has died may hold it for some seconds more.
+            persistence.pause_after(response, self.aim.url)
 
     def _find(
         self, session: Session, persistence: Persistence, parcel: Parcel, entry: Entry
     ) -> str:
         """Return the address of an upload that may have been made all the same, by its key."""
-        try:
-            able = self._ask(session, persistence)
-            sender = TusSender(session, self.aim.url, -1, able, persistence)
-            sender.create(self._metadata(), entry.key, parcel.size)
-        except TransferRefusedError:
-            return ""  # what is refused now was refused before
-        return sender.location
+        while True:
+            try:
+                able = self._ask(session, persistence)
+                sender = TusSender(session, self.aim.url, -1, able, persistence)
+                sender.create(self._metadata(), entry.key, parcel.size)
+            except TransferRefusedError as error:
+                if error.status != HTTPStatus.LOCKED:
+                    return ""  # what is refused now was refused before
+                persistence.pause(error)
+            else:
+                return sender.location
 
     # --- The line ---------------------------------------------------------------------------------
 

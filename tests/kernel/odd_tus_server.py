@@ -16,6 +16,7 @@ class OddTusServer:
     `faults` holds what happens to the next PATCH requests: a status to answer, ``"cut"`` to close
     the connection after half of the body, ``"lost"`` to take the body and lose the answer,
     ``"gone"`` to forget the upload, ``"damage"`` to find another checksum, or None for nothing.
+    `held` is how many of the next DELETE requests find the upload in other hands.
     """
 
     def __init__(self) -> None:
@@ -24,6 +25,7 @@ class OddTusServer:
         self.largest_body: int | None = None
         self.faults: deque[Any] = deque()
         self.answers: deque[tuple[int, dict[str, str]]] = deque()
+        self.held = 0
         self.files: dict[str, bytearray] = {}
         self.lengths: dict[str, int] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
@@ -97,6 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self._note()
+        if self.odd.held:
+            self.odd.held -= 1
+            self._answer(423)
+            return
         self.odd.files.pop(self.path.rpartition("/")[2], None)
         self._answer(204)
 

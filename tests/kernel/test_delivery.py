@@ -146,6 +146,18 @@ def test_a_refusal_in_the_middle_ends_the_upload_there(here: Path, server: OddTu
     assert left(here) == []
 
 
+def test_an_upload_that_another_request_holds_is_ended_as_soon_as_it_is_free(
+    here: Path, server: OddTusServer
+) -> None:
+    server.faults.extend([None, 403])
+    server.held = 2
+    with pytest.raises(TransferRefusedError):
+        pw.deliver(TABLE, "a.csv", server.url)
+    assert server.methods().count("DELETE") == 3
+    assert server.files == {}
+    assert left(here) == []
+
+
 def test_a_source_that_fails_leaves_what_the_next_run_goes_on_with(here: Path, share: Path) -> None:
     schema = pa.schema({"n": pa.int64()})
 
