@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from importlib import import_module
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import MissingExtraError
 from progresswidget.loops.bar import tqdm
 from progresswidget.loops.keras import keras_callback
+from progresswidget.loops.libraries import library, move_to
+from progresswidget.loops.queries import duckdb_progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,8 +29,6 @@ __all__ = [
     "sklearn_progress",
 ]
 
-LOOK: Final = 0.1
-"""Seconds between two looks at a query."""
 CHUNK: Final = 1 << 16
 """Bytes of a piece of a response, unless it is said otherwise."""
 
@@ -47,7 +46,7 @@ def fsspec_callback(desc: str | None = None, **options: Any) -> Any:
     MissingExtraError
         If fsspec is not installed.
     """
-    base: Any = _library("fsspec.callbacks", "fsspec").Callback
+    base: Any = library("fsspec.callbacks", "fsspec").Callback
 
     class FsspecCallback(base):  # type: ignore[misc]
         """Shows `size` and `value` of a transfer."""
@@ -60,7 +59,7 @@ def fsspec_callback(desc: str | None = None, **options: Any) -> Any:
             """Show the values as they are now."""
             if self._bar is None:
                 self._bar = tqdm(desc=desc, total=self.size, **_in_bytes(options))
-            _move_to(self._bar, self.value, self.size)
+            move_to(self._bar, self.value, self.size)
 
         def branched(self, path_1: str, path_2: str, **kwargs: Any) -> Any:
             """Return the callback of one file of several: a line below."""
@@ -112,7 +111,7 @@ def iter_bytes(
         for piece in pieces:
             counted += len(piece)
             yield piece
-            _move_to(bar, _received(response, counted), total)
+            move_to(bar, _received(response, counted), total)
 
 
 def _received(response: Any, counted: int) -> int:
@@ -121,52 +120,6 @@ def _received(response: Any, counted: int) -> int:
     if told is None and raw is not None and hasattr(raw, "tell"):
         told = raw.tell()
     return counted if told is None else int(told)
-
-
-@contextmanager
-def duckdb_progress(
-    connection: Any = None, desc: str | None = None, **options: Any
-) -> Iterator[tqdm[Any]]:
-    """Show how far the queries of a `with` block are, in percent.
-
-    DuckDB tells it of queries that it runs by itself, and not while a result is fetched in pieces.
-
-    Parameters
-    ----------
-    connection
-        Of DuckDB; by default the one of the module. What it says of progress on the terminal is
-        off within the block.
-    desc, **options
-        Those of `tqdm`.
-
-    Raises
-    ------
-    MissingExtraError
-        If DuckDB is not installed.
-    """
-    duckdb = _library("duckdb", "progresswidget[duckdb]")
-    queries = duckdb.default_connection() if connection is None else connection
-    setting = "SELECT current_setting('enable_progress_bar')"
-    before = bool(queries.execute(setting).fetchone()[0])
-    # Without the first there is no progress to ask for; the second would print it, too.
-    queries.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = false")
-    ended = threading.Event()
-    with tqdm(desc=desc, total=100, **{"unit": "%", **options}) as bar:
-        watcher = threading.Thread(target=_watch, args=(queries, bar, ended), daemon=True)
-        watcher.start()
-        try:
-            yield bar
-            bar.n = 100
-        finally:
-            ended.set()
-            watcher.join()
-            queries.execute(f"SET enable_progress_bar = {str(before).lower()}")
-
-
-def _watch(queries: Any, bar: tqdm[Any], ended: threading.Event) -> None:
-    while not ended.wait(LOOK):
-        # It is -1 between two queries.
-        _move_to(bar, round(max(queries.query_progress(), 0.0)), 100)
 
 
 def polars_batches(plan: Any, desc: str | None = None, **options: Any) -> Iterator[Any]:
@@ -206,7 +159,7 @@ def joblib_progress(
     MissingExtraError
         If joblib is not installed.
     """
-    parallel: Any = _library("joblib.parallel", "joblib").Parallel
+    parallel: Any = library("joblib.parallel", "joblib").Parallel
     usual = parallel.print_progress
     seen: dict[int, int] = {}
     lock = threading.Lock()
@@ -233,8 +186,8 @@ def sklearn_progress(search: Any, desc: str | None = None, **options: Any) -> It
     Parameters
     ----------
     search
-        A `GridSearchCV` or `RandomizedSearchCV`, whose number of fits is known before; of another
-        one it is not.
+        A `GridSearchCV` or `RandomizedSearchCV`, whose number of fits is known before where its
+        splitter tells theirs without the data; of another one it is not.
     desc, **options
         Those of `tqdm`.
 
@@ -243,16 +196,41 @@ def sklearn_progress(search: Any, desc: str | None = None, **options: Any) -> It
     MissingExtraError
         If scikit-learn is not installed.
     """
-    selection = _library("sklearn.model_selection", "scikit-learn")
-    grid = getattr(search, "param_grid", None)
-    candidates = getattr(search, "n_iter", None)
-    if grid is not None and not hasattr(search, "factor"):  # a halving search leaves some out
-        candidates = len(selection.ParameterGrid(grid))
-    total = None
-    if candidates is not None:
-        total = candidates * selection.check_cv(search.cv).get_n_splits()
+    selection = library("sklearn.model_selection", "scikit-learn")
+    total = _fits_of(search, selection)
     with joblib_progress(desc or type(search).__name__, total, **{"unit": "fit", **options}) as bar:
         yield bar
+
+
+def _fits_of(search: Any, selection: Any) -> int | None:
+    # It may not be known, and whatever it is that asking does to a splitter or a grid of somebody
+    # else's: the search itself says better what is wrong with them.
+    try:
+        candidates = _candidates_of(search, selection)
+        return None if candidates is None else candidates * _splits_of(search.cv, selection)
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def _candidates_of(search: Any, selection: Any) -> int | None:
+    grid = getattr(search, "param_grid", None)
+    if grid is not None and not hasattr(search, "factor"):  # a halving search leaves some out
+        return len(selection.ParameterGrid(grid))
+    number: int | None = getattr(search, "n_iter", None)
+    spaces = getattr(search, "param_distributions", None)
+    if number is None or spaces is None:
+        return number
+    # It is less than was asked for where the grid of all that can be drawn is.
+    return len(selection.ParameterSampler(spaces, number))
+
+
+def _splits_of(cv: Any, selection: Any) -> int:
+    if isinstance(cv, (list, tuple)):
+        return len(cv)
+    if cv is None or isinstance(cv, Integral):
+        cv = selection.check_cv(cv)
+    # An iterator has no such method, and is left as it is: the search needs all of it.
+    return int(cv.get_n_splits())
 
 
 def dask_callback(desc: str | None = None, **options: Any) -> Any:
@@ -268,7 +246,7 @@ def dask_callback(desc: str | None = None, **options: Any) -> Any:
     MissingExtraError
         If Dask is not installed.
     """
-    base: Any = _library("dask.callbacks", "dask").Callback
+    base: Any = library("dask.callbacks", "dask").Callback
 
     class DaskCallback(base):  # type: ignore[misc]
         """Counts the tasks of each computation."""
@@ -295,17 +273,3 @@ def dask_callback(desc: str | None = None, **options: Any) -> Any:
 
 def _in_bytes(options: dict[str, Any]) -> dict[str, Any]:
     return {"unit": "B", "unit_scale": True, **options}
-
-
-def _move_to(bar: tqdm[Any], value: float, total: float | None) -> None:
-    bar.total = total
-    bar.update(value - bar.n)
-
-
-def _library(module: str, name: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"{module.partition('.')[0]} is not installed.", f"pip install '{name}'"
-        ) from error

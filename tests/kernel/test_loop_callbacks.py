@@ -98,8 +98,77 @@ def test_a_query_of_duckdb_tells_how_far_it_is() -> None:
     # It went through some of the percents, and did not only begin and end.
     shown = {part.partition("%")[0].rpartition(" ")[2] for part in text.getvalue().split("\r")}
     assert len(shown) > 3
-    setting = connection.execute("SELECT current_setting('enable_progress_bar')").fetchone()
-    assert setting == (False,)
+
+
+def settings_of(connection: Any) -> tuple[bool, bool]:
+    asked = "SELECT current_setting('enable_progress_bar'), "
+    asked += "current_setting('enable_progress_bar_print')"
+    found: tuple[bool, bool] = connection.sql(asked).fetchall()[0]
+    return found
+
+
+@pytest.mark.parametrize("fetched", [0, 1])
+@pytest.mark.parametrize("rows", [5, 100_000])
+def test_a_result_of_duckdb_can_be_fetched_after_the_block(rows: int, fetched: int) -> None:
+    connection = duckdb.connect()
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        connection.execute(f"SELECT * FROM range({rows})")
+        begun = connection.fetchmany(fetched)
+    assert begun + connection.fetchall() == [(n,) for n in range(rows)]
+
+
+@pytest.mark.parametrize("before", [(False, True), (True, True), (True, False)])
+def test_the_settings_of_duckdb_are_put_back(before: tuple[bool, bool]) -> None:
+    connection = duckdb.connect()
+    connection.execute(f"SET enable_progress_bar = {before[0]}")
+    connection.execute(f"SET enable_progress_bar_print = {before[1]}")
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        assert connection.sql("SELECT 42").fetchall() == [(42,)]
+        assert settings_of(connection) == (True, False)
+    assert settings_of(connection) == before
+    # Not while a result waits, which it would end; but then after the next block.
+    for _ in range(2):
+        with callbacks.duckdb_progress(connection, file=io.StringIO()):
+            connection.execute("SELECT 42")
+    assert connection.fetchall() == [(42,)]
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        pass
+    assert settings_of(connection) == before
+
+
+def test_what_is_set_after_a_block_of_duckdb_stands() -> None:
+    connection = duckdb.connect()
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        connection.execute("SELECT 42")
+    connection.execute("SET enable_progress_bar = true; SET enable_progress_bar_print = true")
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        pass
+    assert settings_of(connection) == (True, True)
+
+
+def test_the_error_of_duckdb_is_the_one_that_is_raised() -> None:
+    connection = duckdb.connect()
+    connection.execute("BEGIN")
+    # Nothing can be set in a transaction that has failed.
+    with (
+        pytest.raises(duckdb.ConversionException),
+        callbacks.duckdb_progress(connection, file=io.StringIO()),
+    ):
+        connection.execute("SELECT 'a'::INTEGER").fetchall()
+    connection.execute("ROLLBACK")
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        pass
+    assert settings_of(connection) == (False, True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_connection_of_duckdb_may_be_closed_in_the_block() -> None:
+    connection = duckdb.connect()
+    with callbacks.duckdb_progress(connection, file=io.StringIO()):
+        (watcher,) = [each for each in threading.enumerate() if each.name == "duckdb_progress"]
+        connection.close()
+        watcher.join(60)
+        assert not watcher.is_alive()
 
 
 def test_a_query_of_duckdb_that_fails_is_not_told_to_be_done() -> None:
@@ -146,6 +215,53 @@ def test_a_grid_search_knows_its_fits_before() -> None:
     with callbacks.sklearn_progress(random, file=io.StringIO()) as bar:
         random.fit([[n] for n in range(12)], [0, 1] * 6)
         assert (bar.n, bar.total) == (4, 4)
+
+
+@pytest.mark.parametrize(
+    ("splitter", "total"),
+    [
+        pytest.param(lambda kinds, data: kinds.KFold(3).split(data), None, id="iterator"),
+        pytest.param(lambda kinds, data: list(kinds.KFold(3).split(data)), 6, id="list"),
+        pytest.param(lambda kinds, _: kinds.LeaveOneOut(), None, id="of the data"),
+        pytest.param(lambda kinds, _: kinds.KFold(4), 8, id="splitter"),
+        pytest.param(lambda _, __: None, 10, id="default"),
+    ],
+)
+def test_a_search_is_as_it_is_without_progress(splitter: Any, total: int | None) -> None:
+    selection = import_module("sklearn.model_selection")
+    dummy = import_module("sklearn.dummy")
+    data, classes = [[n] for n in range(12)], [0, 1] * 6
+    grid = {"strategy": ["uniform", "stratified"]}
+    search = selection.GridSearchCV(
+        dummy.DummyClassifier(), grid, cv=splitter(selection, data), refit=False
+    )
+    with callbacks.sklearn_progress(search, file=io.StringIO()) as bar:
+        assert bar.total == total
+        search.fit(data, classes)
+        assert bar.n == 2 * search.n_splits_
+
+
+@pytest.mark.filterwarnings("ignore:The total space of parameters")
+def test_no_more_is_drawn_than_there_is() -> None:
+    selection = import_module("sklearn.model_selection")
+    dummy = import_module("sklearn.dummy")
+    space = {"strategy": ["uniform", "stratified", "prior"]}
+    search = selection.RandomizedSearchCV(dummy.DummyClassifier(), space, n_iter=10, cv=3)
+    with callbacks.sklearn_progress(search, file=io.StringIO()) as bar:
+        search.fit([[n] for n in range(12)], [0, 1] * 6)
+    assert (bar.n, bar.total) == (9, 9)
+
+
+def test_what_a_search_cannot_do_it_says_itself() -> None:
+    selection = import_module("sklearn.model_selection")
+    dummy = import_module("sklearn.dummy")
+    search = selection.GridSearchCV(dummy.DummyClassifier(), {"strategy": "uniform"})
+    with (
+        callbacks.sklearn_progress(search, file=io.StringIO()) as bar,
+        pytest.raises(TypeError, match="strategy"),
+    ):
+        search.fit([[n] for n in range(12)], [0, 1] * 6)
+    assert (bar.n, bar.total) == (0, None)
 
 
 def test_tasks_of_dask_are_counted() -> None:
