@@ -241,7 +241,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
             for item in iterable:
                 yield item
                 n += 1
-                if n - self.last_print_n >= self.miniters:
+                if n - self._last_counted >= self.miniters:
                     now = clock()
                     if now - self.last_print_t >= self.mininterval:
                         tally.counted = n
@@ -266,7 +266,9 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         tally.counted = counted = tally.counted + steps
         if steps < 0:
             self.last_print_n += steps  # what was undone comes again
-        if counted - self.last_print_n < self.miniters:
+            self._last_counted += steps
+        # By what was counted here: of the workers' steps a line is drawn by a thread.
+        if counted - self._last_counted < self.miniters:
             return None
         now = self._time()
         # Asked here, too: at first each step comes so far, and a call would cost as much again.
@@ -326,9 +328,13 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         """Return what counts steps for this bar in other processes; it can be pickled."""
         if self._reporter is not None:
             return self._reporter
+        self.fed()
+        return self._tally.workers.reporter()
+
+    def fed(self) -> None:
+        """Have a thread draw what other processes count from now on."""
         if hasattr(self, "sp") and not self.disable:
             watch(self)
-        return self._tally.workers.reporter()
 
     def forked(self, reporter: WorkerReporter) -> None:
         """Count, in a forked child, for the bar of the parent and draw nothing."""

@@ -26,7 +26,7 @@ class Drawn(Placed, Asynchronous):
     _tally: Tally
 
     def _begin_measuring(self) -> None:
-        self.last_print_n = self._tally.counted
+        self.last_print_n, self._last_counted = self._tally(), self._tally.counted
         self._ema_dn, self._ema_dt = EMA(self.smoothing), EMA(self.smoothing)
         self._ema_miniters = EMA(self.smoothing)
         self._begin_clock()
@@ -56,7 +56,7 @@ class Drawn(Placed, Asynchronous):
         elapsed = now - self.last_print_t
         if elapsed < self.mininterval or now < self.start_t + self.delay:
             return None
-        n = self.n
+        counted, n = self._tally.counted, self.n
         steps = n - self.last_print_n
         if self.smoothing and elapsed and steps:
             self._ema_dn(steps)
@@ -64,7 +64,7 @@ class Drawn(Placed, Asynchronous):
         self.refresh(lock_args=self._lock_args)
         if self.dynamic_miniters:
             self.miniters = self._fitting(steps, elapsed)
-        self.last_print_n, self.last_print_t = n, now
+        self.last_print_n, self.last_print_t, self._last_counted = n, now, counted
         return True
 
     def _fitting(self, steps: float, elapsed: float) -> float:

@@ -22,10 +22,17 @@ def faces(file: Any, *, quiet: bool) -> tuple[bool, bool]:
     quiet
         Whether there is text only on a terminal.
     """
-    terminal = bool(getattr(file, "isatty", bool)())
+    terminal = _is_terminal(file)
     if file is not sys.stdout and file is not sys.stderr:
         return False, terminal or not quiet
     if running_kernel() is not None:
         return True, False
     told = protocol.ENDPOINT_VARIABLE in os.environ or protocol.KERNEL_URL_VARIABLE in os.environ
     return told, terminal or not (told or quiet)
+
+
+def _is_terminal(file: Any) -> bool:
+    try:
+        return bool(getattr(file, "isatty", bool)())
+    except (OSError, ValueError):  # it is closed
+        return False

@@ -45,7 +45,7 @@ def register(bars: type[tqdm[Any]], options: dict[str, Any]) -> None:
     for name, classes in homes.items():
         for home in classes:
             setattr(home, f"progress_{name}", _with_progress(bars, options, name))
-    pd.DataFrame.progress_applymap = _with_progress(bars, options, "map")
+    pd.DataFrame.progress_applymap = _with_progress(bars, options, "applymap")
 
 
 def tqdm_pandas(tclass: Any, **options: Any) -> None:
@@ -75,6 +75,8 @@ def _stderr(text: str) -> None:
 
 
 def _with_progress(bars: type[tqdm[Any]], options: dict[str, Any], name: str) -> Callable[..., Any]:
+    called = "map" if name == "applymap" else name  # as pandas calls it now
+
     def method(frame: Any, function: Any, *args: Any, **given: Any) -> Any:
         axis = given.get("axis", args[0] if args else 0)
         total = _calls(frame, name, axis)
@@ -88,10 +90,10 @@ def _with_progress(bars: type[tqdm[Any]], options: dict[str, Any], name: str) ->
             return function(*values, **named)
 
         with bar:
-            return getattr(frame, name)(counted, *args, **given)
+            return getattr(frame, called)(counted, *args, **given)
 
     method.__name__ = method.__qualname__ = f"progress_{name}"
-    method.__doc__ = f"Do what ``{name}`` does, with progress."
+    method.__doc__ = f"Do what ``{called}`` does, with progress."
     return method
 
 
@@ -113,6 +115,8 @@ def _calls(frame: Any, name: str, axis: Any) -> int | None:
         return None
     if frame.ndim == 1:
         return len(frame)
+    if name == "applymap":
+        return int(frame.size)
     if name == "map":
-        return int(frame.shape[1])
+        return int(frame.shape[1])  # so tqdm counts, whose own tests ask for it
     return int(frame.shape[0] if axis in {1, "columns"} else frame.shape[1])

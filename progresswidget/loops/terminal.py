@@ -176,10 +176,13 @@ class WriteLock:
         if not self._threads.acquire(blocking, timeout):
             return False
         wait = None if timeout < 0 else timeout
-        if self._processes is None or self._processes.acquire(blocking, wait):
-            return True
-        self._threads.release()
-        return False
+        taken = False
+        try:
+            taken = self._processes is None or self._processes.acquire(blocking, wait)
+        finally:
+            if not taken:  # also where Ctrl-C came while it waited
+                self._threads.release()
+        return taken
 
     def release(self) -> None:
         """Give it back."""

@@ -12,6 +12,7 @@ ended, counts for itself.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import secrets
@@ -29,12 +30,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_PREFIX: Final = "progresswidget-"
+"""Of the name of a folder; its process and host follow, so that one that is left over is known."""
 _TOTAL: Final = struct.Struct("d")
 """A total as it lies in the file: written at once, since it is one aligned word of memory."""
 
 
 class Shared(Protocol):
     """What can be fed by several processes."""
+
+    def fed(self) -> None:
+        """Hear that other processes may count for it from now on."""
 
     def forked(self, reporter: WorkerReporter) -> None:
         """Be, in a child that was forked, what feeds the one of the parent."""
@@ -103,7 +109,8 @@ class Workers:
         self._folder: str | None = None
         self._closed = False
         self._seen: dict[str, float] = {}
-        self._lock = threading.Lock()
+        # The collector may end the bar within a look, in the very thread that looks.
+        self._lock = threading.RLock()
         _crews.add(self)
 
     def reporter(self) -> WorkerReporter:
@@ -132,30 +139,31 @@ class Workers:
             self._remove()
 
     def _look(self, folder: Path) -> None:
-        try:
-            for path in folder.iterdir():
-                name = path.name
-                if name.startswith("."):
-                    continue
-                gone = _is_gone(name)
-                (self._seen[name],) = _TOTAL.unpack(path.read_bytes())
+        paths = []
+        with contextlib.suppress(OSError):  # somebody tidies up; what was seen stays
+            paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        for path in paths:
+            gone = _is_gone(path.name)
+            with contextlib.suppress(OSError, struct.error):  # one says nothing of the others
+                (self._seen[path.name],) = _TOTAL.unpack(path.read_bytes())
                 if gone:
                     path.unlink()  # it was read after the end, so that nothing can be missing
-        except FileNotFoundError:
-            return  # somebody tidies up; what was seen stays
 
     def _open(self) -> str | None:
         if self._folder is None and not self._closed:
-            self._folder = tempfile.mkdtemp(prefix="progresswidget-")  # of mode 0700
+            _sweep()
+            host = socket.gethostname()
+            self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}@{host}-")  # mode 0700
             self._remove = weakref.finalize(self, _remove, self._folder, os.getpid())
         return self._folder
 
     def _before_fork(self) -> None:
-        if self._owner() is not None:
-            self._open()
+        owner = self._owner()
+        if owner is not None and self._open() is not None:
+            owner.fed()
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()  # another thread may have held it
+        self._lock = threading.RLock()  # another thread may have held it
         owner, folder = self._owner(), self._folder
         if owner is not None and folder is not None and not self._closed:
             owner.forked(WorkerReporter(folder))
@@ -175,6 +183,7 @@ class _Part:
 _crews: weakref.WeakSet[Workers] = weakref.WeakSet()
 _parts: dict[str, _Part] = {}
 _parts_lock = threading.Lock()
+_swept = False
 
 
 def _part_of(folder: str) -> _Part:
@@ -193,8 +202,9 @@ def _map(folder: str) -> MutableSequence[float]:
     try:
         with hidden.open("xb+", buffering=0) as file:
             file.write(_TOTAL.pack(0.0))
+        whole = hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
+        with whole.open("rb+", buffering=0) as file:  # Windows renames nothing that is mapped
             memory: Any = mmap.mmap(file.fileno(), _TOTAL.size)
-        hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
     except OSError:
         return [0.0]
     view: Any = memoryview(memory).cast("d")
@@ -209,9 +219,22 @@ def _is_gone(name: str) -> bool:
         os.kill(int(number.partition("-")[0]), 0)
     except ProcessLookupError:
         return True
-    except OSError:
+    except (OSError, OverflowError, ValueError):
         return False
     return False
+
+
+def _sweep() -> None:
+    """Remove, once, the folders of this user whose processes were killed."""
+    global _swept  # noqa: PLW0603
+    if _swept or os.name != "posix":
+        return
+    _swept = True
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*@*-*"):
+        owner = folder.name.removeprefix(_PREFIX).rpartition("-")[0]
+        with contextlib.suppress(OSError):
+            if _is_gone(owner) and folder.lstat().st_uid == os.getuid():
+                shutil.rmtree(folder)
 
 
 def _remove(folder: str, pid: int) -> None:

@@ -7,11 +7,12 @@ import io
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmKeyError
 from progresswidget.loops.job import LoopJob
 from progresswidget.loops.line import display_width, format_meter, trimmed
+from progresswidget.loops.terminal import WriteLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,6 +197,41 @@ def test_a_long_step_is_drawn_while_the_loop_stands(tmp_path: Any) -> None:
 def test_a_bar_that_nobody_keeps_ends(capsys: pytest.CaptureFixture[str]) -> None:
     pw.tqdm(total=3).update(2)
     assert capsys.readouterr().err.endswith("\n")
+
+
+def test_a_file_that_is_closed_is_no_terminal() -> None:
+    out = io.StringIO()
+    out.close()
+    assert list(pw.tqdm(range(3), file=out)) == [0, 1, 2]
+    assert list(pw.tqdm(range(3), file=out, disable=None)) == [0, 1, 2]
+
+
+def test_a_lock_that_is_waited_for_is_left_whole_by_an_interrupt() -> None:
+    lock = WriteLock()
+    held, over = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock._processes:
+            held.set()
+            over.wait(60)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(60)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):  # noqa: PT012
+            signal.setitimer(signal.ITIMER_REAL, 0.02)
+            lock.acquire()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        over.set()
+        thread.join(60)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(lock.acquire, timeout=60).result()
 
 
 @pytest.mark.parametrize("kind", ["stdout", "stderr"])
@@ -410,6 +447,27 @@ def test_a_child_that_was_forked_counts_for_its_parent_and_draws_nothing() -> No
     bar.close()
 
 
+def test_what_a_forked_child_counts_is_drawn_while_the_parent_counts_nothing() -> None:
+    with pw.tqdm(total=100, file=io.StringIO()) as bar:
+        child = os.fork()
+        if not child:
+            bar.update(50)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        deadline = time.monotonic() + 60
+        while "50/100" not in bar.fp.getvalue():
+            assert time.monotonic() < deadline
+            os.sched_yield()
+
+
+def test_what_others_count_does_not_hold_the_line_of_ones_own_steps_back() -> None:
+    with pw.tqdm(total=100, file=io.StringIO(), mininterval=0, miniters=1) as bar:
+        bar._tally.workers.reporter().update(50)
+        assert bar.update()
+        assert bar.update()
+        assert "52/100" in bar.fp.getvalue()
+
+
 def test_a_bar_is_pickled_as_what_feeds_it() -> None:
     with pw.tqdm(total=3, file=io.StringIO()) as bar:
         pickle.loads(pickle.dumps(bar)).update(2)
@@ -504,6 +562,7 @@ def test_pandas_answers_the_same_with_progress() -> None:
         (frame.progress_apply(sum, axis=1), frame.apply(sum, axis=1)),
         (frame.progress_apply(sum, 1), frame.apply(sum, 1)),
         (frame.progress_map(str), frame.map(str)),
+        (frame.progress_applymap(str), frame.map(str)),
         (groups.b.progress_apply(sum), groups.b.apply(sum)),
         (groups.b.progress_transform(max), groups.b.transform(max)),
         (groups.b.progress_aggregate(sum), groups.b.aggregate(sum)),
@@ -513,6 +572,7 @@ def test_pandas_answers_the_same_with_progress() -> None:
         assert shown.equals(bare)
     assert "3/3" in out.getvalue()
     assert "2/2" in out.getvalue()
+    assert "6/6" in out.getvalue()  # the values of `progress_applymap`
 
 
 def test_what_a_function_of_pandas_raises_comes_through_and_ends_the_bar() -> None:

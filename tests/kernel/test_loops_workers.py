@@ -9,6 +9,8 @@ import os
 import pickle
 import shutil
 import signal
+import socket
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from progresswidget.loops import workers
 from progresswidget.loops.workers import WorkerReporter, Workers
 
 if TYPE_CHECKING:
@@ -32,6 +35,9 @@ class Owner:
     def __init__(self) -> None:
         self.workers = Workers(self)
         self.reporter: WorkerReporter | None = None
+
+    def fed(self) -> None:
+        pass
 
     def forked(self, reporter: WorkerReporter) -> None:
         self.reporter = reporter
@@ -106,6 +112,50 @@ def test_a_folder_that_is_tidied_away_fails_nobody(owner: Owner) -> None:
     assert owner.workers.total == 4
     owner.workers.close()
     assert owner.workers.total == 4
+
+
+def test_a_file_that_is_none_of_a_worker_hides_nobody(owner: Owner) -> None:
+    reporter = owner.workers.reporter()
+    reporter.update(4)
+    for name in ("1@elsewhere", f"none@{socket.gethostname()}"):
+        Path(reporter._folder, name).write_bytes(b"?")
+    assert owner.workers.total == 4
+
+
+def test_a_bar_that_ends_within_a_look_at_it_ends(owner: Owner) -> None:
+    owner.workers.reporter().update(3)
+
+    def end_within() -> None:
+        with owner.workers._lock:  # where the collector may come
+            owner.workers.close()
+
+    thread = threading.Thread(target=end_within, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert owner.workers.total == 3
+
+
+def test_the_folder_of_a_killed_process_goes_when_the_next_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(workers, "_swept", True)
+    victim = os.fork()
+    if not victim:
+        dying = Owner()
+        dying.workers.reporter().update()
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(victim, 0)
+    others = [tmp_path / f"progresswidget-{victim}@elsewhere-x", tmp_path / "progresswidget-a@b-c"]
+    for other in others:
+        other.mkdir()
+    monkeypatch.setattr(workers, "_swept", False)
+    assert len(list(tmp_path.glob(f"*-{victim}@{socket.gethostname()}-*"))) == 1
+    later = Owner()
+    kept = Path(later.workers.reporter()._folder)
+    assert set(tmp_path.glob("progresswidget-*")) >= {kept, *others}
+    assert not list(tmp_path.glob(f"*-{victim}@{socket.gethostname()}-*"))
 
 
 def test_threads_lose_nothing(owner: Owner) -> None:
