@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
 from progresswidget.loops import line
 from progresswidget.loops.drawing import Drawn
 from progresswidget.loops.environment import envwrap, plain
-from progresswidget.loops.errors import TqdmDeprecationWarning, TqdmKeyError
+from progresswidget.loops.errors import TqdmDeprecationWarning
 from progresswidget.loops.faces import faces
 from progresswidget.loops.job import LoopJob
-from progresswidget.loops.likeness import length
 from progresswidget.loops.monitor import TMonitor
+from progresswidget.loops.options import (
+    refuse_unknown,
+    refuse_what_is_no_loop,
+    refuse_what_is_no_number,
+    steps_of,
+)
 from progresswidget.loops.sampling import sampled
 from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
@@ -96,6 +101,8 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
     ------
     TqdmKeyError
         If an option is not known.
+    TqdmTypeError
+        If one is no number that has to be one.
     """
 
     _job_kind: ClassVar[type[LoopJob]] = LoopJob
@@ -140,10 +147,17 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         self.disable = True  # until it is whole
         console = sys.stderr if file is None else file
         target = console.wrapped if isinstance(console, Redirected) else console
+        self._stream = Stream(target, as_bytes=write_bytes)
+        refuse_unknown(unknown, tqdm.__init__, self._stream)
+        refuse_what_is_no_number(
+            ncols=ncols, nrows=nrows, position=position, initial=initial, miniters=miniters,
+            mininterval=mininterval, maxinterval=maxinterval, smoothing=smoothing, delay=delay,
+            unit_scale=unit_scale, unit_divisor=unit_divisor,
+        )  # fmt: skip
         self.iterable = iterable
-        self.total = _total(iterable, total)
+        self.total = steps_of(iterable, total)
         self.unit, self.unit_scale, self.unit_divisor = unit, unit_scale, unit_divisor
-        self.initial, self.desc, self.colour = initial, desc or "", colour
+        self.initial, self.desc, self.colour = initial, desc, colour
         self.bar_format, self.leave, self.gui, self.fp = bar_format, leave, gui, target
         self.ncols, self.nrows, self.dynamic_ncols = ncols, nrows, dynamic_ncols
         self.mininterval, self.maxinterval = mininterval or 0, maxinterval or 0
@@ -158,9 +172,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         """Whether a step draws nothing here."""
         self._time = time.time
         self._error: BaseException | None = None
-        self._stream = Stream(target, as_bytes=write_bytes)
         self.ascii = not self._stream.unicode if ascii is None else ascii
-        _refuse(unknown, self._stream)
         if postfix is not None:
             self._set_first_postfix(postfix)
         told, drawn = faces(target, quiet=disable is None)
@@ -172,18 +184,30 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         if gui:
             self._take_place(position)
             return
+        try:
+            if drawn:  # first, for a line may not be what it is said to be
+                self._begin_text(position)
+        except BaseException:
+            self._give_up()
+            raise
         if told:
             self.job = self._new_job()
             self.job.begin()
         if drawn:
-            self._begin_text(position)
             self._look_after()
 
     # --- Its faces -------------------------------------------------------------------------------
 
+    def _give_up(self) -> None:
+        self.disable = True  # so that nothing is drawn when it goes away
+        self._tally.workers.close()
+        with self.get_lock():
+            self._instances.discard(self)
+
     def _new_job(self) -> LoopJob:
         leave = self.leave is not False
-        return self._job_kind(self.desc, self._tally, total=self.total, unit=self.unit, leave=leave)
+        unit = str(self.unit)
+        return self._job_kind(self.desc, self._tally, total=self.total, unit=unit, leave=leave)
 
     def _look_after(self) -> None:
         if self.monitor_interval and (self.monitor is None or not self.monitor.watches):
@@ -202,9 +226,10 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         self._tally.counted = steps - self._tally.elsewhere
 
     def __iter__(self) -> Iterator[T]:
-        if self.iterable is None:
-            raise TypeError("there is nothing to iterate over")
-        return self._over(self.iterable)
+        if not hasattr(self.iterable, "__aiter__"):
+            refuse_what_is_no_loop("tqdm", self.iterable)
+        items: Any = self.iterable
+        return self._over(items)
 
     def __reversed__(self) -> Iterator[T]:
         turned: Any = self.iterable
@@ -286,7 +311,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         """Begin anew, perhaps with another total."""
         self.n = 0
         if total is not None:
-            self.total = _total(None, total)
+            self.total = steps_of(None, total)
         if self.disable:
             return
         self._begin_measuring()
@@ -392,19 +417,3 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
 def trange(*args: int, **options: Any) -> tqdm[int]:
     """Return ``tqdm(range(*args), **options)``."""
     return tqdm(range(*args), **options)
-
-
-def _refuse(unknown: dict[str, Any], stream: Stream) -> None:
-    if "nested" in unknown:
-        raise TqdmDeprecationWarning(
-            "`nested` is deprecated and automated.\nUse `position` instead for manual control.\n",
-            fp_write=stream.write,
-        )
-    if unknown:
-        raise TqdmKeyError(f"Unknown argument(s): {unknown}")
-
-
-def _total(iterable: object, total: float | None) -> float | None:
-    if total is None:
-        total = length(iterable)
-    return None if total == float("inf") else total

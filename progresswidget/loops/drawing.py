@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from progresswidget.loops.asynchronous import Asynchronous
 from progresswidget.loops.line import EMA
 from progresswidget.loops.screen import Placed
+from progresswidget.loops.watching import watch
 
 if TYPE_CHECKING:
     from progresswidget.loops.tally import Tally
+
+MOST_SAID: Final = 10
+"""Lines a second that are drawn for words beside the bar; as many may come at once."""
 
 
 class Drawn(Placed, Asynchronous):
@@ -24,6 +28,10 @@ class Drawn(Placed, Asynchronous):
     delay: float
     _elsewhere: bool
     _tally: Tally
+    _said_room: float = MOST_SAID
+    _said_t: float = 0.0
+    _unsaid = False
+    """Whether there are words that no line has shown yet."""
 
     def _begin_measuring(self) -> None:
         self.last_print_n, self._last_counted = self._tally(), self._tally.counted
@@ -33,6 +41,7 @@ class Drawn(Placed, Asynchronous):
 
     def _begin_clock(self) -> None:
         self.start_t = self.last_print_t = self._time()
+        self._runs = True
 
     def _begin_text(self, position: int | None) -> None:
         self.sp = self.status_printer(self._stream)
@@ -43,14 +52,35 @@ class Drawn(Placed, Asynchronous):
         self.nrows = rows if self.nrows is None else self.nrows
         self._take_place(position)
         if self.delay <= 0:
-            del self.start_t
+            self._runs = False
             self.refresh(lock_args=self._lock_args)
         self._begin_clock()  # the first line has not run
 
     def draw_if_due(self) -> None:
         """Draw the line if steps were taken and the time for it has come; from any thread."""
-        if not self.disable and self.n != self.last_print_n:
+        if self.disable:
+            return
+        if self.n != self.last_print_n:
             self._show_if_due(self._time())
+        if self._unsaid:
+            self._show_what_is_said()
+
+    def _show_what_is_said(self) -> None:
+        """Draw the line for what stands beside the bar: at once, or when there is room for it."""
+        if self.disable or not hasattr(self, "sp"):
+            self.refresh()  # a subclass may draw in its own way
+            return
+        now = self._time()
+        since = max(now - self._said_t, 0.0)
+        self._said_t = now
+        self._said_room = min(self._said_room + since * MOST_SAID, MOST_SAID)
+        if self._said_room >= 1 or not self.mininterval:
+            self._said_room -= 1
+            self._unsaid = False
+            self.refresh()
+        elif not self._unsaid:
+            self._unsaid = True
+            watch(self)
 
     def _show_if_due(self, now: float) -> bool | None:
         elapsed = now - self.last_print_t
@@ -65,6 +95,7 @@ class Drawn(Placed, Asynchronous):
         if self.dynamic_miniters:
             self.miniters = self._fitting(steps, elapsed)
         self.last_print_n, self.last_print_t, self._last_counted = n, now, counted
+        self._unsaid, self._said_room = False, max(self._said_room - 1, 0)
         return True
 
     def _fitting(self, steps: float, elapsed: float) -> float:

@@ -32,7 +32,9 @@ class Told:
     colour: str | None
     fp: Any
     start_t: float
-    refresh: Callable[..., bool]
+    _runs = False
+    """Whether its time counts: not for the first line, which says that none has passed."""
+    _show_what_is_said: Callable[[], None]
     format_meter = staticmethod(format_meter)
     _time: Callable[[], float]
     _stream: Stream
@@ -55,8 +57,8 @@ class Told:
         return self._desc
 
     @desc.setter
-    def desc(self, desc: str | None) -> None:
-        self._desc = desc or ""
+    def desc(self, desc: object) -> None:
+        self._desc = "" if desc is None else str(desc)  # a path, a number
         self._tell()
 
     def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002 - as people call it
@@ -67,7 +69,7 @@ class Told:
         """Call the loop something else, without a colon behind it."""
         self.desc = desc or ""
         if refresh:
-            self.refresh()
+            self._show_what_is_said()
 
     def set_postfix(
         self,
@@ -85,7 +87,7 @@ class Told:
         self.postfix = str(s)
         self._tell()
         if refresh:
-            self.refresh()
+            self._show_what_is_said()
 
     def _set_first_postfix(self, postfix: Any) -> None:
         try:
@@ -102,7 +104,7 @@ class Told:
     @property
     def format_dict(self) -> dict[str, Any]:
         """What `format_meter` is called with."""
-        started = getattr(self, "start_t", None)
+        started = self.start_t if self._runs else None
         if self.dynamic_ncols:
             asked: Any = self.dynamic_ncols
             self.ncols, self.nrows = asked(self.fp) if callable(asked) else self._stream.size()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from progresswidget.errors import LoopCancelledError, OptionError
 from progresswidget.loops.bar import tqdm
 from progresswidget.loops.job import LoopJob
+from progresswidget.loops.options import refuse_what_is_no_loop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -61,7 +63,8 @@ def track(
     Parameters
     ----------
     iterable
-        What the loop runs over, also with ``async for``.
+        What the loop runs over; in ``async for`` something asynchronous. (`tqdm` goes there with
+        anything.)
     desc
         What a person reads beside the bar.
     total
@@ -76,17 +79,28 @@ def track(
 
     Raises
     ------
+    TypeError
+        If there is nothing to loop over.
     OptionError
-        If `total` is below 0 or no number.
+        If `total` is below 0 or no number, or `desc` is one.
     LoopCancelledError
         In the loop, if it is `cancellable` and was cancelled.
     """
-    number: object = total
-    if number is not None and not (isinstance(number, int | float) and number >= 0):
-        raise OptionError(f"total must be a number from 0 on, not {total!r}.")
+    asynchronous = hasattr(iterable, "__aiter__")
+    if not asynchronous:
+        refuse_what_is_no_loop("pw.track", iterable)
+    _refuse_wrong(desc, total)
     bars: type[tqdm[Any]] = Obedient if cancellable else tqdm
     bar = bars(iterable, desc, total, unit=unit, leave=leave, disable=None)
-    return bar if hasattr(iterable, "__aiter__") else iter(bar)
+    return bar if asynchronous else iter(bar)
+
+
+def _refuse_wrong(desc: Any, total: Any) -> None:
+    if isinstance(desc, Real):
+        raise OptionError(f"desc is a text, not {desc!r}.", f"Did you mean total={desc!r}?")
+    number = isinstance(total, Real) and not isinstance(total, bool)
+    if total is not None and not (number and total >= 0):
+        raise OptionError(f"total must be a number from 0 on, not {total!r}.")
 
 
 class ObedientJob(LoopJob):

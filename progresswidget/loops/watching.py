@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from progresswidget.loops.bar import tqdm
+    from progresswidget.loops.drawing import Drawn
 
 INTERVAL: Final = 0.05
 """Seconds between two looks at the loops that run."""
@@ -19,7 +19,7 @@ _begun: tuple[int, threading.Thread] | None = None
 _lock = threading.Lock()
 
 
-def watch(bar: tqdm[Any]) -> None:
+def watch(bar: Drawn) -> None:
     """Draw the line of a loop whenever it is due, until the loop has ended."""
     global _begun  # noqa: PLW0603 - one thread for a process
     with _lock:

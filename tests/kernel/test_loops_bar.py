@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import multiprocessing
 import os
@@ -13,8 +14,10 @@ import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from feeding import feed
@@ -23,15 +26,15 @@ from hypothesis import strategies as st
 
 import progresswidget as pw
 from progresswidget import protocol
+from progresswidget.loops import open_loops
 from progresswidget.loops.environment import envwrap, plain
-from progresswidget.loops.errors import TqdmKeyError
+from progresswidget.loops.errors import TqdmKeyError, TqdmTypeError
 from progresswidget.loops.job import LoopJob
 from progresswidget.loops.line import display_width, format_meter, trimmed
 from progresswidget.loops.terminal import WriteLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from conftest import ReportingServer
 
@@ -242,15 +245,109 @@ def test_track_says_nothing_where_there_is_no_terminal(
     assert getattr(capsys.readouterr(), kind[3:]) == ""
 
 
-@pytest.mark.parametrize("total", [-1, "9", float("nan")])
+@pytest.mark.parametrize("total", [-1, "9", float("nan"), True])
 def test_track_refuses_a_total_that_is_none(total: Any) -> None:
     with pytest.raises(pw.OptionError, match="total"):
         pw.track(range(3), total=total)
 
 
-def test_an_unknown_option_is_named() -> None:
-    with pytest.raises(TqdmKeyError, match="colur"):
+@pytest.mark.parametrize("total", [np.int64(3), np.float32(3), 3.0])
+def test_track_takes_totals_of_numpy(total: Any) -> None:
+    assert list(pw.track(iter("abc"), total=total)) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("desc", [10, 2.5, True])
+def test_track_says_what_a_number_in_place_of_the_description_should_be(desc: Any) -> None:
+    with pytest.raises(pw.OptionError, match=f"Did you mean total={desc}"):
+        pw.track(range(4), desc)
+
+
+def test_what_is_no_loop_is_refused_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(protocol.ENDPOINT_VARIABLE, "http://127.0.0.1:9/")  # where it would be a job
+    with pytest.raises(TypeError, match=r"loop over, not 5; did you mean range\(5\)\?"):
+        pw.track(5)  # type: ignore[call-overload]
+    with pytest.raises(TypeError, match=r"loop over, not None$"):
+        pw.track(None)  # type: ignore[call-overload]
+    assert open_loops.stack() == []
+    assert capsys.readouterr().err == ""
+
+
+def test_an_iterable_is_begun_once() -> None:
+    class Loader:
+        begun = 0
+
+        def __iter__(self) -> Iterator[int]:
+            self.begun += 1
+            return iter(range(3))
+
+    loader = Loader()
+    assert list(pw.track(loader)) == [0, 1, 2]
+    assert loader.begun == 1
+
+
+def test_an_unknown_option_is_named_with_the_one_that_was_meant() -> None:
+    with pytest.raises(TqdmKeyError, match=r"colur.*did you mean colour"):
         pw.tqdm(range(3), colur="red")
+    with pytest.raises(TqdmKeyError, match=r"'descr'.*did you mean desc"):
+        pw.tqdm(range(3), descr="x")
+
+
+@pytest.mark.parametrize("desc", [5, Path("a"), b"a"])
+def test_a_description_may_be_anything_that_has_a_text(desc: Any) -> None:
+    out = io.StringIO()
+    bar = pw.tqdm(range(2), desc=desc, file=out)
+    assert list(bar) == [0, 1]
+    assert bar.desc == str(desc)
+    assert f"{desc}: " in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "name", ["total", "ncols", "mininterval", "maxinterval", "miniters", "smoothing", "initial"]
+)
+def test_an_option_that_is_no_number_is_refused_before_anything_is_shown(name: str) -> None:
+    out = io.StringIO()
+    with pytest.raises(TqdmTypeError, match=f"^{name} must be a number, not 'x'"):
+        pw.tqdm(range(3), file=out, **{name: "x"})
+    assert out.getvalue() == ""
+
+
+def test_a_bar_whose_line_cannot_be_made_is_gone_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unraisable: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", unraisable.append)
+    out = io.StringIO()
+    with pytest.raises(KeyError, match="foo"):
+        pw.tqdm(range(3), bar_format="{foo}", file=out)
+    gc.collect()
+    assert unraisable == []
+    with pw.tqdm(total=1, file=out) as bar:
+        assert bar.pos == 0  # the one that failed has no row
+
+
+def test_words_beside_a_bar_are_drawn_ten_times_a_second_and_the_last_ones_always() -> None:
+    out = io.StringIO()
+    bar = pw.tqdm(total=5000, file=out, mininterval=0.1)
+    begun = time.monotonic()
+    for number in range(5000):
+        bar.set_postfix_str(f"step {number}")
+    assert "step 0" in out.getvalue()  # the first at once
+    deadline = time.monotonic() + 60
+    while "step 4999" not in out.getvalue():  # and the last while the loop stands
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    assert out.getvalue().count("step") <= 14 + 10 * (time.monotonic() - begun)
+    bar.close()
+
+
+def test_words_that_wait_are_in_the_last_line() -> None:
+    out = io.StringIO()
+    with pw.tqdm(total=3, file=out) as bar:
+        for number in range(30):
+            bar.set_description(f"part {number}")
+    assert "part 29" in out.getvalue().rpartition("\r")[2]
 
 
 def test_a_chinese_description_takes_two_columns_for_each_character() -> None:
