@@ -82,7 +82,7 @@ class Reporter:
                 job.answered(connection.report(job.report()))
                 known = True
             except ReportRefusedError as error:
-                _log.warning("the notebook server refused to follow an export: %s", error)
+                _log.warning("the notebook server refused to follow a job: %s", error)
             except ServerUnreachableError as error:
                 # A server that is merely slow is there all the same, and will hear of the job.
                 known = isinstance(error.__cause__, TimeoutError)
@@ -162,7 +162,7 @@ class Reporter:
             self._serve(tracked)
         except Exception:  # noqa: BLE001 - it is logged whole
             # One thread speaks for all jobs: what goes wrong with one must not silence the others.
-            _log.exception("the state of an export could not be reported")
+            _log.exception("the state of a job could not be reported")
             tracked.next_report = time.monotonic() + RETRY_CAP
 
     def _serve(self, tracked: _Tracked) -> None:
@@ -206,7 +206,7 @@ class Reporter:
                 self._connection = Connection(endpoint)
             reply = self._connection.report(report)
         except ReportRefusedError as error:
-            _log.warning("the notebook server refused to follow an export: %s", error)
+            _log.warning("the notebook server refused to follow a job: %s", error)
             tracked.refused = True
             return True
         except ServerUnreachableError as error:

@@ -94,7 +94,7 @@ def panel(shown: PanelPage) -> Iterator[PanelPage]:
 
 
 def test_it_says_what_helps_while_there_is_nothing(shown: PanelPage) -> None:
-    expect(shown.panel.get_by_role("status")).to_contain_text("No exports yet", timeout=LIMIT)
+    expect(shown.panel.get_by_role("status")).to_contain_text("Nothing here yet", timeout=LIMIT)
     expect(shown.panel.get_by_role("status")).to_contain_text("pw.export(df")
     for command in ("pauseAll", "resumeAll", "clear"):
         assert not shown.is_enabled(f"progresswidget:{command}")
@@ -211,9 +211,9 @@ def test_its_buttons_and_its_menu_do_what_they_say(panel: PanelPage) -> None:
 
 @pytest.mark.pictures
 def test_what_has_ended_is_cleared_and_its_files_stay(panel: PanelPage) -> None:
-    panel.panel.get_by_role("button", name=re.compile("^(Clear Finished|Take exports)")).click()
+    panel.panel.get_by_role("button", name=re.compile("^(Clear Finished|Take jobs)")).click()
     dialog = panel.page.locator(".jp-Dialog")
-    expect(dialog).to_contain_text("6 exports that have ended leave the list.")
+    expect(dialog).to_contain_text("6 jobs that have ended leave the list.")
     assert complaints(panel.page, ".jp-Dialog") == []
     expect_picture(panel.page.locator(".jp-Dialog-content"), "dialog-of-clearing")
     dialog.get_by_text("Clear", exact=True).click()
@@ -224,7 +224,7 @@ def test_what_has_ended_is_cleared_and_its_files_stay(panel: PanelPage) -> None:
 
 def test_the_status_bar_and_what_runs_tell_of_it(panel: PanelPage) -> None:
     item = panel.page.locator(".pw-status")
-    expect(item).to_contain_text(re.compile(r"^6 exports \d+%$"))
+    expect(item).to_contain_text(re.compile(r"^6 jobs \d+%$"))
     panel.command("running:show-panel")
     section = panel.page.locator(".jp-RunningSessions")
     expect(section.get_by_text("flights.parquet")).to_be_visible(timeout=LIMIT)

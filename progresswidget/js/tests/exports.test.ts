@@ -224,7 +224,7 @@ describe('a table in the language of a pack', () => {
 
   it('is paired with ours text by text, for the catalog', () => {
     const found = pairs(LAB_ENGLISH, LAB_CHINESE);
-    expect(found.get('%1 exports')).toBe('%1 个导出');
+    expect(found.get('%1 jobs')).toBe('%1 个任务');
     expect(found.get('Show in File Browser')).toBe('在文件浏览器中显示');
     expect(pairs(ENGLISH, CHINESE).get('%1 of %2 rows')).toBe('%1 / %2 行');
   });
@@ -252,8 +252,8 @@ describe('the words of JupyterLab', () => {
   });
 
   it('make a plural of more than one', () => {
-    expect([LAB_ENGLISH.active(1), LAB_ENGLISH.active(2)]).toEqual(['1 export', '2 exports']);
-    expect(LAB_ENGLISH.clearBody('1')).not.toContain('exports that');
+    expect([LAB_ENGLISH.active(1), LAB_ENGLISH.active(2)]).toEqual(['1 job', '2 jobs']);
+    expect(LAB_ENGLISH.clearBody('1')).not.toContain('jobs that');
   });
 
   it.each(SCHEMAS)('hold every text of %s', (name) => {

@@ -374,7 +374,7 @@ describe('the item of the status bar', () => {
     item.activeChanged.connect(() => changes.push(item.isActive));
     take(record({ progress: 40 }), record({ taskId: id(1), progress: 61 }));
     await vi.waitFor(() => expect(changes).toEqual([true]));
-    expect(item.node.textContent).toBe('2 exports 50%');
+    expect(item.node.textContent).toBe('2 jobs 50%');
     item.node.querySelector('button')?.click();
     expect(opened).toBe(1);
     exports.preferences = { ...USUAL, statusBar: false };
@@ -389,9 +389,9 @@ describe('the item of the status bar', () => {
 
   it('says no percent that nobody knows', () => {
     const summary = { count: {} as never, active: 1, progress: null };
-    expect(statusText(summary, exports.words.active, 'en')).toBe('1 export');
+    expect(statusText(summary, exports.words.active, 'en')).toBe('1 job');
     expect(statusText({ ...summary, progress: 99.9 }, exports.words.active, 'en')).toBe(
-      '1 export 99%',
+      '1 job 99%',
     );
   });
 });
@@ -534,7 +534,7 @@ describe('in Chinese', () => {
       .map(({ textContent }) => textContent?.split('·').slice(0, 1).join(''))
       .join('\n');
     expect(read).not.toMatch(/[A-Za-z]{3}/);
-    expect(field.placeholder).toBe('搜索导出');
+    expect(field.placeholder).toBe('搜索');
   });
 });
 
