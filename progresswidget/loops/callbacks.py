@@ -135,7 +135,7 @@ def polars_batches(plan: Any, desc: str | None = None, **options: Any) -> Iterat
         Those of `tqdm`; `total` is the number of rows, where it is known.
     """
     asked = {name: options.pop(name) for name in ("chunk_size", "engine") if name in options}
-    with tqdm(desc=desc, **{"unit": "rows", **options}) as bar:
+    with tqdm(desc=desc, **{"unit": "row", **options}) as bar:
         for batch in plan.collect_batches(**asked):
             yield batch
             bar.update(batch.height)

@@ -187,6 +187,7 @@ def test_batches_of_polars_are_counted_by_rows() -> None:
     parts = list(callbacks.polars_batches(plan, "rows", total=500, chunk_size=100, file=text))
     assert sum(part.height for part in parts) == 500
     assert "500/500" in last_line(text)
+    assert "row/s" in last_line(text)  # as a file, a task, a fit: one of them
 
 
 @pytest.mark.parametrize("options", [{"n_jobs": 1}, {"n_jobs": 2, "backend": "threading"}])

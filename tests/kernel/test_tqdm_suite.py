@@ -125,3 +125,14 @@ def test_each_test_that_is_left_out_is_there_and_has_a_reason() -> None:
         text = (folder / f"{file}.py").read_text(encoding="utf-8")
         assert re.search(rf"^(?:async )?def {test}\(", text, re.MULTILINE), name
         assert reason
+
+
+def test_the_readme_counts_those_that_are_left_out() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    told = readme.partition("Of its own tests all but ")[2].partition("### ")[0]
+    assert told.startswith(f"{len(LEFT_OUT)} run")
+    for reason in (CLI, SECONDS):
+        count = sum(each == reason for each in LEFT_OUT.values())
+        assert f"({count})" in told, reason
+    for word in ("matplotlib", "tkinter", "rich", "Keras", "interpreters", "pandas"):
+        assert word in told
