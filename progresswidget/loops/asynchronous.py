@@ -115,9 +115,12 @@ class Asynchronous(AsIterable):
 
             async def counted(awaitable: Awaitable[Any]) -> Any:
                 try:
-                    return await awaitable
-                finally:
+                    answer = await awaitable
+                except Exception:
                     bar.update()
+                    raise
+                bar.update()  # and not for what is cancelled, as all is that takes too long
+                return answer
 
             gathered = asyncio.gather(*map(counted, fs), return_exceptions=return_exceptions)
             return await asyncio.wait_for(gathered, timeout)
