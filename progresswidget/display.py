@@ -46,12 +46,15 @@ def receipt_text(job: Shown) -> str:
 
 
 def _lines(job: Shown) -> Iterator[str]:
-    """Yield what a receipt says of each part of a group."""
+    """Yield what a receipt says of the steps of a delivery, or of each part of a group."""
+    table = texts.saved_table()
+    if steps := getattr(job, "steps", None):
+        yield table["and then"].join(table[f"did {step}"] for step in steps)
     parts = job.receipts()
     for part in parts[:MOST_LINES]:
         yield receipt_text(cast("Shown", part))
     if len(parts) > MOST_LINES:
-        yield texts.saved_table()["more"].format(count=texts.count(len(parts) - MOST_LINES))
+        yield table["more"].format(count=texts.count(len(parts) - MOST_LINES))
 
 
 class Display:

@@ -43,7 +43,7 @@ from progresswidget.textbar import TextBar
 from progresswidget.told import apart_from_clock, describe, fingerprint, growing, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from progresswidget.export.result import Result
@@ -279,6 +279,11 @@ class Job:
     def reused(self) -> int:
         """Rows that did not have to be written, because an earlier export had written the same."""
         return self._progress.reused if self._outcome is None else self._outcome.reused
+
+    @property
+    def steps(self) -> Mapping[str, str]:
+        """Where each step is, by its name and in order; empty unless it is a delivery."""
+        return self._progress.steps
 
     @property
     def sha256(self) -> str | None:
@@ -707,6 +712,7 @@ class Job:
             "title": None,
             "pid": self._pid,
             "control": self._control,
+            "steps": [{"name": name, "status": at} for name, at in self.steps.items()] or None,
             "error": describe(self._error),
             "fingerprint": fingerprint(self._outcome),
             "part": None if ended else growing(self._progress.part),

@@ -5,20 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
-from progresswidget.errors import LeaseLostError, TransferError
+from progresswidget.errors import ExportCancelledError, LeaseLostError, TransferError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from progresswidget.delivery.ledger import Ledger
-    from progresswidget.delivery.saga import Saga
+    from progresswidget.delivery.saga import Saga, Stage
     from progresswidget.transfer.retry import Clock, Tries
 
 Verdict: TypeAlias = Literal["again", "later", "never"]
 """Try again now; leave everything for another run; or undo it."""
 
+# What is told of a step that another process has left.
+_AS_FOUND: Final[dict[Stage, str]] = {
+    "open": "queued",
+    "begun": "queued",
+    "done": "done",
+    "undoing": "undoing",
+    "undone": "undone",
+}
+
 ANEW: Final = 3
 """Times that what was done may be lost before this is no accident."""
+
+
+def _status_of(error: BaseException) -> str:
+    """Return what a step has come to that raised an error."""
+    if isinstance(error, ExportCancelledError):
+        return "cancelled" if error.final else "interrupted"
+    return "failed" if isinstance(error, Exception) else "interrupted"
+
+
+def _say_nothing(name: str, status: str) -> None:
+    """Nobody is told."""
 
 
 class LostError(TransferError):
@@ -95,6 +115,9 @@ class Execution:
         Called often while waiting; it may raise to end it all.
     undone
         Called after each step that was undone.
+    tell
+        Called with the name of a step and where it is now, one of
+        `progresswidget.protocol.STEP_STATUSES`.
     """
 
     def __init__(
@@ -107,14 +130,18 @@ class Execution:
         clock: Clock,
         look: Callable[[], None],
         undone: Callable[[], None] = lambda: None,
+        tell: Callable[[str, str], None] = _say_nothing,
     ) -> None:
         self._ledger, self._steps = ledger, {step.name: step for step in steps}
         self._first, self._last = steps[0].name, steps[-1].name
         self._judge, self._tries, self._clock, self._look = judge, tries, clock, look
+        self._tell, self._at = tell, ""
         self._undone = undone
         saga = ledger.saga
         fits = saga is not None and saga.steps == tuple(self._steps)
         self._saga = saga if saga is not None and fits else self._begin()
+        for name in self._steps:
+            self._tell(name, _AS_FOUND[self._saga.stage(name)])
 
     def run(self) -> Mapping[str, Mapping[str, Any]]:
         """Carry it out, and return what was noted of the steps.
@@ -133,11 +160,13 @@ class Execution:
         except LeaseLostError:
             raise  # whoever has taken over has the ledger too
         except BaseException as error:
+            self._tell(self._at or self._first, _status_of(error))
             if self._judge(error) != "never" or self._saga.stands:
                 raise
             if not self._stands_all_the_same(error):
                 self._abandon(error)
                 raise
+            self._tell(self._last, "done")
         return {step: self._saga.note(step) for step in self._steps}
 
     def _look_back(self) -> None:
@@ -145,6 +174,7 @@ class Execution:
         if self._saga.stage(self._first) != "done":
             return
         outcome = self._attempt(self._first)
+        self._tell(self._first, "done")
         gone = self._saga.stands and self._steps[self._last].stands(self._entry(self._last)) is None
         if gone or outcome != self._saga.note(self._first):
             self._anew(outcome)
@@ -162,8 +192,11 @@ class Execution:
                 self._anew(dict(self._saga.note(self._first)))
             else:
                 self._ledger.write("done", move.step, outcome)
+                self._tell(move.step, "done")
 
     def _attempt(self, name: str) -> dict[str, Any]:
+        self._at = name
+        self._tell(name, "running")
         tries = self._tries()
         while True:
             # Who stood still while it waited must not put its file over that of a later run.
@@ -188,9 +221,12 @@ class Execution:
         self._begin()
         self._ledger.write("begun", self._first)
         self._ledger.write("done", self._first, outcome)
+        self._tell(self._first, "done")
 
     def _begin(self) -> Saga:
         self._saga = self._ledger.begin(list(self._steps))
+        for name in self._steps:
+            self._tell(name, "queued")
         return self._saga
 
     # --- The way back ---------------------------------------------------------------------------
@@ -219,17 +255,23 @@ class Execution:
         """Undo everything; what cannot be undone now the next run will undo."""
         self._ledger.write("abandoned", str(getattr(error, "code", type(error).__name__)))
         try:
-            self._back()
+            self._back(failed=self._at)
         except Exception as problem:  # noqa: BLE001 - what ended the saga is raised
             error.add_note(f"Not all of it could be undone yet: {problem}")
 
-    def _back(self, stop: str = "") -> None:
-        """Undo in reverse order, but not the step `stop` and those before."""
+    def _back(self, stop: str = "", failed: str = "") -> None:
+        """Undo in reverse order, but not the step `stop` and those before.
+
+        Of the step that `failed` it stays told that it has.
+        """
         while (move := self._saga.move()).kind == "undo" and move.step != stop:
+            tell = _say_nothing if move.step == failed else self._tell
+            tell(move.step, "undoing")
             self._ledger.write("undoing", move.step)
             self._steps[move.step].undo(self._entry(move.step))
             self._ledger.write("undone", move.step)
             self._undone()
+            tell(move.step, "undone")
 
     def _entry(self, name: str) -> Entry:
         saga = self._saga

@@ -121,6 +121,12 @@ class Delivery:
             the next run; anything else undoes it.
         """
         started = time.monotonic()
+
+        def tell(name: str, status: str) -> None:
+            progress.steps = {**progress.steps, name: status}
+            if status == "undoing":
+                progress.phase = "finishing"
+
         with self._staging.held() as lease:
             ledger = Ledger(lease)
             write = _Write(self._export, self._staging, progress)
@@ -136,6 +142,7 @@ class Delivery:
                 clock=self._clock,
                 look=progress.checkpoint,
                 undone=progress.took_back,
+                tell=tell,
             )
             try:
                 notes = execution.run()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from progresswidget.export.parts import Growing
 
@@ -41,6 +41,8 @@ class Progress:
     checkpoint
         Called by the export's thread every tenth of a second or more often. It may block, and
         the export pauses; it may raise `ExportCancelledError`, and the export is undone.
+    steps
+        Of work that has some, in order: where each is, by its name. Never changed, but replaced.
     """
 
     phase: str = "starting"
@@ -52,6 +54,7 @@ class Progress:
     reused: int = 0
     undone: int = 0
     part: Growing | None = None
+    steps: Mapping[str, str] = field(default_factory=dict)
 
     def took_back(self) -> None:
         """Count a step that was undone."""

@@ -96,6 +96,10 @@ class Field:
             return None
         if self.kind == "object":
             return read(self.fields or {}, value, name)
+        if self.kind == "list" and self.item is not None:
+            if not isinstance(value, list) or len(value) > self.most:
+                raise MalformedError("malformed", f"{name} must be {self.rule}")
+            return [self.item.read(f"{name}[{at}]", each) for at, each in enumerate(value)]
         if not self._fits(value):
             raise MalformedError("malformed", f"{name} must be {self.rule}")
         return value

@@ -14,6 +14,8 @@ MAX_DETAIL: Final = 1_500
 """Characters of what is told in lines: columns with their types, options with their values."""
 MAX_PATH: Final = 4_096
 MAX_NAME: Final = 255
+MAX_STEPS: Final = 8
+"""Steps of one job."""
 MAX_EPOCH: Final = 64
 MAX_SUBSCRIPTIONS: Final = 1_000
 """Tasks in one `subscribe` message."""

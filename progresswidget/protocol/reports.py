@@ -14,8 +14,15 @@ from progresswidget.protocol.files import (
     require_part_name,
     sha256_field,
 )
-from progresswidget.protocol.limits import MAX_DETAIL, MAX_NAME, MAX_PATH, MAX_TEXT
-from progresswidget.protocol.words import ACTIONS, PHASES, STATUSES, Action, Json
+from progresswidget.protocol.limits import MAX_DETAIL, MAX_NAME, MAX_PATH, MAX_STEPS, MAX_TEXT
+from progresswidget.protocol.words import (
+    ACTIONS,
+    PHASES,
+    STATUSES,
+    STEP_STATUSES,
+    Action,
+    Json,
+)
 
 _NAME: Final = r"(?:[^.\x00/\\]|\.[^.\x00/\\]|\.\.[^\x00/\\])[^\x00/\\]*"
 """A file name without its folder, and neither of the two that every folder has."""
@@ -26,6 +33,11 @@ ERROR_FIELDS: Final[Fields] = {
     "code": Field("text", "For programs: it does not change with the language.", MAX_TEXT),
     "message": Field("text", "What is wrong, in a sentence.", MAX_TEXT),
     "hint": Field("text", "What can be done about it.", MAX_TEXT),
+}
+
+STEP_FIELDS: Final[Fields] = {
+    "name": Field("text", "What it is: write, send or publish of a delivery.", 32),
+    "status": Field("text", "Where it is.", 16, words=STEP_STATUSES),
 }
 
 # One row a field, in the order in which a report has them. What is counted as rows is bytes where
@@ -110,8 +122,16 @@ LATER_FIELDS: Final[Fields] = {
     "leave": Field("flag", "Whether it is remembered when it is done.", missing=True),
 }
 
-# What is an object of its own, or null.
+# What is made of objects, or null.
 NESTED_FIELDS: Final[Fields] = {
+    "steps": Field(
+        "list",
+        "The steps of a job that has some, in order.",
+        MAX_STEPS,
+        nullable=True,
+        missing=None,
+        item=Field("object", "One step.", fields=STEP_FIELDS),
+    ),
     "part": Field(
         "object",
         "The file that is being written, before it gets its name.",

@@ -28,6 +28,7 @@ from progresswidget.protocol.reports import (
     ORDER_FIELDS,
     RECORD_FIELDS,
     REPORT,
+    STEP_FIELDS,
     TASK_ID_FIELD,
 )
 from progresswidget.protocol.transfers import TRANSFER_FIELDS
@@ -46,6 +47,7 @@ TABLES: Final[dict[str, Fields]] = {
     "Order": ORDER_FIELDS,
     "Place": PLACE_FIELDS,
     "Problem": ERROR_FIELDS,
+    "Step": STEP_FIELDS,
     "Fingerprint": FINGERPRINT_FIELDS,
     "Part": PART_FIELDS,
     "Probe": PROBE_FIELDS,
@@ -139,7 +141,8 @@ class Writer:
         schema: Json = {"type": "array", "items": items}
         if field.least:
             schema["minItems"] = field.least
-        return schema | ({"maxItems": field.most} if field.most < MAX_COUNT else {})
+        schema |= {"maxItems": field.most} if field.most < MAX_COUNT else {}
+        return {"anyOf": [schema, {"type": "null"}]} if field.nullable else schema
 
     def _named(self, fields: Fields) -> Json:
         for name, table in self._tables.items():

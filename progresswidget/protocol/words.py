@@ -31,6 +31,9 @@ STATUSES: Final[frozenset[str]] = frozenset(
 )
 ACTIVE: Final[frozenset[str]] = frozenset({"queued", "running", "paused"})
 TERMINAL: Final[frozenset[str]] = STATUSES - ACTIVE
+STEP_STATUSES: Final = frozenset(
+    {"queued", "running", "done", "failed", "cancelled", "interrupted", "undoing", "undone"}
+)
 ACTIONS: Final[frozenset[str]] = frozenset({"pause", "resume", "cancel"})
 PHASES: Final[frozenset[str]] = frozenset(
     {

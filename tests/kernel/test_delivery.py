@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +17,20 @@ from odd_tus_server import OddTusServer
 import progresswidget as pw
 from progresswidget import protocol
 from progresswidget.delivery import staging
+from progresswidget.delivery.folder import FolderReceiver
+from progresswidget.delivery.work import Delivery
+from progresswidget.display import _lines
 from progresswidget.errors import (
     DestinationError,
     DestinationExistsError,
+    ExportCancelledError,
     OptionError,
     SourceError,
     TransferError,
     TransferRefusedError,
     UnsupportedFormatError,
 )
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,6 +188,102 @@ def test_a_source_that_fails_leaves_what_the_next_run_goes_on_with(here: Path, s
     pw.deliver(lambda: reader(fails=False), "a.csv", share)
     assert (share / "a.csv").read_text().count("\n") == 800_001
     assert left(here) == []
+
+
+class Told(Progress):
+    """Keeps what was told of the steps, in order."""
+
+    def __init__(self) -> None:
+        self.all: list[dict[str, str]] = []
+        super().__init__()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "steps" and value and value != (self.all or [None])[-1]:
+            self.all.append(dict(value))
+
+    def words(self) -> list[str]:
+        """Return where the three steps were, each time that all of them were told."""
+        return [" ".join(steps.values()) for steps in self.all if len(steps) == 3]
+
+
+def test_each_step_is_told_when_it_begins_and_ends(share: Path) -> None:
+    told = Told()
+    Delivery(TABLE, "a.csv", FolderReceiver(share / "a.csv", overwrite=True), options={}).run(told)
+    assert list(told.steps) == ["write", "send", "publish"]
+    assert told.words() == [
+        "queued queued queued",
+        "running queued queued",
+        "done queued queued",
+        "done running queued",
+        "done done queued",
+        "done done running",
+        "done done done",
+    ]
+
+
+def test_steps_that_are_undone_are_told_in_the_report_of_the_job(server: OddTusServer) -> None:
+    server.faults.extend([None, 403])
+    job = pw.deliver(TABLE, "a.csv", server.url, background=True)
+    with pytest.raises(TransferRefusedError):
+        job.result(60)
+    assert job.steps == {"write": "undone", "send": "undone", "publish": "failed"}
+    report = json.dumps(job.report()).encode()
+    steps = protocol.decode_report(job.id, report)["steps"]
+    assert {step["name"]: step["status"] for step in steps} == job.steps
+    assert job.snapshot()["steps"] == steps
+
+
+def test_a_receipt_says_what_was_done(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = pw.deliver(TABLE, "a.csv", share)
+    assert list(_lines(job)) == ["written, sent, published"]
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "zh")
+    assert list(_lines(job)) == ["已写入、已发送、已发布"]
+    assert list(_lines(pw.export(TABLE, share / "b.csv"))) == []
+
+
+def test_a_cancel_undoes_what_was_done_and_is_told_of_its_step(share: Path) -> None:
+    class Cancelled(Told):
+        def stop(self) -> None:
+            if self.steps.get("send") == "running":
+                raise ExportCancelledError("enough")
+
+    told = Cancelled()
+    told.checkpoint = told.stop
+    with pytest.raises(ExportCancelledError):
+        Delivery(TABLE, "a.csv", FolderReceiver(share / "a.csv", overwrite=True), options={}).run(
+            told
+        )
+    assert told.words()[-3:] == [
+        "done cancelled queued",
+        "undoing cancelled queued",
+        "undone cancelled queued",
+    ]
+
+
+def test_what_a_killed_process_has_done_is_told_from_the_start(share: Path) -> None:
+    program = (
+        "import os, signal, sys, pathlib, pyarrow as pa, progresswidget as pw\n"
+        "from progresswidget.delivery.ledger import Ledger\n"
+        "write = Ledger.write\n"
+        "def last(ledger, event, step, note=None):\n"
+        "    write(ledger, event, step, note)\n"
+        "    if (event, step) == ('done', 'send'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Ledger.write = last\n"
+        "pw.deliver(pa.table({'n': range(200_000)}), 'a.csv', pathlib.Path(sys.argv[1]))\n"
+    )
+    command = [sys.executable, "-c", program, str(share)]
+    assert subprocess.run(command, check=False, timeout=120).returncode == -signal.SIGKILL
+    told = Told()
+    Delivery(TABLE, "a.csv", FolderReceiver(share / "a.csv", overwrite=True), options={}).run(told)
+    assert told.words() == [
+        "done done queued",
+        "running done queued",
+        "done done queued",
+        "done done running",
+        "done done done",
+    ]
 
 
 def test_the_longest_name_has_room(here: Path, share: Path) -> None:

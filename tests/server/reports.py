@@ -53,6 +53,7 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "cellId": None,
         "pid": 4242,
         "control": None,
+        "steps": None,
         "error": None,
         "fingerprint": None,
         "appendOnly": True,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> None:
-    body = report(name="f\u00fcr Alice & 5 %.csv")
+    body = report(steps=[{"name": "send", "status": "undone"}], name="f\u00fcr Alice & 5 %.csv")
     reply = await server.reported(body)
     quoted = "f%C3%BCr%20Alice%20%26%205%20%25.csv"
     url = f"/user/alice/progresswidget/files/{body['taskId']}/1/{quoted}"

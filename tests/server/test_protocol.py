@@ -140,6 +140,7 @@ def test_unknown_fields_are_left_out() -> None:
     report = decode_report(TASK, json.dumps({**_valid(), "later": 1}).encode())
     assert set(report) == {
         "taskId",
+        "steps",
         "error",
         "fingerprint",
         "part",
@@ -179,6 +180,11 @@ def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
         {"part": PART | {"name": "../.a.csv.0123abcd.part"}},
         {"sha256": "AB" * 32},
         {"status": "done"},
+        {"steps": "write"},
+        {"steps": ["write"]},
+        {"steps": [{"name": "write", "status": "well"}]},
+        {"steps": [{"name": "w" * 33, "status": "done"}]},
+        {"steps": [{"name": "write", "status": "done"}] * 9},
         {"error": "text"},
         {"error": {"code": "x"}},
         {"fingerprint": {"device": 1}},
@@ -199,6 +205,14 @@ def test_a_group_is_done_without_a_file() -> None:
     body = {**_valid(), "kind": "group", "status": "done", "parent": "f" * 32, "title": "a/b"}
     report = decode_report(TASK, json.dumps(body).encode())
     assert (report["parent"], report["title"]) == ("f" * 32, "a/b")
+
+
+def test_the_steps_survive_the_wire() -> None:
+    steps = [{"name": "write", "status": "undone"}, {"name": "send", "status": "failed"}]
+    told = [step | {"later": 1} for step in steps]
+    report = decode_report(TASK, json.dumps(_valid() | {"steps": told}).encode())
+    assert report["steps"] == steps
+    assert decode_report(TASK, json.dumps(_valid()).encode())["steps"] is None
 
 
 def test_the_part_survives_the_wire() -> None:

@@ -2,6 +2,7 @@
 
 import { messagesFor } from '../src/i18n';
 import { Parts } from '../src/parts';
+import { Steps } from '../src/steps';
 import { JobView } from '../src/view/job_view';
 import { adoptStyle } from '../src/view/stylesheet';
 import type { GalleryState } from './states';
@@ -49,6 +50,11 @@ function mount(state: GalleryState): JobView {
   }
   view.update(record, connection);
   if (received) view.showReceived(received);
+  if (record?.steps.length) {
+    const steps = new Steps(record, messages);
+    steps.show(record, connection);
+    view.showParts(steps.view.element);
+  }
   if (parts) {
     const lines = new Parts({
       messages,

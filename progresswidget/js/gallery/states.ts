@@ -4,6 +4,7 @@ import type { Connection } from '../src/channel/connection';
 import { orphan } from '../src/known';
 import type { JobRecord, TransferRecord } from '../src/protocol';
 import type { ButtonName } from '../src/view/icons';
+import { DELIVERED, delivery, SENDING, UNDONE, WITHDRAWN } from '../tests/deliveries';
 import { GROUP_DONE, GROUP_FAILED, group, PARTS_DONE, PARTS_FAILED, parts } from '../tests/parts';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record, TASK } from '../tests/records';
 
@@ -170,6 +171,22 @@ const LOOPS: readonly GalleryState[] = [
   ),
 ];
 
+const DELIVERIES: readonly GalleryState[] = [
+  state('a delivery', SENDING),
+  state('a delivery, paused', { ...SENDING, status: 'paused' }),
+  state('a delivery that is being undone', delivery(['done', 'undoing', 'failed'])),
+  state('a delivery, done', DELIVERED),
+  state('a delivery that was undone', UNDONE),
+  { ...state('a delivery that was undone, Chinese', UNDONE), language: 'zh' },
+  { ...state('steps among the details', UNDONE), pressed: ['details'] },
+  state('a delivery that was cancelled', WITHDRAWN),
+  state('a delivery whose kernel died', {
+    ...SENDING,
+    status: 'interrupted',
+    error: INTERRUPTED.error,
+  }),
+];
+
 export const STATES: readonly GalleryState[] = [
   state('connecting', null, { kind: 'connecting' }),
   state('queued', record({ status: 'queued', phase: 'starting', rows: 0, bytes: 0, progress: 0 })),
@@ -208,6 +225,7 @@ export const STATES: readonly GalleryState[] = [
   ...GROUPS,
   ...GROUPS.map((shown) => ({ ...shown, title: `${shown.title}, Chinese`, language: 'zh-CN' })),
   ...LOOPS,
+  ...DELIVERIES,
   ...LOOPS.map((shown) => ({ ...shown, title: `${shown.title}, Chinese`, language: 'zh-CN' })),
   ...CONNECTIONS.flatMap(connected),
   state('offline, nothing known', null, { kind: 'offline', reason: 'unreachable' }),

@@ -11,6 +11,7 @@ import type { TaskState } from './reducer';
 import { canSave } from './save/file_access';
 import { type Save, saveOf } from './save/saves';
 import type { Server } from './server';
+import { Steps } from './steps';
 import type { TransferState } from './transfer';
 import { forgetFrame, inNextFrame } from './view/frame';
 import { isInView, unwatchView, watchView } from './view/in_view';
@@ -57,6 +58,7 @@ export class Job {
   #save: Save | null = null;
   #transfer: TransferView | null = null;
   #parts: Parts | null = null;
+  #steps: Steps | null = null;
   #keptParts: readonly JobRecord[];
   readonly #living = new AbortController();
   #told = '';
@@ -137,6 +139,7 @@ export class Job {
     this.view.update(record, connection, this.#options.server !== null && this.#isUnknown);
     if (record && PARENTS.has(record.kind)) this.#showParts(record, connection);
     else if (record?.status === 'done') this.#followSave(record);
+    if (record?.steps.length) this.#showSteps(record, connection);
     if (record && this.#task?.record === record && isTerminal(record.status)) this.#tellEnd(record);
   }
 
@@ -148,6 +151,7 @@ export class Job {
     this.#unfollowTransfers?.();
     this.#transfer?.dispose();
     this.#parts?.dispose();
+    this.#steps?.dispose();
     this.view.dispose();
   }
 
@@ -196,6 +200,12 @@ export class Job {
     this.#parts.stand(group, connection, this.#isUnknown && !isLocal(connection));
     if (this.#channel && this.#task?.missing === false) this.#parts.follow(this.#channel, group);
     this.view.showParts(this.#parts.view.element);
+  }
+
+  #showSteps(record: JobRecord, connection: Connection): void {
+    this.#steps ??= new Steps(record, this.#options.messages);
+    this.#steps.show(record, connection);
+    this.view.showParts(this.#steps.view.element);
   }
 
   /** A part that was heard of after its group belongs into the notebook as well. */

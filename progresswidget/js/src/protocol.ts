@@ -27,8 +27,17 @@ export const PHASES = [
   'verifying',
 ] as const;
 
+export const STEP_STATUSES = [
+  ...TERMINAL_STATUSES,
+  'queued',
+  'running',
+  'undoing',
+  'undone',
+] as const;
+
 export type Status = (typeof ACTIVE_STATUSES)[number] | (typeof TERMINAL_STATUSES)[number];
 export type Action = (typeof ACTIONS)[number];
+export type StepStatus = (typeof STEP_STATUSES)[number];
 export type Phase = (typeof PHASES)[number];
 
 /** Bytes of one text frame, either way. */
@@ -50,6 +59,13 @@ export interface JobError {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
+}
+
+/** One step of a job that has some. */
+export interface Step {
+  /** `write`, `send` or `publish` of a delivery. */
+  readonly name: string;
+  readonly status: StepStatus;
 }
 
 /** The public record of a job; times are milliseconds since 1970, durations seconds. */
@@ -104,6 +120,8 @@ export interface JobRecord {
   readonly sha256: string | null;
   readonly kernelId: string | null;
   readonly cellId: string | null;
+  /** The steps of a job that has some, in order. */
+  readonly steps: readonly Step[];
   readonly error: JobError | null;
   /** Absolute path of the file; null only in a snapshot of a kernel that met no server. */
   readonly url: string | null;

@@ -8,6 +8,8 @@ import {
   type JobError,
   type JobRecord,
   PHASES,
+  STEP_STATUSES,
+  type Step,
   TERMINAL_STATUSES,
 } from './protocol';
 
@@ -77,6 +79,7 @@ export function decodeRecord(value: unknown): JobRecord {
     throw new MalformedError('sha256 must be 64 lower-case hexadecimal digits');
   }
   if (record.parent !== null) taskId(record.parent);
+  record.steps = decodeSteps(source.steps ?? []);
   record.error = source.error == null ? null : decodeJobError(object(source.error, 'error'));
   record.url = text(source.url, 'url');
   record.notebook = source.notebook === null ? null : text(source.notebook, 'notebook');
@@ -119,6 +122,22 @@ export function decodeSnapshot(value: unknown): JobRecord | null {
 export function decodeParts(snapshot: unknown): JobRecord[] {
   const parts = (snapshot as { parts?: unknown } | null | undefined)?.parts;
   return Array.isArray(parts) ? parts.flatMap((part) => decodeSnapshot(part) ?? []) : [];
+}
+
+/** Steps of one job. */
+const MAX_STEPS = 8;
+
+function decodeSteps(steps: unknown): Step[] {
+  if (!Array.isArray(steps) || steps.length > MAX_STEPS) {
+    throw new MalformedError(`steps must be at most ${MAX_STEPS}`);
+  }
+  return steps.map((each) => {
+    const { name, status } = object(each, 'a step');
+    if (!isOneOf(STEP_STATUSES, status)) {
+      throw new MalformedError('status is none of the known ones');
+    }
+    return { name: field('name', name, 'text', false, 32) as string, status };
+  });
 }
 
 function decodeJobError(error: Json): JobError {

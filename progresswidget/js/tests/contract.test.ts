@@ -7,7 +7,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { MalformedError } from '../src/fields';
 import { decodeServerFrame } from '../src/frames';
-import { ACTIONS, ACTIVE_STATUSES, PHASES, TERMINAL_STATUSES } from '../src/protocol';
+import {
+  ACTIONS,
+  ACTIVE_STATUSES,
+  PHASES,
+  STEP_STATUSES,
+  TERMINAL_STATUSES,
+} from '../src/protocol';
 import { decodeRecord, LATER_FIELDS, RECORD_FIELDS } from '../src/record';
 
 interface Schema {
@@ -99,6 +105,7 @@ describe('the record of a job', () => {
     for (const [name, limit] of Object.entries(words)) table[name] = ['text', false, limit];
     const own = [
       'taskId',
+      'steps',
       'error',
       'url',
       'notebook',
@@ -119,6 +126,7 @@ describe('the record of a job', () => {
     const { status, phase, pending } = properties;
     const statuses: readonly string[] = [...ACTIVE_STATUSES, ...TERMINAL_STATUSES];
     expect([...statuses].sort()).toEqual(status?.enum);
+    expect([...STEP_STATUSES].sort()).toEqual(named('Step').properties?.status?.enum);
     expect([...PHASES].sort()).toEqual(phase?.enum);
     expect([...ACTIONS].sort().concat([null as never])).toEqual(pending?.enum);
   });

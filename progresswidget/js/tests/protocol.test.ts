@@ -34,6 +34,7 @@ const MISSING = {
   schema: '',
   unit: '',
   postfix: '',
+  steps: [],
   obeys: true,
   leave: true,
   options: '',

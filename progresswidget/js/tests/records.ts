@@ -42,6 +42,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     sha256: null,
     kernelId: '3c9e',
     cellId: 'cell-1',
+    steps: [],
     error: null,
     url: `/user/alice/progresswidget/files/${TASK}/1/flights.csv`,
     notebook: 'work/flights.ipynb',

@@ -14,7 +14,7 @@ export const CHINESE: Messages = {
       ? `下载 ${name}`
       : kind === 'upload'
         ? `上传 ${name}`
-        : kind === 'group' || kind === 'task'
+        : kind === 'group' || kind === 'task' || kind === 'step'
           ? `${name} 的进度`
           : `导出 ${name}`,
   connecting: '正在连接',
@@ -74,6 +74,7 @@ export const CHINESE: Messages = {
       format: '格式',
       columns: '列',
       options: '选项',
+      steps: '步骤',
       started: '开始',
       ended: '结束',
       kept: '沿用部分',
@@ -94,6 +95,13 @@ export const CHINESE: Messages = {
     parts: (name) => `${name} 的各个部分`,
     all: (count) => `显示全部 ${count} 个文件`,
     fewer: '收起',
+  },
+  step: {
+    name: { write: '写入', send: '发送', publish: '发布' },
+    steps: (name) => `${name} 的步骤`,
+    all: (count) => `显示全部 ${count} 个步骤`,
+    allUndone: (count, undone) => `显示全部 ${count} 个步骤，${undone} 个已撤销`,
+    said: { undoing: '正在撤销', undone: '已撤销', unbegun: '未开始' },
   },
   reused: (count) => `沿用 ${count} 行`,
   rate: (rows) => `${rows} 行/秒`,

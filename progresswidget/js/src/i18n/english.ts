@@ -17,7 +17,7 @@ export const ENGLISH: Messages = {
       ? `Download of ${name}`
       : kind === 'upload'
         ? `Upload of ${name}`
-        : kind === 'group' || kind === 'task'
+        : kind === 'group' || kind === 'task' || kind === 'step'
           ? `Progress of ${name}`
           : `Export of ${name}`,
   connecting: 'Connecting',
@@ -77,6 +77,7 @@ export const ENGLISH: Messages = {
       format: 'Format',
       columns: 'Columns',
       options: 'Options',
+      steps: 'Steps',
       started: 'Started',
       ended: 'Ended',
       kept: 'Kept from before',
@@ -97,6 +98,13 @@ export const ENGLISH: Messages = {
     parts: (name) => `Parts of ${name}`,
     all: (count) => `Show all ${count}`,
     fewer: 'Show fewer',
+  },
+  step: {
+    name: { write: 'Write', send: 'Send', publish: 'Publish' },
+    steps: (name) => `Steps of ${name}`,
+    all: (count) => `Show all ${count} steps`,
+    allUndone: (count, undone) => `Show all ${count} steps, ${undone} undone`,
+    said: { undoing: 'Undoing', undone: 'Undone', unbegun: 'Not begun' },
   },
   reused: (count) => `${count} kept`,
   rate: (rows) => `${rows} ${rowWord(rows)}/s`,

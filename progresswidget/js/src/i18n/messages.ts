@@ -44,6 +44,15 @@ export interface Messages {
     readonly all: (count: string) => string;
     readonly fewer: string;
   };
+  /** Of a job that has steps. */
+  readonly step: {
+    readonly name: Readonly<Record<'write' | 'send' | 'publish', string>>;
+    readonly steps: (name: string) => string;
+    readonly all: (count: string) => string;
+    readonly allUndone: (count: string, undone: string) => string;
+    /** Where that is not what is said of a job; `unbegun` where the job ended before. */
+    readonly said: Readonly<Record<'undoing' | 'undone' | 'unbegun', string>>;
+  };
   /** How many of the rows were there already. */
   readonly reused: (count: string) => string;
   readonly rate: (rows: string) => string;

@@ -62,8 +62,13 @@ export function displayOf(record: JobRecord): IDisplayData {
   };
 }
 
-// Plain JSON by construction: decoded from a frame, and only texts, numbers, flags and null. It is
+// Plain JSON by construction: decoded from a frame, and only texts, numbers, flags, null and lists of these. It is
 // saved, and a notebook travels: where its author's folders are is nobody's business.
 function toJson(record: JobRecord) {
-  return { ...record, path: record.name, error: record.error && { ...record.error } };
+  return {
+    ...record,
+    path: record.name,
+    steps: record.steps.map((step) => ({ ...step })),
+    error: record.error && { ...record.error },
+  };
 }

@@ -3,12 +3,15 @@
 import type { Messages } from '../i18n';
 import { isTerminal, type JobRecord } from '../protocol';
 import { formatBytes, formatCount, formatExactly, formatPercent } from './format';
+import { wordsFor } from './presentation';
+import { stepsOf } from './step_records';
 
 export type DetailName =
   | 'path'
   | 'format'
   | 'columns'
   | 'options'
+  | 'steps'
   | 'started'
   | 'ended'
   | 'kept'
@@ -41,6 +44,12 @@ export function detailsOf(record: JobRecord, messages: Messages, zone?: string):
     columns,
   );
   add('options', '', pairs(record.options));
+  const steps = stepsOf(record, messages);
+  add(
+    'steps',
+    '',
+    steps.map((step) => [step.title ?? '', wordsFor(step, messages)]),
+  );
   if (record.started !== null) add('started', formatExactly(record.started, locale, zone));
   if (record.ended !== null) add('ended', formatExactly(record.ended, locale, zone));
   add('kept', kept(record, messages));

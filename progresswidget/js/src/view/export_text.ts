@@ -5,7 +5,8 @@ import type { Messages } from '../i18n';
 import { isTerminal, type JobRecord } from '../protocol';
 import { formatMoment } from './format';
 import type { StateIcon } from './icons';
-import { present, type Stage } from './presentation';
+import { present, type Stage, wordsFor } from './presentation';
+import { stepsOf } from './step_records';
 
 export interface ExportText {
   readonly stage: Stage;
@@ -47,6 +48,9 @@ export function exportText(
     record.path,
     record.notebook,
     [shown.words, ...[...shown.parts.values()].map(({ text }) => text)].join(' · '),
+    stepsOf(record, messages)
+      .map((step) => `${step.title}: ${wordsFor(step, messages)}`)
+      .join(' · '),
     active ? null : formatMoment(ended, messages.locale),
     shown.note && `${shown.note.message} ${shown.note.hint}`.trim(),
   ];

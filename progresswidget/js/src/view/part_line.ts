@@ -6,6 +6,7 @@ import { isTerminal, type JobRecord } from '../protocol';
 import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
 import { ACTION_ICONS, STATE_ICONS } from './icons';
 import { type PartName, type Presentation, present } from './presentation';
+import { STEP } from './step_records';
 import type { Row } from './virtual_list';
 
 export interface PartLineOptions {
@@ -95,6 +96,7 @@ export class PartLine implements Row {
 /** What fits beside a name: how far it is, or what it came to. */
 function wordsOf({ kind, status }: JobRecord, { words, parts }: Presentation): string {
   const texts = (...names: PartName[]) => names.flatMap((name) => parts.get(name)?.text ?? []);
+  if (kind === STEP) return [words, ...texts('percent')].join(' · ');
   switch (status) {
     case 'done':
       return texts('rows', 'bytes', 'time').join(' · ');

@@ -9,6 +9,7 @@ import { formatCount } from './format';
 import { forgetFrame, inNextFrame } from './frame';
 import { PARTS_ICON } from './icons';
 import { PartLine } from './part_line';
+import { STEP } from './step_records';
 import { VirtualList } from './virtual_list';
 
 export interface PartsViewOptions {
@@ -30,9 +31,14 @@ const MOST = 10 * LINE;
 /** The lines to show, in the order in which the parts began. */
 export function linesOf(records: Iterable<JobRecord>, open: boolean): readonly string[] {
   return [...records]
-    .filter(({ status }) => open || status !== 'done')
+    .filter((record) => open || asksToBeSeen(record))
     .sort((a, b) => a.created - b.created || (a.taskId < b.taskId ? -1 : 1))
     .map(({ taskId }) => taskId);
+}
+
+/** Of a step more than its status says whether there is something to be looked at. */
+function asksToBeSeen({ kind, status, leave }: JobRecord): boolean {
+  return kind === STEP ? leave : status !== 'done';
 }
 
 export class PartsView {

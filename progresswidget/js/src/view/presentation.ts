@@ -13,6 +13,7 @@ import {
   shortDigest,
 } from './format';
 import type { ButtonName, StateIcon } from './icons';
+import { STEP } from './step_records';
 
 /** The colour and the motion of the bar. */
 export type Stage =
@@ -166,7 +167,11 @@ function isAtWork({ status }: JobRecord): boolean {
   return status === 'running' || status === 'paused';
 }
 
-function wordsFor(record: JobRecord, messages: Messages): string {
+export function wordsFor(record: JobRecord, messages: Messages): string {
+  if (record.kind === STEP && record.postfix) return record.postfix;
+  if (record.status === 'running' && record.steps.some(({ status }) => status === 'undoing')) {
+    return messages.step.said.undoing;
+  }
   // A loop says what it does only where it knows better than the phase that is always said.
   const vague = isGroup(record) || (isTask(record) && record.phase === 'writing');
   if (record.status === 'running' && vague) return messages.group.running;
