@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -155,6 +156,15 @@ def test_the_top_level_holds_what_was_agreed_and_nothing_else() -> None:
         "pyproject.toml",
         "tests",
     }
+
+
+def test_the_loops_of_the_tutorial_wait_as_long_as_its_first_cell_says() -> None:
+    notebook = json.loads((ROOT / "notebooks" / "05_loops.ipynb").read_text(encoding="utf-8"))
+    code = ["".join(c["source"]) for c in notebook["cells"] if c["cell_type"] == "code"]
+    assert "PAUSE = 0.1" in code[0]
+    waits = re.findall(r"time\.sleep\((.*?)\)", "\n".join(code))
+    assert len(waits) >= 3
+    assert all("PAUSE" in wait for wait in waits)
 
 
 @pytest.mark.parametrize(("name", "limit"), [("widget.js", 40_000), ("dialog.js", 24_000)])

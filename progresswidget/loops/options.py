@@ -97,7 +97,7 @@ def refuse_what_is_no_loop(name: str, iterable: Any) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    if isinstance(value, Real):
+    if type(value) in {int, float, bool} or isinstance(value, Real):  # the first is much quicker
         return True
     if isinstance(value, str | bytes | bytearray):
         return False
