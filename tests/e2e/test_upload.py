@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import re
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
@@ -308,6 +309,31 @@ def test_a_dropped_large_file_is_ours_and_a_small_one_jupyterlabs(
     uploading.drop(big)
     uploading.wait_for("done")
     uploading.assert_arrived(big)
+
+
+def test_a_dropped_folder_is_jupyterlabs_and_arrives_whole(
+    uploading: Uploading, big: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "dropped"
+    inner = folder / "inner"
+    inner.mkdir(parents=True)
+    large = big.rename(inner / "inside.bin")  # which would be ours by itself
+    small = folder / "small.txt"
+    small.write_text("a few words")
+    other = tmp_path / "beside.txt"
+    other.write_text("a file beside the folder")
+    uploading.open()
+    uploading.drop(folder, other)
+    expect(uploading.page.locator(".jp-Dialog")).to_contain_text("Large file", timeout=LIMIT)
+    uploading.answer("Upload")  # which is JupyterLab's question: it has no way back
+    deadline = time.monotonic() + LIMIT / 1000
+    for file in (small, large, other):
+        there = uploading.server.root / file.relative_to(tmp_path)
+        while not there.exists() or digest(there) != digest(file):  # it grows where it is
+            assert time.monotonic() < deadline, there
+            uploading.page.wait_for_timeout(100)
+    expect(uploading.rows()).to_have_count(0)
+    assert uploading.network.heads("/uploads/") == []
 
 
 def test_an_upload_that_another_request_holds_waits_in_words_and_goes_on(
