@@ -339,24 +339,6 @@ async def test_one_user_does_not_keep_all_workers(
     assert len(list(source.parent.glob("*.csv"))) == 3
 
 
-async def test_pause_resume_and_cancel_reach_the_worker(server: Server, source: Path) -> None:
-    large(source.with_name("large.parquet"))
-    record = await begun(server, source="data/large.parquet", target="data/large.csv")
-    identity = record["taskId"]
-    await until(server, identity, "running")
-    await server.ask(identity, "pause")
-    await until(server, identity, "paused")
-    await server.ask(identity, "resume")
-    await until(server, identity, "running")
-    await server.ask(identity, "cancel")
-    await until(server, identity, "cancelled")
-    await server.services.conversions.idle()
-    assert sorted(path.name for path in source.parent.iterdir()) == [
-        "large.parquet",
-        "sales.parquet",
-    ]
-
-
 async def test_a_worker_that_does_not_obey_a_cancel_is_killed(
     server: Server,
     source: Path,
@@ -385,23 +367,50 @@ commit = Sink._commit
 def held(sink, *unit):
     commit(sink, *unit)
     pathlib.Path(sys.argv[0]).with_suffix(".committed").touch()
-    threading.Event().wait()
+    threading.Event().wait(WAIT)
 
 Sink._commit = held
 del sys.argv[1:3]
 runpy.run_module("progresswidget", run_name="__main__")
 """
-"""A worker that is held when its first unit is in the journal, however fast the machine is."""
+"""A worker that waits whenever a unit is in the journal, however fast the machine is."""
 
 
-def held_worker(folder: Path) -> tuple[Path, Path]:
-    """Make an interpreter of such workers, and name the file by which one says that it is held."""
+def held_worker(folder: Path, wait: float | None = None) -> tuple[Path, Path]:
+    """Make an interpreter of such workers, and name the file by which one says that it is held.
+
+    It waits for so many seconds after each unit, or for ever after the first one.
+    """
     program = folder / "held.py"
-    program.write_text(HELD)
+    program.write_text(HELD.replace("WAIT", repr(wait)))
     python = folder / "held"
     python.write_text(f'#!/bin/sh\nshift\nexec "{sys.executable}" -P "{program}" "$@"\n')
     python.chmod(0o755)
     return python, program.with_suffix(".committed")
+
+
+async def test_pause_resume_and_cancel_reach_the_worker(
+    server: Server, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large(source.with_name("large.parquet"))
+    # Its sixty units last half a minute, so that it is never done before it is told something.
+    python, _ = held_worker(tmp_path, 0.5)
+    workers = server.services.conversions._workers
+    monkeypatch.setattr(workers, "_settings", replace(workers._settings, python=str(python)))
+    record = await begun(server, source="data/large.parquet", target="data/large.csv")
+    identity = record["taskId"]
+    await until(server, identity, "running")
+    await server.ask(identity, "pause")
+    await until(server, identity, "paused")
+    await server.ask(identity, "resume")
+    await until(server, identity, "running")
+    await server.ask(identity, "cancel")
+    await until(server, identity, "cancelled")
+    await server.services.conversions.idle()
+    assert sorted(path.name for path in source.parent.iterdir()) == [
+        "large.parquet",
+        "sales.parquet",
+    ]
 
 
 async def test_a_killed_worker_is_seen_and_the_next_run_goes_on(
