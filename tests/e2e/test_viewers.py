@@ -108,7 +108,7 @@ def test_two_tabs_and_another_person_see_the_same_and_who_may_not_sees_nothing(
     bob.page.locator("[data-task-id] button[data-action=pause]").click()
     for viewer in viewers:
         expect(viewer.page.locator("[data-task-id]")).to_contain_text("Pausing…", timeout=LIMIT)
-    expect(carol.page.locator("[data-task-id]")).to_contain_text("does not know this export")
+    expect(carol.page.locator("[data-task-id]")).to_contain_text("does not know this job")
     assert carol.page.evaluate("window.seen") == []
     first.job.report(status="cancelled")
     for viewer in viewers:

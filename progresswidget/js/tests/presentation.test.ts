@@ -268,7 +268,7 @@ describe('what went wrong', () => {
 
   it('is that the file cannot be had where the server does not know the job', () => {
     expect(show(DONE, { unknown: true }).note?.message).toBe(
-      'This server does not know this export any more.',
+      'This server does not know this job any more.',
     );
   });
 
@@ -329,6 +329,6 @@ describe('the connection', () => {
   it('to a server that knows no such job leaves nothing to wait for', () => {
     const shown = show(null, { unknown: true });
     expect(shown).toMatchObject({ blank: false, moving: false, words: '' });
-    expect(shown.note?.message).toBe('This server does not know this export any more.');
+    expect(shown.note?.message).toBe('This server does not know this job any more.');
   });
 });

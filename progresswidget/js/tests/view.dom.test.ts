@@ -259,7 +259,7 @@ describe('the buttons', () => {
     view.update(record(), LIVE);
     button(view, 'cancel').click();
     const note = part(view, '.pw-note');
-    await vi.waitFor(() => expect(note.textContent).toBe('The export has ended already.'));
+    await vi.waitFor(() => expect(note.textContent).toBe('The job has ended already.'));
     expect(button(view, 'cancel').ariaDisabled).toBe('false');
     view.update(DONE, LIVE);
     expect(note.checkVisibility()).toBe(false);
