@@ -232,7 +232,7 @@ def test_a_file_that_became_another_is_never_mixed_with_the_one_begun(files: Fil
     there.write_bytes(random.Random(3).randbytes(7_000_000))
     row(files).locator("button[data-transfer=resume]").click()
     row(files, "failed").wait_for(timeout=LIMIT)
-    expect(row(files)).to_contain_text("The file on the server is not the one that was begun")
+    expect(row(files)).to_contain_text("The file on the server has changed")
     row(files).locator("button[data-transfer=again]").click()
     row(files, "done").wait_for(timeout=LIMIT)
     assert files.page.evaluate(DIGEST, "big.bin") == digest(there)

@@ -61,8 +61,6 @@ export interface Messages {
   readonly reusedSize: (size: string) => string;
   readonly speed: (size: string) => string;
   readonly left: (time: string) => string;
-  readonly elapsed: (time: string) => string;
-  readonly digest: (start: string) => string;
   /** `cause` is one of `loss`, where the server has said it. */
   readonly reconnecting: (attempt: number, of: number, cause: string | null) => string;
   readonly loss: Readonly<Record<LossCause, string>>;

@@ -209,7 +209,7 @@ function partsOf(
   }
   if (status !== 'queued') {
     const elapsed = record.elapsed + (status === 'running' ? ahead : 0);
-    parts.set('elapsed', { text: messages.elapsed(formatDuration(elapsed, locale)) });
+    parts.set('elapsed', { text: formatDuration(elapsed, locale) });
   }
   // A guess that time has proved wrong is not repeated.
   if (status === 'running' && record.eta !== null && record.eta >= ahead) {
@@ -217,7 +217,7 @@ function partsOf(
   }
   if (record.postfix) parts.set('postfix', { text: record.postfix });
   if (status === 'done' && record.sha256 !== null) {
-    const text = messages.digest(shortDigest(record.sha256));
+    const text = `sha-256 ${shortDigest(record.sha256)}…`;
     parts.set('digest', { text, title: record.sha256 });
   }
   return parts;

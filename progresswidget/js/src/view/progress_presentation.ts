@@ -44,7 +44,7 @@ export function presentProgress(
   if (running && traits.eta !== null) {
     parts.set('time', { text: messages.left(formatEta(traits.eta, locale)) });
   } else if ((running || isTerminal(state)) && traits.elapsed > 0) {
-    parts.set('time', { text: messages.elapsed(formatDuration(traits.elapsed, locale)) });
+    parts.set('time', { text: formatDuration(traits.elapsed, locale) });
   }
   const words = state === 'running' || state === 'done' ? '' : messages.status[state];
   return {
