@@ -142,7 +142,7 @@ export const ENGLISH: Messages = {
     ended: 'The job has ended already.',
     unknownJob: 'This server does not know this job any more.',
     notReady: 'The file is not complete yet.',
-    fileGone: 'The file is gone or has changed. Run the cell again.',
+    fileGone: 'The file was replaced or deleted. Run the cell again.',
     noLinks: 'This server makes no links that are open for an hour.',
     noCell: 'The cell is not there any more.',
     refused: 'The server refused the request.',
