@@ -167,7 +167,7 @@ it('a download of a part that fails is told in the group', async () => {
   await frames();
   all(job, '.pw-part-line button')[0]?.click();
   await vi.waitFor(() =>
-    expect(all(job, '.pw-note')[0]?.textContent).toContain('The file is not there any more'),
+    expect(all(job, '.pw-note')[0]?.textContent).toContain('The file was replaced or deleted'),
   );
 });
 

@@ -264,7 +264,7 @@ describe('the buttons', () => {
     view.update(DONE, LIVE);
     expect(note.checkVisibility()).toBe(false);
     button(view, 'download').click();
-    await vi.waitFor(() => expect(note.textContent).toContain('The file is not there any more'));
+    await vi.waitFor(() => expect(note.textContent).toContain('The file was replaced or deleted'));
     expect(button(view, 'download').ariaDisabled).toBe('false');
   });
 
