@@ -284,21 +284,31 @@ class LoopJob:
             If the loop was cancelled.
         """
         with self.changed:
-            if self._is_held():
+            while self.must_wait():
+                self.changed.wait(LOOK)
+        reporter().wake()
+
+    def must_wait(self) -> bool:
+        """Return whether the loop is to wait now, and count it as paused as long as it is.
+
+        Raises
+        ------
+        LoopCancelledError
+            If the loop was cancelled.
+        """
+        with self.changed:
+            held = self._wanted == "pause" and not self.over
+            if held and self._state == "running":
                 self._state = "paused"
                 self._meter.pause(time.monotonic())
                 reporter().wake()
-                while self._is_held():
-                    self.changed.wait(LOOK)
+            elif not held and self._state == "paused":
                 self._meter.resume(time.monotonic())
                 self._state = "running"
             if self._wanted == "cancel":
                 raise LoopCancelledError(texts.ENGLISH["halted task"].format(name=self.name))
-            self.asked = False
-        reporter().wake()
-
-    def _is_held(self) -> bool:
-        return self._wanted == "pause"
+            self.asked = held
+            return held
 
     def _wish(self, action: Action) -> None:
         if not self.cancellable:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from progresswidget.errors import LoopCancelledError, OptionError
 from progresswidget.loops.bar import tqdm
-from progresswidget.loops.job import LoopJob
+from progresswidget.loops.job import LOOK, LoopJob
 from progresswidget.loops.options import refuse_what_is_no_loop
+from progresswidget.reporting import reporter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
@@ -124,6 +125,18 @@ class ObedientJob(LoopJob):
             self.end(error)
             raise
 
+    async def obey_meanwhile(self) -> None:
+        """Do the same in ``async for``: other tasks go on, and this one may be cancelled."""
+        import asyncio
+
+        try:
+            while self.must_wait():  # noqa: ASYNC110 - it is asked from other threads
+                await asyncio.sleep(LOOK)
+        except LoopCancelledError as error:
+            await asyncio.to_thread(self.end, error)  # it waits for the server to hear of it
+            raise
+        reporter().wake()
+
     def _wish(self, action: Action) -> None:
         super()._wish(action)
         if self.interrupt is not None:
@@ -137,10 +150,13 @@ class Obedient(tqdm[T]):
 
     async def __anext__(self) -> Any:
         job = self.job
-        if job is not None and job.asked:
-            import asyncio
-
-            await asyncio.to_thread(job.obey)  # other tasks go on meanwhile
+        if isinstance(job, ObedientJob) and job.asked:
+            try:
+                await job.obey_meanwhile()
+            except BaseException as error:
+                self._error = error
+                self.close()
+                raise
         return await super().__anext__()
 
     def _heed(self, position: Position) -> None:

@@ -495,6 +495,38 @@ def test_an_asynchronous_loop_obeys_and_lets_other_tasks_go_on(
     reporting_server.wait_for("cancelled")
 
 
+def test_an_asynchronous_loop_whose_task_is_cancelled_while_it_is_paused_ends(
+    reporting_server: ReportingServer,
+) -> None:
+    bars: list[pw.tqdm[Any]] = []
+
+    async def items() -> Any:
+        while True:
+            await asyncio.sleep(0.005)
+            yield 1
+
+    async def loop() -> None:
+        tracked: Any = pw.track(items(), "Rows", cancellable=True)
+        bars.append(tracked)
+        async for _ in tracked:
+            pass
+
+    async def main() -> None:
+        task = asyncio.create_task(loop())
+        await asyncio.to_thread(reporting_server.wait_for, "paused")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    reporting_server.control = {"id": "1", "action": "pause"}
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert bars[0].disable
+    reporting_server.wait_for("interrupted")
+
+
 def test_the_rate_of_a_loop_is_that_of_its_own_steps() -> None:
     done = 1000
     job = LoopJob("Rows", lambda: done, total=2000)
