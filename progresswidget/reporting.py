@@ -222,7 +222,8 @@ class Reporter:
 
 
 _reporter: Reporter | None = None
-_reporter_lock = threading.Lock()
+# The collector may end a bar in the very thread that is just here, and asks for the reporter, too.
+_reporter_lock = threading.RLock()
 
 
 def reporter() -> Reporter:
@@ -233,14 +234,18 @@ def reporter() -> Reporter:
     """
     global _reporter  # noqa: PLW0603 - one per process is the point
     with _reporter_lock:
-        if _reporter is None or _reporter._pid != os.getpid():  # noqa: SLF001
-            _reporter = Reporter()
-        return _reporter
+        known = _reporter
+        if known is None or known._pid != os.getpid():  # noqa: SLF001
+            made = Reporter()
+            if _reporter is not known:
+                return reporter()  # it was made meanwhile, in this thread
+            known = _reporter = made
+        return known
 
 
 def _forget_lock() -> None:
     global _reporter_lock  # noqa: PLW0603
-    _reporter_lock = threading.Lock()  # a fork may have copied it while it was held
+    _reporter_lock = threading.RLock()  # a fork may have copied it while it was held
 
 
 if hasattr(os, "register_at_fork"):

@@ -74,6 +74,19 @@ def reporter() -> reporting.Reporter:
     return reporting.Reporter()
 
 
+def test_the_reporter_is_there_for_what_ends_while_it_is_asked_for() -> None:
+    found: list[reporting.Reporter] = []
+
+    def end_within() -> None:
+        with reporting._reporter_lock:  # where the collector may come
+            found.append(reporting.reporter())
+
+    thread = threading.Thread(target=end_within, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert found == [reporting.reporter()]
+
+
 def test_an_announced_job_is_known_at_once(
     reporting_server: ReportingServer, reporter: reporting.Reporter
 ) -> None:
