@@ -36,13 +36,20 @@ MOST_LINES = 20
 def receipt_text(job: Shown) -> str:
     """Return the one line that says what was exported; the same for the same data."""
     table = texts.saved_table()
-    return texts.worded(table, "receipt", job.kind).format(
+    done, total = job.exact() if hasattr(job, "exact") else (job.rows, job.total)
+    key = "unfinished" if _is_unfinished(job) else "receipt"
+    return texts.worded(table, key, job.kind).format(
         name=job.path.name,
         size=texts.size(job.bytes),
-        rows=texts.progress(table, job.kind, job.rows, job.total, getattr(job, "unit", "")),
+        rows=texts.progress(table, job.kind, done, total, getattr(job, "unit", "")),
         columns=texts.counted(table, "columns", job.columns),
         format=job.format.upper(),
     )
+
+
+def _is_unfinished(job: Shown) -> bool:
+    """Say whether a loop was left early: nothing else is done before its end."""
+    return bool(getattr(job, "unfinished", False))
 
 
 def _lines(job: Shown) -> Iterator[str]:
@@ -73,6 +80,7 @@ class Display:
         self._shown_in: object = None
         self._text = ""
         self._receipted = False
+        self._lender: Display | None = None
 
     def show(self) -> None:
         """Put the bar into the cell that is running now, once."""
@@ -103,6 +111,21 @@ class Display:
             self._data(), metadata=self._metadata(), raw=True, display_id=self._display_id
         )
 
+    def borrow(self, lender: Display) -> None:
+        """Show the bar in the place of another one, whose job has ended, until `give_back`."""
+        if self._shown_in is None and lender._shown_in is not None:
+            self._lender, self._shown_in = lender, lender._shown_in
+            self._text = self._describe()
+            self.refresh()
+
+    def give_back(self) -> Display | None:
+        """Leave the place of another one to it, and return that, where there is any."""
+        lender, self._lender = self._lender, None
+        if lender is not None:
+            self._shown_in = None
+            lender.refresh()
+        return lender
+
     def receipt(self) -> None:
         """Add the line that stays readable wherever the notebook is opened, once.
 
@@ -116,11 +139,12 @@ class Display:
         job, text = self._job, receipt_text(self._job)
         name, rest = html.escape(job.path.name), html.escape(text[len(job.path.name) :])
         lines = list(_lines(job))
+        tick = "" if _is_unfinished(job) else "✓ "
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         data: Json = {
             protocol.RECEIPT_MIMETYPE: {"version": VERSION, "name": job.path.name},
-            "text/html": f"<p>✓ <b>{name}</b>{rest}</p>{f'<ul>{items}</ul>' if items else ''}",
-            "text/plain": "\n  ".join([f"✓ {text}", *lines]),
+            "text/html": f"<p>{tick}<b>{name}</b>{rest}</p>{f'<ul>{items}</ul>' if items else ''}",
+            "text/plain": "\n  ".join([f"{tick}{text}", *lines]),
         }
         display(data, metadata={protocol.RECEIPT_MIMETYPE: {"taskId": job.id}}, raw=True)
 
@@ -150,7 +174,8 @@ class Display:
 
     @property
     def _display_id(self) -> str:
-        return f"progresswidget-{self._job.id}"
+        shown = self._job if self._lender is None else self._lender._job  # noqa: SLF001 - of this class
+        return f"progresswidget-{shown.id}"
 
     def _metadata(self) -> Json:
         known = {

@@ -52,6 +52,7 @@ class _Tracked:
     next_report: float = 0.0
     finished_at: float | None = None
     refused: bool = False
+    failed: bool = False
 
 
 class Reporter:
@@ -162,7 +163,9 @@ class Reporter:
             self._serve(tracked)
         except Exception:  # noqa: BLE001 - it is logged whole
             # One thread speaks for all jobs: what goes wrong with one must not silence the others.
-            _log.exception("the state of a job could not be reported")
+            if not tracked.failed:
+                _log.exception("the state of a job could not be reported")
+            tracked.failed = True
             tracked.next_report = time.monotonic() + RETRY_CAP
 
     def _serve(self, tracked: _Tracked) -> None:

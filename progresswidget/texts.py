@@ -14,6 +14,9 @@ Table: TypeAlias = dict[str, str]
 
 LANGUAGE_VARIABLE: Final = "PROGRESSWIDGET_LANGUAGE"
 
+DEFAULT_UNIT: Final = "it"
+"""What a loop counts of which nobody has said it; it tells nothing."""
+
 ENGLISH: Final[Table] = {
     "title": "Export to {name}",
     "title download": "Download of {name}",
@@ -24,6 +27,7 @@ ENGLISH: Final[Table] = {
     "receipt group": "{name}: {rows}",
     "title task": "{name}",
     "receipt task": "{name}: {rows}",
+    "unfinished": "{name}: left at {rows}",
     "loop": "Loop",
     "halted task": "{name} was cancelled.",
     "keyboard": "Stopped from the notebook.",
@@ -92,6 +96,7 @@ CHINESE: Final[Table] = {
     "receipt group": "{name}：{rows}",
     "title task": "{name}",
     "receipt task": "{name}：{rows}",
+    "unfinished": "{name}：停在 {rows}",
     "loop": "循环",
     "halted task": "{name} 已取消。",
     "keyboard": "已在笔记本中停止。",
@@ -211,7 +216,7 @@ def amount(table: Table, kind: str, number: float, unit: str = "") -> str:
         What a loop counts.
     """
     if kind == "task" and unit != "B":
-        return f"{count(number)} {unit}".rstrip()
+        return f"{decimal(number)} {'' if unit == DEFAULT_UNIT else unit}".rstrip()
     if kind == "group":
         return counted(table, "files", number)
     return counted(table, "rows", number) if kind == "export" else size(number)
@@ -223,7 +228,7 @@ def progress(table: Table, kind: str, done: float, total: float | None, unit: st
     if total is None or done == total:
         return text
     counts = kind in {"export", "group"} or (kind == "task" and unit != "B")
-    part = count(done) if counts else text
+    part = decimal(done) if counts else text
     return table["part_of"].format(part=part, total=amount(table, kind, total, unit))
 
 
@@ -236,6 +241,11 @@ def counted(table: Table, things: Literal["rows", "columns", "files"], number: f
 def count(number: float) -> str:
     """Return a whole number with its thousands apart: 336,776."""
     return f"{round(number):,}"
+
+
+def decimal(number: float) -> str:
+    """Return a number with its thousands apart, and up to three decimals where it has any."""
+    return f"{number:,.3f}".rstrip("0").rstrip(".")
 
 
 def size(number: float) -> str:

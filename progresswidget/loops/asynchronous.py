@@ -19,8 +19,11 @@ class Asynchronous(AsIterable):
     _error: BaseException | None
     close: Callable[[], None]
     update: Callable[..., bool | None]
+    _hold: Callable[[], None]
+    _loop_ended: Callable[[bool], None]
 
     def __aiter__(self) -> Self:
+        self._hold()
         self._items = None
         return self
 
@@ -28,7 +31,7 @@ class Asynchronous(AsIterable):
         try:
             item = await self._next()
         except StopAsyncIteration:
-            self.close()
+            self._loop_ended(True)  # noqa: FBT003 - as `sampled` calls it
             raise
         except BaseException as error:
             self._error = error

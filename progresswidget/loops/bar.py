@@ -247,6 +247,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         obey = job.obey if job is not None and job.cancellable else None
         iterator, position = sampled(iterable, ended=self._loop_ended, obey=obey)
         self._tally.position = position
+        self._hold()
         self._heed(position)
         if hasattr(self, "sp"):
             watch(self)
@@ -256,7 +257,14 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         """Prepare for a loop that obeys; here it does not."""
 
     def _loop_ended(self, whole: bool) -> None:  # noqa: FBT001 - as `sampled` calls it
+        if self.job is not None:
+            self.job.whole = whole
         self.close()
+
+    def _hold(self) -> None:
+        """Say that this bar will be closed."""
+        if self.job is not None:
+            self.job.held = True
 
     def _each(self, iterable: Iterable[T]) -> Iterator[T]:
         """Count each step: where it is said how many of them a line is for."""
@@ -314,6 +322,9 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
             self.total = steps_of(None, total)
         if self.disable:
             return
+        if self.job is not None and self.job.over:  # with the cell that it began in
+            self.job = self._new_job()
+            self.job.begin()
         self._begin_measuring()
         self.refresh()
 
@@ -332,6 +343,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
                 self._end_text()
 
     def __enter__(self) -> Self:
+        self._hold()
         return self
 
     def __exit__(

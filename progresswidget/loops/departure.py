@@ -15,6 +15,8 @@ _LETS_GO: Final = frozenset({"__del__", "_watched"})
 """Functions of ours that are called because an iterator is let go of."""
 _QUIET: Final = frozenset({"POP_TOP", "POP_ITER", "END_FOR", "SWAP", "RETURN_VALUE"})
 """Instructions of `break` and `return`, at which nothing is raised."""
+_NAMES: Final = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
+"""How instructions begin that give the name of a bar to the next one; here, too, nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def departure() -> Departure | None:
         frame = frame.f_back
     if frame is None or not let_go or frame.f_lasti < 0:
         return None
-    if opname[frame.f_code.co_code[frame.f_lasti]] in _QUIET:
+    instruction = opname[frame.f_code.co_code[frame.f_lasti]]
+    if instruction in _QUIET or instruction.startswith(_NAMES):
         return None
     return Departure(frame.f_code, frame.f_lasti)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import itertools
+import logging
 import os
 import threading
 import time
@@ -16,7 +18,8 @@ from progresswidget.display import Display
 from progresswidget.errors import ExportCancelledError, JobStateError, LoopCancelledError
 from progresswidget.loops import open_loops
 from progresswidget.loops.departure import departure
-from progresswidget.loops.jobline import Line, count_of, total_of
+from progresswidget.loops.jobline import DIGITS, Line, count_of, number_of, total_of
+from progresswidget.loops.receipts import outputs
 from progresswidget.meter import Meter
 from progresswidget.outbox import outbox
 from progresswidget.reporting import reporter
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
 
     from progresswidget.family import Parent
     from progresswidget.loops.departure import Departure
+    from progresswidget.loops.receipts import Outputs
     from progresswidget.protocol import Action, Json, Status
     from progresswidget.widget import JobMirror
+
+_log = logging.getLogger("progresswidget")
+_numbers: Final = itertools.count()
 
 APPEARANCE: Final = 0.3
 """Seconds that a loop takes before anybody hears of it: most are over by then."""
@@ -35,8 +42,6 @@ SETTLE: Final = 2.0
 """Seconds that a loop which has ended waits for the server to hear of it."""
 LOOK: Final = 0.1
 """Seconds between two looks of a paused loop: a wait without end cannot always be interrupted."""
-MOST_RECEIPTS: Final = 20
-"""Short loops of one cell that leave a bar."""
 PATIENCE: Final = 1.0
 """Seconds for which a loop that was left waits for the exception that may have done it."""
 NEARLY: Final = 99.9
@@ -46,7 +51,8 @@ NEARLY: Final = 99.9
 class LoopJob:
     """A loop, as the notebook server and the views of it know it.
 
-    A loop that begins within another one of its thread is a line in the card of the outermost.
+    A loop that begins within another one of its thread, task and cell is a line in the card of the
+    outermost. Nothing that fails in here reaches the loop itself: it is logged, once.
 
     Parameters
     ----------
@@ -97,6 +103,12 @@ class LoopJob:
         self.depth = 0
         self.left: Departure | None = None
         """Where it was left, until it is known by what."""
+        self.outer: LoopJob | None = None
+        """The one that it began in."""
+        self.held = False
+        """Whether it ends by itself, as what is looped over or stands in a `with` does."""
+        self.whole: bool | None = None
+        """Whether what was looped over has come to its end, where there is such a thing."""
         self._position = position
         self._parent = parent
         self._group: Parent | None = None
@@ -107,7 +119,12 @@ class LoopJob:
         self._ended: float | None = None
         self._stopped = 0.0
         self._meter = Meter(time.monotonic())
-        self._stack: list[LoopJob] = []
+        self.number = next(_numbers)
+        """Which one it is of all that the process has begun."""
+        self._thread = threading.get_ident()
+        self._cell: Outputs | None = None
+        self._has_output = True
+        self._own_line: Line | None = None
         self._begun = False
         self._before = 0
         self.root: LoopJob = self
@@ -117,56 +134,103 @@ class LoopJob:
 
     def begin(self) -> None:
         """Begin: who is concerned hears of it when it has lasted for a moment."""
-        stack = self._stack = open_loops.stack()
-        outer = self._parent or (stack[-1] if stack else None)
+        try:
+            self._begin()
+        except Exception:  # noqa: BLE001 - it is logged whole, and the loop does without a bar
+            self._begun = False
+            _log.exception(_FAILED)
+
+    def _begin(self) -> None:
+        self.request = open_loops.running_request()
+        parent = self._parent
+        if parent is None or parent.root.over:
+            parent = open_loops.around(self)
+        outer = self.outer = parent
         self.root = self if outer is None else outer.root
-        self._begun = True
         self._before = count_of(self._position())
         self.depth = 0 if outer is None else outer.depth + 1
-        stack.append(self)
+        self._begun = True
+        open_loops.enter(self)
         if outer is None:
+            self._group = family.current.get()
+            # What is shown from another thread belongs to the cell that runs now.
+            self._context = contextvars.copy_context()
+            self.changed = threading.Condition()
             self._begin_root()
         else:
             self.changed = self.root.changed
             self._take_line(self.root)
         if running_kernel() is not None:
-            self.request = self.root.request
             open_loops.watch(self)
 
     def _begin_root(self) -> None:
-        self.changed = threading.Condition()
         self._showing = threading.RLock()
         self.visible = False
-        self._lines: dict[int, Line] = {}
-        self._own_line: Line | None = None
-        self._group = family.current.get()
+        self.lines: dict[int, Line] = {}
         self.display = Display(self)
-        self.request = open_loops.running_request()
-        # What is shown from another thread belongs to the cell that runs now.
-        self._context = contextvars.copy_context()
+        if self.request is not None and self.leave and self._group is None:
+            self._cell = outputs(self.request)
+            self._has_output = self._cell.take()
         if running_kernel() is not None or _may_report():
-            self._own_line = Line(self)  # by the cell that runs now
-            outbox().put(self._appear, APPEARANCE)
+            self._own_line = self._own_line or Line(self)  # by the cell that runs now
+            outbox().put(self.appear, APPEARANCE)
+
+    def is_around(self, loop: LoopJob) -> bool:
+        """Say whether what begins now where this one was the last to begin is a part of it."""
+        if self.over or self.left is not None or self.spent or self._pid != os.getpid():
+            return False
+        if not self._begun or not self.is_of_this_thread:
+            return False
+        # Only the main thread runs one cell after another.
+        is_main = threading.current_thread() is threading.main_thread()
+        return self.request == loop.request or not is_main
+
+    @property
+    def is_of_this_thread(self) -> bool:
+        """Whether the caller runs in the thread that began it."""
+        return self._thread == threading.get_ident()
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is left to be counted of one that nobody may ever close."""
+        if self.held:
+            return False
+        done, total = self.exact()
+        return bool(total) and done >= (total or 0.0)
 
     def _take_line(self, root: LoopJob) -> None:
         with root.changed:
-            for known in root._lines.values():
+            for known in root.lines.values():
                 if known.loop.left is not None:
                     known.loop.end()  # what it was left by has been caught, for others go on
-            taken = {number for number, line in root._lines.items() if not line.loop.over}
+            taken = {
+                number
+                for number, line in root.lines.items()
+                if not (line.loop.over or line.loop.spent)
+            }
             place = next(number for number in range(len(taken) + 1) if number not in taken)
-            line = root._lines.get(place)
+            line = root.lines.get(place)
             if line is None:
-                line = root._lines[place] = Line(self)
+                line = root.lines[place] = Line(self)
             else:
                 line.take(self)
             self._own_line = line
         if root.visible:
             reporter().follow(line)
 
-    def _appear(self) -> None:
+    def be_root(self, former: LoopJob) -> None:
+        """Go on with a card of its own: the loop that it is a line of has ended before it."""
+        self.root, self.outer = self, None
+        self._group, self._context = former._group, former._context
+        self._begin_root()
+        self.visible = False
+
+    def appear(self) -> None:
+        """Show it now, if it goes on and is the outermost."""
+        if self.root is not self:
+            return
         with self._showing:
-            if self.over or self._pid != os.getpid():
+            if self.over or self.visible or self._pid != os.getpid():
                 return
             self._context.copy().run(self._show)
 
@@ -179,10 +243,15 @@ class LoopJob:
                 self._group = None
         line.on_server = reporter().announce(line)
         self.visible = True
-        for inner in list(self._lines.values()):
+        for inner in list(self.lines.values()):
             reporter().follow(inner)
-        if self._group is None:
+        if self._group is not None:
+            return
+        if self._has_output:
             self.display.show()
+        elif self._cell is not None and self._cell.last is not None:
+            self.display.borrow(self._cell.last)
+            self._cell.last = None
 
     def end(self, error: BaseException | None = None) -> None:
         """Tell that the loop has ended, and how; a second call changes nothing.
@@ -194,52 +263,89 @@ class LoopJob:
         """
         if self._pid != os.getpid() or not self._begun or self.over:
             return
-        if error is None and self.request is not None and self.left is None:
-            self.left = departure()
-            if self.left is not None:
-                self._wait_for_reason()
-                return
-        self._end_by(error)
+        try:
+            if error is None and self.request is not None and self.left is None:
+                self.left = departure()
+                if self.left is not None:
+                    self._wait_for_reason()
+                    return
+            self._end_by(error)
+        except Exception:  # noqa: BLE001 - it is logged whole, and the loop has done its work
+            _log.exception(_FAILED)
 
     def _end_by(self, error: BaseException | None) -> None:
         with self.changed:
             if self.over:
                 return
-            self._final = float(self._position()) if self._final is None else self._final
+            self._final = number_of(self._position()) or 0.0 if self._final is None else self._final
             self.error = error
             self._ended, self._stopped = time.time(), time.monotonic()
             self._state = _status(error)
-        self._leave_stack()
         if self.root is self:
+            self._let_go(error)
             self._leave()
         elif self.root.visible and error is not None:
             reporter().wake()
 
-    def _leave_stack(self) -> None:
-        if self in self._stack:
-            self._stack.remove(self)
+    def _let_go(self, error: BaseException | None) -> None:
+        """Part from the inner loops that are still open."""
+        with self.changed:
+            open_ = {place: line.loop for place, line in self.lines.items() if not line.loop.over}
+            heirs = []
+            for place, loop in sorted(open_.items(), key=lambda item: -item[1].depth):
+                if error is not None or loop.spent or loop.left is not None:
+                    loop.end(error)
+                else:
+                    heirs.append((place, loop))
+            for place, loop in reversed(heirs):  # the outer ones first
+                line = self.lines.pop(place)
+                around = loop.outer
+                while around is not None and around.over:
+                    around = around.outer
+                if around is None or around is self or around.root is self:
+                    loop.be_root(self)
+                else:
+                    loop.root = around.root
+                    around.root.lines[place] = line
 
     def _wait_for_reason(self) -> None:
         # An exception may be on its way: the end of the cell, which is near then, tells.
-        self._final = float(self._position())
-        self._leave_stack()
+        self._final = number_of(self._position()) or 0.0
         outbox().put(self.end, PATIENCE)
 
     def _leave(self) -> None:
         with self._showing:  # it may be about to appear
+            self.give_back()
+            if self._cell is not None and not self._has_output and self._state != "done":
+                # What went wrong is shown, however many there are.
+                self._cell.more -= 1
+                self._has_output = True
+                if self.visible:
+                    self._context.copy().run(self.display.show)
             if self.visible:
                 self._leave_visibly()
             elif self._state != "done" or self._may_leave_receipt():
                 self._context.copy().run(self._show_end)
+            if self._cell is not None and self._may_leave_receipt():
+                self._cell.last = self.display
+
+    def give_back(self) -> None:
+        """Leave the place of another loop, if it was shown there."""
+        lender = self.display.give_back() if self.root is self else None
+        if lender is not None and self._cell is not None:
+            self._cell.last = lender
 
     def _leave_visibly(self) -> None:
         if not reporter().is_here and not outbox().is_here:
-            for line in (self._line, *self._lines.values()):
+            for line in (self._line, *self.lines.values()):
                 reporter().settle(line, SETTLE)
             self.display.settle(SETTLE)
         else:
             reporter().wake()
-        self._context.copy().run(self._show_kept)
+        if self.request == open_loops.running_request():
+            self._context.copy().run(self._show_kept)
+        else:
+            self.display.refresh()  # in the cell that it began in, which is over
 
     def _show_end(self) -> None:
         self.display.show()
@@ -250,16 +356,11 @@ class LoopJob:
         self._show_receipt()
 
     def _show_receipt(self) -> None:
-        if self._state == "done" and self.leave and self._group is None:
+        if self._state == "done" and self._may_leave_receipt():
             self.display.receipt()
 
     def _may_leave_receipt(self) -> bool:
-        if not self.leave or self.request is None or self._group is not None:
-            return False
-        global _receipts  # noqa: PLW0603 - of the cell that runs
-        request, count = _receipts
-        _receipts = self.request, (count + 1 if request == self.request else 1)
-        return _receipts[1] <= MOST_RECEIPTS
+        return self._cell is not None and self._has_output
 
     # --- what a person asks -------------------------------------------------------------------
 
@@ -343,7 +444,7 @@ class LoopJob:
     @property
     def name(self) -> str:
         """What a person calls it."""
-        return self.title.strip().removesuffix(":") or texts.saved_table()["loop"]
+        return str(self.title).strip().removesuffix(":") or texts.saved_table()["loop"]
 
     @property
     def path(self) -> Any:
@@ -387,13 +488,30 @@ class LoopJob:
             return self.root.id
         return None if self._group is None else self._group.id
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was left before its end."""
+        done, total = self.exact()
+        return self.whole is False or (total is not None and done < total)
+
+    def exact(self) -> tuple[float, float | None]:
+        """Return the steps done and those in all as they were counted, perhaps in halves."""
+        done = number_of(self._position() if self._final is None else self._final) or 0.0
+        done = round(done, DIGITS)
+        total = number_of(self.total)
+        if total is None or total < 0:
+            return done, None
+        # Of what has come to its end there was no more, whatever was said before.
+        return done, done if self.whole else total
+
     def amounts(self) -> tuple[int, int | None, float | None]:
-        """Return the steps done, those in all, and the percent."""
-        rows, total = self.rows, total_of(self.total)
+        """Return the steps done, those in all where they are whole ones, and the percent."""
+        done, total = self.exact()
         if not total:
-            return rows, total, None
+            return self.rows, total_of(total), None
         most = 100.0 if self._state == "done" else NEARLY
-        return rows, total, min(round(100 * rows / total, 2), most)
+        whole = total_of(total) if total.is_integer() else None
+        return self.rows, whole, min(max(round(100 * done / total, 2), 0.0), most)
 
     def measured(self, rows: int, total: int | None) -> tuple[float | None, float | None, float]:
         """Return steps a second, seconds left, and seconds at work."""
@@ -416,7 +534,7 @@ class LoopJob:
         """Return the state as views have it, with its inner loops: what the notebook keeps."""
         known = self._line.snapshot()
         if self.root is self:
-            known["parts"] = [line.snapshot() for line in list(self._lines.values())]
+            known["parts"] = [line.snapshot() for line in list(self.lines.values())]
         return known
 
     def receipts(self) -> list[Any]:
@@ -444,7 +562,7 @@ class LoopJob:
         self.root.display.show()
 
 
-_receipts: tuple[str | None, int] = (None, 0)
+_FAILED: Final = "the progress of a loop could not be shown"
 
 
 def _status(error: BaseException | None) -> Status:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LINGER: Final = 1.0
 """Seconds for which an inner loop that leaves no line keeps it for the next one at its place."""
+DIGITS: Final = 6
+"""Decimals of a number of steps: of a sum of tenths the last ones are wrong."""
 _NO_NAME: Final = re.compile(r"[\x00-\x1f/\\]+")
 
 
@@ -78,7 +80,7 @@ class Line:
     def snapshot(self) -> Json:
         """Return the state as views have it: what the notebook keeps."""
         known = self.report()
-        for private in ("pid", "fingerprint", "control", "part", "probe"):
+        for private in protocol.PRIVATE_FIELDS:
             del known[private]
         shared = {"url": self.url, "notebook": self.notebook, "pending": None}
         return {**known, "path": known["name"], **shared, "updated": round(time.time() * 1000)}
@@ -141,24 +143,32 @@ class Line:
             "title": _plain(loop.name, protocol.MAX_NAME),
             "error": _reason(loop.error),
             "fingerprint": None,
+            "undone": 0,
             "part": None,
             "probe": None,
         }
 
 
-def count_of(number: Any) -> int:
-    """Return a number of steps as a report has it: a whole one, and not below nothing."""
-    known = float(number) if isinstance(number, (int, float)) else 0.0
-    return min(max(round(known), 0), protocol.MAX_COUNT) if math.isfinite(known) else 0
-
-
-def total_of(total: Any) -> int | None:
-    """Return how many steps there are, None where that is no number that says so."""
+def number_of(value: Any) -> float | None:
+    """Return what was counted, of whatever type the number is; None where it is none."""
     try:
-        number = float(total)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return count_of(number) if math.isfinite(number) and number >= 0 else None
+    return number if math.isfinite(number) else None
+
+
+def count_of(value: Any) -> int:
+    """Return a number of steps as a report has it: of whole ones, and not below nothing."""
+    number = number_of(value) or 0.0
+    # A step that is not whole is not done.
+    return min(max(math.floor(round(number, DIGITS)), 0), protocol.MAX_COUNT)
+
+
+def total_of(value: Any) -> int | None:
+    """Return how many steps there are, None where that is no number that says so."""
+    number = number_of(value)
+    return None if number is None or number < 0 else count_of(number)
 
 
 def _plain(text: str, most: int) -> str:

@@ -1,36 +1,41 @@
-"""Which loops are open: those of a thread, for one that begins within them, and those of a cell."""
+"""Which loops are open: those around the code that runs, and those that a cell has begun."""
 
 from __future__ import annotations
 
+import contextvars
 import os
 import sys
-import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.cell import running_kernel
+from progresswidget.loops.receipts import end_cell
 
 if TYPE_CHECKING:
     from progresswidget.loops.job import LoopJob
 
-
-class _OfThread(threading.local):
-    """The open loops of a thread, the outermost first."""
-
-    def __init__(self) -> None:
-        self.loops: list[LoopJob] = []
-        self.pid = os.getpid()
-
-
-_of_thread: Final = _OfThread()
+_innermost: Final[contextvars.ContextVar[LoopJob | None]] = contextvars.ContextVar(
+    "progresswidget_loop", default=None
+)
+"""The loop that began last, perhaps over by now: each asynchronous task has its own."""
 _of_cells: Final[weakref.WeakSet[LoopJob]] = weakref.WeakSet()
 
 
-def stack() -> list[LoopJob]:
-    """Return the open loops of this thread; a forked child has none of its parent's."""
-    if _of_thread.pid != os.getpid():
-        _of_thread.loops, _of_thread.pid = [], os.getpid()
-    return _of_thread.loops
+def enter(loop: LoopJob) -> None:
+    """Let what begins from here on begin within a loop."""
+    _innermost.set(loop)
+
+
+def around(loop: LoopJob) -> LoopJob | None:
+    """Return the loop within which another one begins here, None where it is the outermost.
+
+    One that an earlier cell has left open is around nothing, and neither is one that another
+    thread has begun or a parent process.
+    """
+    outer = _innermost.get()
+    while outer is not None and not outer.is_around(loop):
+        outer = outer.outer
+    return outer
 
 
 def running_request() -> str | None:
@@ -55,12 +60,27 @@ def watch(loop: LoopJob) -> None:
 
 
 def _end_with_cell(result: Any) -> None:
-    error = result.error_in_exec
+    error = None if result is None else result.error_in_exec
     request = running_request()
     open_ = [loop for loop in list(_of_cells) if loop.request == request and not loop.over]
-    # The inner ones first, as the error went through them.
-    for loop in sorted(open_, key=lambda loop: loop.depth, reverse=True):
+    open_.sort(key=lambda loop: (-loop.depth, loop.number))
+    for loop in open_:  # the inner ones first, as the error went through them
         if loop.left is not None:
             loop.end(error if loop.left.is_by(error) else None)
-        elif error is not None:
+        elif not loop.is_of_this_thread:
+            continue  # it goes on, whatever the cell came to
+        elif error is not None or loop.spent:
             loop.end(error)
+    for loop in open_:
+        loop.appear()  # what came later would be no output of this cell
+        loop.give_back()
+    end_cell(request)
+
+
+def forget() -> None:
+    """Have no loops: those of a parent process are not open in its child."""
+    _innermost.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget)

@@ -53,7 +53,7 @@ describe('the line of numbers', () => {
     [
       'going round a loop with a unit',
       loop({ progress: 40, rows: 40, total: 100, rate: 1234.5, unit: 'it', postfix: 'loss=0.3' }),
-      '40% · 40 of 100 it · 1,235 it/s · 2.4 s · 4 s left · loss=0.3',
+      '40% · 40 of 100 · 1,235 it/s · 2.4 s · 4 s left · loss=0.3',
     ],
     [
       'going round a slow loop',
@@ -68,7 +68,7 @@ describe('the line of numbers', () => {
     [
       'done with a loop that was left',
       { ...DONE, kind: 'task', progress: 37, rows: 37, total: 100, unit: 'it', sha256: null },
-      '37 of 100 it · 5.8 s',
+      '5.8 s',
     ],
     [
       'done with a loop',
@@ -211,9 +211,16 @@ describe('the bar', () => {
   });
 
   it('of a loop that was left shows how far it came', () => {
-    const left = { ...DONE, kind: 'task', progress: 37 };
-    expect(show(left).percent).toBe(37);
-    expect(show({ ...left, progress: null }).percent).toBe(100);
+    const left = { ...DONE, kind: 'task', progress: 37, rows: 37, total: 100, unit: 'page' };
+    const shown = show(left);
+    expect([shown.percent, shown.words, shown.icon]).toEqual([
+      37,
+      'Left at 37 of 100\u00a0page',
+      'cancelled',
+    ]);
+    expect(shown.parts.has('rows')).toBe(false);
+    expect(show({ ...left, progress: null, total: null }).words).toBe('Done');
+    expect(show({ ...left, rows: 100, progress: 100 }).icon).toBe('done');
   });
 
   it('of a loop that is to leave nothing is gone when it is done', () => {

@@ -106,6 +106,7 @@ export const CHINESE: Messages = {
   reused: (count) => `沿用 ${count} 行`,
   rate: (rows) => `${rows} 行/秒`,
   sizeOf: (size, total) => `${size} / ${total}`,
+  leftAt: (amount) => `停在 ${amount}`,
   reusedSize: (size) => `沿用 ${size}`,
   speed: (size) => `${size}/秒`,
   left: (time) => `剩余 ${time}`,

@@ -109,6 +109,7 @@ export const ENGLISH: Messages = {
   reused: (count) => `${count} kept`,
   rate: (rows) => `${rows} ${rowWord(rows)}/s`,
   sizeOf: (size, total) => `${size} of ${total}`,
+  leftAt: (amount) => `Left at ${amount}`,
   reusedSize: (size) => `${size} kept`,
   speed: (size) => `${size}/s`,
   left: (time) => `${time} left`,

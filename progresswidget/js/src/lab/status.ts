@@ -97,7 +97,7 @@ export class ExportsStatus extends Widget {
   }
 }
 
-/** "2 exports 42%"; without the percent where no job knows how far it is. */
+/** "2 jobs 42%"; without the percent where no job knows how far it is. */
 export function statusText(
   { active, progress }: Summary,
   words: (count: number) => string,
