@@ -26,13 +26,18 @@ def enter(loop: LoopJob) -> None:
     _innermost.set(loop)
 
 
+def innermost() -> LoopJob | None:
+    """Return the loop that has begun last where the caller is, which may be over."""
+    return _innermost.get()
+
+
 def around(loop: LoopJob) -> LoopJob | None:
     """Return the loop within which another one begins here, None where it is the outermost.
 
     One that an earlier cell has left open is around nothing, and neither is one that another
     thread has begun or a parent process.
     """
-    outer = _innermost.get()
+    outer = innermost()
     while outer is not None and not outer.is_around(loop):
         outer = outer.outer
     return outer
