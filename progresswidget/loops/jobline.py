@@ -144,6 +144,7 @@ class Line:
             "error": _reason(loop.error),
             "fingerprint": None,
             "undone": 0,
+            "steps": None,
             "part": None,
             "probe": None,
         }

@@ -94,10 +94,12 @@ export function present(situation: Situation, messages: Messages): Presentation 
   const ended = isTerminal(record.status);
   const stale = !ended && !isFresh(connection) && connection.kind !== 'comm';
   const parts = partsOf(record, percent, situation.ahead ?? 0, messages);
-  const left = isLeft(record) ? parts.get('rows') : undefined;
-  if (left) parts.delete('rows'); // the words say them
-  const said = left ? messages.leftAt(left.text) : wordsFor(record, messages);
-  const words = situation.cancelling ? messages.cancelling : said;
+  let words = situation.cancelling ? messages.cancelling : wordsFor(record, messages);
+  const left = isTask(record) && record.status === 'done' && record.rows < (record.total ?? 0);
+  if (left) {
+    words = messages.leftAt(parts.get('rows')?.text as string);
+    parts.delete('rows'); // the words say them
+  }
   if (stale) {
     // A rate and a time left that are old would be lies.
     parts.delete('rate');
@@ -239,11 +241,6 @@ function isTask(record: JobRecord): boolean {
   return record.kind === 'task';
 }
 
-/** A loop that has ended by `break` or was never gone through to its end. */
-function isLeft(record: JobRecord): boolean {
-  return isTask(record) && record.status === 'done' && record.rows < (record.total ?? 0);
-}
-
 /** What was sent is where it was, a group is its parts, and a loop makes no file. */
 function hasFile({ kind, url }: JobRecord): boolean {
   return (kind === 'export' || kind === 'download') && url !== null;
@@ -263,8 +260,7 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
   const plain = of ? messages.sizeOf(count, whole) : count;
   const parts = new Map<PartName, Part>();
   if (sized) parts.set('rows', { text: plain, title: exactly(rows) });
-  else if (isTask(record))
-    parts.set('rows', { text: withUnit(plain, unit === DEFAULT ? '' : unit) });
+  else if (isTask(record)) parts.set('rows', { text: withUnit(plain, unit === 'it' ? '' : unit) });
   else if (isGroup(record)) {
     parts.set('rows', { text: of ? group.filesOf(count, whole) : group.files(count) });
   } else parts.set('rows', { text: of ? messages.rowsOf(count, whole) : messages.rows(count) });
@@ -280,8 +276,6 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
 
 /** The unit of a loop over bytes. */
 const BYTES = 'B';
-/** That of a loop of which nobody has said what it counts. */
-const DEFAULT = 'it';
 
 function withUnit(text: string, unit: string): string {
   return unit ? `${text}\u00a0${unit}` : text;
