@@ -117,8 +117,6 @@ class Line:
             "progress": progress,
             "rows": rows,
             "reused": 0,
-            "undone": 0,
-            "steps": None,
             "total": total,
             "columns": 0,
             "bytes": 0,
