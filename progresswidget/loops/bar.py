@@ -353,10 +353,18 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         trace: TracebackType | None,
     ) -> None:
         self._error = error
+        job = self.job
+        if self.disable and error is not None and job is not None and job.left is not None:
+            # Its loop was let go of before, and what it was left by is known only now.
+            if job.left.is_by(error):
+                job.end(error)
+            return
         self.close()
 
     def __del__(self) -> None:
         if not getattr(self, "disable", True):
+            if self.job is not None:
+                self.job.hurried = True
             self.close()
 
     # --- Other processes -------------------------------------------------------------------------

@@ -107,6 +107,8 @@ class LoopJob:
         """The one that it began in."""
         self.held = False
         """Whether it ends by itself, as what is looped over or stands in a `with` does."""
+        self.hurried = False
+        """Whether its end waits for nobody: it comes from the collector of garbage."""
         self.whole: bool | None = None
         """Whether what was looped over has come to its end, where there is such a thing."""
         self._position = position
@@ -264,7 +266,7 @@ class LoopJob:
         if self._pid != os.getpid() or not self._begun or self.over:
             return
         try:
-            if error is None and self.request is not None and self.left is None:
+            if error is None and self.left is None:
                 self.left = departure()
                 if self.left is not None:
                     self._wait_for_reason()
@@ -309,22 +311,23 @@ class LoopJob:
                     around.root.lines[place] = line
 
     def _wait_for_reason(self) -> None:
-        # An exception may be on its way: the end of the cell, which is near then, tells.
+        # An exception may be on its way: the end of the cell or the process, near then, tells.
         self._final = number_of(self._position()) or 0.0
+        if self.request is None:
+            open_loops.watch_exit(self)
         outbox().put(self.end, PATIENCE)
 
     def _leave(self) -> None:
         with self._showing:  # it may be about to appear
             self.give_back()
-            if self._cell is not None and not self._has_output and self._state != "done":
-                # What went wrong is shown, however many there are.
-                self._cell.more -= 1
-                self._has_output = True
-                if self.visible:
+            failed = self._state != "done"
+            if failed and self._cell is not None and not self._has_output:
+                self._has_output = self._cell.take_failure()
+                if self._has_output and self.visible:
                     self._context.copy().run(self.display.show)
             if self.visible:
                 self._leave_visibly()
-            elif self._state != "done" or self._may_leave_receipt():
+            elif self._may_leave_receipt():
                 self._context.copy().run(self._show_end)
             if self._cell is not None and self._may_leave_receipt():
                 self._cell.last = self.display
@@ -336,10 +339,11 @@ class LoopJob:
             self._cell.last = lender
 
     def _leave_visibly(self) -> None:
-        if not reporter().is_here and not outbox().is_here:
+        if not self.hurried and not reporter().is_here and not outbox().is_here:
+            deadline = time.monotonic() + SETTLE  # for all of them together
             for line in (self._line, *self.lines.values()):
-                reporter().settle(line, SETTLE)
-            self.display.settle(SETTLE)
+                reporter().settle(line, max(deadline - time.monotonic(), 0.0))
+            self.display.settle(max(deadline - time.monotonic(), 0.0))
         else:
             reporter().wake()
         if self.request == open_loops.running_request():

@@ -44,7 +44,7 @@ class Line:
         self.url: str | None = None
         self.notebook: str | None = None
         self.kernel_id, self.cell_id = kernel_id(), cell_id()
-        self._folder = os.getcwd()  # noqa: PTH109 - text, as a report has it
+        self._folder = _folder()
         self._created = time.time()
         self._generation = 1
         self._revision = 0
@@ -157,6 +157,13 @@ def number_of(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - text, as a report has it
+    except OSError:  # somebody has removed it
+        return os.sep
 
 
 def count_of(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextvars
 import os
 import sys
@@ -19,6 +20,8 @@ _innermost: Final[contextvars.ContextVar[LoopJob | None]] = contextvars.ContextV
 )
 """The loop that began last, perhaps over by now: each asynchronous task has its own."""
 _of_cells: Final[weakref.WeakSet[LoopJob]] = weakref.WeakSet()
+
+_leaving: Final[weakref.WeakSet[LoopJob]] = weakref.WeakSet()
 
 
 def enter(loop: LoopJob) -> None:
@@ -80,6 +83,21 @@ def _end_with_cell(result: Any) -> None:
         loop.appear()  # what came later would be no output of this cell
         loop.give_back()
     end_cell(request)
+
+
+def watch_exit(loop: LoopJob) -> None:
+    """Have a loop that was left outside of any cell end with what ends the process, if it does."""
+    if not _leaving:
+        atexit.register(_end_with_process)
+    _leaving.add(loop)
+
+
+def _end_with_process() -> None:
+    # The interpreter notes it before it prints it, and both before these calls.
+    error = getattr(sys, "last_value", None)
+    for loop in sorted(_leaving, key=lambda loop: (-loop.depth, loop.number)):
+        if loop.left is not None and not loop.over:
+            loop.end(error if loop.left.is_by(error) else None)
 
 
 def forget() -> None:

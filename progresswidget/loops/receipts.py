@@ -34,12 +34,20 @@ class Outputs:
         self.last: Display | None = None
         """That of the loop which ended last and has one."""
         self._begun = 0
+        self._failed = 0
 
     def take(self) -> bool:
         """Return whether one more loop leaves an output."""
         self._begun += 1
         has_room = self._begun <= MOST_RECEIPTS
         self.more += not has_room
+        return has_room
+
+    def take_failure(self) -> bool:
+        """Return whether one that had no place has one now that it failed: they are few as well."""
+        self._failed += 1
+        has_room = self._failed <= MOST_RECEIPTS
+        self.more -= has_room
         return has_room
 
 

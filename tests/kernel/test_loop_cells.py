@@ -185,6 +185,31 @@ def test_a_thousand_short_loops_of_a_cell_are_not_a_thousand_outputs(cell: Cell)
     assert outputs.errors == []
 
 
+@pytest.mark.parametrize(("leave", "shown", "texts"), [(True, 40, ["and 20 more"]), (False, 0, [])])
+def test_sixty_loops_that_fail_do_not_flood_a_cell(
+    cell: Cell, *, leave: bool, shown: int, texts: list[str]
+) -> None:
+    code = (
+        "for _ in range(60):\n"
+        "    try:\n"
+        f"        with pw.tqdm(total=3, leave={leave}): raise ValueError\n"
+        "    except ValueError: pass"
+    )
+    outputs = cell(code)
+    assert (len(outputs.shown), outputs.texts) == (shown, texts)
+    assert {status for _, status, *_ in outputs.ends} <= {"failed"}
+
+
+def test_a_bar_that_is_left_with_its_loop_by_an_exception_has_failed(cell: Cell) -> None:
+    code = (
+        "try:\n    with pw.tqdm(range(5), 'p') as bar:\n        for x in bar: [].pop()\n"
+        "except IndexError: pass"
+    )
+    outputs = cell(code)
+    assert outputs.end["status"] == "failed"
+    assert outputs.end["error"]["message"] == "IndexError: pop from empty list"
+
+
 def test_what_a_cell_leaves_does_not_depend_on_the_time(cell: Cell) -> None:
     code = (
         "for n in range(25):\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from progresswidget.loops.job import LoopJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from conftest import ReportingServer
 
@@ -190,6 +193,33 @@ def test_how_a_loop_ended(
     end = last_of(reporting_server, job.id)
     assert end["status"] == status
     assert (end["error"] or {}).get("code") == code
+
+
+@pytest.mark.parametrize(("caught", "status"), [(False, "failed"), (True, "done")])
+def test_a_loop_of_a_script_tells_what_ended_it(
+    reporting_server: ReportingServer, *, caught: bool, status: str
+) -> None:
+    loop = f"for x in pw.tqdm(range(5), 'p'): time.sleep({2 * loop_job.APPEARANCE}); [].pop()"
+    code = f"import contextlib, time, progresswidget as pw\nwith {{}}:\n    {loop}"
+    way = "contextlib.suppress(IndexError)" if caught else "contextlib.nullcontext()"
+    done = subprocess.run(
+        [sys.executable, "-c", code.format(way)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, "IndexError" in done.stderr) == ((0, False) if caught else (1, True))
+    end = reporting_server.reports[-1]
+    assert (end["title"], end["status"], end["rows"]) == ("p", status, 0)
+
+
+def test_a_loop_needs_no_working_directory(
+    reporting_server: ReportingServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop_job, "APPEARANCE", 0)
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with opened("loop") as (job, _):
+        heard(reporting_server, lambda report: report["taskId"] == job.id)
 
 
 def test_what_is_asked_of_a_loop_it_does_only_where_it_said_so(
