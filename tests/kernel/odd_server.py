@@ -64,6 +64,7 @@ class OddServer:
         self.answers: deque[Answer | None] = deque()
         self.headings: deque[int] = deque()
         self.requests: list[Request] = []
+        self.sent = 0
         self.gate: threading.Event | None = None
         self.free = 0
         self.ranged = threading.Event()
@@ -183,6 +184,8 @@ class OddServer:
             piece = body[start : start + 65_536]
             framed = b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunked else piece
             connection.sendall(framed)
+            with self._lock:
+                self.sent += len(piece)
         if self.chunked and whole:
             connection.sendall(b"0\r\n\r\n")
         return whole and (self.chunked or self.says_length)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_server_ext.ending import end
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.reaper import JobLimits
@@ -80,11 +81,10 @@ class Side:
     def attached(self) -> bool:
         return self.session is not None and self.session.attached
 
-    def sleep(self) -> None:
+    async def sleep(self) -> None:
         """Hear and say nothing from now on, as a process that is stopped."""
         assert self.session is not None
-        for task in self.session._tasks:
-            task.cancel()
+        await end(self.session._tasks, 1.0)
 
 
 class Place:
@@ -132,7 +132,7 @@ def one(
     async def make() -> Side:
         side = await place.server(alone=request.param == "alone")
         if request.param == "redis-away":
-            side.sleep()
+            await side.sleep()
             side.session.lose(LostError("it is away"))
         return side
 
@@ -280,7 +280,7 @@ async def test_row_64_who_slept_cannot_write_with_an_old_token(
     await a.registry.report(body)
     await eventually(lambda: b.job(body["taskId"]))
     before = a.broker._marks[body["taskId"]].token
-    a.sleep()
+    await a.sleep()
     # Nobody has heard of A for the lease, so B takes its job; then the kernel comes to B.
     await eventually(lambda: b.job(body["taskId"])[1]["status"] == "interrupted")
     await b.registry.report(body | {"revision": 5})
@@ -335,7 +335,7 @@ async def test_a_job_at_work_never_has_no_owner(
     body = report()
     await b.registry.report(body)
     await eventually(lambda: a.job(body["taskId"]))
-    b.sleep()
+    await b.sleep()
     frail.redis.stop()
     frail.redis.start()
     # Only A puts it back, and B is not there to own it.
@@ -351,7 +351,7 @@ async def test_the_jobs_of_a_dead_server_are_interrupted_once(
     for body in (running, ended):
         await a.registry.report(body)
     await eventually(lambda: b.position == c.position == a.position)
-    a.sleep()
+    await a.sleep()
     for side in (b, c):
         await eventually(
             lambda side=side: side.job(running["taskId"])[1]["status"] == "interrupted"
@@ -368,7 +368,7 @@ async def test_a_server_has_its_lease_to_come_back_after_redis_was_away(
     body = report()
     await b.registry.report(body)
     await eventually(lambda: a.job(body["taskId"]))
-    b.sleep()
+    await b.sleep()
     # While Redis is away leases end, and A is the first to find it again.
     frail.redis.command("DEL", "progresswidget:{n}:server:server-1")
     a.session.lose(LostError("it was away"))
@@ -571,7 +571,7 @@ async def test_what_was_removed_meanwhile_stays_removed(
     body = report(status="failed")
     await a.registry.report(body)
     await eventually(lambda: b.job(body["taskId"]))
-    a.sleep()
+    await a.sleep()
     a.session.lose(LostError("the network is cut"))
     assert a.registry.jobs
     await b.registry.remove(body["taskId"])
@@ -588,7 +588,7 @@ async def test_what_is_removed_without_redis_stays_removed(
     for body in (ended, again):
         await a.registry.report(body)
     await eventually(lambda: a.position == b.position)
-    a.sleep()
+    await a.sleep()
     a.session.lose(LostError("the network is cut"))
     for body in (ended, again):
         await a.registry.remove(body["taskId"])
@@ -610,7 +610,7 @@ async def test_a_wish_outlives_that_one_server_is_cut_off(
     taken = await a.registry.report(body | {"revision": 2, "control": _wish(a, body)})
     assert taken.pending is None
     await eventually(lambda: a.position == b.position)
-    a.sleep()
+    await a.sleep()
     a.session.lose(LostError("the network is cut"))
     wishes, reports = (a, b) if asked == "here" else (b, a)
     await wishes.registry.ask(body["taskId"], "cancel")
