@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from odd_server import OddServer
 from page_objects import LIMIT, NotebookPage, write_notebook
+from playwright.sync_api import expect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +50,7 @@ def test_a_kernel_moves_files_from_and_to_its_server_without_a_token(
     assert (lab.root / "up.bin").read_bytes() == CONTENT
     assert (lab.root / "again.csv").read_bytes() == (lab.root / "small.csv").read_bytes()
     page.locator("[data-task-id][data-state=failed]").wait_for(timeout=LIMIT)
-    assert page.locator("[data-task-id][data-state=done]").count() == 4
+    expect(page.locator("[data-task-id][data-state=done]")).to_have_count(4, timeout=LIMIT)
     # What went wrong is said in the bar and in one line below it, not by where in our code.
     error = page.locator(".jp-Cell").nth(3).inner_text()
     assert "There is no such file" in error
