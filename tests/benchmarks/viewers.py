@@ -18,8 +18,8 @@ import time
 TOKEN = "benchmark"
 SUBPROTOCOL = "v1.progress"
 PING, PONG = 0x89, 0x8A
-PER_ADDRESS = 20_000
-"""Connections from one address of the loopback: there are not more ports for one."""
+PER_ADDRESS = 5_000
+"""Connections from one address of the loopback: a port that was closed stays taken for a minute."""
 REQUEST = (
     "GET /progresswidget/ws HTTP/1.1\r\n"
     "Host: 127.0.0.1:{port}\r\n"
@@ -57,7 +57,8 @@ class Viewer:
     """One connection."""
 
     def __init__(self, port: int, number: int, tasks: list[int]) -> None:
-        source = (f"127.0.0.{1 + number // PER_ADDRESS}", 0)
+        # None that another server's viewers have, or that anything else connects from.
+        source = (f"127.{1 + port % 250}.0.{1 + number // PER_ADDRESS}", 0)
         self.socket = socket.create_connection(("127.0.0.1", port), source_address=source)
         self._rest = b""
         request = REQUEST.format(port=port, token=TOKEN, subprotocol=SUBPROTOCOL)
