@@ -1,4 +1,4 @@
-"""The command line: ``python -m progresswidget export in.parquet out.csv``, and transfers."""
+"""The command line: ``python -m progresswidget export in.parquet out.csv``, transfers, pipes."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from progresswidget.transfer.outcome import Transferred
 
 FAILED: Final = 1
+WRONG: Final = 2
+"""Wrong arguments, as argparse has it."""
 INTERRUPTED: Final = 130
 """What a shell reports of a command that was ended by Ctrl-C: 128 and the signal's number."""
 
@@ -31,9 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What follows the name of the program; by default those of the process.
     """
-    given = _parser().parse_args(arguments)
+    said = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code: int = given.run(given)
+        # The options of a pipe are those of tqdm, which are written in ways that argparse has not.
+        code = _track(said[1:]) if said[:1] == ["track"] else _run(said)
         sys.stdout.flush()
     except BrokenPipeError:
         # `… | head` has read enough. What is still to be flushed at the exit has no reader either.
@@ -46,6 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = texts.failure(texts.terminal_table(), error.code, str(error))
         print(f"progresswidget: {words}", file=sys.stderr)  # noqa: T201
         return FAILED
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    given = _parser().parse_args(words)
+    code: int = given.run(given)
     return code
 
 
@@ -78,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
     formats = commands.add_parser("formats", help="list the formats and their options")
     formats.add_argument("--json", action="store_true", help="as JSON, with what is installed")
     formats.set_defaults(run=_formats)
+    commands.add_parser(
+        "track", help="show the progress of what goes through a pipe", add_help=False
+    )
     # Of the server alone, and so without a help: what is to be done comes by the standard input.
     commands.add_parser("convert").set_defaults(run=_convert)
     return parser
@@ -258,6 +270,20 @@ def parse_value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _track(words: Sequence[str]) -> int:
+    from progresswidget.loops import pipe
+    from progresswidget.loops.errors import TqdmKeyError, TqdmTypeError
+
+    try:
+        pipe.main(argv=words, name="progresswidget track")
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except (TqdmKeyError, TqdmTypeError) as error:
+        print(f"progresswidget: {error.args[0]}", file=sys.stderr)  # noqa: T201
+        return WRONG
+    return 0
 
 
 def _convert(given: argparse.Namespace) -> int:  # noqa: ARG001

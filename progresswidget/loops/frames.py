@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import MissingExtraError
 from progresswidget.loops.errors import TqdmDeprecationWarning
@@ -78,6 +78,8 @@ def _with_progress(bars: type[tqdm[Any]], options: dict[str, Any], name: str) ->
     called = "map" if name == "applymap" else name  # as pandas calls it now
 
     def method(frame: Any, function: Any, *args: Any, **given: Any) -> Any:
+        if args:
+            TqdmDeprecationWarning(_BY_NAME, fp_write=_stderr)
         axis = given.get("axis", args[0] if args else 0)
         total = _calls(frame, name, axis)
         bar = bars(**{"total": total, **options})
@@ -95,6 +97,12 @@ def _with_progress(bars: type[tqdm[Any]], options: dict[str, Any], name: str) ->
     method.__name__ = method.__qualname__ = f"progress_{name}"
     method.__doc__ = f"Do what ``{called}`` does, with progress."
     return method
+
+
+_BY_NAME: Final = (
+    "Arguments by position behind the function are not supported by tqdm itself.\n"
+    "Please use keyword arguments instead: they go with both."
+)
 
 
 def _as_function(function: Any) -> Callable[..., Any]:

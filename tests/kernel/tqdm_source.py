@@ -31,8 +31,16 @@ SHIM = {
     "autonotebook": _BAR,
     "notebook": _BAR,
     "asyncio": f"{_BAR}tqdm_asyncio, tarange = tqdm, trange\n",
+    "cli": f"{_ERRORS}from progresswidget.loops.pipe import main\n",
+    "__main__": "from tqdm.cli import main\n\nmain()\n",
+    # A window of its own no bar of ours has: on a screen it is the page that draws it.
+    "gui": f"{_BAR}tqdm_gui, tgrange = tqdm, trange\n",
+    "tk": f"{_BAR}tqdm_tk, ttkrange = tqdm, trange\n",
     "dask": "from progresswidget.loops.callbacks import dask_callback as TqdmCallback\n",
-    "utils": "from progresswidget.loops.environment import envwrap\n",
+    "utils": (
+        "import os\nfrom progresswidget.loops.environment import envwrap\n"
+        "IS_WIN = os.name == 'nt'\n"
+    ),
     "contrib/__init__": (
         "from progresswidget.loops.iterating import tenumerate, tmap, tzip\n"
         "from progresswidget.loops.terminal import Redirected as DummyTqdmFile\n"
