@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.loops.bar import tqdm
 
@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def keras_callback(desc: str = "epochs", **options: Any) -> Any:
+NO_BATCHES: Final = 0
+KEPT_BATCHES: Final = 2
+"""What `verbose` may be, beside 1: whether there is a line for batches, and whether it stays."""
+
+
+def keras_callback(
+    epochs: int | None = None,
+    data_size: int | None = None,
+    batch_size: int | None = None,
+    verbose: int = 1,
+    tqdm_class: type[tqdm[Any]] = tqdm,
+    **options: Any,
+) -> Any:
     """Return a callback for ``model.fit(…, verbose=0, callbacks=[…])``: epochs, and their batches.
 
     It is one of `keras.callbacks.Callback` where Keras is loaded; elsewhere it has the same
@@ -19,13 +31,25 @@ def keras_callback(desc: str = "epochs", **options: Any) -> Any:
 
     Parameters
     ----------
-    desc, **options
-        Those of `tqdm`, of the epochs.
+    epochs, data_size, batch_size
+        How much there is, where Keras does not tell: by itself it does.
+    verbose
+        0 for epochs alone, 1 for the batches of the one that goes on, 2 for those of each.
+    tqdm_class, **options
+        Of the bars.
+
+    Raises
+    ------
+    KeyError
+        If there is no such `verbose`.
     """
+    if verbose not in {NO_BATCHES, 1, KEPT_BATCHES}:
+        raise KeyError("Unknown verbosity")
     keras: Any = sys.modules.get("keras")
     bases = () if keras is None else (keras.callbacks.Callback,)
     kind: Any = type("KerasCallback", (_Training, *bases), {"__doc__": _Training.__doc__})
-    return kind(desc, options)
+    batches = -(-data_size // batch_size) if data_size and batch_size else None
+    return kind({"epochs": epochs, "steps": batches}, verbose, tqdm_class, options)
 
 
 class _Training:
@@ -33,9 +57,16 @@ class _Training:
 
     params: Mapping[str, Any] | None = None
 
-    def __init__(self, desc: str, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, int | None],
+        verbose: int,
+        bars: type[tqdm[Any]],
+        options: Mapping[str, Any],
+    ) -> None:
         super().__init__()
-        self._desc, self._options = desc, options
+        self._known, self._verbose = known, verbose
+        self._bars, self._options = bars, options
         self._epochs: tqdm[Any] | None = None
         self._batches: tqdm[Any] | None = None
 
@@ -49,13 +80,21 @@ class _Training:
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         """Begin to count epochs."""
-        total = (self.params or {}).get("epochs")
-        self._epochs = tqdm(desc=self._desc, total=total, **{"unit": "epoch", **self._options})
+        named = {"desc": "epochs", "unit": "epoch", "total": self._total("epochs")}
+        self._epochs = self._bars(**{**named, **self._options})
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Begin to count batches."""
-        total = (self.params or {}).get("steps")
-        self._batches = tqdm(desc="batches", total=total, unit="batch", leave=False)
+        if self._epochs is not None and self._epochs.n < epoch:  # training goes on
+            self._epochs.n = self._epochs.last_print_n = self._epochs.initial = epoch
+        if self._verbose != NO_BATCHES:
+            named = {"desc": "batches", "unit": "batch", "unit_scale": True}
+            told = {"total": self._total("steps"), "leave": self._verbose == KEPT_BATCHES}
+            self._batches = self._bars(**{**self._options, **named, **told})
+
+    def _total(self, name: str) -> Any:
+        told = (self.params or {}).get(name)
+        return self._known[name] if told is None else told
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Count a batch."""

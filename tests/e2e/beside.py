@@ -8,8 +8,8 @@ import venv
 from pathlib import Path
 
 
-def python_with(name: str, package: str) -> Path:
-    """Return an interpreter that has a package, which is made where it is missing.
+def python_with(name: str, *wanted: str) -> Path:
+    """Return an interpreter that has some packages more, which is made where it is missing.
 
     It sees all packages of this one and the few that the other adds to them: in this one they
     would change every notebook of every other test.
@@ -18,8 +18,8 @@ def python_with(name: str, package: str) -> Path:
     ----------
     name
         Of its folder.
-    package
-        As pip is told it.
+    *wanted
+        The packages, as pip is told them.
     """
     folder = Path(sys.prefix) / "share" / f"progresswidget-{name}"
     interpreter = folder / "bin" / "python"
@@ -29,6 +29,6 @@ def python_with(name: str, package: str) -> Path:
         (own,) = Path(sys.prefix).glob("lib/python3*/site-packages")
         (packages / "beside.pth").write_text(f"import site; site.addsitedir({str(own)!r})\n")
         pip = [sys.executable, "-m", "pip", "--python", interpreter, "install", "--quiet"]
-        subprocess.run([*pip, package], check=True)
+        subprocess.run([*pip, *wanted], check=True)
         (folder / "complete").touch()
     return interpreter

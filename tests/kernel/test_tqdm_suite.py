@@ -41,19 +41,21 @@ LEFT_OUT = {
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What became of each test of tqdm's: passed, skipped or failed; by its name."""
-    left_out = [f"--deselect={_node(name)}" for name in (*LEFT_OUT, *TIMED)]
+    left_out = [f"--deselect={node(name)}" for name in (*LEFT_OUT, *TIMED)]
     return run(tmp_path_factory.mktemp("tqdm"), *left_out, "tests", within=280)
 
 
-def run(folder: Path, *chosen: str, within: float) -> dict[str, str]:
-    """Run some of tqdm's tests, for `within` seconds at most."""
+def run(
+    folder: Path, *chosen: str, within: float, python: Path | str = sys.executable
+) -> dict[str, str]:
+    """Run some of tqdm's tests, for `within` seconds at most, and return what became of each."""
     tqdm_source.write_shim(folder)
     shutil.copytree(tqdm_source.tests(), folder / "tests")
     report = folder / "report.xml"
     (folder / "pytest.ini").write_text("[pytest]\n")
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-q", "--tb=short", "-rs", f"--junit-xml={report}"),
+            *(python, "-m", "pytest", "-q", "--tb=short", "-rs", f"--junit-xml={report}"),
             *("-p", "tqdm_plugin", "-p", "no:cacheprovider", "-p", "no:jupyter_server"),
             *("-o", "python_files=tests_*.py", "-o", "log_level=INFO", "--timeout=120"),
             *chosen,
@@ -79,7 +81,8 @@ def run(folder: Path, *chosen: str, within: float) -> dict[str, str]:
     return found
 
 
-def _node(name: str) -> str:
+def node(name: str) -> str:
+    """Return how pytest is told a test."""
     return f"tests/{name.replace('::', '.py::')}"
 
 
@@ -95,7 +98,7 @@ def test_tqdms_own_tests_pass(outcomes: dict[str, str]) -> None:
 
 @pytest.mark.faults
 def test_those_that_compare_times_pass_too(tmp_path: Path) -> None:
-    found = run(tmp_path, *map(_node, TIMED), within=600)
+    found = run(tmp_path, *map(node, TIMED), within=600)
     assert set(found) == set(TIMED)
     assert [name for name, outcome in found.items() if outcome != "passed"] == []
 

@@ -36,6 +36,9 @@ SHIM = {
     # A window of its own no bar of ours has: on a screen it is the page that draws it.
     "gui": f"{_BAR}tqdm_gui, tgrange = tqdm, trange\n",
     "tk": f"{_BAR}tqdm_tk, ttkrange = tqdm, trange\n",
+    "keras": (
+        "import keras\nfrom progresswidget.loops.callbacks import keras_callback as TqdmCallback\n"
+    ),
     "dask": "from progresswidget.loops.callbacks import dask_callback as TqdmCallback\n",
     "utils": (
         "import os\nfrom progresswidget.loops.environment import envwrap\n"
