@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     )
     from progresswidget.export.result import Result
     from progresswidget.export.sources.sql import sql
+    from progresswidget.exporting import export
     from progresswidget.group import Group, group
-    from progresswidget.job import Job, export
+    from progresswidget.job import Job
     from progresswidget.loops.bar import tqdm, trange
     from progresswidget.loops.concurrent import process_map, thread_map
     from progresswidget.loops.track import track
@@ -151,7 +152,7 @@ class _Package(ModuleType):
 
     @property
     def export(self) -> Any:
-        return import_module(f"{__name__}.job").export
+        return import_module(f"{__name__}.exporting").export
 
     @export.setter
     def export(self, module: ModuleType) -> None:

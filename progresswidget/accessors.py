@@ -35,7 +35,7 @@ class Accessor:
 
     def export(self, path: str | os.PathLike[str], **options: Any) -> Job:
         """Write the frame to a file; see `progresswidget.export`."""
-        from progresswidget.job import export
+        from progresswidget.exporting import export
 
         return export(self._frame, path, **options)
 

@@ -223,7 +223,7 @@ def _tell(
 
 
 def _export(given: argparse.Namespace) -> int:
-    from progresswidget.job import export
+    from progresswidget.exporting import export
 
     options = dict(_option(text) for text in given.option)
     if given.quiet:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import html
 import logging
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, cast
 
 from progresswidget import protocol, texts
 from progresswidget.cell import running_kernel
@@ -17,13 +17,9 @@ from progresswidget.cell import running_kernel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from progresswidget.group import Group
-    from progresswidget.job import Job
-    from progresswidget.loops.job import LoopJob
+    from progresswidget.basejob import BaseJob
     from progresswidget.protocol import Json
     from progresswidget.widget import JobMirror
-
-    Shown: TypeAlias = Job | Group | LoopJob
 
 _log = logging.getLogger("progresswidget")
 
@@ -33,33 +29,28 @@ MOST_LINES = 20
 """Parts that a receipt names."""
 
 
-def receipt_text(job: Shown) -> str:
+def receipt_text(job: BaseJob) -> str:
     """Return the one line that says what was exported; the same for the same data."""
     table = texts.saved_table()
-    done, total = job.exact() if hasattr(job, "exact") else (job.rows, job.total)
-    key = "unfinished" if _is_unfinished(job) else "receipt"
+    done, total = job.exact()
+    key = "unfinished" if job.unfinished else "receipt"
     return texts.worded(table, key, job.kind).format(
         name=job.path.name,
         size=texts.size(job.bytes),
-        rows=texts.progress(table, job.kind, done, total, getattr(job, "unit", "")),
+        rows=texts.progress(table, job.kind, done, total, job.unit),
         columns=texts.counted(table, "columns", job.columns),
         format=job.format.upper(),
     )
 
 
-def _is_unfinished(job: Shown) -> bool:
-    """Say whether a loop was left early: nothing else is done before its end."""
-    return bool(getattr(job, "unfinished", False))
-
-
-def _lines(job: Shown) -> Iterator[str]:
+def _lines(job: BaseJob) -> Iterator[str]:
     """Yield what a receipt says of the steps of a delivery, or of each part of a group."""
     table = texts.saved_table()
-    if steps := getattr(job, "steps", None):
-        yield table["and then"].join(table[f"did {step}"] for step in steps)
+    if job.steps:
+        yield table["and then"].join(table[f"did {step}"] for step in job.steps)
     parts = job.receipts()
     for part in parts[:MOST_LINES]:
-        yield receipt_text(cast("Shown", part))
+        yield receipt_text(cast("BaseJob", part))
     if len(parts) > MOST_LINES:
         yield table["more"].format(count=texts.count(len(parts) - MOST_LINES))
 
@@ -73,7 +64,7 @@ class Display:
         The job to show. Nothing is shown outside of a kernel.
     """
 
-    def __init__(self, job: Shown) -> None:
+    def __init__(self, job: BaseJob) -> None:
         self._job = job
         self._widget: JobMirror | None = None
         self._mirrors: list[JobMirror] = []
@@ -139,7 +130,7 @@ class Display:
         job, text = self._job, receipt_text(self._job)
         name, rest = html.escape(job.path.name), html.escape(text[len(job.path.name) :])
         lines = list(_lines(job))
-        tick = "" if _is_unfinished(job) else "✓ "
+        tick = "" if job.unfinished else "✓ "
         items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
         data: Json = {
             protocol.RECEIPT_MIMETYPE: {"version": VERSION, "name": job.path.name},
@@ -215,7 +206,7 @@ class Display:
         return self._widget
 
 
-def _new_widget(job: Shown) -> JobMirror | None:
+def _new_widget(job: BaseJob) -> JobMirror | None:
     try:
         from progresswidget.widget import ESM, JobMirror
     except ImportError as error:  # a kernel without ipywidgets still has the other views

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import threading
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget import protocol, texts
-from progresswidget.cell import cell_id, kernel_id
+from progresswidget.basejob import BaseJob
 from progresswidget.combined import Member, combine
 from progresswidget.display import Display
 from progresswidget.errors import ExportCancelledError, JobStateError, OptionError
 from progresswidget.family import current
+from progresswidget.followed import Followed
 from progresswidget.meter import Meter
 from progresswidget.reporting import reporter
-from progresswidget.told import apart_from_clock, describe
+from progresswidget.told import describe
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from progresswidget.combined import Combined
     from progresswidget.family import Parent, Part
     from progresswidget.protocol import Action, Json, Status
-    from progresswidget.widget import JobMirror
 
 SETTLE: Final = 2.0
 """Seconds that a group which has ended waits for the server to hear of it."""
@@ -91,7 +90,7 @@ def _check(title: object, total: object, background: object) -> None:
         raise OptionError(f"background must be True or False, not {background!r}.")
 
 
-class Group:
+class Group(Followed, BaseJob):
     """Several jobs as one; `group` makes it.
 
     Parameters
@@ -106,18 +105,14 @@ class Group:
         The group that it is a part of.
     """
 
-    kind: Final = "group"
-    columns: Final = 0
-    format: Final = ""
-
     def __init__(
         self, title: str, *, expected: int | None, background: bool, parent: Parent | None
     ) -> None:
+        super().__init__("group")
         self._title = title
         self._expected = expected
         self._background = background
         self._parent = parent
-        self._id = secrets.token_hex(16)
         self._name = _NO_NAME.sub(" ", title).strip(". ")[: protocol.MAX_NAME] or "group"
         self._folder = os.getcwd()  # noqa: PTH109 - text, as a report has it
         self._parts: list[Part] = []
@@ -129,17 +124,9 @@ class Group:
         self._floor = 0.0
         self._end: Combined | None = None
         self._ended: float | None = None
-        self._created = time.time()
         self._meter = Meter(time.monotonic())
         self._lock = threading.RLock()
         self._token: Token[Parent | None] | None = None
-        self._kernel_id, self._cell_id = kernel_id(), cell_id()
-        self._revision = 0
-        self._reported: Json = {}
-        self._control: str | None = None
-        self._url: str | None = None
-        self._notebook: str | None = None
-        self._on_server = False
         self._display = Display(self)
 
     # --- the block ----------------------------------------------------------------------------
@@ -198,11 +185,6 @@ class Group:
     # --- what a person asks -------------------------------------------------------------------
 
     @property
-    def id(self) -> str:
-        """The task id: 32 hexadecimal digits."""
-        return self._id
-
-    @property
     def title(self) -> str:
         """What a person calls it."""
         return self._title
@@ -243,34 +225,14 @@ class Group:
         return self._background
 
     @property
-    def on_server(self) -> bool:
-        """Whether the notebook server follows it."""
-        return self._on_server
-
-    @property
     def error(self) -> BaseException | None:
         """What the first part that did not succeed failed by."""
         errors = (getattr(part, "error", None) for part in self._parts)
         return next((error for error in errors if error is not None), self._broken)
 
-    def pause(self) -> None:
-        """Stop all parts, and those to come, until `resume`."""
-        self._wish("pause")
-
-    def resume(self) -> None:
-        """Let all parts go on."""
-        self._wish("resume")
-
-    def cancel(self) -> None:
-        """Stop all parts for good, and begin no others."""
-        self._wish("cancel")
-
     def __repr__(self) -> str:
         found = self._combined()
         return f"Group({self._title!r}, state={found.status!r}, done={found.rows})"
-
-    def _ipython_display_(self) -> None:
-        self._display.show()
 
     # --- its parts ----------------------------------------------------------------------------
 
@@ -349,86 +311,39 @@ class Group:
 
     # --- what is told of it -------------------------------------------------------------------
 
-    def report(self) -> Json:
-        """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""
-        with self._lock:
-            fields = self._fields(self._combined())
-            if apart_from_clock(fields) != apart_from_clock(self._reported):
-                self._revision += 1
-                self._reported = fields
-            return {**fields, "revision": self._revision}
-
     def snapshot(self) -> Json:
         """Return the state as views have it, with its parts: what the notebook keeps."""
-        known = self.report()
-        for private in ("pid", "fingerprint", "control", "part", "probe"):
-            del known[private]
-        shared = {"url": self._url, "notebook": self._notebook, "pending": None}
+        known = super().snapshot()
         parts = [part.snapshot() for part in self._parts]
         if known["status"] not in protocol.TERMINAL:
             # A view in the kernel is told of them several times a second.
             parts = [part for part in parts if part["status"] != "done"][-MANY:]
-        updated = round(time.time() * 1000)
-        return {**known, "path": self._name, **shared, "updated": updated, "parts": parts}
+        return {**known, "parts": parts}
 
-    def answered(self, reply: Json) -> None:
-        """Take the server's reply to a report."""
-        self._url = reply.get("url", self._url)
-        self._notebook = reply.get("notebook", self._notebook)
-        control = reply.get("control")
-        if isinstance(control, dict) and control.get("action") in protocol.ACTIONS:
-            if control.get("id") != self._control:
-                self._wish(control["action"])
-            self._control = control.get("id")
+    @property
+    def _telling(self) -> threading.RLock:
+        return self._lock
 
-    def mirror(self, report: Json) -> None:
-        """Show a changed state in the widgets."""
-        self._display.mirror(self.snapshot())
-
-    def mirror_to(self, widget: JobMirror) -> None:
-        """Show each changed state from now on in a widget, too."""
-        self._display.add(widget)
-
-    def bundle_of(self, widget: JobMirror) -> tuple[Json, Json]:
-        """Return the output of a widget that shows the group: data and metadata."""
-        return self._display.bundle_of(widget)
-
-    def _fields(self, found: Combined) -> Json:
+    def _fields(self) -> Json:
+        found = self._combined()
         ended = found.status in protocol.TERMINAL
         return {
-            "taskId": self._id,
-            "kind": self.kind,
             "status": found.status,
             "phase": "finishing" if ended else "writing" if self._parts else "starting",
             "name": self._name,
             "path": os.path.join(self._folder, self._name),  # noqa: PTH118 - text
-            "format": "",
-            "mediaType": "",
-            "generation": 1,
             "progress": found.progress,
             "rows": found.rows,
-            "reused": 0,
             "total": found.total,
-            "columns": 0,
             "bytes": found.bytes,
             "rate": None if ended else self._meter.rate,
             "eta": None if ended else found.eta,
             "elapsed": round(self._meter.elapsed, 3),
-            "created": round(self._created * 1000),
             "ended": None if self._ended is None else round(self._ended * 1000),
             "background": self._background,
-            "appendOnly": False,
-            "sha256": None,
-            "kernelId": self._kernel_id,
-            "cellId": self._cell_id,
-            "pid": os.getpid(),
-            "control": self._control,
             "parent": None if self._parent is None else self._parent.id,
             "title": self._title,
             "error": self._describe(found.status),
-            "fingerprint": None,
-            "part": None,
-            "probe": None,
         }
 
     def _describe(self, status: Status) -> Json | None:

@@ -1,7 +1,8 @@
-"""A running export: its thread, its state, and what a person may ask of it.
+"""A running export: its thread, its state, and the cell or the process that waits for it.
 
-`export` starts one. The worker thread bumps counters and looks at two flags between batches;
-everything that speaks (to the server, the widget, the terminal) does so from other threads.
+The worker thread bumps counters and looks at two flags between batches; everything that speaks (to
+the server, the widget, the terminal) does so from other threads. `progresswidget.exporting.export`
+starts one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import atexit
 import concurrent.futures.thread  # noqa: F401 - see the end of the module
 import contextlib
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -19,9 +19,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from progresswidget import family, protocol, texts
-from progresswidget.cell import cell_id, kernel_id, running_kernel
-from progresswidget.combined import Member
+from progresswidget import family, texts
+from progresswidget.cell import running_kernel
 from progresswidget.display import Display
 from progresswidget.errors import (
     ExportCancelledError,
@@ -30,135 +29,29 @@ from progresswidget.errors import (
     ExportStoppedError,
     JobStateError,
     KernelStoppedError,
-    OptionError,
 )
 from progresswidget.export import leftovers
-from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
-from progresswidget.links import links
-from progresswidget.meter import Meter
-from progresswidget.probe import Probe
+from progresswidget.filejob import FileJob
 from progresswidget.reporting import reporter
 from progresswidget.textbar import TextBar
-from progresswidget.told import apart_from_clock, describe, fingerprint, growing, lines
+from progresswidget.waiting import LOOK, wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Generator
 
     from progresswidget.export.result import Result
     from progresswidget.family import Parent
-    from progresswidget.group import Group
-    from progresswidget.protocol import Action, Json, Status
-    from progresswidget.sending import Sender
-    from progresswidget.widget import JobMirror
+    from progresswidget.protocol import Action, Status
     from progresswidget.work import Work
 
-DRAW_INTERVAL: Final = 0.1
-"""Seconds between two looks of a blocking cell at its job."""
 SETTLE: Final = 2.0
 """Seconds that a finished job waits for the server to hear of it."""
 GENERATION: Final = 1
 """Each run of a cell is a job of its own, so its file is the first of its job."""
 
 
-def export(
-    frame: object,
-    path: str | os.PathLike[str],
-    *,
-    background: bool = False,
-    overwrite: bool = True,
-    format: str | None = None,
-    encrypt_to: str | Sequence[str] | None = None,
-    columns: Sequence[str] | None = None,
-    where: str | None = None,
-    parent: Group | None = None,
-    **options: Any,
-) -> Job:
-    """Write a frame to a file, with a live bar where there is someone to see it.
-
-    The file appears under its name only when it is complete: it is written beside it, flushed to
-    the disk, and renamed. Memory stays constant however many rows there are. An export that was
-    killed goes on where it stopped when the same call is made again, as far as the format allows,
-    and one that is there already is not written again.
-
-    Parameters
-    ----------
-    frame
-        Any frame: of pandas, polars (a `LazyFrame` is streamed, not collected), pyarrow, DuckDB,
-        Ibis, DataFusion or numpy; whatever has ``__arrow_c_stream__``; a list or generator of
-        dicts, dataclasses, tuples or frames; `progresswidget.sql`; the path of a file of data, or
-        a pattern of paths; or a function that returns any of these, which is called when the
-        export runs. Formats that hold several take a dict or a list of these, archives also
-        paths, folders and bytes.
-
-        The index of a pandas frame follows pandas: in CSV it is the first column, as with
-        `DataFrame.to_csv`; in JSON and SQLite it has the name that `DataFrame.reset_index` would
-        give it, and a `RangeIndex` without a name is left out; in Parquet a `RangeIndex` is kept
-        as metadata and any other becomes a column, as with `DataFrame.to_parquet`, so that
-        `pandas.read_parquet` gives the frame back. ``index=True`` or ``index=False`` says
-        otherwise.
-    path
-        Where to write. The ending chooses the format: ``.csv``, ``.parquet``, ``.xlsx``, … ;
-        ``python -m progresswidget formats`` lists them with their options.
-    background
-        Return at once, and let the export go on while other cells run.
-    overwrite
-        Replace a file that is there already, once the new one is complete.
-    format
-        The name of a format, whatever the ending is.
-    encrypt_to
-        One age recipient or several: only they can read the file.
-    parent
-        The group that it belongs to, where that is not the one of the `with` block around it.
-    columns
-        The names of the columns that are written, in this order; by default all. An index is one
-        of them only where it is named.
-    where
-        SQL that chooses the rows: a condition (``"price > 10"``), a clause, or a whole ``SELECT``
-        in which the frame is the table ``data``. It needs ``progresswidget[duckdb]``.
-    **options
-        Of the format and of the source, for instance `compression` of Parquet, `delimiter` of CSV,
-        `index` of pandas.
-
-    Returns
-    -------
-    The job. Without `background` it is done.
-
-    Raises
-    ------
-    UnsupportedSourceError, UnsupportedFormatError, OptionError, ColumnError, DestinationError
-        Before anything is written, if it can be seen that the export cannot succeed.
-    ExportCancelledError
-        If it was cancelled. No file is left behind.
-    SourceError
-        If the frame fails while it is read.
-    ExportInterrupted
-        If the cell was interrupted. Seconds later no file is left behind, unless the kernel was
-        interrupted only to be restarted or shut down: then the next run goes on. A file that was
-        there before stays.
-    """
-    if not isinstance(background, bool):
-        raise OptionError(f"background must be True or False, not {background!r}.")
-    work = Export(
-        frame,
-        path,
-        format=format,
-        overwrite=overwrite,
-        encrypt_to=encrypt_to,
-        options=options,
-        columns=columns,
-        where=where,
-    )
-    job = Job(work, background=background, parent=parent)
-    if background:
-        job._start()  # noqa: SLF001 - a job is started by `export` alone
-    else:
-        job._block()  # noqa: SLF001
-    return job
-
-
-class Job:
+class Job(FileJob):
     """An export that runs or ran; `export` makes it.
 
     Parameters
@@ -189,29 +82,18 @@ class Job:
         generation: int = GENERATION,
         shown: bool = True,
     ) -> None:
+        super().__init__(
+            work,
+            Progress(total=work.total, checkpoint=self._checkpoint),
+            background=background,
+            parent=parent or family.current.get(),
+            task_id=task_id,
+            generation=generation,
+        )
         self._shown = shown
         self._work: Work | None = work
-        self._generation = generation
-        self._kind = work.kind
-        self._progress = Progress(total=work.total, checkpoint=self._checkpoint)
-        self._name, self._format, self._columns = work.path.name, work.format, work.columns
-        self._path, self._once = work.path, work.once
-        # The server opens the file without following a link, which may well lead to a folder that
-        # it may serve.
-        self._real_path = os.path.realpath(work.path)
-        self._id = task_id or secrets.token_hex(16)
-        self._background = background
-        self._state: Status = "queued"
         self._wanted: Action = "resume"
         self._stop_kind: type[ExportCancelledError] = ExportCancelledError
-        self._outcome: Result | None = None
-        self._error: BaseException | None = None
-        self._created = time.time()
-        self._started: float | None = None
-        self._ended: float | None = None
-        self._schema, self._settings = lines(work.schema), lines(work.settings)
-        self._meter = Meter(time.monotonic(), work.total)
-        self._meter.pause(time.monotonic())  # until the worker begins
         self._changed = threading.Condition()
         self._over = threading.Event()  # the state is terminal
         self._settled = threading.Event()  # and whoever is concerned has heard of it
@@ -219,151 +101,10 @@ class Job:
         self._thread = threading.Thread(
             target=self._run, name=f"progresswidget-{self._kind}-{self._name}", daemon=True
         )
-        self._kernel_id, self._cell_id = kernel_id(), cell_id()
-        self._pid, self._in_kernel = os.getpid(), running_kernel() is not None
-        self._revision = 0
-        self._reported: Json = {}
-        self._control: str | None = None
-        self._url: str | None = None
-        self._notebook: str | None = None
-        self._on_server = False
-        self._probe: Probe | None = None
-        self._overwrite = isinstance(work, Export) and work.overwrite
-        self._sender: Sender | None = None
-        self._parent = parent or family.current.get()
+        self._in_kernel = running_kernel() is not None
         self._display = Display(self)
 
     # --- what a person asks -------------------------------------------------------------------
-
-    @property
-    def id(self) -> str:
-        """The task id: 32 hexadecimal digits."""
-        return self._id
-
-    @property
-    def path(self) -> Path:
-        """Where the file is, or will be."""
-        return self._path
-
-    @property
-    def kind(self) -> str:
-        """What it does: ``"export"``, ``"download"`` or ``"upload"``."""
-        return self._kind
-
-    @property
-    def format(self) -> str:
-        """The name of the format, for instance ``"csv"``."""
-        return self._format.name
-
-    @property
-    def rows(self) -> int:
-        """The rows written so far."""
-        return self._progress.rows if self._outcome is None else self._outcome.rows
-
-    @property
-    def total(self) -> int | None:
-        """The rows that there are in all, or None where nobody can know yet."""
-        return self._progress.total
-
-    @property
-    def columns(self) -> int:
-        """The columns of the file."""
-        return self._columns if self._outcome is None else self._outcome.columns
-
-    @property
-    def bytes(self) -> int:
-        """The bytes written so far."""
-        return self._progress.bytes if self._outcome is None else self._outcome.bytes
-
-    @property
-    def reused(self) -> int:
-        """Rows that did not have to be written, because an earlier export had written the same."""
-        return self._progress.reused if self._outcome is None else self._outcome.reused
-
-    @property
-    def steps(self) -> Mapping[str, str]:
-        """Where each step is, by its name and in order; empty unless it is a delivery."""
-        return self._progress.steps
-
-    @property
-    def sha256(self) -> str | None:
-        """The SHA-256 of the file in hexadecimal digits, or None before it is complete."""
-        return None if self._outcome is None else self._outcome.sha256
-
-    @property
-    def state(self) -> Status:
-        """How it stands, one of `progresswidget.protocol.STATUSES`."""
-        return self._state
-
-    @property
-    def background(self) -> bool:
-        """Whether the cell that started the job went on meanwhile."""
-        return self._background
-
-    @property
-    def url(self) -> str | None:
-        """The address of the file below the notebook server's origin, or None without a server.
-
-        It answers 503 with ``Retry-After`` until the file is complete, and 410 after a cancel or
-        a failure. It has no host in it, for only the browser knows under which the server is seen.
-        """
-        return self._url
-
-    def link(self, expires: float = 3600.0, *, server: str | None = None) -> str:
-        """Return an address of the file that works without signing in, for a while.
-
-        It is for `curl`, a colleague or another machine: whoever has it can read this one file, and
-        do nothing else. It names the newest file of the job; a later one needs a link of its own.
-
-        Parameters
-        ----------
-        expires
-            Seconds until it closes; the server has a limit (`max_link_seconds`, a day).
-        server
-            Scheme, host and port under which others reach the server, for instance
-            ``https://hub.example.org``; by default the one that a hub was told to be reached under
-            (its ``public_url``), or else the one that this kernel uses.
-
-        Raises
-        ------
-        LinkError
-            If there is no server, or it refuses.
-        """
-        body = {"expires": expires}
-        answer, origin = links(self.id, "POST", body)
-        return (server or origin).rstrip("/") + str(answer["url"])
-
-    def revoke_links(self) -> None:
-        """Close every link to the job's file at once, whoever made it.
-
-        Raises
-        ------
-        LinkError
-            If there is no server, or it refuses.
-        """
-        links(self.id, "DELETE", None)
-
-    @property
-    def on_server(self) -> bool:
-        """Whether the notebook server follows the job."""
-        return self._on_server
-
-    @property
-    def error(self) -> BaseException | None:
-        """What ended the job, or None while it runs and when it is done."""
-        return self._error
-
-    def pause(self) -> None:
-        """Stop after the batch that is being written, until `resume`."""
-        self._wish("pause")
-
-    def resume(self) -> None:
-        """Go on after `pause`."""
-        self._wish("resume")
-
-    def cancel(self) -> None:
-        """Stop, and leave neither the file nor a part of it; a file from before stays."""
-        self._wish("cancel")
 
     def result(self, timeout: float | None = None) -> Result:
         """Wait for the end and return what was written.
@@ -382,7 +123,7 @@ class Job:
         ProgressWidgetError
             Or whatever else the source or the disk raised.
         """
-        if not _wait(self._over, timeout):
+        if not wait(self._over, timeout):
             raise TimeoutError(f"{self._name} is not complete after {timeout} s")
         self._settled.wait(2 * SETTLE)  # so that `url` can be used the next moment
         if self._outcome is not None and threading.current_thread() is threading.main_thread():
@@ -415,14 +156,15 @@ class Job:
         if running_kernel() is None:
             print(repr(self))  # noqa: T201 - IPython in a terminal asks for the output itself
         else:
-            self._display.show()
+            super()._ipython_display_()
 
     # --- the worker ---------------------------------------------------------------------------
 
     def _start(self) -> None:
         try:
             # What a transfer fetches is meant for this disk; an export is meant for the person.
-            self._probe = Probe.create(self._path) if self._kind == "export" else None
+            if self._kind == "export":
+                self._reach.probe()
             if self._parent is not None:
                 self._parent.admit(self)
             self._on_server = reporter().announce(self)
@@ -440,7 +182,7 @@ class Job:
             self._become("running")
             outcome = self._write(self._take_work())
             outcome.sha256  # noqa: B018 - the file is there; what is told of it waits for its digest
-            self._send(outcome)
+            self._reach.finish(outcome, self._checkpoint)
         except ExportCancelledError as error:
             # What can be gone on with was interrupted, and not given up. An interrupt of the cell
             # counts as giving up, until the server sees that it came before the end of the kernel.
@@ -455,21 +197,11 @@ class Job:
         try:
             return work.run(self._progress)
         finally:
-            # What is built only now tells only now what it is.
-            self._once, self._columns = work.once, work.columns
-            self._schema, self._settings = lines(work.schema), lines(work.settings)
-            self._take_name(work)
-
-    def _take_name(self, work: Work) -> None:
-        # A download into a folder is called as the server says.
-        with self._changed:
-            self._path, self._name, self._format = work.path, work.path.name, work.format
-            self._real_path = os.path.realpath(work.path)
-
-    def _send(self, outcome: Result) -> None:
-        if self._sender is not None:
-            self._progress.phase = "sending"
-            self._sender.finish(outcome, self._checkpoint)
+            # What is built only now tells only now what it is; a download into a folder is called
+            # as the server says.
+            self._describe(work)
+            with self._changed:
+                self._take_name(work)
 
     def _take_work(self) -> Work:
         # The frame must not live on in a job that somebody keeps.
@@ -513,7 +245,7 @@ class Job:
             self._meter.pause(time.monotonic())
             self._state = state
             self._over.set()
-        self._stop_sending(error)
+        self._reach.stop(error)
         reporter().settle(self, SETTLE)
         self._display.settle(SETTLE)
         _active.discard(self)
@@ -523,13 +255,9 @@ class Job:
         for callback in callbacks:
             callback()
 
-    def _stop_sending(self, error: BaseException | None) -> None:
-        if self._probe is not None:
-            self._probe.remove()
-        if self._sender is not None:
-            # What a later run goes on from, the server keeps too.
-            final = isinstance(error, ExportCancelledError) and error.final
-            self._sender.stop(abandon=final)
+    @property
+    def _telling(self) -> threading.Condition:
+        return self._changed
 
     def _wish(self, action: Action) -> None:
         with self._changed:
@@ -553,10 +281,10 @@ class Job:
                 text = texts.worded(texts.terminal_table(), "leaving", self._kind)
                 text = text.format(name=self._name)
                 print(text, file=sys.stderr)  # noqa: T201 - on a terminal, for who waits at it
-            _wait(self._settled)
+            wait(self._settled)
         except KeyboardInterrupt:
             self.cancel()
-            _wait(self._settled)
+            wait(self._settled)
             # A process that was ended by Ctrl-C says so to its parent by dying of it.
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(self._pid, signal.SIGINT)
@@ -567,16 +295,16 @@ class Job:
         bar = TextBar() if running_kernel() is None else None
         try:
             self._start()
-            while not self._settled.wait(DRAW_INTERVAL):
+            while not self._settled.wait(LOOK):
                 if bar is not None:
                     bar.draw(self.report())
         except KeyboardInterrupt:
             self._stop_kind = self._stopped_kind
             # What was sent to another disk is given up at once: the server would keep it for a day.
-            if self._in_kernel and self._kind == "export" and self._sender is None:
+            if self._in_kernel and self._kind == "export" and not self._reach.sends:
                 self._stop_kind = ExportHeldError
             self.cancel()
-            _wait(self._settled)
+            wait(self._settled)
             if isinstance(self._error, ExportHeldError):
                 leftovers.remove_soon(self._path)
             raise self._interrupted() from None
@@ -599,133 +327,6 @@ class Job:
         given_up = self._kind != "export" and self._stop_kind.final
         key = "again_stream" if self._once else "anew" if given_up else "again"
         return texts.worded(table, key, self._kind)
-
-    # --- what is told of it -------------------------------------------------------------------
-
-    def report(self) -> Json:
-        """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""
-        with self._changed:
-            self._feed()
-            fields = self._fields()
-            if apart_from_clock(fields) != apart_from_clock(self._reported):
-                self._revision += 1
-                self._reported = fields
-            return {**fields, "revision": self._revision}
-
-    def snapshot(self) -> Json:
-        """Return the state as views have it: the server's public record, as far as it is known.
-
-        It is saved with the notebook, and a notebook travels: the path is only the file's name.
-        """
-        known = self.report()
-        for private in protocol.PRIVATE_FIELDS:
-            del known[private]
-        known["path"] = self._name
-        updated = round(time.time() * 1000)
-        shared = {"url": self._url, "notebook": self._notebook, "pending": None}
-        return {**known, **shared, "updated": updated}
-
-    def receipts(self) -> list[Job]:
-        """Return the parts that a receipt names: a job of its own has none."""
-        return []
-
-    def member(self) -> Member:
-        """Return what the group that it belongs to needs to know of it."""
-        eta = self._meter.eta if self._state in protocol.ACTIVE else None
-        return Member(self._state, self._percent(), self.bytes, eta)
-
-    def answered(self, reply: Json) -> None:
-        """Take the server's reply to a report."""
-        self._url = reply.get("url", self._url)
-        self._notebook = reply.get("notebook", self._notebook)
-        self._note_disk(reply.get("shared"))
-        control = reply.get("control")
-        if isinstance(control, dict) and control.get("action") in protocol.ACTIONS:
-            if control.get("id") != self._control:
-                self._wish(control["action"])
-            self._control = control.get("id")
-
-    def _note_disk(self, shared: object) -> None:
-        """Take the server's word on whether it sees what is written here; the first one counts."""
-        probe = self._probe
-        if probe is None or not isinstance(shared, bool) or self._over.is_set():
-            return
-        self._probe = None
-        probe.remove()
-        if not shared:
-            from progresswidget.sending import Sender  # it brings an HTTP client along
-
-            sender = Sender(self._id, self._path, self._progress, overwrite=self._overwrite)
-            self._sender = sender
-            sender.start()
-
-    def mirror(self, report: Json) -> None:
-        """Show a changed state in the widgets."""
-        self._display.mirror(self.snapshot())
-
-    def mirror_to(self, widget: JobMirror) -> None:
-        """Show each changed state from now on in a widget, too."""
-        self._display.add(widget)
-
-    def bundle_of(self, widget: JobMirror) -> tuple[Json, Json]:
-        """Return the output of a widget that shows the job: data and metadata."""
-        return self._display.bundle_of(widget)
-
-    def _feed(self) -> None:
-        self._meter.total = self._progress.total
-        self._meter.feed(time.monotonic(), self.rows, self._progress.reused)
-
-    def _fields(self) -> Json:
-        ended = self._state in protocol.TERMINAL
-        return {
-            "taskId": self._id,
-            "kind": self._kind,
-            "status": self._state,
-            "phase": self._progress.phase,
-            "name": self._name,
-            "path": self._real_path,
-            "format": self._format.name,
-            "mediaType": self._format.media_type,
-            "generation": self._generation,
-            "progress": self._percent(),
-            "rows": self.rows,
-            "reused": self.reused,
-            "undone": self._progress.undone,
-            "total": self.total,
-            "columns": self.columns,
-            "bytes": self.bytes,
-            "rate": self._meter.rate,
-            "eta": None if ended else self._meter.eta,
-            "elapsed": round(self._meter.elapsed, 3),
-            "created": round(self._created * 1000),
-            "started": None if self._started is None else round(self._started * 1000),
-            "ended": None if self._ended is None else round(self._ended * 1000),
-            "background": self._background,
-            # What lies on another disk cannot be followed by the server.
-            "appendOnly": self._format.append_only and self._sender is None,
-            "schema": self._schema,
-            "options": self._settings,
-            "sha256": self.sha256,
-            "kernelId": self._kernel_id,
-            "cellId": self._cell_id,
-            "parent": None if self._parent is None else self._parent.id,
-            "title": None,
-            "pid": self._pid,
-            "control": self._control,
-            "steps": [{"name": name, "status": at} for name, at in self.steps.items()] or None,
-            "error": describe(self._error),
-            "fingerprint": fingerprint(self._outcome),
-            "part": None if ended else growing(self._progress.part),
-            "probe": None if self._probe is None else self._probe.to_json(),
-        }
-
-    def _percent(self) -> float | None:
-        if self._state == "done":
-            return 100.0
-        if not self.total:
-            return None
-        # A hundred is kept for a file that is there under its name.
-        return min(round(100 * self.rows / self.total, 2), 99.9)
 
 
 def begin_for(work: Work, task_id: str, generation: int) -> Job:
@@ -751,18 +352,6 @@ def halt(job: Job, kind: type[ExportCancelledError]) -> None:
 def silence() -> float:
     """Return the seconds since the server took a report of this process."""
     return reporter().silence
-
-
-def _wait(event: threading.Event, timeout: float | None = None) -> bool:
-    # A wait without end cannot be interrupted once a library has put its own handler in the place
-    # of Python's (polars does): the system restarts it. A look now and then lets Ctrl-C through.
-    deadline = None if timeout is None else time.monotonic() + timeout
-    while not event.is_set():
-        left = DRAW_INTERVAL if deadline is None else deadline - time.monotonic()
-        if left <= 0:
-            return False
-        event.wait(min(left, DRAW_INTERVAL))
-    return True
 
 
 _active: weakref.WeakSet[Job] = weakref.WeakSet()

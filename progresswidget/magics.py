@@ -68,7 +68,7 @@ class ExportMagics(Magics):  # type: ignore[misc]
             if not equals:
                 raise UsageError(f"--option {text}: write it as NAME=VALUE")
             options[name] = parse_value(value)
-        from progresswidget.job import export
+        from progresswidget.exporting import export
 
         job = export(
             frame,

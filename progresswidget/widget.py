@@ -18,9 +18,7 @@ from progresswidget.outbox import outbox
 from progresswidget.synced import SyncedWidget
 
 if TYPE_CHECKING:
-    from progresswidget.group import Group
-    from progresswidget.job import Job
-    from progresswidget.loops.job import LoopJob
+    from progresswidget.basejob import BaseJob
     from progresswidget.protocol import Json
 
 ESM: Final = Path(__file__).parent / "static" / "widget.js"
@@ -43,7 +41,7 @@ class JobMirror(SyncedWidget):
     task_id = traitlets.Unicode(read_only=True).tag(sync=True)
     background = traitlets.Bool(default_value=False, read_only=True).tag(sync=True)
 
-    def __init__(self, job: Job | Group | LoopJob, **traits: Any) -> None:
+    def __init__(self, job: BaseJob, **traits: Any) -> None:
         self._job = job
         self._newest: Json | None = None
         self._is_shown = threading.Condition()

@@ -27,8 +27,13 @@ def faces(file: Any, *, quiet: bool) -> tuple[bool, bool]:
         return False, terminal or not quiet
     if running_kernel() is not None:
         return True, False
-    told = protocol.ENDPOINT_VARIABLE in os.environ or protocol.KERNEL_URL_VARIABLE in os.environ
+    told = may_report()
     return told, terminal or not (told or quiet)
+
+
+def may_report() -> bool:
+    """Say whether there may be a server to report to."""
+    return protocol.ENDPOINT_VARIABLE in os.environ or protocol.KERNEL_URL_VARIABLE in os.environ
 
 
 def _is_terminal(file: Any) -> bool:
