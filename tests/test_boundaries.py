@@ -190,6 +190,7 @@ ORDER = {
         "progresswidget.told",
         "progresswidget.widget",
     },
+    "progresswidget.loops.pipe": {"progresswidget", "progresswidget.loops"},
     "progresswidget.loops.sampling": set(),
     "progresswidget.accessors": {"progresswidget.exporting", "progresswidget.job"},
     "progresswidget.dialog": {
@@ -215,6 +216,7 @@ ORDER = {
         "progresswidget.errors",
         "progresswidget.export",
         "progresswidget.exporting",
+        "progresswidget.loops",
         "progresswidget.texts",
         "progresswidget.transfer",
     },
