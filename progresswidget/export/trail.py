@@ -31,8 +31,10 @@ NDJSON export of a whole one, which came to 0.75 of polars' speed instead of 0.8
 """
 LAG: Final = 2 * DISTANCE
 """Bytes that the digest may be behind before the writer waits: they are to be in the cache yet."""
-CLOSE: Final = CHUNK
+CLOSE: Final = 2**20
 """The distance where the digest decides whether the file may appear, and a core has time for it."""
+NEAR: Final = 2**19
+"""Bytes that are read at once there: they are in the core's own cache yet when they are hashed."""
 
 
 class Trail:
@@ -48,6 +50,7 @@ class Trail:
 
     def __init__(self, descriptor: int, distance: int = DISTANCE) -> None:
         self._descriptor, self._distance = os.dup(descriptor), distance
+        self._chunk = NEAR if distance <= CLOSE else CHUNK
         self._digest = hashlib.sha256()
         self._changed = threading.Condition()
         self._written = 0
@@ -111,7 +114,7 @@ class Trail:
         return self._stopped or self._ended or self._failure is not None
 
     def _follow(self) -> None:
-        buffer = bytearray(CHUNK)
+        buffer = bytearray(self._chunk)
         try:
             while not self._over():
                 with self._changed:
@@ -127,7 +130,7 @@ class Trail:
     def _finish(self) -> None:
         self._behind.join()
         try:
-            buffer = bytearray(CHUNK)
+            buffer = bytearray(self._chunk)
             while self._failure is None and not self._stopped and self._hashed < self._written:
                 self._step(buffer)
             if self._failure is None and not self._stopped:

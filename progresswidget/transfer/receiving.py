@@ -313,6 +313,9 @@ class Receiver:
                 incoming.at += size
                 with self._changed:
                     claim.at += size
+                    follows = claim.first <= self._pieces.prefix
+                if follows:
+                    self._trail.advance(claim.at)
                 if claim.at - claim.first >= UNIT:
                     self._commit(claim, digest.digest())
                     digest.reset()

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -255,7 +256,7 @@ class Session:
             return self._clients[key]
 
     def _direct(self, certfile: str | None) -> httpx.Client:
-        transport = Transport(_context(certfile))
+        transport = Transport(partial(_context, certfile))
         self._transports.append(transport)
         if self._aborted:
             transport.abort()

@@ -22,7 +22,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from io import BufferedReader
 
 BODY: Final = "progresswidget_body"
@@ -168,11 +168,13 @@ class Transport(httpx.BaseTransport):
     Parameters
     ----------
     context
-        For TLS.
+        Makes what TLS needs, when it does: to read the certificates that are trusted takes longer
+        than to fetch a small file.
     """
 
-    def __init__(self, context: ssl.SSLContext) -> None:
-        self._context = context
+    def __init__(self, context: Callable[[], ssl.SSLContext]) -> None:
+        self._make_context = context
+        self._context: ssl.SSLContext | None = None
         self._lock = threading.Lock()
         self._idle: dict[tuple[str, str, int], list[_Connection]] = {}
         self._busy: set[_Connection] = set()
@@ -245,9 +247,8 @@ class Transport(httpx.BaseTransport):
         scheme, host, port = key
         connection: http.client.HTTPConnection
         if scheme == "https":
-            connection = http.client.HTTPSConnection(
-                host, port, timeout=timeout, context=self._context
-            )
+            self._context = context = self._context or self._make_context()
+            connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
         else:
             connection = http.client.HTTPConnection(host, port, timeout=timeout)
         connection.response_class = _Response

@@ -88,6 +88,14 @@ def test_the_file_is_there_whole_and_nothing_else(
     assert bool(ranged) == (connections > 1)
 
 
+def test_without_tls_no_certificates_are_read(
+    server: OddServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # To read them takes as long as to fetch a hundred megabytes.
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    assert fetch(server, tmp_path / "a.bin").path.read_bytes() == CONTENT
+
+
 def test_every_connection_says_which_version_it_wants(server: OddServer, tmp_path: Path) -> None:
     server.waits_for_ranges = True
     fetch(server, tmp_path / "a.bin")
