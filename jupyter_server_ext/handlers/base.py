@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")
 """What a signed link could be, also one that somebody has spoilt."""
-_DROP: Final = 256 * 1024
+_DROP: Final = 1024 * 1024
 """Bytes of a refused body that are read and dropped, so that the connection can be kept."""
 _DROP_WITHIN: Final = 5.0
 """Seconds that a client gets to send them."""
@@ -136,7 +136,7 @@ class Handler(VisitorMixin, APIHandler):
             await self._drop_body()
             raise
 
-    def check_origin(self, origin_to_satisfy_tornado: str = "") -> bool:
+    def check_origin(self, *origin: str) -> bool:
         """Refuse pages of other origins, unless the server's settings allow them.
 
         Raises
@@ -144,7 +144,7 @@ class Handler(VisitorMixin, APIHandler):
         ApiError
             ``origin-forbidden``.
         """
-        if not super().check_origin(origin_to_satisfy_tornado):
+        if not super().check_origin(*origin):
             raise ApiError("origin-forbidden", "Pages of other origins are not served.")
         return True
 

@@ -7,7 +7,6 @@ HTTP stays behind it.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 from contextvars import Context
@@ -99,7 +98,7 @@ class EventsHandler(VisitorMixin, WebSocketMixin, JupyterHandler):
         key = headers.get("Sec-WebSocket-Key", "").strip()
         try:
             size = len(base64.b64decode(key, validate=True))
-        except binascii.Error:
+        except ValueError:  # characters that are none of base64's, or not even ASCII
             size = 0
         if size != _KEY_SIZE:
             raise ApiError("malformed", "Sec-WebSocket-Key must be 16 bytes in base64.")

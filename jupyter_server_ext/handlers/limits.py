@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -68,6 +67,6 @@ def _decode(body: bytes) -> dict[str, float]:
         most = _MOST_BURST if name == "burst" else MAX_COUNT
         if isinstance(number, bool) or not isinstance(number, (int, float)):
             raise ApiError("malformed", f"{name} must be a number.")
-        if not (math.isfinite(number) and _LEAST[name] <= number <= most):
+        if not _LEAST[name] <= number <= most:  # nor is NaN
             raise ApiError("malformed", f"{name} must be from {_LEAST[name]:g} to {most:g}.")
     return {name: float(number) for name, number in value.items()}

@@ -123,7 +123,8 @@ class _LinksMixin(Handler):
         longest = self.services.links.longest
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise ApiError("malformed", 'The body must be {"expires": seconds}.')
-        if not (math.isfinite(seconds) and 0 < seconds <= longest):
+        # In this order: a number of a thousand digits is no float.
+        if not (0 < seconds <= longest and math.isfinite(seconds)):
             raise ApiError("malformed", f"expires must be from 0 to {longest:g} seconds.")
         return float(seconds)
 

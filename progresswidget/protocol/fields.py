@@ -6,7 +6,6 @@ The decoders check by these rows, and the schemas that are published are made of
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -121,7 +120,8 @@ class Field:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return False
         whole = self.kind != "count" or isinstance(value, int)
-        return whole and math.isfinite(value) and self.least <= value <= self.most
+        # Neither NaN nor infinity lies between two numbers.
+        return whole and self.least <= value <= self.most
 
     def _says(self, text: str) -> bool:
         if self.words:

@@ -1,4 +1,4 @@
-"""Who may do what, on every route there is: the table is enumerated, not written down."""
+"""Who may do what, on every route there is: `route_table` enumerates them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_server.auth import Authorizer
+from route_table import EXAMPLES, KERNELS, TABLE, headers_for
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.httputil import HTTPHeaders
-from tornado.web import RequestHandler
 from tornado.websocket import websocket_connect
 
-from jupyter_server_ext.handlers import routes
 from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.events import EventsHandler
 from progresswidget.protocol import SUBPROTOCOL
@@ -25,34 +24,10 @@ if TYPE_CHECKING:
 
     from conftest import Server
     from tornado.httpclient import HTTPResponse
+    from tornado.web import RequestHandler
 
     from progresswidget.protocol import Json
 
-EXAMPLES = {
-    r"progresswidget/api/jobs": "api/jobs",
-    r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
-    r"progresswidget/api/jobs/([^/]+)/place": "api/jobs/" + "a" * 32 + "/place",
-    r"progresswidget/api/jobs/([^/]+)/links": "api/jobs/" + "a" * 32 + "/links",
-    r"progresswidget/api/jobs/([^/]+)/links/([^/]+)": "api/jobs/" + "a" * 32 + "/links/" + "b" * 32,
-    r"progresswidget/api/links/(.+)": "api/links/data/flights.csv",
-    r"progresswidget/links/(.*)": "links/" + "A" * 64 + "/flights.csv",
-    r"progresswidget/archives/(.*)": "archives/somewhere",
-    r"progresswidget/api/changes": "api/changes",
-    r"progresswidget/api/conversions": "api/conversions",
-    r"progresswidget/api/conversions/([^/]+)": "api/conversions/" + "a" * 32,
-    r"progresswidget/api/health": "api/health",
-    r"progresswidget/api/limits": "api/limits",
-    r"progresswidget/api/(openapi|asyncapi)\.json": "api/openapi.json",
-    r"progresswidget/api/transfers": "api/transfers",
-    r"progresswidget/api/transfers/(.+)": "api/transfers/" + "a" * 32 + "/1",
-    r"progresswidget/files/([^/]+)/([^/]+)/([^/]+)": "files/" + "a" * 32 + "/1/flights.csv",
-    r"progresswidget/uploads/": "uploads/",
-    r"progresswidget/uploads/([^/]+)": "uploads/" + "a" * 32,
-    r"progresswidget/contents/(.+)": "contents/data/flights.csv",
-    r"progresswidget/ws": "ws",
-    r"progresswidget(?:/.*)?": "something/else",
-}
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 SAFE = {"GET", "HEAD"}
 
 
@@ -61,22 +36,6 @@ def resource(pattern: str) -> str:
     return "progresswidget-limits" if pattern.endswith("/limits") else "progresswidget"
 
 
-def table() -> list[tuple[str, str, type[RequestHandler]]]:
-    found = []
-    for pattern, handler, _ in routes(None):  # type: ignore[arg-type]
-        for method in METHODS:
-            own = getattr(handler, method.lower())
-            if own is not getattr(RequestHandler, method.lower()):
-                found.append((method, pattern, handler))
-    return found
-
-
-TABLE = table()
-# A report is authorised by the kernels' secret alone, and so is the question for a place; they have
-# tests of their own, below and in test_places. A signed link is for whoever holds it: see
-# test_links.
-REPORT = ("PUT", r"progresswidget/api/jobs/([^/]+)")
-KERNELS = {REPORT, ("PUT", r"progresswidget/api/jobs/([^/]+)/place")}
 USERS = [row for row in TABLE if row[:2] not in KERNELS and row[1] != r"progresswidget/links/(.*)"]
 UNSAFE = [row for row in USERS if row[0] not in SAFE]
 WS = [row for row in TABLE if issubclass(row[2], EventsHandler)]
@@ -101,18 +60,6 @@ def test_every_handler_is_for_our_resource(
     method: str, pattern: str, handler: type[RequestHandler]
 ) -> None:
     assert handler.auth_resource == resource(pattern), (method, pattern)
-
-
-def headers_for(handler: type[RequestHandler]) -> dict[str, str]:
-    if not issubclass(handler, EventsHandler):
-        return {}
-    return {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-        "Sec-WebSocket-Protocol": SUBPROTOCOL,
-    }
 
 
 def assert_refused(response: HTTPResponse, *codes: int) -> None:
