@@ -208,6 +208,8 @@ def dismiss_dialogs(shown: NotebookPage) -> None:
 
 def dismiss_dialogs_on(page: Page) -> None:
     """As `dismiss_dialogs`, on a page without a notebook."""
-    dialog = page.locator(".jp-Dialog")
+    dialog = page.locator(".jp-Dialog").first
     button = dialog.locator("button.jp-mod-accept, button.jp-mod-reject").first
-    page.add_locator_handler(dialog, lambda _: button.click())
+    # The next one that JupyterLab has to say comes as soon as this one is closed: to wait until
+    # none is seen would be to wait for a second one that nobody closes.
+    page.add_locator_handler(dialog, lambda _: button.click(), no_wait_after=True)
