@@ -25,7 +25,8 @@ BUILD_STAMP := progresswidget/labextension/.built
 .DEFAULT_GOAL := help
 .PHONY: help lab demo test pictures programs test-js test-python test-kernel test-server test-browser \
 	test-browser-a test-browser-g debian \
-	test-laboratory test-notebooks test-faults lint format build bench clean
+	test-laboratory test-notebooks test-faults faults-laboratory faults-delivery faults-server \
+	faults-walks faults-kernel faults-browser lint format build bench clean
 
 help:
 	@echo "make lab     JupyterLab on the first tutorial"
@@ -138,13 +139,37 @@ test-browser-g: programs
 test-laboratory: programs
 	$(PYTEST) tests/faults
 
-# Slow and large ones too, and each many times. What is random is the same in every run.
-test-faults: programs
+# Slow and large ones too, and each many times. What is random is the same in every run. The longest
+# first, as above; what only computes gives way to all that looks at a clock.
+test-faults:
+	@$(MAKE) --no-print-directory --jobs=3 programs
 	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python tests/e2e/collaboration.py
-	$(PYTEST) -m "faults or not faults" tests/faults
-	PROGRESSWIDGET_KILLS=50 $(PYTEST) -m "faults or not faults" tests/kernel/test_export_resume.py
-	$(PYTEST) -m faults tests/kernel tests/server tests/e2e --deselect tests/kernel/test_export_resume.py
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
+		faults-server faults-laboratory faults-browser faults-delivery faults-walks faults-kernel
+
+DELIVERY := tests/faults/test_delivery_faults.py
+WALKS := tests/server/test_hub_model.py
+RESUME := tests/kernel/test_export_resume.py
+
+faults-laboratory: programs
+	$(PYTEST) -m "faults or not faults" tests/faults --ignore=$(DELIVERY)
+
+faults-delivery: programs
+	$(PYTEST) -m "faults or not faults" $(DELIVERY)
+
+faults-server: programs
+	$(PYTEST) -m faults tests/server --ignore=$(WALKS)
+
+faults-walks: programs
+	nice $(PYTEST) -m faults $(WALKS)
+
+faults-kernel: programs
+	PROGRESSWIDGET_KILLS=50 $(PYTEST) -m "faults or not faults" $(RESUME)
+	$(PYTEST) -m faults tests/kernel --ignore=$(RESUME)
+
+faults-browser: programs
+	$(PYTEST) -m faults tests/e2e
 
 # Look at every picture that has changed before you commit it.
 pictures: programs
