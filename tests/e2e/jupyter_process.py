@@ -51,6 +51,9 @@ UNUSED = (
         )
     ),
     "@jupyterlab/apputils-extension:splash",
+    # Its menu has the server list the formats of nbconvert: seconds of work, and a server that is
+    # told to stop in the middle of it waits for ever for a thread that nobody stops.
+    "@jupyterlab/notebook-extension:export",
     "@jupyter-notebook/lab-extension",
 )
 
