@@ -182,3 +182,5 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 accessors.install()
+if "ipykernel" in sys.modules:
+    import_module(f"{__name__}.loops.nursery").open_nursery()

@@ -11,10 +11,16 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from progresswidget import protocol
-from progresswidget.client import Connection, Endpoint, ReportRefusedError, ServerUnreachableError
+from progresswidget.client import (
+    REQUEST_TIMEOUT,
+    Connection,
+    Endpoint,
+    ReportRefusedError,
+    ServerUnreachableError,
+)
 
 _log = logging.getLogger("progresswidget")
 
@@ -45,6 +51,24 @@ class Reportable(Protocol):
         """Show a changed state where the kernel itself keeps a view of it."""
 
 
+class Addressee(Protocol):
+    """Who is reported to."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may still be there."""
+
+
+class Channel(Protocol):
+    """A way to who is reported to."""
+
+    def report(self, report: protocol.Json) -> protocol.Json:
+        """Send the state of one job, and return the reply."""
+
+    def close(self) -> None:
+        """Drop it."""
+
+
 @dataclass(slots=True)
 class _Tracked:
     job: Reportable
@@ -62,11 +86,18 @@ class Reporter:
         self._jobs: dict[str, _Tracked] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._connection: Connection | None = None
+        self._connection: Channel | None = None
         self._away_until = 0.0
         self._away_for = 0.0
         self._heard = time.monotonic()
-        self._pid = os.getpid()
+        self.pid: Final = os.getpid()
+
+    def _find(self) -> Addressee | None:
+        """Return who is reported to, if there is anybody."""
+        return Endpoint.find()
+
+    def _connect(self, found: Any, timeout: float = REQUEST_TIMEOUT) -> Channel:
+        return Connection(found, timeout)
 
     def announce(self, job: Reportable) -> bool:
         """Make a job known before it is displayed, and follow it from then on.
@@ -75,10 +106,10 @@ class Reporter:
         -------
         Whether the server knows the job, so that a view of it finds it there.
         """
-        endpoint = Endpoint.find()
+        found = self._find()
         known = False
-        if endpoint is not None:
-            connection = Connection(endpoint, timeout=1.0)
+        if found is not None:
+            connection = self._connect(found, timeout=1.0)
             try:
                 job.answered(connection.report(job.report()))
                 known = True
@@ -134,8 +165,8 @@ class Reporter:
         Whether they have: the views in the kernel, and the server where there is one.
         """
         self.wake()
-        endpoint = Endpoint.find()
-        if endpoint is not None and not endpoint.alive:
+        found = self._find()
+        if found is not None and not found.alive:
             timeout = min(timeout, REPORT_INTERVAL)
         with self._changed:
             return self._changed.wait_for(lambda: job.id not in self._jobs, timeout)
@@ -182,7 +213,7 @@ class Reporter:
             return
         # Without a server there is nobody to tell; for one that is away, the last word waits.
         late = time.monotonic() > tracked.finished_at + LAST_WORD
-        if heard or late or Endpoint.find() is None:
+        if heard or late or self._find() is None:
             with self._changed:
                 # Whoever was to be followed anew meanwhile is.
                 if self._jobs.get(tracked.job.id) is tracked:
@@ -203,10 +234,10 @@ class Reporter:
             return False
         try:
             if self._connection is None:
-                endpoint = Endpoint.find()
-                if endpoint is None:
+                found = self._find()
+                if found is None:
                     return False
-                self._connection = Connection(endpoint)
+                self._connection = self._connect(found)
             reply = self._connection.report(report)
         except ReportRefusedError as error:
             _log.warning("the notebook server refused to follow a job: %s", error)
@@ -238,7 +269,7 @@ def reporter() -> Reporter:
     global _reporter  # noqa: PLW0603 - one per process is the point
     with _reporter_lock:
         known = _reporter
-        if known is None or known._pid != os.getpid():  # noqa: SLF001
+        if known is None or known.pid != os.getpid():
             made = Reporter()
             if _reporter is not known:
                 return reporter()  # it was made meanwhile, in this thread

@@ -174,6 +174,7 @@ ORDER = {
     "progresswidget.loops": {
         "progresswidget.basejob",
         "progresswidget.cell",
+        "progresswidget.client",
         "progresswidget.display",
         "progresswidget.errors",
         "progresswidget.family",

@@ -14,9 +14,9 @@ from progresswidget.errors import ExportCancelledError, JobStateError
 from progresswidget.loops import open_loops
 from progresswidget.loops.faces import may_report
 from progresswidget.loops.jobline import Line
+from progresswidget.loops.parent import mailbox, reporter
 from progresswidget.loops.receipts import outputs
 from progresswidget.outbox import outbox
-from progresswidget.reporting import reporter
 
 if TYPE_CHECKING:
     from progresswidget.family import Parent
@@ -140,6 +140,9 @@ class Card:
                     self.context.copy().run(self.display.show)
             if self.visible:
                 self._end_visibly()
+            elif mailbox() is not None:
+                # What a worker's loop leaves in the cell must not depend on how long it took.
+                self.loop.ensure_line().announce()
             elif self._leaves_receipt:
                 self.context.copy().run(self._show_end)
             if self._cell is not None and self._leaves_receipt:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from dataclasses import dataclass
 from dis import opname
+from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -36,10 +38,37 @@ class Departure:
         """Say whether an exception went through the loop at this place."""
         step = None if error is None else error.__traceback__
         while step is not None:
-            if step.tb_frame.f_code is self.code and step.tb_lasti == self.at:
+            if self._is_of(step):
                 return True
             step = step.tb_next
         return False
+
+    def cause(self) -> BaseException | bool:
+        """Return the exception that goes through the loop just now.
+
+        Nothing leads to it before it is caught, and so it is looked for among all that the
+        collector of garbage knows, the newest first.
+
+        Returns
+        -------
+        True where there is one that cannot be found (before Python 3.12), False where none is.
+        """
+        for generation in range(3):
+            known = gc.get_objects(generation)
+            errors: list[BaseException] = [
+                each for each in known if issubclass(type(each), BaseException)
+            ]
+            for error in errors:
+                if self.is_by(error):
+                    return error
+            if any(type(each) is TracebackType and self._is_of(each) for each in known):
+                # Before Python 3.12 the two come together when it is caught.
+                alone = [error for error in errors if error.__traceback__ is None]
+                return alone[0] if len(alone) == 1 else True
+        return False
+
+    def _is_of(self, step: TracebackType) -> bool:
+        return step.tb_frame.f_code is self.code and step.tb_lasti == self.at
 
 
 def departure() -> Departure | None:

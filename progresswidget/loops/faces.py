@@ -8,6 +8,7 @@ from typing import Any
 
 from progresswidget import protocol
 from progresswidget.cell import running_kernel
+from progresswidget.loops.parent import mailbox
 
 
 def faces(file: Any, *, quiet: bool) -> tuple[bool, bool]:
@@ -32,8 +33,9 @@ def faces(file: Any, *, quiet: bool) -> tuple[bool, bool]:
 
 
 def may_report() -> bool:
-    """Say whether there may be a server to report to."""
-    return protocol.ENDPOINT_VARIABLE in os.environ or protocol.KERNEL_URL_VARIABLE in os.environ
+    """Say whether there may be a server, or a kernel, to report to."""
+    server = {protocol.ENDPOINT_VARIABLE, protocol.KERNEL_URL_VARIABLE}
+    return not server.isdisjoint(os.environ) or mailbox() is not None
 
 
 def _is_terminal(file: Any) -> bool:

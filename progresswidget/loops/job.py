@@ -14,14 +14,14 @@ from progresswidget import texts
 from progresswidget.basejob import BaseJob
 from progresswidget.cell import running_kernel
 from progresswidget.combined import Member
-from progresswidget.errors import ExportCancelledError, LoopCancelledError
+from progresswidget.errors import ExportCancelledError, LoopCancelledError, ProgressWidgetError
 from progresswidget.loops import open_loops
 from progresswidget.loops.card import Card
 from progresswidget.loops.departure import departure
 from progresswidget.loops.jobline import Line
 from progresswidget.loops.measured import Measured
+from progresswidget.loops.parent import mailbox, reporter
 from progresswidget.outbox import outbox
-from progresswidget.reporting import reporter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +64,9 @@ class LoopJob(Measured, BaseJob):
     leave
         Whether the line stays when the loop has ended.
     """
+
+    elsewhere = False
+    """Whether it runs in another process, and this one only shows it."""
 
     def __init__(
         self,
@@ -132,9 +135,12 @@ class LoopJob(Measured, BaseJob):
             self.card.appear_soon(APPEARANCE)
         else:
             self.card = outer.card
-            self._line = self.card.line_for(self)
+            self._line = self._find_line()
         if running_kernel() is not None:
             open_loops.watch(self)
+
+    def _find_line(self) -> Line:
+        return self.card.line_for(self)
 
     def is_around(self, loop: LoopJob) -> bool:
         """Say whether what begins now where this one was the last to begin is a part of it."""
@@ -213,6 +219,11 @@ class LoopJob(Measured, BaseJob):
             reporter().wake()
 
     def _wait_for_reason(self) -> None:
+        # Of a worker nobody sees the end: a pool catches all, and sends it elsewhere.
+        cause = self.left.cause() if self.left is not None and mailbox() is not None else False
+        if cause:
+            self._end_by(UNTOLD if cause is True else cause)
+            return
         # An exception may be on its way: the end of the cell or the process, near then, tells.
         self._keep_count()
         if self.request is None:
@@ -358,7 +369,29 @@ class LoopJob(Measured, BaseJob):
 _FAILED: Final = "the progress of a loop could not be shown"
 
 
+class ToldError(ProgressWidgetError):
+    """What became of a loop in another process.
+
+    Parameters
+    ----------
+    status
+        How it stands.
+    code, message, hint
+        Why, as a report says it.
+    """
+
+    def __init__(self, status: Status, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.status, self.code = status, code
+
+
+UNTOLD: Final = ToldError("failed", "failed", texts.ENGLISH["by an error"])
+"""An exception of which no more is known."""
+
+
 def _status(error: BaseException | None) -> Status:
+    if isinstance(error, ToldError):
+        return error.status
     if error is None or isinstance(error, (StopIteration, GeneratorExit)):
         return "done"
     if isinstance(error, ExportCancelledError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from progresswidget import protocol, texts
 from progresswidget.errors import ExportCancelledError
 from progresswidget.followed import Followed
-from progresswidget.reporting import reporter
+from progresswidget.loops.parent import reporter
 from progresswidget.told import describe
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Line(Followed):
     def status(self) -> Status:
         """How it stands: a line waits for the next loop as long as the outer one goes on."""
         loop = self.loop
-        if loop.state != "done" or loop.root is loop or loop.root.over:
+        if loop.state != "done" or loop.root is loop or loop.root.over or loop.elsewhere:
             return loop.state
         waits = loop.leave or loop.since_end < LINGER
         return "running" if waits else "done"

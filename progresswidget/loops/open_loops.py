@@ -55,6 +55,17 @@ def running_request() -> str | None:
     return None if found is None else str(found)
 
 
+def of_cell() -> LoopJob | None:
+    """Return the card to which belongs what the cell of the caller's context has others do."""
+    request = running_request()
+    found = [
+        loop
+        for loop in list(_of_cells)
+        if loop.request == request and not (loop.elsewhere or loop.over or loop.spent or loop.left)
+    ]
+    return max(found, key=lambda loop: loop.number).root if found else None
+
+
 def watch(loop: LoopJob) -> None:
     """Have a loop end with what ends its cell.
 

@@ -16,22 +16,21 @@ import contextlib
 import mmap
 import os
 import secrets
-import shutil
 import socket
 import struct
-import tempfile
 import threading
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from progresswidget.loops.folders import new_folder, remove
+from progresswidget.loops.mortality import has_ended
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
     from types import TracebackType
     from typing import Self
 
-_PREFIX: Final = "progresswidget-"
-"""Of the name of a folder; its process and host follow, so that one that is left over is known."""
 _TOTAL: Final = struct.Struct("d")
 """A total as it lies in the file: written at once, since it is one aligned word of memory."""
 
@@ -151,10 +150,10 @@ class Workers:
 
     def _open(self) -> str | None:
         if self._folder is None and not self._closed:
-            _sweep()
-            host = socket.gethostname()
-            self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}@{host}-")  # mode 0700
-            self._remove = weakref.finalize(self, _remove, self._folder, os.getpid())
+            folder = new_folder()
+            folder.mkdir(mode=0o700)
+            self._folder = str(folder)
+            self._remove = weakref.finalize(self, remove, folder, os.getpid())
         return self._folder
 
     def _before_fork(self) -> None:
@@ -183,7 +182,6 @@ class _Part:
 _crews: weakref.WeakSet[Workers] = weakref.WeakSet()
 _parts: dict[str, _Part] = {}
 _parts_lock = threading.Lock()
-_swept = False
 
 
 def _part_of(folder: str) -> _Part:
@@ -213,33 +211,8 @@ def _map(folder: str) -> MutableSequence[float]:
 
 def _is_gone(name: str) -> bool:
     number, _, host = name.partition("@")
-    if os.name != "posix" or host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(number.partition("-")[0]), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError, ValueError):
-        return False
-    return False
-
-
-def _sweep() -> None:
-    """Remove, once, the folders of this user whose processes were killed."""
-    global _swept  # noqa: PLW0603
-    if _swept or os.name != "posix":
-        return
-    _swept = True
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*@*-*"):
-        owner = folder.name.removeprefix(_PREFIX).rpartition("-")[0]
-        with contextlib.suppress(OSError):
-            if _is_gone(owner) and folder.lstat().st_uid == os.getuid():
-                shutil.rmtree(folder)
-
-
-def _remove(folder: str, pid: int) -> None:
-    if os.getpid() == pid:
-        shutil.rmtree(folder, ignore_errors=True)
+    pid = number.partition("-")[0]
+    return host == socket.gethostname() and pid.isascii() and pid.isdigit() and has_ended(int(pid))
 
 
 def _before_fork() -> None:

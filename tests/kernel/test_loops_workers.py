@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from progresswidget.loops import workers
+from progresswidget.loops import folders
 from progresswidget.loops.workers import WorkerReporter, Workers
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def test_the_folder_of_a_killed_process_goes_when_the_next_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(workers, "_swept", True)
+    monkeypatch.setattr(folders, "_swept", True)
     victim = os.fork()
     if not victim:
         dying = Owner()
@@ -150,7 +150,7 @@ def test_the_folder_of_a_killed_process_goes_when_the_next_is_made(
     others = [tmp_path / f"progresswidget-{victim}@elsewhere-x", tmp_path / "progresswidget-a@b-c"]
     for other in others:
         other.mkdir()
-    monkeypatch.setattr(workers, "_swept", False)
+    monkeypatch.setattr(folders, "_swept", False)
     assert len(list(tmp_path.glob(f"*-{victim}@{socket.gethostname()}-*"))) == 1
     later = Owner()
     kept = Path(later.workers.reporter()._folder)
