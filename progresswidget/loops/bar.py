@@ -387,6 +387,12 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         if hasattr(self, "sp"):
             del self.sp
 
+    def lost(self, dead: int, count: int, steps: float) -> None:
+        """Say that workers have died, where something is left to be done."""
+        if self.total is None or self._tally.counted + steps < self.total:
+            self._lost = (dead, count)
+            self._tell()
+
     def __reduce__(self) -> Any:
         return self.reporter().__reduce__()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from progresswidget import texts
 from progresswidget.loops.line import format_meter, format_num
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Told:
     start_t: float
     _runs = False
     """Whether its time counts: not for the first line, which says that none has passed."""
+    _lost: tuple[int, int] | None = None
+    """How many of how many workers have died."""
     _show_what_is_said: Callable[[], None]
     format_meter = staticmethod(format_meter)
     _time: Callable[[], float]
@@ -99,7 +102,15 @@ class Told:
         if self.job is not None:
             self.job.title = self._desc.removesuffix(": ")
             self.job.total = self._total
-            self.job.postfix = self.postfix if isinstance(self.postfix, str) else ""
+            said = self.postfix if isinstance(self.postfix, str) else ""
+            self.job.postfix = self._with_lost(said, texts.saved_table())
+
+    def _with_lost(self, said: str, table: texts.Table) -> str:
+        if self._lost is None:
+            return said
+        dead, count = map(texts.count, self._lost)
+        words = table["workers died"].format(dead=dead, count=count)
+        return f"{said}, {words}" if said else words
 
     @property
     def format_dict(self) -> dict[str, Any]:
@@ -109,8 +120,11 @@ class Told:
             asked: Any = self.dynamic_ncols
             self.ncols, self.nrows = asked(self.fp) if callable(asked) else self._stream.size()
         seconds = 0.0 if started is None else self._ema_dt()
+        steps, postfix = self.n, self.postfix
+        if self._lost is not None and (postfix is None or isinstance(postfix, str)):
+            postfix = self._with_lost(postfix or "", texts.terminal_table())
         return {
-            "n": self.n,
+            "n": steps,
             "total": self.total,
             "elapsed": 0 if started is None else self._time() - started,
             "ncols": self.ncols,
@@ -121,7 +135,7 @@ class Told:
             "unit_scale": self.unit_scale,
             "rate": self._ema_dn() / seconds if seconds else None,
             "bar_format": self.bar_format,
-            "postfix": self.postfix,
+            "postfix": postfix,
             "unit_divisor": self.unit_divisor,
             "initial": self.initial,
             "colour": self.colour,

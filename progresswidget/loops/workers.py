@@ -1,9 +1,10 @@
 """One bar that many processes feed: each writes how much it has done where the bar's own looks.
 
-A worker has eight bytes of a file that it maps into memory, in a folder that belongs to the bar and
+A worker has two words of a file that it maps into memory, in a folder that belongs to the bar and
 that only its user may enter. It writes its total there, not what is new: nothing can be lost or
 counted twice, and no call, lock or connection is shared, so a worker that is killed, stopped or
-forked in the middle of anything holds nobody up. Its part stands.
+forked in the middle of anything holds nobody up. Its part stands. The other word says whether it is
+at work: a process that is gone and was has died.
 
 The name of the folder is all that a worker is given: with it this one bar can be fed, and nothing
 else be done. A worker that does not see the folder, since it runs on another machine or the bar has
@@ -12,12 +13,14 @@ ended, counts for itself.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import mmap
 import os
 import secrets
 import socket
 import struct
+import sys
 import threading
 import weakref
 from pathlib import Path
@@ -31,8 +34,10 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-_TOTAL: Final = struct.Struct("d")
-"""A total as it lies in the file: written at once, since it is one aligned word of memory."""
+_STATE: Final = struct.Struct("dd")
+"""A total as it lies in the file, and how many reporters are in use. Each is written at once, since
+it is one aligned word of memory."""
+_TOTAL, _USED = 0, 1
 
 
 class Shared(Protocol):
@@ -44,6 +49,9 @@ class Shared(Protocol):
     def forked(self, reporter: WorkerReporter) -> None:
         """Be, in a child that was forked, what feeds the one of the parent."""
 
+    def lost(self, dead: int, count: int, steps: float) -> None:
+        """Hear that `dead` of `count` workers have died, which have done so many steps in all."""
+
 
 class WorkerReporter:
     """Adds to the bar that it is of, from any thread of any process; it can be pickled.
@@ -52,10 +60,13 @@ class WorkerReporter:
     ----------
     folder
         Of the bar.
+    inherited
+        Whether nobody has sent it: then its process may end at any time and in any way.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, inherited: bool = False) -> None:
         self._folder = folder
+        self._inherited = inherited
         self._part: _Part | None = None
 
     def update(self, n: float = 1) -> None:
@@ -63,13 +74,19 @@ class WorkerReporter:
         part = self._part
         if part is None or part.stale:
             part = self._part = _part_of(self._folder)
+            part.use(0 if self._inherited else 1)
         with part.lock:
-            part.totals[0] += n
+            part.words[_TOTAL] += n
+
+    def __del__(self) -> None:
+        part = self._part
+        if part is not None and not (part.stale or self._inherited):
+            part.use(-1)
 
     @property
     def n(self) -> float:
         """The steps that this process has counted."""
-        return 0.0 if self._part is None or self._part.stale else self._part.totals[0]
+        return 0.0 if self._part is None or self._part.stale else self._part.words[_TOTAL]
 
     def close(self) -> None:
         """Do nothing: who made the bar ends it."""
@@ -108,6 +125,7 @@ class Workers:
         self._folder: str | None = None
         self._closed = False
         self._seen: dict[str, float] = {}
+        self._dead: set[str] = set()
         # The collector may end the bar within a look, in the very thread that looks.
         self._lock = threading.RLock()
         _crews.add(self)
@@ -141,12 +159,18 @@ class Workers:
         paths = []
         with contextlib.suppress(OSError):  # somebody tidies up; what was seen stays
             paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        died = len(self._dead)
         for path in paths:
             gone = _is_gone(path.name)
             with contextlib.suppress(OSError, struct.error):  # one says nothing of the others
-                (self._seen[path.name],) = _TOTAL.unpack(path.read_bytes())
+                self._seen[path.name], used = _STATE.unpack(path.read_bytes())
                 if gone:
                     path.unlink()  # it was read after the end, so that nothing can be missing
+                    if used:
+                        self._dead.add(path.name)
+        owner = self._owner()
+        if len(self._dead) > died and owner is not None:
+            owner.lost(len(self._dead), len(self._seen), sum(self._seen.values()))
 
     def _open(self) -> str | None:
         if self._folder is None and not self._closed:
@@ -165,18 +189,24 @@ class Workers:
         self._lock = threading.RLock()  # another thread may have held it
         owner, folder = self._owner(), self._folder
         if owner is not None and folder is not None and not self._closed:
-            owner.forked(WorkerReporter(folder))
+            owner.forked(WorkerReporter(folder, inherited=True))
         self._closed = True
 
 
 class _Part:
     """The part of this process."""
 
-    def __init__(self, totals: MutableSequence[float]) -> None:
-        self.totals = totals
-        self.lock = threading.Lock()
+    def __init__(self, words: MutableSequence[float]) -> None:
+        self.words = words
+        # The collector may let go of a reporter in the middle of an update.
+        self.lock = threading.RLock()
         self.stale = False
         """Whether it is that of the process from which this one was forked."""
+
+    def use(self, more: int) -> None:
+        """Note how many reporters are in use."""
+        with self.lock:
+            self.words[_USED] = max(self.words[_USED] + more, 0)
 
 
 _crews: weakref.WeakSet[Workers] = weakref.WeakSet()
@@ -191,6 +221,7 @@ def _part_of(folder: str) -> _Part:
             for other in [each for each in _parts if not Path(each).is_dir()]:
                 del _parts[other]
             _parts[folder] = _Part(_map(folder))
+            _say_when_leaving()
         return _parts[folder]
 
 
@@ -199,12 +230,12 @@ def _map(folder: str) -> MutableSequence[float]:
     hidden = Path(folder, f".{name}")
     try:
         with hidden.open("xb+", buffering=0) as file:
-            file.write(_TOTAL.pack(0.0))
+            file.write(_STATE.pack(0.0, 0.0))
         whole = hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
         with whole.open("rb+", buffering=0) as file:  # Windows renames nothing that is mapped
-            memory: Any = mmap.mmap(file.fileno(), _TOTAL.size)
+            memory: Any = mmap.mmap(file.fileno(), _STATE.size)
     except OSError:
-        return [0.0]
+        return [0.0, 0.0]
     view: Any = memoryview(memory).cast("d")
     return view  # type: ignore[no-any-return]
 
@@ -213,6 +244,28 @@ def _is_gone(name: str) -> bool:
     number, _, host = name.partition("@")
     pid = number.partition("-")[0]
     return host == socket.gethostname() and pid.isascii() and pid.isdigit() and has_ended(int(pid))
+
+
+def _say_when_leaving() -> None:
+    global _leaves  # noqa: PLW0603
+    if _leaves == os.getpid():
+        return
+    _leaves = os.getpid()
+    util: Any = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # A child that it has forked does no more than this at its end.
+        util.Finalize(None, _leave, exitpriority=0)
+    atexit.register(_leave)
+
+
+_leaves = 0
+"""The process that does."""
+
+
+def _leave() -> None:
+    """Say that this process ends as it should."""
+    for part in _parts.values():
+        part.words[_USED] = 0
 
 
 def _before_fork() -> None:

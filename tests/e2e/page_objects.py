@@ -115,8 +115,11 @@ class NotebookPage:
         """Wait until a cell has run: it has a number, not a star."""
         self.page.wait_for_function(
             """index => {
-              const cell = window.jupyterapp.shell.currentWidget.content.widgets[index];
-              return /\\[\\d+\\]/.test(cell.node.querySelector('.jp-InputPrompt').textContent);
+              const notebook = window.jupyterapp.shell.currentWidget.content;
+              const prompt = notebook.widgets[index].node.querySelector('.jp-InputPrompt');
+              // Of cells out of sight nothing is drawn.
+              if (prompt === null) void notebook.scrollToItem(index).catch(() => undefined);
+              return /\\[\\d+\\]/.test(prompt?.textContent ?? '');
             }""",
             arg=cell,
             timeout=2 * LIMIT,

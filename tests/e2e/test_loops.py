@@ -32,6 +32,14 @@ for epoch in pw.track(range(100), "epochs"):
 """
 WORKERS = """
 import os, signal, time
+import progresswidget as pw
+
+def own(number):
+    for step in pw.tqdm(range(50), f"file {number}"):
+        while step == 20 and not os.path.exists("go"):
+            time.sleep(0.02)
+        if number == 3 and step == 20:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 def work(reporter, number):
     for step in range(50):
@@ -51,6 +59,13 @@ with pw.tqdm(total=400, desc="files") as bar:
         process.start()
     for process in started:
         process.join()
+"""
+OWN = """
+started = [context.Process(target=workers.own, args=(n,)) for n in range(8)]
+for process in started:
+    process.start()
+for process in started:
+    process.join()
 """
 QUICK = """
 for number in pw.tqdm(range(10_000_000), "quick"):
@@ -119,14 +134,17 @@ def test_eight_processes_feed_one_bar_and_one_of_them_is_killed(
     lab: JupyterProcess, open_notebook: Callable[..., NotebookPage]
 ) -> None:
     (lab.root / "workers.py").write_text(WORKERS)
-    shown = open_notebook(lab, SETUP, PROCESSES, QUICK)
+    (lab.root / "go").unlink(missing_ok=True)
+    shown = open_notebook(lab, SETUP, PROCESSES, OWN, QUICK)
     shown.run_and_wait(0)
     shown.run(1)
     shown.wait_for_motion()
     shown.wait_for_state("done")
     expect(shown.bar.locator(".pw-words")).to_have_text("Left at 360 of 400")
+    expect(shown.bar).to_contain_text("1 of 8 workers died")
     shown.wait_for_cell(1)
     picture(shown, "processes")
+    watch_a_bar_of_each(lab, shown)
     frames: list[object] = []
 
     def count(socket: WebSocket) -> None:
@@ -138,11 +156,35 @@ def test_eight_processes_feed_one_bar_and_one_of_them_is_killed(
     shown.save()
     shown.reload()
     frames.clear()
-    shown.run_and_wait(2)
+    shown.run_and_wait(3)
     expect(shown.bars.last.locator("[data-part=rows]")).to_have_text("10,000,000", timeout=LIMIT)
     assert frames
     assert len(frames) < 200
     assert max(job["revision"] for job in lab.jobs()) < 500
+
+
+def watch_a_bar_of_each(lab: JupyterProcess, shown: NotebookPage) -> None:
+    """Run eight processes with a bar each, which nobody has passed to them, and kill one."""
+    shown.run(2)
+    card = shown.bars.last
+    lines = card.locator(".pw-part-line")
+    expect(lines).to_have_count(8, timeout=LIMIT)
+    for number in range(8):
+        expect(lines.filter(has_text=f"file {number}")).to_contain_text("20 of 50", timeout=LIMIT)
+    card.screenshot(path=SCREENSHOTS / "loops-bars-of-processes-running.png")
+    (lab.root / "go").touch()
+    shown.wait_for_cell(2)
+    expect(card).to_have_attribute("data-state", "done", timeout=LIMIT)
+    expect(card.locator(".pw-words")).to_have_text("Left at 7 of 8")
+    settle(shown.page)
+    card.screenshot(path=SCREENSHOTS / "loops-bars-of-processes.png")
+    killed = lines.filter(has_text="file 3")
+    expect(killed).to_contain_text("The process that was at work ended.")
+    ended = {job["title"]: (job["status"], job["rows"]) for job in lab.jobs()}
+    assert ended.pop("file 3") == ("interrupted", 20)
+    for number in range(8):
+        if number != 3:
+            assert ended[f"file {number}"] == ("done", 50)
 
 
 def test_a_loop_obeys_its_buttons_and_one_that_fails_says_why(

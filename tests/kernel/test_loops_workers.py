@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import gc
+import io
 import multiprocessing
 import os
 import pickle
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import progresswidget as pw
 from progresswidget.loops import folders
 from progresswidget.loops.workers import WorkerReporter, Workers
 
@@ -35,12 +37,16 @@ class Owner:
     def __init__(self) -> None:
         self.workers = Workers(self)
         self.reporter: WorkerReporter | None = None
+        self.said: list[tuple[int, int, float]] = []
 
     def fed(self) -> None:
         pass
 
     def forked(self, reporter: WorkerReporter) -> None:
         self.reporter = reporter
+
+    def lost(self, dead: int, count: int, steps: float) -> None:
+        self.said.append((dead, count, steps))
 
 
 @pytest.fixture
@@ -197,6 +203,65 @@ def test_a_killed_worker_keeps_what_it_did_and_holds_nobody_up(owner: Owner) -> 
     other.start()
     other.join()
     assert owner.workers.total == 2107
+    # Itself, the one that was killed, and one that ended as it should.
+    assert owner.said == [(1, 2, 2007)]
+
+
+def test_a_zombie_is_dead_before_anybody_waits_for_it(owner: Owner) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    victim = context.Process(target=work_until_killed, args=(owner.workers.reporter(), theirs))
+    victim.start()
+    assert ours.recv() == "far enough"
+    assert owner.workers.total == 2000
+    assert owner.said == []
+    victim.kill()
+    while not owner.said:
+        assert owner.workers.total == 2000
+        time.sleep(0.01)
+    assert owner.said == [(1, 1, 2000)]
+    victim.join()
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_pool_that_is_ended_when_its_work_is_done_has_lost_nobody(
+    owner: Owner, method: str
+) -> None:
+    reporter = owner.workers.reporter()
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        pool.starmap(work, [(reporter, steps) for steps in range(1, 21)])
+    pool.join()
+    assert owner.workers.total == sum(range(21))
+    assert owner.said == []
+
+
+@pytest.mark.usefixtures("no_server")
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "loss=0.5, 1 of 2 workers died"), ("zh", "loss=0.5, 2 个工作进程中有 1 个已意外结束")],
+)
+def test_the_bar_says_that_a_worker_has_died(
+    language: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", language)
+    text = io.StringIO()
+    context = multiprocessing.get_context("spawn")
+    with pw.tqdm(total=5000, file=text, postfix="loss=0.5", ncols=200) as bar:
+        bar.set_postfix_str("loss=0.5")
+        reporter = bar.reporter()
+        ours, theirs = context.Pipe()
+        victim = context.Process(target=work_until_killed, args=(reporter, theirs))
+        victim.start()
+        assert ours.recv() == "far enough"
+        other = context.Process(target=work, args=(reporter, 100))
+        other.start()
+        other.join()
+        victim.kill()
+        victim.join()
+    assert bar.n == 2100
+    last = text.getvalue().rpartition("\r")[2]
+    assert words in last
+    assert "2100/5000" in last
 
 
 def test_a_forked_child_feeds_the_bar_that_it_inherits(owner: Owner) -> None:
