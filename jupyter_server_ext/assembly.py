@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_server_ext.activity import Activity
-from jupyter_server_ext.conversions import ConversionLimits, Conversions
+from jupyter_server_ext.conversions import Conversions
 from jupyter_server_ext.digests import Digests
 from jupyter_server_ext.disk import Disk
 from jupyter_server_ext.eventlog import EventLog
@@ -21,6 +21,7 @@ from jupyter_server_ext.hub import Hub
 from jupyter_server_ext.idempotency import Idempotency
 from jupyter_server_ext.kernels import KernelWatcher
 from jupyter_server_ext.life import Lifecycle
+from jupyter_server_ext.line import ConversionLimits
 from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.logins import Logins
 from jupyter_server_ext.notebooks import Notebooks

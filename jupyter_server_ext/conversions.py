@@ -9,21 +9,23 @@ worker reports to whichever server there is.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext import processes
+from jupyter_server_ext.ending import end
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.line import Line
 from jupyter_server_ext.logs import about
 from progresswidget.protocol import Json, ordered, queued
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine
+    from contextlib import AbstractContextManager
     from logging import Logger
 
     from jupyter_server_ext.job import Job
+    from jupyter_server_ext.line import ConversionLimits
     from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.workers import Worker, Workers
 
@@ -38,25 +40,6 @@ _NO_WORKER: Final = {
     "message": "The server could not start a process for it.",
     "hint": "The server's log says more.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionLimits:
-    """How many at once.
-
-    Parameters
-    ----------
-    running
-        Of all users; 0 forbids conversions.
-    per_user
-        Of one user.
-    queue
-        That wait or run, of one user.
-    """
-
-    running: int
-    per_user: int
-    queue: int
 
 
 class Conversions:
@@ -84,25 +67,23 @@ class Conversions:
         now: Callable[[], int],
         log: Logger,
     ) -> None:
-        self._registry, self._workers, self._limits = registry, workers, limits
+        self._registry, self._workers = registry, workers
+        self._line = Line(limits, self._user_of)
         self._now, self._log = now, log
         self._all: set[asyncio.Task[None]] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._line: dict[str, asyncio.Event] = {}
-        self._kept: Counter[str | None] = Counter()
-        self._running: set[str] = set()
         self._at_work: dict[str, Worker] = {}
         self._stopping = False
 
     @property
     def allowed(self) -> bool:
         """Whether files are converted here at all."""
-        return self._limits.running > 0
+        return self._line.is_open
 
     @property
     def counts(self) -> Json:
         """How many wait and run."""
-        return {"waiting": len(self._line), "running": len(self._running)}
+        return self._line.counts
 
     async def offers(self) -> Json:
         """Return what files can be converted to."""
@@ -121,8 +102,7 @@ class Conversions:
         while self._all:
             await asyncio.wait(tuple(self._all))
 
-    @contextmanager
-    def room(self, user: str | None) -> Iterator[None]:
+    def room(self, user: str | None) -> AbstractContextManager[None]:
         """Keep a place for one more conversion of a user, until it is begun or given up.
 
         Raises
@@ -130,19 +110,7 @@ class Conversions:
         ApiError
             ``conversions-off`` or ``too-many-conversions``.
         """
-        if not self.allowed:
-            raise ApiError("conversions-off", "This server converts no files.")
-        begun = sum(self._user_of(task_id) == user for task_id in self._tasks)
-        if begun + self._kept[user] >= self._limits.queue:
-            message = f"{self._limits.queue} files wait to be converted."
-            raise ApiError("too-many-conversions", message, retry_after=10)
-        # Others ask while this one is being written to the disk.
-        self._kept[user] += 1
-        try:
-            yield
-        finally:
-            self._kept[user] -= 1
-            self._kept += Counter()  # drops those who keep none
+        return self._line.room(user, self._tasks)
 
     def begin(self, job: Job) -> None:
         """See a job through that is in the state queued."""
@@ -177,22 +145,20 @@ class Conversions:
             if job.status == "queued":
                 self._tasks[job.task_id] = self._spawn(self._take_up(job.task_id))
             else:
-                self._running.add(job.task_id)
+                self._line.let_in(job.task_id)
                 self._spawn(self._look_on(job.task_id))
 
     async def stop(self) -> None:
         """End all of them, so that they can be gone on with."""
         self._stopping = True
+        self._line.close()
         for worker in self._at_work.values():
             worker.stop()
         for task in self._all - {self._tasks[task_id] for task_id in self._at_work}:
             task.cancel()
         if self._all:
             await asyncio.wait(tuple(self._all), timeout=_SUFFICES)
-        tasks = tuple(self._all)
-        for task in tasks:
-            task.cancel()  # which kills the worker
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tuple(self._all), _SUFFICES)  # which kills the workers
 
     async def interrupt_all(self) -> None:
         """Say of those that were stopped with the server what they were stopped by."""
@@ -211,8 +177,7 @@ class Conversions:
 
     async def _turn(self, task_id: str) -> bool:
         """Wait until there is room; False for a job that was cancelled meanwhile."""
-        go = self._line[task_id] = asyncio.Event()
-        self._advance()
+        go = self._line.join(task_id)
         with self._registry.watching(task_id) as changed:
             while not go.is_set():
                 if await self._gave_up(task_id):
@@ -242,11 +207,11 @@ class Conversions:
         self._at_work[task_id] = worker
         # Before it has its order: a server that follows must not start a second one.
         await self._registry.bind_now(task_id, processes.find(worker.pid))
-        end = asyncio.create_task(self._end_when_cancelled(task_id, worker))
+        watch = asyncio.create_task(self._end_when_cancelled(task_id, worker))
         try:
             code = await worker.run(self._workers.order(job.report, job.conversion or {}))
         finally:
-            end.cancel()
+            watch.cancel()
             worker.kill()
             del self._at_work[task_id]
         await self._ended(task_id, code, worker.said)
@@ -283,7 +248,7 @@ class Conversions:
             await self._through(task_id)
             return
         del self._tasks[task_id]
-        self._running.add(task_id)
+        self._line.let_in(task_id)
         await self._look_on(task_id)
 
     async def _is_left(self, task_id: str) -> bool:
@@ -294,15 +259,17 @@ class Conversions:
         the lease, as it is when it takes its time.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + _PATIENCE
+        last = loop.time() + _PATIENCE
         with self._registry.watching(task_id) as changed:
             while (job := self._registry.jobs.get(task_id)) is not None and job.status == "queued":
                 if job.process is None or job.process.gone:
                     return True
-                if loop.time() >= end:
+                if loop.time() >= last:
                     return False
+                # Not `wait_for`: before Python 3.12 it may swallow that the server is stopping.
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), _LOOK)
+                    async with asyncio.timeout(_LOOK):
+                        await changed.wait()
                 changed.clear()
         return False
 
@@ -314,34 +281,17 @@ class Conversions:
                     await changed.wait()
                     changed.clear()
         finally:
-            self._running.discard(task_id)
-            self._advance()
+            self._line.leave(task_id)
 
     async def _end(self, job: Job, status: str, error: Json | None) -> None:
         """Say of a job what no process can say."""
-        end = {"status": status, "error": error, "ended": self._now(), "rate": None, "eta": None}
+        last = {"status": status, "error": error, "ended": self._now(), "rate": None, "eta": None}
         revision = job.report["revision"] + 1
-        await self._registry.report({**job.report, **end, "revision": revision})
-
-    # --- whose turn it is -----------------------------------------------------------------------
-
-    def _advance(self) -> None:
-        users = Counter(self._user_of(task_id) for task_id in self._running)
-        for task_id in tuple(self._line):
-            if len(self._running) >= self._limits.running:
-                return
-            user = self._user_of(task_id)
-            if users[user] < self._limits.per_user:
-                users[user] += 1
-                self._running.add(task_id)
-                self._line.pop(task_id).set()
+        await self._registry.report({**job.report, **last, "revision": revision})
 
     def _left(self, task_id: str) -> None:
-        self._line.pop(task_id, None)
-        self._running.discard(task_id)
         self._tasks.pop(task_id, None)
-        if not self._stopping:
-            self._advance()
+        self._line.leave(task_id)
 
     def _user_of(self, task_id: str) -> str | None:
         job = self._registry.jobs.get(task_id)

@@ -259,12 +259,15 @@ class Teller:
         self._put(Event(task_id, frame))
 
     def _put(self, item: Item) -> None:
+        self._queue_up(item)
+        self._wake()
+
+    def _queue_up(self, item: Item) -> None:
         self._note_wait()
         if not self.overflowed:
             self._queue.put(item)
             if self._queue.is_full:
                 self._give_way()
-        self._wake()
 
     def _give_way(self) -> None:
         # A snapshot says how each of these tasks ended, and takes no place until it is taken.

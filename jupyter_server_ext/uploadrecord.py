@@ -39,6 +39,9 @@ class Upload:
         The digest of the whole file, from ``publishing`` on.
     inode, mtime_ns
         Device, inode and modification time of the file that is published.
+    claimed
+        When its name was about to be claimed with an empty file, in seconds since 1970, where the
+        file system knows no better way.
     """
 
     id: str
@@ -54,6 +57,7 @@ class Upload:
     sha256: str | None = None
     inode: tuple[int, int] | None = None
     mtime_ns: int | None = None
+    claimed: float | None = None
 
     @property
     def name(self) -> str:

@@ -13,14 +13,13 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from jupyter_server_ext.stores.files import fingerprint_of
+from jupyter_server_ext.stores.naming import take_name
 from jupyter_server_ext.stores.sweep import reach
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from progresswidget.protocol import Fingerprint
-
-_CLAIM = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def folder_of(path: str, folders: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
@@ -84,20 +83,8 @@ def _remove(folder: int, name: str, published: Fingerprint, before_ns: int) -> b
         os.unlink(aside, dir_fd=folder)
         return True
     with suppress(FileExistsError):
-        _give_back(folder, aside, name)
+        take_name(folder, aside, name, lambda: None)
     return False
-
-
-def _give_back(folder: int, aside: str, name: str) -> None:
-    try:
-        os.link(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        os.close(os.open(name, _CLAIM, dir_fd=folder))
-        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-    else:
-        os.unlink(aside, dir_fd=folder)
 
 
 def _is_due(folder: int, name: str, published: Fingerprint, before_ns: int | None) -> bool:

@@ -13,15 +13,17 @@ from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Kept, Kind
 from jupyter_server_ext.stores.database import Database, transact
 from jupyter_server_ext.stores.health import StoreHealth
+from jupyter_server_ext.stores.migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from logging import Logger
     from pathlib import Path
 
+    from jupyter_server_ext.stores.migrations import Step
+
 T = TypeVar("T", bound=Kept)
 
-SCHEMA_VERSION: Final = 1
 # Table and key are named by a `Kind`, which no client can choose.
 _SCHEMA: Final = """
 CREATE TABLE {0.name} (
@@ -70,7 +72,7 @@ class SqliteStore(Generic[T]):
         self._log = log
         self._database = Database(
             path,
-            prepare=partial(_migrate, kind),
+            prepare=partial(_prepare, kind),
             name=kind.name,
             loss=f"the list of past {kind.name} starts empty, exported files are not affected.",
             log=log,
@@ -202,18 +204,13 @@ class SqliteStore(Generic[T]):
         transact(connection, work)
 
 
-def _migrate(kind: Kind[T], connection: sqlite3.Connection) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"schema {version} is newer than this server's")
-    if version == SCHEMA_VERSION:
-        return
+def steps_of(kind: Kind[T]) -> tuple[Step, ...]:
+    """Return the steps that lead to the schema of a store."""
+    return (lambda connection: connection.execute(_SCHEMA.format(kind)),)
 
-    def make() -> None:
-        connection.execute(_SCHEMA.format(kind))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-    transact(connection, make)
+def _prepare(kind: Kind[T], connection: sqlite3.Connection) -> None:
+    migrate(connection, steps_of(kind))
 
 
 def _row(item: Kept) -> _Row:

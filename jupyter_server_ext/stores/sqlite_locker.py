@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Claim, Lease
 from jupyter_server_ext.stores.database import Database, transact
+from jupyter_server_ext.stores.migrations import migrate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS leases (
-    name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS keys (
-    key TEXT PRIMARY KEY, request TEXT NOT NULL, result TEXT NOT NULL, settled INTEGER NOT NULL,
-    until REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS keys_until ON keys (until);
-"""
+# "IF NOT EXISTS": the first servers made the tables without a version.
+_SCHEMA: Final = (
+    """
+    CREATE TABLE IF NOT EXISTS leases (
+        name TEXT PRIMARY KEY, holder TEXT NOT NULL, token INTEGER NOT NULL, until REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE IF NOT EXISTS keys (
+        key TEXT PRIMARY KEY, request TEXT NOT NULL, result TEXT NOT NULL, settled INTEGER NOT NULL,
+        until REAL NOT NULL
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS keys_until ON keys (until)",
+)
 _ACQUIRE: Final = """
 INSERT INTO leases (name, holder, token, until) VALUES (:name, :holder, 1, :until)
 ON CONFLICT (name) DO UPDATE SET holder = :holder, token = token + 1, until = :until
@@ -171,5 +177,13 @@ class SqliteLocker:
         return await self._database.run(call)
 
 
+def _make(connection: sqlite3.Connection) -> None:
+    for statement in _SCHEMA:
+        connection.execute(statement)
+
+
+STEPS: Final = (_make,)
+
+
 def _prepare(connection: sqlite3.Connection) -> None:
-    connection.executescript(_SCHEMA)
+    migrate(connection, STEPS)

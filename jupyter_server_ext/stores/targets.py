@@ -5,17 +5,17 @@ Whatever is done is done relative to a folder that is open. To be used in thread
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.stores.naming import take_name
 from jupyter_server_ext.stores.staged import refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from jupyter_server_ext.uploadrecord import Upload
 
@@ -24,7 +24,6 @@ _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _STAGED: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW: Final = _STAGED | os.O_CREAT | os.O_EXCL
 _PERMISSIONS: Final = 0o777
-_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 @contextmanager
@@ -107,8 +106,13 @@ def require_free(folder: int, upload: Upload) -> None:
         raise ApiError("target-exists", "There is something of this name already.")
 
 
-def give_name(folder: int, upload: Upload) -> None:
+def give_name(folder: int, upload: Upload, claiming: Callable[[], None]) -> None:
     """Give the complete file the name of the target, in one step.
+
+    Parameters
+    ----------
+    claiming
+        As for `take_name`.
 
     Raises
     ------
@@ -118,18 +122,8 @@ def give_name(folder: int, upload: Upload) -> None:
     if upload.creation.overwrite:
         require_free(folder, upload)
         os.rename(upload.staged, upload.name, src_dir_fd=folder, dst_dir_fd=folder)
-        return
-    # A rename replaces silently; a link fails if the name is taken.
-    try:
-        os.link(upload.staged, upload.name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # A file system without hard links: claim the name first, then replace our own claim.
-        os.close(os.open(upload.name, _NEW, 0o666, dir_fd=folder))
-        os.rename(upload.staged, upload.name, src_dir_fd=folder, dst_dir_fd=folder)
-        return
-    os.unlink(upload.staged, dir_fd=folder)
+    else:
+        take_name(folder, upload.staged, upload.name, claiming)
 
 
 def inode_of(folder: int, name: str) -> tuple[int, int] | None:

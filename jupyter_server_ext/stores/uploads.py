@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.stores.health import StoreHealth
+from jupyter_server_ext.stores.naming import is_claim
 from jupyter_server_ext.stores.staged import StagedFile, refusal
 from jupyter_server_ext.stores.targets import (
     give_name,
@@ -197,9 +198,13 @@ class UploadStore:
             upload, state="publishing", sha256=sha256, inode=file.inode, mtime_ns=file.mtime_ns
         )
         self.save(upload)
+
+        def claiming() -> None:
+            self.save(replace(upload, claimed=time.time()))
+
         with open_folder(self._root, upload) as folder:
             try:
-                give_name(folder, upload)
+                give_name(folder, upload, claiming)
                 os.fsync(folder)
             except OSError as error:
                 raise refusal(error) from error
@@ -235,6 +240,9 @@ class UploadStore:
                 upload = replace(upload, state="done")
                 self.save(upload)
                 return upload, upload.length or 0
+            if upload.claimed is not None and is_claim(folder, upload.name, upload.claimed):
+                with suppress(OSError):
+                    os.unlink(upload.name, dir_fd=folder)
             with StagedFile(open_staged(folder, upload)) as file:
                 if upload.verified is not None and file.offset > upload.verified:
                     file.cut(upload.verified)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import no_links
 import pytest
 from laboratory import Baseline, done_report, eventually, make_report
 from page import Page
@@ -63,6 +64,17 @@ def test_rows_10_and_14_no_step_of_an_upload_is_a_bad_one_to_die_at(
 ) -> None:
     # `mortal` drops what was not synced of the bytes; a disk of one's own may drop more, below.
     server = own(extensions=["mortal"])
+    die_at_each_step(server, repetitions(6, 1), lambda: None)
+    assert (server.root / "mortal.bin").read_bytes() == CONTENT[: 2 * MIB]
+    server.stop()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("refused", ["link linkat", "link linkat renameat2"])
+def test_row_10_nor_is_any_where_a_name_is_taken_in_another_way(
+    own: Own, repetitions: Repetitions, refused: str
+) -> None:
+    server = own(extensions=["no_links", "mortal"], environment={no_links.REFUSED: refused})
     die_at_each_step(server, repetitions(6, 1), lambda: None)
     assert (server.root / "mortal.bin").read_bytes() == CONTENT[: 2 * MIB]
     server.stop()

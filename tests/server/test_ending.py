@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
+from jupyter_server_ext import conversions
 from jupyter_server_ext.ending import end
 
 if TYPE_CHECKING:
@@ -17,12 +20,13 @@ class Deaf:
     The first hits it within a call of the library, which takes it for a time-out of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, hears: int = 2) -> None:
         self.begun = asyncio.Event()
         self.told = 0
+        self._hears = hears
 
     async def run(self) -> None:
-        while self.told < 2:
+        while self.told < self._hears:
             try:
                 self.begun.set()
                 await asyncio.Event().wait()
@@ -64,3 +68,26 @@ async def test_a_server_ends_although_a_task_swallows_the_first(server: Server) 
     await deaf.begun.wait()
     await asyncio.wait_for(server.extension.stop_extension(), 60)
     assert deaf.told == 2
+
+
+async def test_conversions_end_although_one_swallows_it_again_and_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversions, "_SUFFICES", 0.01)
+    deaf = Deaf(hears=4)
+    server.services.conversions._spawn(deaf.run())
+    await deaf.begun.wait()
+    await asyncio.wait_for(server.services.conversions.stop(), 60)
+    assert deaf.told == 4
+
+
+async def test_who_ends_conversions_can_be_ended_too(server: Server) -> None:
+    deaf = Deaf(hears=3)
+    task = server.services.conversions._spawn(deaf.run())
+    await deaf.begun.wait()
+    stopping = asyncio.create_task(server.services.conversions.stop())
+    await asyncio.sleep(0)  # now it waits
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    await end([task], 0.01)

@@ -458,6 +458,17 @@ def test_ten_thousand_subscriptions_stay_bounded() -> None:
     assert page.state == {}
 
 
+def test_the_answers_to_one_question_leave_together() -> None:
+    hub, _ = make_hub()
+    names = [f"{number:032x}" for number in range(10)]
+    for name in names:
+        hub.publish(name, record(name), urgent=True)
+    page = Page(hub)
+    page.subscribe(*names)
+    assert page.woken == 1, "each time is a call of the system"
+    assert len(page.read()) == 10
+
+
 def test_readers_that_are_equally_far_share_one_frame() -> None:
     hub, clock = make_hub()
     hub.publish(A, record(), urgent=True)

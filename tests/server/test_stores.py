@@ -21,7 +21,7 @@ from jupyter_server_ext.stores.redis import LostError, Redis
 from jupyter_server_ext.stores.redis_session import RedisSession
 from jupyter_server_ext.stores.redis_store import RedisStore
 from jupyter_server_ext.stores.sidecar import SPARE, WithSidecar
-from jupyter_server_ext.stores.sqlite import SCHEMA_VERSION, SqliteStore
+from jupyter_server_ext.stores.sqlite import SqliteStore, steps_of
 from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:
@@ -274,7 +274,7 @@ async def test_a_damaged_file_is_moved_aside(
 def _spoil(path: Path, damage: str) -> None:
     if damage == "newer":
         connection = sqlite3.connect(path)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+        connection.execute(f"PRAGMA user_version = {len(steps_of(JOBS)) + 1}")
         connection.close()
         return
     content = bytearray(path.read_bytes())
