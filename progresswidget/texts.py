@@ -231,9 +231,9 @@ def amount(table: Table, kind: str, number: float, unit: str = "") -> str:
 
 
 def progress(table: Table, kind: str, done: float, total: float | None, unit: str = "") -> str:
-    """Return how much is done, and of how much where that is known and not the same."""
+    """Return how much is done, and of how much where that is known and more."""
     text = amount(table, kind, done, unit)
-    if total is None or done == total:
+    if total is None or done >= total:
         return text
     counts = kind in {"export", "group"} or (kind == "task" and unit != "B")
     part = decimal(done) if counts else text

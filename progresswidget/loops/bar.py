@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from progresswidget.loops import line
-from progresswidget.loops.drawing import Drawn
+from progresswidget.loops import endings, line
+from progresswidget.loops.counting import Counting
+from progresswidget.loops.drawing import MAXINTERVAL, MININTERVAL, SMOOTHING
 from progresswidget.loops.environment import envwrap, plain
-from progresswidget.loops.errors import TqdmDeprecationWarning
 from progresswidget.loops.faces import faces
 from progresswidget.loops.job import LoopJob
 from progresswidget.loops.monitor import TMonitor
-from progresswidget.loops.options import (
-    refuse_unknown,
-    refuse_what_is_no_loop,
-    refuse_what_is_no_number,
-    steps_of,
-)
-from progresswidget.loops.sampling import sampled
+from progresswidget.loops.options import refuse_unknown, refuse_what_is_no_number, steps_of
 from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
 from progresswidget.loops.watching import watch
@@ -32,21 +27,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from progresswidget.loops.sampling import Position
     from progresswidget.loops.workers import WorkerReporter
 
 T = TypeVar("T")
 
-MININTERVAL: Final = 0.1
-MAXINTERVAL: Final = 10.0
-"""Seconds between two lines of text, at least and at most."""
-SMOOTHING: Final = 0.3
-"""The share of the newest observation in the rate."""
-USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
-"""With these a thread draws the lines, and the loop itself does nothing for them."""
 
-
-class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
+class tqdm(Counting[T]):  # noqa: N801 - the name that people know
     """Progress of a loop: in a notebook a job on its server, elsewhere a line of text.
 
     Parameters
@@ -168,8 +154,6 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         self._lock_args = lock_args
         self._tally = Tally(initial, Workers(self))
         self._reporter: WorkerReporter | None = None
-        self._elsewhere = True
-        """Whether a step draws nothing here."""
         self._time = time.time
         self._error: BaseException | None = None
         self.ascii = not self._stream.unicode if ascii is None else ascii
@@ -180,8 +164,10 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
             self._tally.workers.close()
             return
         self.disable = False
+        endings.be_ready()
         self._begin_measuring()
         if gui:
+            self._due = -math.inf  # each step is refused
             self._take_place(position)
             return
         try:
@@ -214,106 +200,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
             with self.get_lock():
                 tqdm.monitor = TMonitor(tqdm, self.monitor_interval)
 
-    # --- Counting --------------------------------------------------------------------------------
-
-    @property
-    def n(self) -> float:
-        """How many steps are done."""
-        return self._tally()
-
-    @n.setter
-    def n(self, steps: float) -> None:
-        self._tally.counted = steps - self._tally.elsewhere
-
-    def __iter__(self) -> Iterator[T]:
-        if not hasattr(self.iterable, "__aiter__"):
-            refuse_what_is_no_loop("tqdm", self.iterable)
-        items: Any = self.iterable
-        return self._over(items)
-
-    def __reversed__(self) -> Iterator[T]:
-        turned: Any = self.iterable
-        return self._over(reversed(turned))
-
-    def _over(self, iterable: Iterable[T]) -> Iterator[T]:
-        if self.disable:
-            return iter(iterable)
-        if self.gui:
-            self._refuse_gui()
-        usual = (self.mininterval, self.maxinterval, self.smoothing) == USUAL
-        if self.job is None and not (usual and self.dynamic_miniters):
-            return self._each(iterable)
-        job = self.job
-        obey = job.obey if job is not None and job.cancellable else None
-        iterator, position = sampled(iterable, ended=self._loop_ended, obey=obey)
-        self._tally.position = position
-        self._hold()
-        self._heed(position)
-        if hasattr(self, "sp"):
-            watch(self)
-        return iterator
-
-    def _heed(self, position: Position) -> None:
-        """Prepare for a loop that obeys; here it does not."""
-
-    def _loop_ended(self, whole: bool) -> None:  # noqa: FBT001 - as `sampled` calls it
-        if self.job is not None:
-            self.job.whole = whole
-        self.close()
-
-    def _hold(self) -> None:
-        """Say that this bar will be closed."""
-        if self.job is not None:
-            self.job.held = True
-
-    def _each(self, iterable: Iterable[T]) -> Iterator[T]:
-        """Count each step: where it is said how many of them a line is for."""
-        tally, clock = self._tally, self._time
-        n = tally.counted
-        try:
-            for item in iterable:
-                yield item
-                n += 1
-                if n - self._last_counted >= self.miniters:
-                    now = clock()
-                    if now - self.last_print_t >= self.mininterval:
-                        tally.counted = n
-                        self._show_if_due(now)
-        finally:
-            tally.counted = n
-            self.close()
-
-    def update(self, n: float | None = 1) -> bool | None:
-        """Count `n` steps more.
-
-        Returns
-        -------
-        Whether a line of text was due.
-        """
-        if self.disable:
-            return None
-        if self._elsewhere:
-            self._count_elsewhere(n or 0)
-            return None
-        steps, tally = n or 0, self._tally
-        tally.counted = counted = tally.counted + steps
-        if steps < 0:
-            self.last_print_n += steps  # what was undone comes again
-            self._last_counted += steps
-        # By what was counted here: of the workers' steps a line is drawn by a thread.
-        if counted - self._last_counted < self.miniters:
-            return None
-        now = self._time()
-        # Asked here, too: at first each step comes so far, and a call would cost as much again.
-        return None if now - self.last_print_t < self.mininterval else self._show_if_due(now)
-
-    def _count_elsewhere(self, n: float) -> None:
-        if self.gui:
-            self._refuse_gui()
-        if self._reporter is not None:
-            self._reporter.update(n)
-        else:
-            self._tally.counted += n
+    # --- Its end ---------------------------------------------------------------------------------
 
     def reset(self, total: float | None = None) -> None:
         """Begin anew, perhaps with another total."""
@@ -327,8 +214,6 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
             self.job.begin()
         self._begin_measuring()
         self.refresh()
-
-    # --- Its end ---------------------------------------------------------------------------------
 
     def close(self) -> None:
         """End the progress; a second call changes nothing."""
@@ -363,9 +248,12 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
 
     def __del__(self) -> None:
         if not getattr(self, "disable", True):
-            if self.job is not None:
-                self.job.hurried = True
-            self.close()
+            endings.end(self, self._end_unkept)
+
+    def _end_unkept(self) -> None:
+        if self.job is not None:
+            self.job.hurried = True
+        self.close()
 
     # --- Other processes -------------------------------------------------------------------------
 
@@ -383,7 +271,7 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
 
     def forked(self, reporter: WorkerReporter) -> None:
         """Count, in a forked child, for the bar of the parent and draw nothing."""
-        self._reporter, self.job, self._elsewhere = reporter, None, True
+        self._reporter, self.job, self._elsewhere, self._due = reporter, None, True, -math.inf
         if hasattr(self, "sp"):
             del self.sp
 
@@ -395,6 +283,13 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
 
     def __reduce__(self) -> Any:
         return self.reporter().__reduce__()
+
+    def __copy__(self) -> Self:
+        """Return the bar itself: what is copied with it goes on counting for the same one."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
 
     # --- Doors to it -----------------------------------------------------------------------------
 
@@ -432,12 +327,6 @@ class tqdm(Drawn, Generic[T]):  # noqa: N801 - the name that people know
         from progresswidget.loops.frames import register
 
         register(cls, options)
-
-    def _refuse_gui(self) -> None:
-        raise TqdmDeprecationWarning(
-            "Please use `tqdm.gui.tqdm(...)` instead of `tqdm(..., gui=True)`\n",
-            fp_write=self._stream.write,
-        )
 
 
 def trange(*args: int, **options: Any) -> tqdm[int]:

@@ -5,11 +5,13 @@ Each library is imported only when its hook is asked for.
 
 from __future__ import annotations
 
+import sys
 import threading
 from contextlib import contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.loops import endings
 from progresswidget.loops.bar import tqdm
 from progresswidget.loops.keras import keras_callback
 from progresswidget.loops.libraries import library, move_to
@@ -53,6 +55,7 @@ def fsspec_callback(desc: str | None = None, **options: Any) -> Any:
 
         def __init__(self) -> None:
             self._bar: tqdm[Any] | None = None
+            endings.be_ready()
             super().__init__()
 
         def call(self, hook_name: str | None = None, **kwargs: Any) -> None:
@@ -77,7 +80,7 @@ def fsspec_callback(desc: str | None = None, **options: Any) -> Any:
             self.close()
 
         def __del__(self) -> None:
-            self.close()
+            endings.end(self, self.close)
 
     return FsspecCallback()
 
@@ -147,7 +150,8 @@ def joblib_progress(
 ) -> Iterator[tqdm[Any]]:
     """Count the tasks that `joblib.Parallel` completes in a `with` block, whatever its workers are.
 
-    It serves what is built on joblib as well, scikit-learn's searches for instance.
+    Tasks that a task runs in parallel in its turn are a part of it, and do not count. It serves
+    what is built on joblib as well, scikit-learn's searches for instance.
 
     Parameters
     ----------
@@ -159,24 +163,43 @@ def joblib_progress(
     MissingExtraError
         If joblib is not installed.
     """
-    parallel: Any = library("joblib.parallel", "joblib").Parallel
-    usual = parallel.print_progress
-    seen: dict[int, int] = {}
+    module = library("joblib.parallel", "joblib")
+    parallel: Any = module.Parallel
+    usual_call, usual_print = parallel.__call__, parallel.print_progress
+    counted: dict[int, int] = {}
+    """Of each one that counts the tasks so far; the others are not in it."""
     lock = threading.Lock()
+
+    def call(self: Any, iterable: Any) -> Any:
+        inner = _is_called_by(module.__name__)
+        with lock:
+            if inner:
+                counted.pop(id(self), None)  # it may be where another one was
+            else:
+                counted[id(self)] = 0
+        return usual_call(self, iterable)
 
     def print_progress(self: Any) -> None:
         with lock:
-            done = self.n_completed_tasks
-            bar.update(max(done - seen.get(id(self), 0), 0))
-            seen[id(self)] = done
-        usual(self)
+            if (before := counted.get(id(self))) is not None:
+                done = counted[id(self)] = self.n_completed_tasks
+                bar.update(max(done - before, 0))
+        usual_print(self)
 
     with tqdm(desc=desc, total=total, **{"unit": "task", **options}) as bar:
-        parallel.print_progress = print_progress
+        parallel.__call__, parallel.print_progress = call, print_progress
         try:
             yield bar
         finally:
-            parallel.print_progress = usual
+            parallel.__call__, parallel.print_progress = usual_call, usual_print
+
+
+def _is_called_by(module: str) -> bool:
+    """Say whether the caller's caller runs within code of a module, at any depth."""
+    frame: Any = sys._getframe(2)  # noqa: SLF001 - CPython's own, and ours is no other
+    while frame is not None and frame.f_globals.get("__name__") != module:
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager

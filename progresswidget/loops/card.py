@@ -11,9 +11,9 @@ from progresswidget import family
 from progresswidget.cell import running_kernel
 from progresswidget.display import Display
 from progresswidget.errors import ExportCancelledError, JobStateError
-from progresswidget.loops import open_loops
 from progresswidget.loops.faces import may_report
 from progresswidget.loops.jobline import Line
+from progresswidget.loops.origin import running_request
 from progresswidget.loops.parent import mailbox, reporter
 from progresswidget.loops.receipts import outputs
 from progresswidget.outbox import outbox
@@ -50,8 +50,8 @@ class Card:
         self._showing = threading.RLock()
         self._cell: Outputs | None = None
         self._has_output = True
-        if loop.request is not None and loop.leave and self.group is None:
-            self._cell = outputs(loop.request)
+        if loop.origin.request is not None and loop.leave and self.group is None:
+            self._cell = outputs(loop.origin.request)
             self._has_output = self._cell.take()
 
     def appear_soon(self, seconds: float) -> None:
@@ -63,7 +63,7 @@ class Card:
     def appear(self) -> None:
         """Show it now, if it goes on."""
         with self._showing:
-            if not (self.loop.over or self.visible or self.loop.is_of_parent_process):
+            if not (self.loop.over or self.visible or self.loop.origin.is_of_parent_process):
                 self.context.copy().run(self._show)
 
     def _show(self) -> None:
@@ -90,8 +90,8 @@ class Card:
         """Return the line of an inner loop that begins: the first one that is free."""
         with self.changed:
             for known in self.lines.values():
-                if known.loop.left is not None:
-                    known.loop.end()  # what it was left by has been caught, for others go on
+                if known.loop.left is not None:  # and that has been caught, for others go on
+                    known.loop.end_by_reason()
             taken = {
                 number
                 for number, line in self.lines.items()
@@ -162,7 +162,7 @@ class Card:
             self.display.settle(max(deadline - time.monotonic(), 0.0))
         else:
             reporter().wake()
-        if self.loop.request == open_loops.running_request():
+        if self.loop.origin.request == running_request():
             self.context.copy().run(self._show_kept)
         else:
             self.display.refresh()  # in the cell that it began in, which is over

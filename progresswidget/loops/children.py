@@ -45,7 +45,7 @@ class Processes(LoopJob):
         self.live: set[ChildLoop] = set()
         super().__init__(texts.saved_table()["processes"], lambda: self.finished, total=0)
         self.held = True
-        self._thread = _NONE
+        self.origin.be_nowhere()
 
     def amounts(self) -> tuple[int, int | None, float | None]:
         """Return the loops that have ended, those that have begun, and the percent."""
@@ -87,7 +87,7 @@ class ChildLoop(LoopJob):
         self.held = True
         self.child: Final[int] = told["pid"]
         self._started = start_of(self.child)
-        self._thread = _NONE
+        self.origin.be_nowhere()
         self._folder, self._identity = folder, told["taskId"]
 
     def take(self, told: Json) -> None:
@@ -154,8 +154,6 @@ def _is_free(loop: LoopJob) -> bool:
     return isinstance(loop, ChildLoop) and loop.state == "done"
 
 
-_NONE: Final = 0
-"""The thread of a loop that is of no thread of this process."""
 _GONE: Final = {"code": "process-died", "message": texts.ENGLISH["process gone"], "hint": ""}
 
 

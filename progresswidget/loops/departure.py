@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
 _PACKAGE: Final = __name__.partition(".")[0]
-_LETS_GO: Final = frozenset({"__del__", "_watched"})
-"""Functions of ours that are called because an iterator is let go of."""
+_LETS_GO: Final = "__del__"
+"""What is called of ours because an iterator or a bar is let go of."""
 _QUIET: Final = frozenset({"POP_TOP", "POP_ITER", "END_FOR", "SWAP", "RETURN_VALUE"})
 """Instructions of `break` and `return`, at which nothing is raised."""
 _NAMES: Final = ("STORE_NAME", "STORE_FAST", "STORE_GLOBAL", "STORE_DEREF")
@@ -81,10 +81,7 @@ def departure() -> Departure | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - CPython's own, and ours is no other
     let_go = False
     while frame is not None and frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        name = frame.f_code.co_name
-        if name == "_watched" and frame.f_locals.get("whole", False):
-            return None
-        let_go |= name in _LETS_GO
+        let_go |= frame.f_code.co_name == _LETS_GO
         frame = frame.f_back
     if frame is None or not let_go or frame.f_lasti < 0:
         return None

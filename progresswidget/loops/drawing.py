@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.loops.asynchronous import Asynchronous
@@ -12,6 +13,13 @@ from progresswidget.loops.watching import watch
 if TYPE_CHECKING:
     from progresswidget.loops.tally import Tally
 
+MININTERVAL: Final = 0.1
+MAXINTERVAL: Final = 10.0
+"""Seconds between two lines of text, at least and at most."""
+SMOOTHING: Final = 0.3
+"""The share of the newest observation in the rate."""
+USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
+"""With these a thread says when a line is due, and the loop itself does nothing for it."""
 MOST_SAID: Final = 10
 """Lines a second that are drawn for words beside the bar; as many may come at once."""
 
@@ -26,7 +34,10 @@ class Drawn(Placed, Asynchronous):
     dynamic_miniters: bool
     smoothing: float
     delay: float
-    _elsewhere: bool
+    _elsewhere = True
+    """Whether a step draws nothing here."""
+    _due: float = math.inf
+    """How many steps must have been counted for one to look whether a line is due."""
     _tally: Tally
     _said_room: float = MOST_SAID
     _said_t: float = 0.0
@@ -55,13 +66,26 @@ class Drawn(Placed, Asynchronous):
             self._runs = False
             self.refresh(lock_args=self._lock_args)
         self._begin_clock()  # the first line has not run
+        if self._is_usual:
+            watch(self)
+        else:
+            self._due = -math.inf
+
+    @property
+    def _is_usual(self) -> bool:
+        usual = (self.mininterval, self.maxinterval, self.smoothing) == USUAL
+        return usual and self.dynamic_miniters
 
     def draw_if_due(self) -> None:
         """Draw the line if steps were taken and the time for it has come; from any thread."""
         if self.disable:
             return
         if self.n != self.last_print_n:
-            self._show_if_due(self._time())
+            now = self._time()
+            if self._tally.position is None and self._due > 0 and self._is_due(now):
+                self._due = -math.inf  # the next step draws it, if one comes soon
+            else:
+                self._show_if_due(now)
         if self._unsaid:
             self._show_what_is_said()
 
@@ -83,9 +107,9 @@ class Drawn(Placed, Asynchronous):
             watch(self)
 
     def _show_if_due(self, now: float) -> bool | None:
-        elapsed = now - self.last_print_t
-        if elapsed < self.mininterval or now < self.start_t + self.delay:
+        if not self._is_due(now):
             return None
+        elapsed = now - self.last_print_t
         counted, n = self._tally.counted, self.n
         steps = n - self.last_print_n
         if self.smoothing and elapsed and steps:
@@ -96,7 +120,12 @@ class Drawn(Placed, Asynchronous):
             self.miniters = self._fitting(steps, elapsed)
         self.last_print_n, self.last_print_t, self._last_counted = n, now, counted
         self._unsaid, self._said_room = False, max(self._said_room - 1, 0)
+        if self._is_usual and not self._elsewhere:
+            self._due = math.inf
         return True
+
+    def _is_due(self, now: float) -> bool:
+        return now - self.last_print_t >= self.mininterval and now >= self.start_t + self.delay
 
     def _fitting(self, steps: float, elapsed: float) -> float:
         """Return the steps until the next line, by those that came since the last one."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import os
 import threading
 import time
 from types import SimpleNamespace
@@ -20,6 +19,7 @@ from progresswidget.loops.card import Card
 from progresswidget.loops.departure import departure
 from progresswidget.loops.jobline import Line
 from progresswidget.loops.measured import Measured
+from progresswidget.loops.origin import Origin
 from progresswidget.loops.parent import mailbox, reporter
 from progresswidget.outbox import outbox
 
@@ -86,8 +86,8 @@ class LoopJob(Measured, BaseJob):
         self.leave = leave
         self.asked = False
         """Whether `obey` has something to do: what the loop looks at in each step."""
-        self.request: str | None = None
-        """The request of the cell that began it."""
+        self.origin = Origin()
+        """Where it began."""
         self.depth = 0
         self.left: Departure | None = None
         """Where it was left, until it is known by what."""
@@ -103,8 +103,6 @@ class LoopJob(Measured, BaseJob):
         """Where it is shown: its own card, or that of the outermost loop around it."""
         self._unit = unit
         self._parent = parent
-        self._pid = os.getpid()
-        self._thread = threading.get_ident()
         self._wanted: Action = "resume"
         self._error: BaseException | None = None
         self._line: Line | None = None
@@ -121,7 +119,6 @@ class LoopJob(Measured, BaseJob):
             _log.exception(_FAILED)
 
     def _begin(self) -> None:
-        self.request = open_loops.running_request()
         parent = self._parent
         if parent is None or parent.root.over:
             parent = open_loops.around(self)
@@ -144,23 +141,13 @@ class LoopJob(Measured, BaseJob):
 
     def is_around(self, loop: LoopJob) -> bool:
         """Say whether what begins now where this one was the last to begin is a part of it."""
-        if self.over or self.left is not None or self.spent or self.is_of_parent_process:
+        if self.over or self.left is not None or self.spent or self.origin.is_of_parent_process:
             return False
-        if not self._begun or not self.is_of_this_thread:
+        if not self._begun or not self.origin.is_of_this_thread:
             return False
         # Only the main thread runs one cell after another.
         is_main = threading.current_thread() is threading.main_thread()
-        return self.request == loop.request or not is_main
-
-    @property
-    def is_of_this_thread(self) -> bool:
-        """Whether the caller runs in the thread that began it."""
-        return self._thread == threading.get_ident()
-
-    @property
-    def is_of_parent_process(self) -> bool:
-        """Whether the caller runs in a child that was forked since."""
-        return self._pid != os.getpid()
+        return self.origin.request == loop.origin.request or not is_main
 
     @property
     def spent(self) -> bool:
@@ -194,7 +181,7 @@ class LoopJob(Measured, BaseJob):
         error
             What it was left by, where that is known; None also for a `break`.
         """
-        if self.is_of_parent_process or not self._begun or self.over:
+        if self.origin.is_of_parent_process or not self._begun or self.over:
             return
         try:
             if error is None and self.left is None:
@@ -226,9 +213,14 @@ class LoopJob(Measured, BaseJob):
             return
         # An exception may be on its way: the end of the cell or the process, near then, tells.
         self._keep_count()
-        if self.request is None:
+        if self.origin.request is None:
             open_loops.watch_exit(self)
-        outbox().put(self.end, PATIENCE)
+        outbox().put(self.end_by_reason, PATIENCE)
+
+    def end_by_reason(self, error: BaseException | None = None) -> None:
+        """End one that was left: by this error or that of its task, if it went through here."""
+        reasons, left = (error, self.origin.error), self.left
+        self.end(next((each for each in reasons if left is not None and left.is_by(each)), None))
 
     # --- what a person asks -------------------------------------------------------------------
 

@@ -32,9 +32,11 @@ class AsIterable(Told):
 
     @property
     def rank(self) -> int:
-        """The row on the terminal; one without a row comes last."""
-        row: int = getattr(self, "pos", 1 << 31)
-        return abs(row)
+        """The row on the terminal; those without a row come last, as they were begun."""
+        row: int | None = getattr(self, "pos", None)
+        if row is not None:
+            return abs(row)
+        return (1 << 31) + (id(self) if self.job is None else self.job.number)
 
     def __lt__(self, other: AsIterable) -> bool:
         return self.rank < other.rank

@@ -9,7 +9,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.cell import running_kernel
+from progresswidget.loops.origin import running_request
 from progresswidget.loops.receipts import end_cell
 
 if TYPE_CHECKING:
@@ -46,22 +46,14 @@ def around(loop: LoopJob) -> LoopJob | None:
     return outer
 
 
-def running_request() -> str | None:
-    """Return the id of the request that runs the cell of the caller, None outside of a kernel."""
-    kernel = running_kernel()
-    if kernel is None:
-        return None
-    found = kernel.get_parent("shell").get("header", {}).get("msg_id")
-    return None if found is None else str(found)
-
-
 def of_cell() -> LoopJob | None:
     """Return the card to which belongs what the cell of the caller's context has others do."""
     request = running_request()
     found = [
         loop
         for loop in list(_of_cells)
-        if loop.request == request and not (loop.elsewhere or loop.over or loop.spent or loop.left)
+        if loop.origin.request == request
+        and not (loop.elsewhere or loop.over or loop.spent or loop.left)
     ]
     return max(found, key=lambda loop: loop.number).root if found else None
 
@@ -81,12 +73,12 @@ def watch(loop: LoopJob) -> None:
 def _end_with_cell(result: Any) -> None:
     error = None if result is None else result.error_in_exec
     request = running_request()
-    open_ = [loop for loop in list(_of_cells) if loop.request == request and not loop.over]
+    open_ = [loop for loop in list(_of_cells) if loop.origin.request == request and not loop.over]
     open_.sort(key=lambda loop: (-loop.depth, loop.number))
     for loop in open_:  # the inner ones first, as the error went through them
         if loop.left is not None:
-            loop.end(error if loop.left.is_by(error) else None)
-        elif not loop.is_of_this_thread:
+            loop.end_by_reason(error)
+        elif not loop.origin.is_of_this_thread or loop.origin.goes_on_beside:
             continue  # it goes on, whatever the cell came to
         elif error is not None or loop.spent:
             loop.end(error)
@@ -108,7 +100,7 @@ def _end_with_process() -> None:
     error = getattr(sys, "last_value", None)
     for loop in sorted(_leaving, key=lambda loop: (-loop.depth, loop.number)):
         if loop.left is not None and not loop.over:
-            loop.end(error if loop.left.is_by(error) else None)
+            loop.end_by_reason(error)
 
 
 def forget() -> None:

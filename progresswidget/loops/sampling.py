@@ -4,8 +4,8 @@ What the loop is given is made of CPython's own iterators alone, most of them of
 it stands is read from another thread: iterators of built-in sequences tell their position by
 themselves, by ``__length_hint__`` (PEP 424) or by ``__reduce__``, with which they are pickled, and
 beside any other one runs a `itertools.repeat` that tells how often it was asked. The end of a loop
-is noticed by `itertools.chain.from_iterable`: it asks a generator what comes next when all is
-taken, and this generator is closed when the loop lets go of the chain.
+is noticed by `itertools.chain.from_iterable`: it asks what comes next when all is taken, and who is
+asked goes away when the loop lets go of the chain.
 
 All is read under the GIL. In a free-threaded build what is read may be a step old, and of a loop
 that was interrupted some steps may be missing from the count.
@@ -14,12 +14,14 @@ that was interrupted some steps may be missing from the count.
 from __future__ import annotations
 
 import array
+import gc
 import operator
 import sys
 import threading
+from functools import partial
 from itertools import chain, compress, repeat
 from types import GeneratorType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -148,6 +150,7 @@ def sampled(
     *,
     ended: Callable[[bool], object] | None = None,
     obey: Callable[[], object] | None = None,
+    later: Callable[[Callable[[], object]], object] | None = None,
 ) -> tuple[Iterator[T], Position]:
     """Return what to loop over instead, and where to read how far the loop is.
 
@@ -167,6 +170,9 @@ def sampled(
     obey
         Called in the loop before the item that follows on `Position.interrupt`, and only then. It
         may wait, and what it raises is raised there; no item is lost.
+    later
+        Called by the collector of garbage where that has let go of the iterator, with what calls
+        `ended`: it must see to that at another time, and must not wait.
 
     Notes
     -----
@@ -193,24 +199,83 @@ def sampled(
         # `compress` is quicker, but asks for the item first. Only of a generator can it be told
         # afterwards whether it was asked once more and has raised.
         steps = compress(source, keys) if generated else map(second, keys, source)
-    return chain.from_iterable(_watched(steps, source, position, ended)), position
+    return chain.from_iterable(_Watched(steps, source, position, ended, later)), position
 
 
-def _watched(
-    steps: Iterator[T], source: object, position: Position, ended: Callable[[bool], object] | None
-) -> Generator[Iterator[T], None, None]:
-    whole = True
-    try:
-        yield steps
-    except GeneratorExit:
-        whole = False
-        raised = isinstance(source, GeneratorType) and source.gi_frame is None
-        position.stop(left=not raised)
-    else:
-        position.stop(left=False)
-    del steps, source  # what is looped over is closed before anyone hears of the end
-    if ended is not None:
-        ended(whole)
+def watched(
+    steps: Iterator[T],
+    *,
+    ended: Callable[[bool], object],
+    later: Callable[[Callable[[], object]], object] | None = None,
+) -> Iterator[T]:
+    """Return an iterator over the same items whose end is heard of, as that of `sampled`."""
+    return chain.from_iterable(_Watched(steps, steps, None, ended, later))
+
+
+class _Watched(Generic[T]):
+    """What the chain asks for steps: once for them, and again when they are at their end.
+
+    Parameters
+    ----------
+    steps
+        What the loop takes its items from.
+    source
+        What is looped over.
+    position
+        What stops with the loop.
+    ended, later
+        As of `sampled`.
+    """
+
+    __slots__ = ("_begun", "_ended", "_later", "_position", "_source", "_steps")
+
+    def __init__(
+        self,
+        steps: Iterator[T],
+        source: object,
+        position: Position | None,
+        ended: Callable[[bool], object] | None,
+        later: Callable[[Callable[[], object]], object] | None,
+    ) -> None:
+        self._steps: Iterator[T] | None = steps
+        self._source = source
+        self._position, self._ended, self._later = position, ended, later
+        self._begun = False
+
+    def __iter__(self) -> Iterator[Iterator[T]]:
+        return self
+
+    def __next__(self) -> Iterator[T]:
+        if not self._begun and self._steps is not None:
+            self._begun = True
+            return self._steps
+        self._end(whole=True, left=False)
+        raise StopIteration
+
+    def __del__(self) -> None:
+        if not self._begun:
+            return
+        if not gc.is_finalized(self):
+            self._end(whole=False, left=not self._has_raised)
+        elif self._later is not None:  # only the collector notes it before it calls this
+            self._later(partial(self._end, whole=False, left=True))
+        else:
+            self._end(whole=False, left=True)
+
+    @property
+    def _has_raised(self) -> bool:
+        source = self._source
+        return isinstance(source, GeneratorType) and source.gi_frame is None
+
+    def _end(self, *, whole: bool, left: bool) -> None:
+        ended, self._ended = self._ended, None
+        if self._steps is None:
+            return
+        if self._position is not None:
+            self._position.stop(left=left)
+        self._steps = self._source = None  # it is closed before anyone hears of the end
+        if ended is not None:
+            ended(whole)
 
 
 def _by_hint(iterator: Any, begun: int) -> Callable[[], int]:

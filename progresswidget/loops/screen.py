@@ -121,6 +121,8 @@ class Placed:
         -------
         Whether it was drawn: below the last row nothing is.
         """
+        if not hasattr(self, "sp"):
+            return True  # the page draws it
         row = abs(self.pos if pos is None else pos)
         rows = self.nrows or ROWS
         if row >= rows:

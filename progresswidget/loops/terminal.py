@@ -56,8 +56,9 @@ class Stream:
             found = os.get_terminal_size(self.file.fileno())
         except (AttributeError, OSError, ValueError):
             return _number("COLUMNS"), _number("LINES")
-        # The last column stays free: some terminals begin a new line there.
-        return found.columns - 1 if os.name == "nt" else found.columns, found.lines
+        # The last ones stay free: some terminals begin a new line there, and others when they
+        # become narrower.
+        return found.columns - 1, found.lines - 1
 
 
 class Redirected:

@@ -26,6 +26,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from progresswidget.loops import endings
 from progresswidget.loops.folders import new_folder, remove
 from progresswidget.loops.mortality import has_ended
 
@@ -124,6 +125,7 @@ class Workers:
         self._owner = weakref.ref(owner)
         self._folder: str | None = None
         self._closed = False
+        self._pid = 0
         self._seen: dict[str, float] = {}
         self._dead: set[str] = set()
         # The collector may end the bar within a look, in the very thread that looks.
@@ -153,7 +155,11 @@ class Workers:
         self.each()
         self._closed = True
         if self._folder is not None:
-            self._remove()
+            remove(Path(self._folder), self._pid)
+
+    def __del__(self) -> None:
+        if self._folder is not None and not self._closed:
+            endings.end(self, self.close)
 
     def _look(self, folder: Path) -> None:
         paths = []
@@ -177,7 +183,7 @@ class Workers:
             folder = new_folder()
             folder.mkdir(mode=0o700)
             self._folder = str(folder)
-            self._remove = weakref.finalize(self, remove, folder, os.getpid())
+            self._pid = os.getpid()
         return self._folder
 
     def _before_fork(self) -> None:
@@ -268,6 +274,11 @@ def _leave() -> None:
         part.words[_USED] = 0
 
 
+def _close_all() -> None:
+    for crew in list(_crews):
+        crew.close()
+
+
 def _before_fork() -> None:
     for crew in list(_crews):
         crew._before_fork()  # noqa: SLF001 - of this module
@@ -283,5 +294,6 @@ def _after_fork() -> None:
         crew._after_fork()  # noqa: SLF001 - of this module
 
 
+atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_before_fork, after_in_child=_after_fork)

@@ -202,6 +202,36 @@ def test_tasks_of_joblib_are_counted_whoever_works(options: dict[str, Any]) -> N
     assert joblib.parallel.Parallel.print_progress is usual
 
 
+def in_parallel(options: dict[str, Any], count: int) -> int:
+    joblib = import_module("joblib")
+    return sum(joblib.Parallel(**options)(joblib.delayed(abs)(1) for _ in range(count)))
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        {"n_jobs": 1},
+        {"n_jobs": 1, "return_as": "generator"},
+        {"n_jobs": 2, "backend": "threading"},
+        {"n_jobs": 2, "backend": "multiprocessing"},
+        {"n_jobs": 2, "backend": "loky"},
+    ],
+)
+@pytest.mark.parametrize("inner", [{"n_jobs": 1}, {"n_jobs": 2, "backend": "threading"}])
+def test_what_a_task_of_joblib_does_in_parallel_does_not_count(
+    outer: dict[str, Any], inner: dict[str, Any]
+) -> None:
+    joblib = import_module("joblib")
+    with (
+        callbacks.joblib_progress(total=8, file=io.StringIO()) as bar,
+        joblib.Parallel(**outer) as parallel,
+    ):
+        for done in (4, 8):  # the same one counts each time that it is called
+            tasks = (joblib.delayed(in_parallel)(inner, 5) for _ in range(4))
+            assert list(parallel(tasks)) == [5] * 4
+            assert bar.n == done
+
+
 def test_a_grid_search_knows_its_fits_before() -> None:
     selection = import_module("sklearn.model_selection")
     dummy = import_module("sklearn.dummy")

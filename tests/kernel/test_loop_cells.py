@@ -316,6 +316,58 @@ def test_asynchronous_tasks_have_loops_of_their_own(cell: Cell) -> None:
     assert {part["title"] for part in within.end["parts"]} == {"a", "b"}
 
 
+def test_bars_of_a_notebook_are_as_different_as_on_a_terminal(cell: Cell) -> None:
+    outputs = cell(
+        "a, b = pw.tqdm(total=1), pw.tqdm(total=1)\n"
+        "off = [pw.tqdm(disable=True), pw.tqdm(disable=True)]\n"
+        "print(a == a, a == b, a < b, b > a, off[0] == off[1], [a, b].index(b))\n"
+        "print(a.display(), a.refresh())\n"
+        "a.clear(); a.close(); b.close()"
+    )
+    assert outputs.errors == []
+    assert outputs.stderr == "True False True True False 1\nTrue True\n"
+
+
+@pytest.mark.parametrize("where", ["in the task", "in the cell"])
+def test_a_task_beside_a_cell_that_fails_ends_its_loop_by_itself(cell: Cell, where: str) -> None:
+    begun = cell(
+        "def make():\n"
+        "    global bar\n"
+        "    bar = pw.tqdm(range(4), 'beside')\n"
+        "async def work():\n"
+        f"    if {where == 'in the task'}: make()\n"
+        "    for x in bar:\n"
+        "        if x == 1: await go.wait()\n"
+        "go = asyncio.Event()\n"
+        f"if {where == 'in the cell'}: make()\n"
+        "task = asyncio.create_task(work())\n"
+        "await asyncio.sleep(0.5)\n"
+        "1 / 0"
+    )
+    assert begun.errors == ["ZeroDivisionError"]
+    assert [end[:3] for end in begun.ends] == [("beside", "running", 1)]
+    # Its card is that of the first cell.
+    ended = cell("go.set(); await task; print(bar.job.state, bar.job.rows, bar.job.error)")
+    assert ended.stderr == "done 4 None\n"
+
+
+def test_a_task_that_fails_beside_a_cell_that_fails_tells_its_own_error(cell: Cell) -> None:
+    outputs = cell(
+        "async def fail():\n"
+        "    for x in pw.track(range(4), 'own'):\n"
+        "        await asyncio.sleep(0.4)\n"
+        "        if x == 1: raise LookupError('gone')\n"
+        "task = asyncio.create_task(fail())\n"
+        "await asyncio.wait([task])\n"
+        "[].pop()"
+    )
+    assert outputs.errors == ["IndexError"]
+    assert (outputs.end["status"], outputs.end["rows"]) == ("failed", 1)
+    assert outputs.end["error"]["message"] == "LookupError: gone"
+    # asyncio goes on to tell of what nobody has asked for.
+    assert "never retrieved" in cell("import gc\ndel task\n_ = gc.collect()").stderr
+
+
 @pytest.mark.parametrize(
     ("code", "receipt", "percent"),
     [
@@ -327,6 +379,7 @@ def test_asynchronous_tasks_have_loops_of_their_own(cell: Cell) -> None:
         ("for x in pw.track(iter([1, 2, 3]), 'p'):\n    if x == 3: break", "p: left at 2", None),
         ("p = pw.tqdm(total=3, desc='p')\np.close()", "p: left at 0 of 3", 0),
         ("for x in pw.track([1, 2], 'p', total=9): pass", "✓ p: 2", 100),
+        ("p = pw.tqdm(total=3, desc='p')\np.update(5)\np.close()", "✓ p: 5", 100),
         ("for x in pw.track(range(6), 'p', unit='month'): pass", "✓ p: 6 month", 100),
         ("p = pw.tqdm(total=2.5, desc='p')\np.update(2.0)\np.close()", "p: left at 2 of 2.5", 80),
         ("p = pw.tqdm(total=1.0, desc='p')\np.update(0.8)\np.close()", "p: left at 0.8 of 1", 80),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import io
 import multiprocessing
@@ -166,6 +167,75 @@ def test_what_cannot_be_looped_over_is_refused_as_ever(door: Any, odd: object) -
     with pytest.raises(TypeError):
         for _ in door(odd):
             pass
+
+
+def test_a_copy_of_what_holds_a_bar_holds_the_same_one() -> None:
+    with pw.tqdm(total=3, file=io.StringIO()) as bar:
+        assert copy.copy(bar) is bar
+        assert copy.deepcopy({"bar": bar})["bar"] is bar
+
+
+def test_the_last_column_and_row_of_a_terminal_stay_free() -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with os.fdopen(slave, "w") as terminal, pw.tqdm(total=3, file=terminal) as bar:
+        assert (bar.ncols, bar.nrows) == (79, 23)
+        assert display_width(str(bar)) == 79
+    os.close(master)
+
+
+def test_what_is_no_loop_leaves_nothing_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    out = Terminal()
+    bar = pw.tqdm(5, file=out)
+    with pytest.raises(TypeError, match=r"did you mean range\(5\)"):
+        iter(bar)
+    *_, cleared, rest = out.getvalue().split("\r")
+    assert (cleared.strip(), rest, "\n" in out.getvalue()) == ("", "", False)
+
+
+def test_a_step_that_is_counted_by_hand_costs_less_than_with_tqdm() -> None:
+    import tqdm
+
+    def cost(kind: Any) -> int:
+        with kind(total=steps, file=io.StringIO()) as bar:
+            update = bar.update
+            begun = time.thread_time_ns()
+            for _ in range(steps):
+                update()
+            return time.thread_time_ns() - begun
+
+    steps = 20_000
+    costs = [(cost(pw.tqdm), cost(tqdm.tqdm)) for _ in range(20)]
+    ours, theirs = map(min, zip(*costs, strict=True))
+    assert ours < 0.85 * theirs
+
+
+def test_a_step_by_hand_draws_the_line_that_is_due_and_says_so() -> None:
+    out = io.StringIO()
+    with pw.tqdm(total=10**9, file=out) as bar:
+        deadline = time.monotonic() + 60
+        while not bar.update():  # it is told when, by a thread
+            assert time.monotonic() < deadline
+        assert f"{bar.n:.0f}/" in out.getvalue().rpartition("\r")[2]
+
+
+def test_steps_by_hand_are_drawn_while_none_comes() -> None:
+    out = io.StringIO()
+    with pw.tqdm(total=10, file=out) as bar:
+        bar.update(7)
+        deadline = time.monotonic() + 60
+        while "7/10" not in out.getvalue():
+            assert time.monotonic() < deadline
+            os.sched_yield()
 
 
 def test_the_count_is_exact_in_the_loop_and_after_it() -> None:
