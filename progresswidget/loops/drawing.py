@@ -74,7 +74,7 @@ class Drawn(Placed, Asynchronous):
     @property
     def _is_usual(self) -> bool:
         usual = (self.mininterval, self.maxinterval, self.smoothing) == USUAL
-        return usual and self.dynamic_miniters
+        return usual and self.dynamic_miniters and not self.delay
 
     def draw_if_due(self) -> None:
         """Draw the line if steps were taken and the time for it has come; from any thread."""
