@@ -83,6 +83,11 @@ class Followed(ABC):
         return self._on_server
 
     @property
+    def created(self) -> float:
+        """When it was made, in seconds since 1970."""
+        return self._created
+
+    @property
     @abstractmethod
     def _telling(self) -> AbstractContextManager[object]:
         """The lock under which its state is read, so that what is told fits together."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LINGER: Final = 1.0
 """Seconds for which an inner loop that leaves no line keeps it for the next one at its place."""
+MOMENT: Final = 0.001
+"""Seconds by which the lines of a card are made one after the other at least."""
 _NO_NAME: Final = re.compile(r"[\x00-\x1f/\\]+")
 
 
@@ -38,6 +40,9 @@ class Line(Followed):
         super().__init__(loop.kind)
         self.loop = loop
         self._folder = _folder()
+        # Views show lines in the order of these milliseconds, and one has room for several loops.
+        before = [line.created for line in loop.card.lines.values()]
+        self._created = max([self._created, *(created + MOMENT for created in before)])
 
     def announce(self) -> None:
         """Make it known to the server before it is shown, and have it followed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,18 @@ def test_two_inner_loops_side_by_side_have_a_line_each(no_server: None) -> None:
         assert (a.parent_id, b.parent_id) == (outer.id, outer.id)
     with opened("after") as (after, _):
         assert after.parent_id is None
+
+
+def test_the_lines_of_loops_that_begin_at_once_are_in_their_order(
+    no_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment = time.time()
+    monkeypatch.setattr(time, "time", lambda: moment)
+    with opened("outer") as (outer, _), opened("a"), opened("b"), opened("c"):
+        parts = outer.snapshot()["parts"]
+    created = {part["title"]: part["created"] for part in parts}
+    assert sorted(created, key=lambda title: created[title]) == ["a", "b", "c"]
+    assert len(set(created.values())) == 3
 
 
 def test_threads_have_loops_of_their_own(no_server: None) -> None:
