@@ -6,7 +6,6 @@ import hashlib
 import os
 import random
 import re
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
@@ -312,29 +311,84 @@ def test_a_dropped_large_file_is_ours_and_a_small_one_jupyterlabs(
     uploading.assert_arrived(big)
 
 
-def test_a_dropped_folder_is_jupyterlabs_and_arrives_whole(
-    uploading: Uploading, big: Path, tmp_path: Path
+@pytest.fixture
+def dropped(big: Path, tmp_path: Path) -> Path:
+    """Make a folder with a large file deep in it, a small one, an empty folder and a hidden one."""
+    folder = tmp_path / "2026-11 flights"
+    (folder / "inner" / "deep").mkdir(parents=True)
+    (folder / "empty").mkdir()
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "secret.txt").write_text("not for the server")
+    (folder / "small.txt").write_text("a few words")
+    big.rename(folder / "inner" / "deep" / "inside.bin")
+    return folder
+
+
+def assert_whole(uploading: Uploading, folder: Path, name: str = "") -> None:
+    """Compare a folder of the server with the one that was dropped."""
+    there = uploading.server.root / (name or folder.name)
+    found = {str(path.relative_to(there)) for path in there.rglob("*")}
+    assert found == {"empty", "inner", "inner/deep", "inner/deep/inside.bin", "small.txt"}
+    for path in ("small.txt", "inner/deep/inside.bin"):
+        assert digest(there / path) == digest(folder / path)
+
+
+def test_a_dropped_folder_has_one_bar_and_is_asked_about_once(
+    uploading: Uploading, dropped: Path, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "dropped"
-    inner = folder / "inner"
-    inner.mkdir(parents=True)
-    large = big.rename(inner / "inside.bin")  # which would be ours by itself
-    small = folder / "small.txt"
-    small.write_text("a few words")
-    other = tmp_path / "beside.txt"
-    other.write_text("a file beside the folder")
-    uploading.open()
-    uploading.drop(folder, other)
-    expect(uploading.page.locator(".jp-Dialog")).to_contain_text("Large file", timeout=LIMIT)
-    uploading.answer("Upload")  # which is JupyterLab's question: it has no way back
-    deadline = time.monotonic() + LIMIT / 1000
-    for file in (small, large, other):
-        there = uploading.server.root / file.relative_to(tmp_path)
-        while not there.exists() or digest(there) != digest(file):  # it grows where it is
-            assert time.monotonic() < deadline, there
-            uploading.page.wait_for_timeout(100)
-    expect(uploading.rows()).to_have_count(0)
-    assert uploading.network.heads("/uploads/") == []
+    beside = tmp_path / "beside.txt"
+    beside.write_text("a file beside the folder")
+    uploading.open().drop(dropped, beside)
+    expect(uploading.rows("done")).to_have_count(2, timeout=LIMIT)
+    expect(uploading.page.locator(".jp-mod-native-drop")).to_have_count(0)
+    folder = uploading.rows().filter(has_text=dropped.name)
+    expect(folder).to_contain_text("2 of 2 files · 1 hidden or unreadable left out")
+    uploading.assert_arrived(beside)
+    assert_whole(uploading, dropped)
+    kept = uploading.server.root / dropped.name / "small.txt"
+    kept.write_text("changed on the server")
+    uploading.drop(dropped)
+    dialog = uploading.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text("2 files of “2026-11 flights” are there already", timeout=LIMIT)
+    uploading.answer("Keep Both")
+    uploading.wait_for("done")
+    assert_whole(uploading, dropped, "2026-11 flights (1)")
+    assert kept.read_text() == "changed on the server"
+    uploading.drop(dropped)
+    uploading.answer("Replace")
+    uploading.wait_for("done")
+    assert_whole(uploading, dropped)
+    # What JupyterLab's own setting forbids, nobody does.
+    patches = len(uploading.offsets())
+    uploading.page.evaluate(
+        """() => { window.jupyterapp.shell.widgets('left').find(
+             widget => widget.id === 'filebrowser').allowFileUploads = false; }"""
+    )
+    uploading.drop(dropped)
+    settle(uploading.page)
+    expect(uploading.page.locator(".jp-Dialog")).to_have_count(0)
+    assert len(uploading.offsets()) == patches
+
+
+@pytest.mark.faults
+def test_a_dropped_folder_is_paused_and_goes_on_after_a_reload(
+    uploading: Uploading, dropped: Path
+) -> None:
+    uploading.network.upload_rate = SLOW
+    uploading.open().drop(dropped)
+    uploading.wait_for_more_than(20)
+    uploading.look("upload-folder-running")
+    uploading.press("pause")
+    uploading.wait_for("paused")
+    sent = len(uploading.offsets())
+    uploading.reload()
+    uploading.network.upload_rate = 0
+    uploading.wait_for("paused")
+    uploading.look("upload-folder-after-reload")
+    uploading.press("resume")
+    uploading.wait_for("done")
+    assert_whole(uploading, dropped)
+    assert uploading.offsets()[sent] > 0.1 * SIZE
 
 
 def test_an_upload_that_another_request_holds_waits_in_words_and_goes_on(

@@ -56,6 +56,14 @@ export async function keep(name: StoreName, entry: Kept): Promise<void> {
   await transact(name, 'readwrite', (store) => store.put(entry));
 }
 
+/** The same for many at once. */
+export async function keepAll(name: StoreName, entries: readonly Kept[]): Promise<void> {
+  await transact(name, 'readwrite', (store) => {
+    for (const entry of entries) store.put(entry);
+    return store.count();
+  });
+}
+
 /** Change an entry that is there still; one that was dropped meanwhile stays dropped. */
 export async function amend(name: StoreName, id: string, change: object): Promise<void> {
   const database = await open();
@@ -73,6 +81,13 @@ export async function amend(name: StoreName, id: string, change: object): Promis
 
 export async function drop(name: StoreName, id: string): Promise<void> {
   await transact(name, 'readwrite', (store) => store.delete(id));
+}
+
+export async function dropAll(name: StoreName, ids: readonly string[]): Promise<void> {
+  await transact(name, 'readwrite', (store) => {
+    for (const id of ids) store.delete(id);
+    return store.count();
+  });
 }
 
 export async function recall<T extends Kept>(name: StoreName, id: string): Promise<T | null> {

@@ -38,7 +38,7 @@ describe('the place in the file browser', () => {
       { name: 'a.csv', path: 'data/a.csv', isFolder: false },
       { name: 'folder', path: 'data/folder', isFolder: true },
     ]);
-    expect(await place.namesIn('data')).toEqual(new Set(['taken.csv']));
+    expect(await place.namesIn('data')).toEqual(new Map([['taken.csv', false]]));
   });
 
   it('is looked at anew where it is shown', () => {
@@ -214,7 +214,9 @@ describe('a drop into the file browser', () => {
     const { app, factory, browser } = world(`${inject('origin')}/404/none/`);
     uploads.activate(app, factory, null, null, null, null);
     expect(drop(browser, 10, 20)).toBe(false);
+    browser.listing.addClass('jp-mod-native-drop');
     expect(drop(browser, 10, 15_000_000)).toBe(true);
+    expect(browser.listing.hasClass('jp-mod-native-drop')).toBe(false);
     await vi.waitFor(() => {
       expect(browser.node.querySelectorAll('.pw-transfer')).toHaveLength(2);
     });
@@ -228,5 +230,23 @@ describe('a drop into the file browser', () => {
     expect(commands.isEnabled('progresswidget:upload')).toBe(false);
     browser.model.path = 'data';
     expect(commands.isEnabled('progresswidget:upload')).toBe(true);
+  });
+
+  it('comes to nothing where JupyterLab’s own setting says so', () => {
+    const { app, factory, browser, commands } = world(`${inject('origin')}/404/none/`);
+    uploads.activate(app, factory, null, null, null, null);
+    browser.allowFileUploads = false;
+    expect(drop(browser, 15_000_000)).toBe(false);
+    expect(commands.isEnabled('progresswidget:upload')).toBe(false);
+  });
+
+  it('into a folder that nobody may write to is refused in words', async () => {
+    const { app, factory, browser, folder } = world(`${inject('origin')}/404/none/`);
+    uploads.activate(app, factory, null, null, null, null);
+    folder.writable = false;
+    expect(drop(browser, 15_000_000)).toBe(true);
+    expect(await said()).toContain('may not write into this folder');
+    expect(browser.node.querySelectorAll('.pw-transfer')).toHaveLength(0);
+    await press('Close');
   });
 });

@@ -17,6 +17,7 @@ interface Picked {
 /** A file browser by its parts that we look at. */
 export class Browser extends Panel {
   readonly model = { path: 'data', refresh: vi.fn(async () => {}) };
+  allowFileUploads = true;
   items: Picked[] = [];
   readonly listing = new Widget();
 
@@ -47,6 +48,8 @@ export interface World {
   readonly commands: CommandRegistry;
   readonly browser: Browser;
   readonly factory: IFileBrowserFactory;
+  /** What the server says of its folder. */
+  readonly folder: { writable: boolean };
   readonly shell: { add: ReturnType<typeof vi.fn>; activateById: ReturnType<typeof vi.fn> };
 }
 
@@ -64,10 +67,12 @@ export function world(address: string): World {
   } as unknown as IFileBrowserFactory;
   const commands = new CommandRegistry();
   const shell = { add: vi.fn(), activateById: vi.fn() };
+  const folder = { writable: true };
   const contents = {
     driveName: (path: string) => (path.includes(':') ? (path.split(':')[0] ?? '') : ''),
     localPath: (path: string) => path.split(':').at(-1) ?? '',
-    get: async () => ({ content: [{ name: 'taken.csv' }] }),
+    get: async () => ({ ...folder, content: [{ name: 'taken.csv', type: 'file' }] }),
+    save: async () => ({}),
   };
   const serverSettings = ServerConnection.makeSettings({
     baseUrl: address,
@@ -79,7 +84,7 @@ export function world(address: string): World {
     contextMenuHitTest: () => undefined,
     serviceManager: { contents, serverSettings },
   } as unknown as JupyterFrontEnd;
-  return { app, commands, browser, factory, shell };
+  return { app, commands, browser, factory, folder, shell };
 }
 
 /** The dialog that is open, once it is. */

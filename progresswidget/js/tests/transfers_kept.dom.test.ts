@@ -14,10 +14,10 @@ import { FileSaves } from '../src/save/file_saves';
 import { startSave } from '../src/save/host';
 import { UNKNOWN_REMOTE } from '../src/save/plan';
 import { type Save, saveAt } from '../src/save/saves';
-import { pageServer } from '../src/server';
 import type { TransferState } from '../src/transfer';
 import { markOf, removeUpload, runUpload } from '../src/upload/engine';
-import { type Hosts, type Upload, Uploads } from '../src/upload/uploads';
+import { type Hosts, Upload, Uploads } from '../src/upload/uploads';
+import { content, fileToSend, isContent, Tus } from './tus_model';
 
 const SIZE = 300_000;
 const LONG = { timeout: 30_000 };
@@ -248,58 +248,6 @@ describe('the engine of a save', () => {
   });
 });
 
-/** A server of tus 1.0.0 in a few lines, which keeps what it gets. */
-class Tus {
-  readonly stored = new Map<string, { length: number; bytes: Uint8Array; metadata: string }>();
-  readonly seen: string[] = [];
-  /** Statuses that the next requests are answered with. */
-  readonly failures: number[] = [];
-  readonly server = {
-    ...pageServer('/tus/', location.origin),
-    request: (url: string, init: RequestInit) => this.#answer(url, init),
-  };
-
-  async #answer(url: string, init: RequestInit): Promise<Response> {
-    const headers = new Headers(init.headers);
-    const method = init.method ?? 'GET';
-    this.seen.push(method);
-    const failure = this.failures.shift();
-    if (failure) return Response.json({ code: 'odd', message: 'No.' }, { status: failure });
-    const key = new URL(url).pathname;
-    if (method === 'POST') {
-      const place = `/tus/progresswidget/uploads/${this.stored.size}`;
-      const metadata = headers.get('Upload-Metadata') ?? '';
-      const length = Number(headers.get('Upload-Length'));
-      this.stored.set(place, { length, bytes: new Uint8Array(0), metadata });
-      return new Response(null, {
-        status: 201,
-        headers: { Location: place, 'Upload-Offset': '0' },
-      });
-    }
-    const upload = this.stored.get(key);
-    if (!upload) return new Response(null, { status: 404 });
-    if (method === 'DELETE') {
-      this.stored.delete(key);
-      return new Response(null, { status: 204 });
-    }
-    if (method === 'PATCH') {
-      const more = new Uint8Array(init.body as ArrayBuffer);
-      const joined = new Uint8Array(upload.bytes.length + more.length);
-      joined.set(upload.bytes);
-      joined.set(more, upload.bytes.length);
-      upload.bytes = joined;
-    }
-    const offset = String(upload.bytes.length);
-    return new Response(null, { status: 204, headers: { 'Upload-Offset': offset } });
-  }
-}
-
-const content = Uint8Array.from({ length: 200_000 }, (_, at) => at % 241);
-/** As `toEqual` has it, which takes seconds for so many bytes. */
-const isContent = (bytes: Uint8Array | undefined) =>
-  bytes?.length === content.length && bytes.every((byte, at) => byte === content[at]);
-const fileToSend = (name = 'big.bin') => new File([content], name, { lastModified: 5 });
-
 describe('the engine of uploads', () => {
   const job = (location: string | null = null) => ({
     ...{ id: 'wish', location, folder: 'data', target: 'big.bin', overwrite: false },
@@ -374,20 +322,23 @@ describe('the uploads of a page', () => {
       server: tus.server,
       pickAgain: async () => null,
       askAboutTaken: vi.fn(async () => answer),
-      namesIn: async () => new Set(['there.bin']),
+      askAboutFolder: async () => answer,
+      pickFolderAgain: async () => null,
+      namesIn: async () => new Map([['there.bin', false]]),
+      makeFolder: async () => {},
       arrived: vi.fn(),
     } satisfies Hosts;
     return { tus, hosts, all: new Uploads(hosts) };
   }
   const picked = (name: string) => ({ file: fileToSend(name), handle: null });
-  const done = (upload: Upload | undefined) =>
+  const done = (upload: Uploads['all'][number] | undefined) =>
     vi.waitFor(() => expect(upload?.state.status).toBe('done'), LONG);
 
   it('send files two at a time, and say where they have arrived', async () => {
     const { tus, hosts, all } = uploads();
     let most = 0;
     all.follow(() => {
-      most = Math.max(most, all.all.filter(({ isRunning }) => isRunning).length);
+      most = Math.max(most, all.all.filter((one) => one instanceof Upload && one.isRunning).length);
     }, new AbortController().signal);
     await all.add(['a.bin', 'b.bin', 'c.bin'].map(picked), 'data');
     for (const upload of [...all.all]) await done(upload);

@@ -148,7 +148,8 @@ describe('a drop', () => {
   it.each([
     ['is ours where one file is large', [file(1), file(100)], 100, true],
     ['is JupyterLab’s where all are small', [file(1), file(99)], 100, false],
-    ['is JupyterLab’s with a folder in it', [file(100), { isFolder: true, size: 0 }], 100, false],
+    ['is ours with a folder in it', [file(1), { isFolder: true, size: 0 }], 100, true],
+    ['is JupyterLab’s with a folder, too', [{ isFolder: true, size: 0 }], null, false],
     ['is JupyterLab’s where the setting says so', [file(100)], null, false],
     ['is ours where the setting says so', [file(0)], 0, true],
     ['of no files is not ours', [], 0, false],

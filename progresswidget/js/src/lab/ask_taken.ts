@@ -1,4 +1,4 @@
-/** Asks what becomes of a file whose name is taken. */
+/** Asks what becomes of files whose names are taken. */
 
 import { Dialog, showDialog } from '@jupyterlab/apputils';
 import type { LabWords } from '../i18n/lab';
@@ -8,9 +8,22 @@ export async function askAboutTaken(
   name: string,
   { upload }: LabWords,
 ): Promise<'replace' | 'both' | null> {
+  return await ask(upload.replaceTitle, upload.replaceBody(name), upload);
+}
+
+/** The same of a folder, once for all `count` files in it whose names are taken. */
+export async function askAboutFolder(name: string, count: number, { upload }: LabWords) {
+  return await ask(upload.mergeTitle, upload.mergeBody(name, count), upload);
+}
+
+async function ask(
+  title: string,
+  body: string,
+  upload: LabWords['upload'],
+): Promise<'replace' | 'both' | null> {
   const { button } = await showDialog({
-    title: upload.replaceTitle,
-    body: upload.replaceBody(name),
+    title,
+    body,
     buttons: [
       Dialog.cancelButton({ label: upload.cancel }),
       Dialog.okButton({ label: upload.both, actions: ['both'] }),

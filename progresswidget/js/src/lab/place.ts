@@ -49,10 +49,21 @@ export class Place {
       }));
   }
 
-  /** The names that are in a folder now, those that are not shown included. */
-  async namesIn(folder: string): Promise<ReadonlySet<string>> {
+  /** What is in a folder now, also what is not shown: names, and whether each is a folder. */
+  async namesIn(folder: string): Promise<ReadonlyMap<string, boolean>> {
     const { content } = await this.#contents.get(folder, { content: true });
-    return new Set((content as readonly Contents.IModel[]).map(({ name }) => name));
+    const found = content as readonly Contents.IModel[];
+    return new Map(found.map(({ name, type }) => [name, type === 'directory']));
+  }
+
+  /** Whether the server may write into a folder. */
+  async isWritable(folder: string): Promise<boolean> {
+    return (await this.#contents.get(folder, { content: false })).writable;
+  }
+
+  /** Make a folder whose parent is there. */
+  async makeFolder(path: string): Promise<void> {
+    await this.#contents.save(path, { type: 'directory' });
   }
 
   /** Look anew at a folder, wherever it is shown. */

@@ -3,6 +3,8 @@
 import { Panel, Widget } from '@lumino/widgets';
 import type { Messages } from '../i18n';
 import type { TransferState } from '../transfer';
+import type { GroupFacts } from '../upload/group';
+import { block, setText } from '../view/dom';
 import { adoptStyle } from '../view/stylesheet';
 import type { Direction } from '../view/transfer_presentation';
 import { TransferView } from '../view/transfer_view';
@@ -19,6 +21,8 @@ export interface Item {
   dismiss(): Promise<void>;
   /** Once more from the first byte. */
   again(): Promise<void>;
+  /** Of a folder: how its files fare. */
+  readonly facts?: GroupFacts;
 }
 
 export interface Items {
@@ -29,12 +33,20 @@ export interface Items {
 
 export class TransferList extends Widget {
   readonly #messages: Messages;
+  readonly #wordsOf: (facts: GroupFacts) => string;
   readonly #living = new AbortController();
   readonly #rows = new Map<Item, { view: TransferView; end: AbortController }>();
 
-  constructor(items: Items, label: string, messages: Messages) {
+  /** @param wordsOf Says how the files of a folder fare, where there are folders. */
+  constructor(
+    items: Items,
+    label: string,
+    messages: Messages,
+    wordsOf: (facts: GroupFacts) => string = () => '',
+  ) {
     super();
     this.#messages = messages;
+    this.#wordsOf = wordsOf;
     this.addClass('pw-transfers');
     this.node.role = 'region';
     this.node.ariaLabel = label;
@@ -80,9 +92,12 @@ export class TransferList extends Widget {
     });
     this.#rows.set(item, { view, end });
     this.node.append(view.element);
+    const facts = block('pw-note-hint');
+    if (item.facts) view.element.append(facts);
     item.follow(
       (state) => {
         if (state) view.update(state);
+        if (item.facts) setText(facts, this.#wordsOf(item.facts));
       },
       AbortSignal.any([end.signal, this.#living.signal]),
     );

@@ -1,7 +1,7 @@
 /** Uploads that resume, in the file browser: a command, drag and drop, and their bars. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { ICommandPalette } from '@jupyterlab/apputils';
+import { Dialog, ICommandPalette, showDialog } from '@jupyterlab/apputils';
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -10,11 +10,12 @@ import {
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
 import { fileUploadIcon } from '@jupyterlab/ui-components';
+import type { LabWords } from '../i18n/lab';
 import { withUploads } from '../i18n/lab';
 import { Uploads } from '../upload/uploads';
-import { askAboutTaken } from './ask_taken';
-import { choose } from './choose';
-import { lookInto, readDrop, takesDrop, thresholdOf } from './drop';
+import { askAboutFolder, askAboutTaken } from './ask_taken';
+import { choose, chooseFolder } from './choose';
+import { lookInto, MOST_ENTRIES, readDrop, TooManyError, takesDrop, thresholdOf } from './drop';
 import { Place } from './place';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
@@ -23,6 +24,8 @@ import { wordsOf } from './words';
 
 const COMMAND = 'progresswidget:upload';
 const PLUGIN = 'progresswidget:uploads';
+/** What JupyterLab shows while a file is held over a listing. */
+const FRAME = 'jp-mod-native-drop';
 
 export const uploads: JupyterFrontEndPlugin<void> = {
   id: PLUGIN,
@@ -51,7 +54,10 @@ export const uploads: JupyterFrontEndPlugin<void> = {
       server: labServer(app.serviceManager.serverSettings),
       pickAgain: async () => (await choose(false))[0] ?? null,
       askAboutTaken: (name) => askAboutTaken(name, words),
+      askAboutFolder: (name, count) => askAboutFolder(name, count, words),
+      pickFolderAgain: chooseFolder,
       namesIn: (folder) => place.namesIn(folder),
+      makeFolder: (path) => place.makeFolder(path),
       arrived: (folder) => place.refresh(folder),
     });
     let from = thresholdOf(15);
@@ -59,19 +65,38 @@ export const uploads: JupyterFrontEndPlugin<void> = {
       from = value;
     });
 
+    /** Send into a folder, and say in words why nothing is sent. */
+    const guarded = async (folder: string, send: () => Promise<void>) => {
+      try {
+        if (await place.isWritable(folder)) await send();
+        else await say(words, words.upload.readOnly);
+      } catch (error) {
+        await say(words, whyNot(error, words));
+      }
+    };
     const attach = (browser: FileBrowser) => {
-      const list = new TransferList(all, words.upload.list, withUploads(messages, words));
+      const said = withUploads(messages, words);
+      const list = new TransferList(all, words.upload.list, said, words.upload.facts);
       placeBelowPath(browser, list);
       browser.node.addEventListener(
         'drop',
         (event) => {
           const folder = place.folderOf(browser);
           if (folder === null || !event.dataTransfer || !isOnListing(event)) return;
-          if (!takesDrop(lookInto(event.dataTransfer), from)) return;
+          // Where uploads are switched off JupyterLab lets the drop come to nothing.
+          if (!allows(browser) || !takesDrop(lookInto(event.dataTransfer), from)) return;
           // Before JupyterLab's own listener, which would upload them without a way back.
           event.preventDefault();
           event.stopPropagation();
-          void readDrop(event.dataTransfer).then((files) => all.add(files, folder));
+          // Which then does not take its frame away either.
+          const framed = browser.node.querySelector(`.${FRAME}`);
+          framed?.classList.remove(FRAME);
+          const reading = readDrop(event.dataTransfer);
+          void guarded(folder, async () => {
+            const { files, folders } = await reading;
+            if (files.length > 0) await all.add(files, folder);
+            for (const picked of folders) await all.addFolder(picked, folder);
+          });
         },
         { capture: true },
       );
@@ -83,12 +108,14 @@ export const uploads: JupyterFrontEndPlugin<void> = {
       icon: fileUploadIcon,
       isEnabled: () => {
         const browser = place.current;
-        return browser !== null && place.folderOf(browser) !== null;
+        return browser !== null && allows(browser) && place.folderOf(browser) !== null;
       },
       execute: async () => {
         const browser = place.current;
         const folder = browser && place.folderOf(browser);
-        if (folder !== null) await all.add(await choose(true), folder);
+        if (folder === null) return;
+        const files = await choose(true);
+        if (files.length > 0) await guarded(folder, () => all.add(files, folder));
       },
     });
     palette?.addItem({ command: COMMAND, category: words.upload.category });
@@ -107,6 +134,22 @@ async function readSettings(
   };
   settings?.changed.connect(read);
   read();
+}
+
+/** JupyterLab's own setting, which older versions do not have. */
+function allows({ allowFileUploads }: FileBrowser): boolean {
+  return allowFileUploads !== false;
+}
+
+function whyNot(error: unknown, { upload, files }: LabWords): string {
+  if (error instanceof TooManyError) return upload.tooMany(error.folder, MOST_ENTRIES);
+  if (error instanceof TypeError) return files.failure.unreachable;
+  return error instanceof Error && error.message ? error.message : files.failure.refused;
+}
+
+async function say({ files }: LabWords, body: string): Promise<void> {
+  const buttons = [Dialog.okButton({ label: files.close })];
+  await showDialog({ title: files.failed, body, buttons });
 }
 
 function isOnListing({ target }: Event): boolean {

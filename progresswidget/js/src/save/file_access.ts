@@ -55,14 +55,14 @@ async function unlessDismissed<T>(pick: () => Promise<T> | undefined): Promise<T
   }
 }
 
-/** Whether a file may be used now, without asking anybody. */
-export async function isPermitted(file: FileSystemFileHandle, mode: PermissionMode) {
+/** Whether a file or folder may be used now, without asking anybody. */
+export async function isPermitted(file: FileSystemHandle, mode: PermissionMode) {
   const { queryPermission } = file as Permitted;
   return ((await queryPermission?.call(file, { mode })) ?? 'granted') === 'granted';
 }
 
-/** Ask the person for a file of an earlier page, if the browser wants that. Needs a click. */
-export async function requestAccess(file: FileSystemFileHandle, mode: PermissionMode) {
+/** Ask the person for a file or folder of an earlier page, if the browser wants that. Needs a click. */
+export async function requestAccess(file: FileSystemHandle, mode: PermissionMode) {
   if (await isPermitted(file, mode)) return true;
   const { requestPermission } = file as Permitted;
   return (await requestPermission?.call(file, { mode })) === 'granted';

@@ -27,6 +27,8 @@ export interface UploadJob {
   /** The name that the file gets there. */
   readonly target: string;
   readonly overwrite: boolean;
+  /** How often another wish was made of this one: a name that was taken, and another is not. */
+  readonly attempt?: number;
 }
 
 export interface Surroundings {
@@ -146,7 +148,7 @@ class Sending {
   }
 
   async #create(): Promise<boolean> {
-    const { id, folder, target, overwrite } = this.#job;
+    const { id, folder, target, overwrite, attempt = 0 } = this.#job;
     const { server, keep } = this.#around;
     const answer = await this.#ask(`${server.base}uploads/`, {
       method: 'POST',
@@ -158,7 +160,7 @@ class Sending {
           filetype: this.#file.type,
           ...(overwrite ? { overwrite: 'true' } : {}),
         }),
-        'Idempotency-Key': `"${id}"`,
+        'Idempotency-Key': `"${id}${attempt ? `-${attempt}` : ''}"`,
       },
     });
     const verdict = this.#judge(answer);

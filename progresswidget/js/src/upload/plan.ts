@@ -103,7 +103,7 @@ export function readOffset(answer: TusAnswer, size: number): number | null {
 }
 
 /** `data (1).tar.gz` for `data.tar.gz`, or the first number that is not taken either. */
-export function freeName(name: string, taken: ReadonlySet<string>): string {
+export function freeName(name: string, taken: { has(name: string): boolean }): string {
   const [, stem = name, ending = ''] = /^(.+?)((?:\.tar)?\.[^.]+)?$/.exec(name) ?? [];
   let free = name;
   for (let number = 1; taken.has(free); number += 1) free = `${stem} (${number})${ending}`;
@@ -116,18 +116,22 @@ export interface FileMark {
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
-  /** sha-256 of the first bytes, in Base64. */
+  /** sha-256 of the first bytes, in Base64; an empty text while none was read. */
   readonly prefix: string;
 }
 
 /** Bytes of the beginning that are compared. */
 export const PREFIX = 256 * 1024;
 
+/** Whether a file is the one that was begun, which may be known by less. */
 export function isSameFile(one: FileMark, other: FileMark): boolean {
   return (
     one.name === other.name &&
     one.size === other.size &&
     one.modified === other.modified &&
-    one.prefix === other.prefix
+    (one.prefix === '' || one.prefix === other.prefix)
   );
 }
+
+/** The lock by which one page at a time has an upload, or all those of a folder. */
+export const lockName = (id: string) => `progresswidget ${id}`;

@@ -1,7 +1,7 @@
 /** The uploads of a page, those included that an earlier page has begun. */
 
 import { Backoff } from '../backoff';
-import { amend, drop, type Kept, keep, recall, recallAll } from '../kept';
+import { amend, drop, dropAll, type Kept, keep, keepAll, recall, recallAll } from '../kept';
 import { isPermitted, requestAccess } from '../save/file_access';
 import type { Server } from '../server';
 import {
@@ -12,7 +12,19 @@ import {
   type TransferState,
 } from '../transfer';
 import { markOf, removeUpload, runUpload, type UploadJob } from './engine';
-import { type FileMark, freeName, isSameFile } from './plan';
+import { type GroupMark, UploadGroup } from './group';
+import { type FileMark, freeName, isSameFile, lockName } from './plan';
+import {
+  asNew,
+  type Branch,
+  compare,
+  countTaken,
+  joined,
+  type Listing,
+  type Picked,
+  type Placed,
+  place,
+} from './tree';
 
 /** An upload as it is kept for the next page. */
 interface UploadEntry extends UploadJob, FileMark, Kept {
@@ -21,22 +33,34 @@ interface UploadEntry extends UploadJob, FileMark, Kept {
   readonly offset: number;
   /** The person has stopped it: it does not go on by itself. */
   readonly paused: boolean;
+  /** The folder that it is a part of, and its path there. */
+  readonly group?: GroupMark;
+  readonly source?: string;
 }
 
-/** A file to send, with a handle where the browser gave one. */
-export interface Picked {
-  readonly file: File;
-  readonly handle: FileSystemFileHandle | null;
+/** A dropped folder, and how much of it was not taken along. */
+export interface PickedFolder {
+  readonly branch: Branch;
+  readonly leftOut: number;
+  readonly handle: FileSystemDirectoryHandle | null;
 }
+
+export type Choice = 'replace' | 'both' | null;
 
 export interface Hosts {
   readonly server: Server;
   /** Let the person pick the file of an earlier page again; null where they do not. */
   pickAgain(name: string): Promise<Picked | null>;
   /** Ask what becomes of a file that is there; null where the person thinks better of it. */
-  askAboutTaken(name: string): Promise<'replace' | 'both' | null>;
-  /** The names that are in a folder of the server now. */
-  namesIn(folder: string): Promise<ReadonlySet<string>>;
+  askAboutTaken(name: string): Promise<Choice>;
+  /** The same of a folder, of which so many files are there; asked once for all of them. */
+  askAboutFolder(name: string, count: number): Promise<Choice>;
+  /** Let the person pick a folder again: its files by their paths; null where they do not. */
+  pickFolderAgain(name: string): Promise<ReadonlyMap<string, File> | null>;
+  /** What is in a folder of the server now. */
+  namesIn(folder: string): Promise<Listing>;
+  /** Make a folder on the server, whose parent is there. */
+  makeFolder(path: string): Promise<void>;
   /** A file is in a folder of the server. */
   arrived(folder: string): void;
 }
@@ -53,8 +77,9 @@ export class Uploads {
     this.hosts = hosts;
   }
 
-  get all(): readonly Upload[] {
-    return this.#all;
+  /** What has a bar of its own: a folder, or a file that is in none. */
+  get all(): readonly (Upload | UploadGroup)[] {
+    return [...new Set(this.#all.map((upload) => upload.group ?? upload))];
   }
 
   /** Hear of uploads that come and go, until the signal aborts. */
@@ -67,15 +92,25 @@ export class Uploads {
   /** Show again what an earlier page has begun, and go on where nobody has to be asked. */
   async recall(): Promise<void> {
     const held = new Set((await navigator.locks?.query())?.held?.map(({ name }) => name));
+    const groups = new Map<string, UploadGroup>();
+    const found: Upload[] = [];
     for (const entry of await recallAll<UploadEntry>('uploads')) {
-      const other = entry.base !== this.hosts.server.base || held.has(lockName(entry.id));
-      if (!other) await this.#add(new Upload(this, entry, null)).goOn();
+      const mark = entry.group;
+      const isHeld = [entry.id, mark?.id ?? entry.id].some((id) => held.has(lockName(id)));
+      if (entry.base !== this.hosts.server.base || isHeld) continue;
+      if (mark && !groups.has(mark.id)) groups.set(mark.id, new UploadGroup(this, mark));
+      found.push(new Upload(this, entry, null, mark ? groups.get(mark.id) : undefined));
     }
+    for (const group of groups.values()) {
+      group.take(found.filter((upload) => upload.group === group));
+    }
+    this.#add(...found);
+    for (const upload of found) await upload.goOn();
   }
 
   /** Send files, in the place of those that arrived before; where a name is taken, ask first. */
   async add(files: readonly Picked[], folder: string): Promise<void> {
-    for (const { state, dismiss } of [...this.#all]) if (state.status === 'done') void dismiss();
+    this.#makeRoom();
     const there = await this.hosts.namesIn(folder);
     for (const picked of files) {
       const { name } = picked.file;
@@ -84,13 +119,30 @@ export class Uploads {
     }
   }
 
+  /** Send a folder under one bar; where names are taken, ask once for all of them. */
+  async addFolder({ branch, leftOut, handle }: PickedFolder, folder: string): Promise<void> {
+    this.#makeRoom();
+    const there = await this.hosts.namesIn(folder);
+    const look = (path: string) => this.hosts.namesIn(path);
+    let name = branch.name;
+    let compared = await compare(branch, joined(folder, name), there.get(name) === true, look);
+    const taken = there.get(name) === false ? 1 : countTaken(compared);
+    const choice = taken > 0 ? await this.hosts.askAboutFolder(name, taken) : 'replace';
+    if (choice === null) return;
+    if (choice === 'both' || there.get(name) === false) {
+      name = freeName(name, there);
+      compared = asNew(branch);
+    }
+    const { folders, files } = place(compared, joined(folder, name));
+    for (const path of folders) await this.hosts.makeFolder(path);
+    this.hosts.arrived(folder);
+    const size = files.reduce((sum, { file }) => sum + file.size, 0);
+    const mark = { id: randomId(), name, folder, files: files.length, size, leftOut, handle };
+    if (files.length > 0) await this.#sendAll(files, mark);
+  }
+
   /** Send a file whose name is taken: in the other's place, under another name, or not at all. */
-  async addTaken(
-    picked: Picked,
-    folder: string,
-    name: string,
-    there: ReadonlySet<string>,
-  ): Promise<boolean> {
+  async addTaken(picked: Picked, folder: string, name: string, there: Listing): Promise<boolean> {
     const choice = await this.hosts.askAboutTaken(name);
     if (choice === 'replace') await this.#send(picked, folder, name, true);
     else if (choice === 'both') await this.#send(picked, folder, freeName(name, there), false);
@@ -98,28 +150,48 @@ export class Uploads {
   }
 
   async #send({ file, handle }: Picked, folder: string, target: string, overwrite: boolean) {
-    const entry: UploadEntry = {
-      ...(await markOf(file)),
-      id: randomId(),
-      base: this.hosts.server.base,
-      location: null,
-      folder,
-      target,
-      overwrite,
-      handle,
-      offset: 0,
-      paused: false,
-      created: Date.now(),
-      updated: Date.now(),
-    };
+    const aim = { folder, target, overwrite, handle };
+    const entry = { ...this.#entryOf(file, aim), ...(await markOf(file)) };
     await keep('uploads', entry);
     this.#add(new Upload(this, entry, file));
     this.startNext();
   }
 
+  async #sendAll(files: readonly Placed[], mark: GroupMark): Promise<void> {
+    const group = new UploadGroup(this, mark);
+    const entries = files.map(({ file, source, folder, target, overwrite, handle }) => ({
+      ...this.#entryOf(file, { folder, target, overwrite, handle }),
+      source,
+      group: mark,
+    }));
+    await keepAll('uploads', entries);
+    const all = entries.map((entry, at) => new Upload(this, entry, files[at]?.file ?? null, group));
+    group.take(all);
+    this.#add(...all);
+    this.startNext();
+  }
+
+  #entryOf(
+    { name, size, lastModified }: File,
+    aim: Pick<UploadEntry, 'folder' | 'target' | 'overwrite' | 'handle'>,
+  ): UploadEntry {
+    const [id, base, now] = [randomId(), this.hosts.server.base, Date.now()];
+    // The beginning of a file is read when its turn comes: of a folder that would take a while.
+    const mark = { name, size, modified: lastModified, prefix: '' };
+    const progress = { location: null, offset: 0, paused: false, created: now, updated: now };
+    return { ...mark, ...aim, ...progress, id, base };
+  }
+
+  /** Take away what has arrived: there are new files to look at. */
+  #makeRoom(): void {
+    for (const { state, dismiss } of this.all) if (state.status === 'done') void dismiss();
+  }
+
   startNext(): void {
     const running = this.#all.filter(({ isRunning }) => isRunning).length;
-    const waiting = this.#all.filter(({ state }) => state.status === 'queued');
+    const waiting = this.#all.filter(({ state, group }) => {
+      return state.status === 'queued' && group?.isHeld !== true;
+    });
     for (const upload of waiting.slice(0, Math.max(0, AT_ONCE - running))) upload.start();
   }
 
@@ -130,10 +202,22 @@ export class Uploads {
     this.startNext();
   }
 
-  #add(upload: Upload): Upload {
-    this.#all.push(upload);
+  /** The same for all files of a folder. */
+  async removeGroup(group: UploadGroup): Promise<void> {
+    const members = this.#all.filter((upload) => upload.group === group);
+    for (const member of members) member.end();
+    this.#all.splice(0, Infinity, ...this.#all.filter((upload) => upload.group !== group));
     this.#tell();
-    return upload;
+    this.startNext();
+    await dropAll(
+      'uploads',
+      members.map(({ id }) => id),
+    );
+  }
+
+  #add(...uploads: readonly Upload[]): void {
+    this.#all.push(...uploads);
+    this.#tell();
   }
 
   #tell(): void {
@@ -153,7 +237,12 @@ export class Upload {
   #running: Promise<void> | null = null;
   #wake: (() => void) | null = null;
 
-  constructor(uploads: Uploads, entry: UploadEntry, file: File | null) {
+  constructor(
+    uploads: Uploads,
+    entry: UploadEntry,
+    file: File | null,
+    readonly group?: UploadGroup,
+  ) {
     this.#uploads = uploads;
     this.#entry = entry;
     this.#file = file;
@@ -171,6 +260,16 @@ export class Upload {
   /** The name that the file gets on the server. */
   get name(): string {
     return this.#entry.target;
+  }
+
+  /** Where it is in the folder that it is a part of. */
+  get source(): string {
+    return this.#entry.source ?? this.name;
+  }
+
+  /** Whether it has to be picked again: it is of an earlier page, and there is no handle. */
+  get isWithoutFile(): boolean {
+    return this.#file === null && this.#entry.handle === null;
   }
 
   get state(): TransferState {
@@ -206,7 +305,7 @@ export class Upload {
     if (this.#file) this.#queue();
     else if (handle === null) await this.#pickAgain();
     else if (await requestAccess(handle, 'read')) await this.#read(handle);
-    else this.#stop('failed', 'noPermission');
+    else this.forbid();
   };
 
   readonly pause = async (): Promise<void> => {
@@ -218,15 +317,29 @@ export class Upload {
 
   /** Stop for good; the server forgets what it has. */
   readonly cancel = async (): Promise<void> => {
+    await this.halt();
+    await this.dismiss();
+  };
+
+  async halt(): Promise<void> {
     this.#stopping?.abort('cancel');
     await this.#running;
     const entry = await recall<UploadEntry>('uploads', this.id);
     if (entry) await removeUpload(this.#uploads.hosts.server, entry.location);
-    await this.dismiss();
-  };
+  }
+
+  /** The person does not let this page read the file. */
+  forbid(): void {
+    this.#stop('failed', 'noPermission');
+  }
+
+  /** Hear of nothing any more. */
+  end(): void {
+    this.#living.abort();
+  }
 
   readonly dismiss = async (): Promise<void> => {
-    this.#living.abort();
+    this.end();
     this.#uploads.remove(this);
     await drop('uploads', this.id);
   };
@@ -243,6 +356,19 @@ export class Upload {
     }
   };
 
+  /** Once more, over the file that has taken the name, or beside it. */
+  async retarget(choice: 'replace' | 'both'): Promise<void> {
+    const { folder, target, location, attempt = 0 } = this.#entry;
+    const name =
+      choice === 'both' ? freeName(target, await this.#uploads.hosts.namesIn(folder)) : target;
+    const change = { target: name, overwrite: choice === 'replace', location: null, offset: 0 };
+    await removeUpload(this.#uploads.hosts.server, location);
+    this.#entry = { ...this.#entry, ...change, attempt: attempt + 1 };
+    await amend('uploads', this.id, { ...change, attempt: attempt + 1 });
+    this.#set({ ...this.#state, offset: 0 });
+    this.#queue();
+  }
+
   start(): void {
     if (this.isRunning) return;
     this.#running = this.#run().finally(() => {
@@ -253,8 +379,9 @@ export class Upload {
 
   async #run(): Promise<void> {
     const file = this.#file;
-    const entry = (await recall<UploadEntry>('uploads', this.id)) ?? this.#entry;
+    let entry = (await recall<UploadEntry>('uploads', this.id)) ?? this.#entry;
     if (!file || !isMoving(this.#state)) return;
+    if (entry.prefix === '') entry = await this.#marked(entry, file);
     this.#entry = entry;
     this.#stopping = new AbortController();
     const { signal } = this.#stopping;
@@ -277,9 +404,16 @@ export class Upload {
     this.#uploads.hosts.arrived(entry.folder);
   }
 
+  /** With the mark of the file's beginning; where it cannot be read, sending it will say so. */
+  async #marked(entry: UploadEntry, file: File): Promise<UploadEntry> {
+    const mark = await markOf(file).catch(() => null);
+    if (mark) await amend('uploads', this.id, mark);
+    return { ...entry, ...mark };
+  }
+
   async #read(handle: FileSystemFileHandle): Promise<void> {
     try {
-      await this.#use({ file: await handle.getFile(), handle });
+      await this.use({ file: await handle.getFile(), handle });
     } catch {
       this.#forgetFile();
       this.#stop('paused', 'notPicked');
@@ -288,12 +422,16 @@ export class Upload {
 
   async #pickAgain(): Promise<void> {
     const picked = await this.#uploads.hosts.pickAgain(this.#entry.name);
-    if (picked) await this.#use(picked);
+    if (picked) await this.use(picked);
   }
 
   /** Go on with a file, if it is the one that was begun. */
-  async #use({ file, handle }: Picked): Promise<void> {
-    if (!isSameFile(this.#entry, await markOf(file))) {
+  async use({ file, handle }: Picked): Promise<void> {
+    // What was never begun is known by its name, its size and its time alone.
+    const { name, size, lastModified: modified } = file;
+    const known = this.#entry.prefix !== '';
+    const mark = known ? await markOf(file) : { name, size, modified, prefix: '' };
+    if (!isSameFile(this.#entry, mark)) {
       this.#forgetFile();
       this.#stop('failed', 'otherFile');
       return;
@@ -339,8 +477,6 @@ export class Upload {
     for (const listener of [...this.#listeners]) listener(state);
   }
 }
-
-const lockName = (id: string) => `progresswidget ${id}`;
 
 /** One page at a time; where the browser has no locks, the server sees to it. */
 async function exclusively(id: string, run: () => Promise<unknown>): Promise<boolean> {

@@ -2,6 +2,9 @@
 
 import type { LabWords } from './words';
 
+const failedWords = (name: string, count: number) =>
+  count === 1 ? `${name} 失败` : `${name} 等 ${count} 个文件失败`;
+
 export const LAB_CHINESE: LabWords = {
   title: '导出',
   search: '搜索',
@@ -74,7 +77,7 @@ export const LAB_CHINESE: LabWords = {
     uploadsDescription: 'progresswidget 在文件浏览器中的上传。',
     dropFromTitle: '拖放的文件',
     dropFromDescription:
-      '拖放到文件浏览器的文件达到多少兆字节时使用可续传上传；0 表示所有文件，-1 表示不使用。其余文件由 JupyterLab 自己上传。',
+      '拖放到文件浏览器的文件达到多少兆字节时使用可续传上传；0 表示所有文件，-1 表示不使用。其余文件由 JupyterLab 自己上传。除非设为 -1，文件夹总是使用可续传上传。',
     exportAsTitle: '导出为',
     exportAsDescription: '将文件浏览器中的表格写成其他格式的文件。',
     exportsTitle: '导出',
@@ -102,6 +105,17 @@ export const LAB_CHINESE: LabWords = {
     list: '上传',
     replaceTitle: '替换文件？',
     replaceBody: (name) => `此文件夹中已有“${name}”。`,
+    mergeTitle: '替换文件？',
+    mergeBody: (name, count) =>
+      `“${name}”中有 ${count} 个文件在服务器上已存在。文件夹中的其他文件保持不变。`,
+    facts: ({ done, files, leftOut, failed }) =>
+      [
+        `${done} / ${files} 个文件`,
+        ...(failed ? [failedWords(failed.name, failed.count)] : []),
+        ...(leftOut > 0 ? [`未包括 ${leftOut} 个隐藏或无法读取的项目`] : []),
+      ].join(' · '),
+    tooMany: (name, most) => `“${name}”中的文件和文件夹超过 ${most} 个。请打包成一个文件再上传。`,
+    readOnly: '服务器不能写入此文件夹。',
     replace: '替换',
     both: '两者都保留',
     cancel: '取消',
@@ -112,7 +126,7 @@ export const LAB_CHINESE: LabWords = {
       quota: '您未完成的上传已占满您在服务器上的配额。请先完成或取消一些，再继续。',
       exists: '该文件夹中已有同名文件。',
       otherFile: '这不是开始时的那个文件，请选择同一个文件继续。',
-      notPicked: '请点“继续”，并再次选择同一个文件。',
+      notPicked: '请点“继续”，并再次选择同一个文件或文件夹。',
     },
   },
   files: {

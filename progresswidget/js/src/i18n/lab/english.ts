@@ -2,6 +2,9 @@
 
 import type { LabWords } from './words';
 
+const failedWords = (name: string, count: number) =>
+  count === 1 ? `${name} failed` : `${name} and ${count - 1} more failed`;
+
 export const LAB_ENGLISH: LabWords = {
   title: 'Exports',
   search: 'Search',
@@ -78,7 +81,7 @@ export const LAB_ENGLISH: LabWords = {
     uploadsDescription: 'Uploads of progresswidget in the file browser.',
     dropFromTitle: 'Dropped files',
     dropFromDescription:
-      "Megabytes from which on files that are dropped into the file browser are uploaded resumably; 0 for all files, -1 for none. JupyterLab's own upload takes the others.",
+      "Megabytes from which on files that are dropped into the file browser are uploaded resumably; 0 for all files, -1 for none. JupyterLab's own upload takes the others. Folders are uploaded resumably unless it is -1.",
     exportAsTitle: 'Export As',
     exportAsDescription: 'Tables of the file browser as files of other formats.',
     exportsTitle: 'Exports',
@@ -109,6 +112,20 @@ export const LAB_ENGLISH: LabWords = {
     list: 'Uploads',
     replaceTitle: 'Replace the file?',
     replaceBody: (name) => `“${name}” is in this folder already.`,
+    mergeTitle: 'Replace files?',
+    mergeBody: (name, count) =>
+      count === 1
+        ? `One file of “${name}” is there already. Other files in the folder stay.`
+        : `${count} files of “${name}” are there already. Other files in the folder stay.`,
+    facts: ({ done, files, leftOut, failed }) =>
+      [
+        files === 1 ? `${done} of 1 file` : `${done} of ${files} files`,
+        ...(failed ? [failedWords(failed.name, failed.count)] : []),
+        ...(leftOut > 0 ? [`${leftOut} hidden or unreadable left out`] : []),
+      ].join(' · '),
+    tooMany: (name, most) =>
+      `“${name}” has more than ${most} files and folders. Upload it as one archive.`,
+    readOnly: 'The server may not write into this folder.',
     replace: 'Replace',
     both: 'Keep Both',
     cancel: 'Cancel',
@@ -120,7 +137,7 @@ export const LAB_ENGLISH: LabWords = {
         'Your unfinished uploads fill your share of the server. Finish or cancel some, then continue.',
       exists: 'The folder has a file of this name already.',
       otherFile: 'That is not the file that was begun. Continue with the same one.',
-      notPicked: 'Continue, and choose the same file again.',
+      notPicked: 'Continue, and choose the same file or folder again.',
     },
   },
   files: {

@@ -8,6 +8,7 @@ import type { FileFailureKey } from '../../files';
 import type { Choice } from '../../jobs/choices';
 import type { Order } from '../../jobs/query';
 import type { UploadFailure } from '../../transfer';
+import type { GroupFacts } from '../../upload/group';
 
 export const EXPORTS_COMMANDS = ['open', 'notebook', 'pauseAll', 'resumeAll', 'clear'] as const;
 export type ExportsCommand = (typeof EXPORTS_COMMANDS)[number];
@@ -95,6 +96,13 @@ export interface UploadMessages {
   readonly list: string;
   readonly replaceTitle: string;
   readonly replaceBody: (name: string) => string;
+  /** Of a folder that is there, with so many files of the same names. */
+  readonly mergeTitle: string;
+  readonly mergeBody: (name: string, count: number) => string;
+  /** How the files of a folder fare. */
+  readonly facts: (facts: GroupFacts) => string;
+  readonly tooMany: (name: string, most: number) => string;
+  readonly readOnly: string;
   readonly replace: string;
   readonly both: string;
   readonly cancel: string;
