@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # What earlier runs have exported must not be remembered, and nothing be left in the user's
     # own cache; processes that tests start inherit it.
     os.environ[CACHE] = tempfile.mkdtemp(prefix="progresswidget-tests-")
+    # What a shell starts in the background ignores Ctrl-C, and so would all that tests start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
