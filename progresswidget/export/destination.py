@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from progresswidget.errors import DestinationError, DestinationExistsError
+from progresswidget.export.naming import is_claim
 
 DEFAULT_NAME_MAX: Final = 255
 
@@ -96,7 +97,7 @@ def check(path: Path, *, overwrite: bool) -> None:
         raise DestinationError(f"{path} is a folder.", "Add the name of the file.")
     if not stat.S_ISREG(old.st_mode):
         raise DestinationError(f"{path} is no ordinary file, so it cannot be replaced.")
-    if not overwrite:
+    if not overwrite and not is_claim(old):
         raise taken(path)
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from progresswidget.export.destination import existing, name_max, taken
 from progresswidget.export.lease import Lock, lock
+from progresswidget.export.naming import take_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,32 +111,14 @@ class Part:
         if overwrite:
             self.path.replace(self.destination)
         else:
-            self._link()
+            try:
+                take_name(self.path, self.destination)
+            except FileExistsError:
+                raise taken(self.destination) from None
         sync_folder(self.destination.parent)
         if self.descriptor >= 0:
             return os.fstat(self.descriptor)  # of this very file, whoever replaces it now
         return self.destination.stat()
-
-    def _link(self) -> None:
-        # A rename replaces silently; a link fails if the name is taken.
-        try:
-            self.destination.hardlink_to(self.path)
-        except FileExistsError:
-            raise taken(self.destination) from None
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}:
-                raise
-            self._claim()  # a file system without hard links, such as exFAT
-        else:
-            self.path.unlink()
-
-    def _claim(self) -> None:
-        # Taking the name with an empty file is exclusive, and then it is ours to replace.
-        try:
-            os.close(os.open(self.destination, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
-        except FileExistsError:
-            raise taken(self.destination) from None
-        self.path.replace(self.destination)
 
     def remove(self) -> None:
         """Close the file and remove it; what was published stays."""

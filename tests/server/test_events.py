@@ -17,6 +17,7 @@ from tornado.httpclient import HTTPClientError
 
 from jupyter_server_ext.handlers.events import EventsHandler
 from jupyter_server_ext.outbox import MAX_QUEUED
+from jupyter_server_ext.subscriber import MAX_TASKS
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
 
 if TYPE_CHECKING:
@@ -176,6 +177,41 @@ async def test_subscriptions_have_an_end(server: Server, report: Report, join: A
         codes |= {answer["data"]["code"] for answer in answers}
     assert codes == {"task-not-found"}, "what does not exist takes no place"
     (answer,) = await page.subscribe({"taskId": body["taskId"]})
+    assert answer["type"] == "subscribed"
+
+
+async def test_ten_thousand_jobs_are_followed_by_one_page_and_no_more(
+    server: Server, report: Report, join: Any
+) -> None:
+    hub, made = server.services.hub, report()
+    names = [f"{number:032x}" for number in range(MAX_TASKS + 1)]
+    job = (await server.services.registry.report(made)).public("/f")
+    for name in names:
+        hub.publish(name, job | {"taskId": name}, urgent=True)
+    page, other = await join(), await join()
+    told: set[str] = set()
+    for first in range(0, MAX_TASKS, 1000):
+        await page.send("subscribe", first, tasks=[{"taskId": one} for one in names[first:][:1000]])
+    for _ in names[:MAX_TASKS]:
+        answer = await page.receive()
+        assert answer["type"] == "subscribed", answer
+        told.add(answer["data"]["taskId"])
+        if len(told) % 1000 == 0:  # nobody waits for it
+            await other.send("ping", len(told))
+            assert (await other.receive())["re"] == len(told)
+    assert told == set(names[:MAX_TASKS])
+    assert hub.subscriptions() == MAX_TASKS
+    for wish in ({"tasks": [{"taskId": names[-1]}]}, {"all": True}):
+        await page.send("subscribe", 7, **wish)
+        answer = await page.receive()
+        assert (answer["type"], answer["data"]["code"], answer["re"]) == ("error", "too-many", 7)
+    # Its ends are told, and the place of one that is given up is another's.
+    for name in names[:500]:
+        hub.publish(name, job | {"taskId": name, "status": "failed"}, urgent=True)
+    ends = [await page.receive() for _ in names[:500]]
+    assert {end["data"].get("snapshot", end["data"])["status"] for end in ends} == {"failed"}
+    await page.send("unsubscribe", 8, tasks=names[:1])
+    (answer,) = await page.subscribe({"taskId": names[-1]})
     assert answer["type"] == "subscribed"
 
 
