@@ -407,6 +407,18 @@ def test_a_second_reading_executes_anew() -> None:
         assert sum(batch.num_rows for batch in found.batches()) == 2
 
 
+@pytest.mark.parametrize("sort", ["uri", "narrowed"])
+def test_duckdb_writes_no_bar_of_its_own(sort: str, tmp_path: Path) -> None:
+    """By itself it draws one on the standard output after two seconds."""
+    setting = "select current_setting('enable_progress_bar') a"
+    if sort == "uri":
+        export = Export(sql(setting, "duckdb://"), tmp_path / "a.csv")
+    else:
+        export = Export(pa.table({"x": [1]}), tmp_path / "a.csv", where=f"{setting} from data")
+    export.run(Progress())
+    assert (tmp_path / "a.csv").read_text() == "a\nfalse\n"
+
+
 MEASURED = """
 import sys
 from pathlib import Path

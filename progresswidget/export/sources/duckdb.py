@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import SourceError
-from progresswidget.export.sources import BATCH_ROWS, Source, is_of, reason
+from progresswidget.export.sources import QUERY_ROWS, Source, is_of, reason
 from progresswidget.export.sources.stream import read_batches
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _open(relation: Any, *, empty: bool = False) -> pa.RecordBatchReader:
         query = relation.limit(0) if empty else relation
         # Versions before 1.4 have the other name only.
         begin = getattr(query, "to_arrow_reader", None) or query.fetch_arrow_reader
-        reader: pa.RecordBatchReader = begin(BATCH_ROWS)
+        reader: pa.RecordBatchReader = begin(QUERY_ROWS)
     except MemoryError:
         raise
     except Exception as error:

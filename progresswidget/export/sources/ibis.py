@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import SourceError
-from progresswidget.export.sources import BATCH_ROWS, Source, duckdb, is_of, reason
+from progresswidget.export.sources import QUERY_ROWS, Source, duckdb, is_of, reason
 from progresswidget.export.sources.batches import fit
 from progresswidget.export.sources.stream import cut, read_batches
 
@@ -57,4 +57,4 @@ def _batches(table: Any, backend: Any) -> Generator[pa.RecordBatch, None, None]:
     if relate is not None and "duckdb" in sys.modules:
         yield from duckdb.read(relate(table), "columnar").batches()
     else:
-        yield from read_batches(backend.to_pyarrow_batches(table, chunk_size=BATCH_ROWS))
+        yield from read_batches(backend.to_pyarrow_batches(table, chunk_size=QUERY_ROWS))

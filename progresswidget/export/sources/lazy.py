@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from progresswidget.errors import SourceError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.sources import BATCH_ROWS, Source, is_of, reason
+from progresswidget.export.sources import QUERY_ROWS, Source, is_of, reason
+from progresswidget.export.sources.nearby import reading_nearby
 from progresswidget.export.sources.polars import batches_of, check, schema_of
 from progresswidget.export.sources.stream import cut
 
@@ -54,7 +55,8 @@ def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
     # The engine waits when nobody takes its batches, and ends when the iterator is dropped:
     # a paused or cancelled export stops the query too. The affinity to the in-memory engine that
     # a user may have set would collect the whole result, so the streaming engine is named.
-    batches = query.collect_batches(chunk_size=BATCH_ROWS, lazy=True, engine="streaming")
-    for frame in batches:
-        for batch in batches_of(frame):
-            yield from cut(batch)
+    with reading_nearby(query):
+        batches = query.collect_batches(chunk_size=QUERY_ROWS, lazy=True, engine="streaming")
+        for frame in batches:
+            for batch in batches_of(frame):
+                yield from cut(batch)

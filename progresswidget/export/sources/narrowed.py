@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, MissingExtraError, OptionError, ProgressWidgetError
 from progresswidget.export.reading import interruptible
-from progresswidget.export.sources import BATCH_ROWS, Kind, Source, find_kind, once, reason
+from progresswidget.export.sources import QUERY_ROWS, Kind, Source, find_kind, once, reason
+from progresswidget.export.sources.sql_arrow import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -168,7 +169,7 @@ def _filtered(source: Source, query: str, frame: object) -> Source:
                 result = connection.sql(query)
                 # DuckDB before 1.4 has the older name alone.
                 begin = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
-                yield from (batch.cast(schema) for batch in begin(BATCH_ROWS))
+                yield from (batch.cast(schema) for batch in begin(QUERY_ROWS))
 
     return replace(source, schema=schema, total=None, batches=batches)
 
@@ -182,6 +183,7 @@ def _connected(table: object) -> Iterator[Any]:
             "Choosing rows by SQL needs duckdb.", "pip install 'progresswidget[duckdb]'"
         ) from error
     with duckdb.connect(config=_SAFE) as connection:
+        quiet(connection)
         connection.register(TABLE, table)
         yield connection
 

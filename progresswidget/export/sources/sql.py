@@ -22,7 +22,7 @@ from progresswidget.errors import (
     UnsupportedSourceError,
 )
 from progresswidget.export.reading import interruptible
-from progresswidget.export.sources import BATCH_ROWS, Source, reason
+from progresswidget.export.sources import QUERY_ROWS, Source, reason
 from progresswidget.export.sources.sql_uri import URI, redact
 from progresswidget.export.sources.stream import cut
 
@@ -65,7 +65,7 @@ class Query:
         query: Any,
         connection: Any,
         params: Sequence[Any] | Mapping[str, Any] | None = None,
-        batch_rows: Any = BATCH_ROWS,
+        batch_rows: Any = QUERY_ROWS,
     ) -> None:
         if not isinstance(batch_rows, int) or batch_rows < 1:
             raise OptionError("batch_rows must be a positive whole number.")
@@ -123,7 +123,7 @@ def sql(
     connection: Any,
     *,
     params: Sequence[Any] | Mapping[str, Any] | None = None,
-    batch_rows: int = BATCH_ROWS,
+    batch_rows: int = QUERY_ROWS,
 ) -> Query:
     """Return a query that can be exported like a frame; nothing is executed before that.
 

@@ -50,6 +50,7 @@ def duckdb_uri(query: Query) -> Generator[Any, None, None]:
     memory = URI.parse(str(query.connection)).path == ":memory:"
     path = ":memory:" if memory else str(_existing(query))
     with closing(library.connect(path, read_only=not memory)) as connection:
+        quiet(connection)
         yield from _duckdb(query, connection)
 
 
@@ -175,6 +176,11 @@ def _mismatch(error: OSError, schema: pa.Schema, rows: int, step: int) -> Except
         f"{found[3]} in one of the rows {rows} to {rows + step - 1}.",
         f'Give it one type in the query: CAST("{name}" AS REAL), or AS TEXT.',
     )
+
+
+def quiet(connection: Any) -> None:
+    """Let a connection to DuckDB that nobody else has write no progress bar over our own."""
+    connection.execute("SET enable_progress_bar = false")
 
 
 def _duckdb(query: Query, connection: Any) -> Generator[Any, None, None]:

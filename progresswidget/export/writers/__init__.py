@@ -178,7 +178,7 @@ class Writer(ABC):
     OPTIONS: ClassVar[tuple[Option, ...]] = ()
 
     unit_rows: int = 131_072
-    unit_bytes: int = 32 * 2**20
+    unit_bytes: int = 16 * 2**20
     unit_patience: float = 0.5
     least_rows: int = 1
     workers: int = 1
