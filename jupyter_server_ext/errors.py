@@ -83,6 +83,7 @@ TABLE: Final[dict[str, tuple[int, str]]] = {
     "internal": (500, "The server's log says more."),
     "not-ready": (503, "Ask again in a moment, or wait for the end of the export."),
     "too-many-archives": (429, "Wait for the others to end."),
+    "too-many-workers": (429, "Let fewer processes feed one bar."),
     "too-many-links": (429, "Close links, or wait until some have expired."),
     "too-many-jobs": (503, "Wait for jobs to end, or raise c.ProgressExtension.max_jobs."),
     "disk-full": (507, "Make room on the server, then go on: what was received is kept."),

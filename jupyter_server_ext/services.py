@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from jupyter_server_ext.counts import Counts
 from jupyter_server_ext.tally import Tally
 
 if TYPE_CHECKING:
@@ -91,6 +92,7 @@ class Services:
     packing: Counter[str] = field(default_factory=Counter)
     lasting: bool = True
     tally: Tally = field(default_factory=Tally)
+    counts: Counts = field(default_factory=Counts)
     begun: float = field(default_factory=time.monotonic)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False

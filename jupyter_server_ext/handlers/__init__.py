@@ -9,6 +9,7 @@ from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.changes import ChangesHandler
 from jupyter_server_ext.handlers.contents import ContentsHandler
 from jupyter_server_ext.handlers.conversions import ConversionHandler, ConversionsHandler
+from jupyter_server_ext.handlers.counts import CountHandler, CountsHandler
 from jupyter_server_ext.handlers.documents import DocumentHandler
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.events import EventsHandler
@@ -44,6 +45,8 @@ def routes(services: Services) -> list[Route]:
         (r"progresswidget/api/links/(.+)", PathLinksHandler),
         (r"progresswidget/links/(.*)", LinkHandler),
         (r"progresswidget/api/jobs/([^/]+)/place", PlaceHandler),
+        (r"progresswidget/api/jobs/([^/]+)/counts", CountsHandler),
+        (r"progresswidget/api/jobs/([^/]+)/counts/([^/]+)", CountHandler),
         (r"progresswidget/api/changes", ChangesHandler),
         (r"progresswidget/api/conversions", ConversionsHandler),
         (r"progresswidget/api/conversions/([^/]+)", ConversionHandler),

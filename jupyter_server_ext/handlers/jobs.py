@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
@@ -262,12 +263,16 @@ class JobHandler(PollHandler):
         notebook = await services.notebooks.of(job.kernel_id)
         await services.registry.locate(task_id, notebook)
         pending = None if job.pending is None else job.pending.to_json()
-        reply = {
+        reply: Json = {
             "control": pending,
             "url": services.registry.url(job),
             "notebook": notebook or job.notebook,
             "shared": None if probe is None else await self._sees(report["path"], probe),
         }
+        if workers := services.counts.of(task_id, time.monotonic()):
+            reply["workers"] = workers
+        if not job.active:
+            services.counts.forget(task_id)
         if job.status == "done" and not job.report.get("leave", True):
             await services.registry.clear([task_id])
         self.finish(json.dumps(reply))

@@ -7,12 +7,18 @@ from typing import Final
 from jupyter_server_ext.schemas.operations import Answer, Body, Chapter, Operation, list_of, one_of
 from jupyter_server_ext.shaping import LEAST_BURST
 from progresswidget.protocol import ACTIONS, MAX_COUNT, MAX_PATH
+from progresswidget.protocol.counts import COUNT_FIELDS
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.reports import TASK_ID_FIELD
 
 _CONTROL: Final[Fields] = {
     "id": Field("text", "Named by the next report, once it was taken up.", 32),
     "action": Field("text", "What the user wants.", words=ACTIONS),
+}
+_WORKER: Final[Fields] = {
+    "worker": Field("text", "The name that it gave itself.", 64),
+    **COUNT_FIELDS,
+    "silent": Field("number", "Seconds since it was heard last."),
 }
 _LIMITS: Final[Fields] = {
     "transfer": Field("number", "Bytes a second of one transfer; 0 for no limit."),
@@ -51,7 +57,15 @@ _TABLES: Final[dict[str, Fields]] = {
         "url": Field("text", "Absolute path of the file on this server."),
         "notebook": Field("text", "Path of the job's notebook, if it has one.", nullable=True),
         "shared": Field("flag", "Whether the server sees the probe.", nullable=True),
+        "workers": Field(
+            "list",
+            "What workers without the kernel's disk have counted for the job, if any have.",
+            missing=None,
+            item=Field("object", "One of them.", fields=_WORKER),
+        ),
     },
+    "Counting": {"capability": Field("text", "Lets count for this job, and report to it.", 64)},
+    "Count": COUNT_FIELDS,
 }
 _COUNTS: Final = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
 _STORE: Final = {
@@ -198,6 +212,20 @@ _PLACE = Operation(
     "kernel",
     body=Body("Place"),
 )
+_LET_COUNT = Operation(
+    "letCount",
+    "Return what workers count for a job with, who do not share the kernel's disk.",
+    {200: Answer("It, also of a job that is still to be told of.", Body("Counting"))},
+    whom="kernel",
+)
+_COUNT = Operation(
+    "countForJob",
+    "Say how many steps a worker has done in all. One that is lost or repeated does no harm.",
+    {204: Answer("Taken; the kernel hears it with the next reply.")},
+    ("malformed", "task-ended", "too-many-workers", *_NO_JOB),
+    "reporter",
+    body=Body("Count"),
+)
 _READ_LIMITS = Operation("readLimits", "Return the limits.", {200: Answer("They.", Body("Limits"))})
 _SET_LIMITS = Operation(
     "setLimits",
@@ -239,6 +267,8 @@ JOBS: Final = Chapter(
         "/api/changes": {"get": _CHANGES},
         "/api/jobs/{taskId}": {"get": _READ, "put": _REPORT, "post": _STEER, "delete": _FORGET},
         "/api/jobs/{taskId}/place": {"put": _PLACE},
+        "/api/jobs/{taskId}/counts": {"post": _LET_COUNT},
+        "/api/jobs/{taskId}/counts/{worker}": {"put": _COUNT},
         "/api/health": {"get": _HEALTH},
         "/api/limits": {"get": _READ_LIMITS, "put": _SET_LIMITS},
         "/api/transfers": {"get": _LIST_TRANSFERS},

@@ -7,6 +7,7 @@ from typing import Final
 from jupyter_server_ext.idempotency import PATTERN
 from jupyter_server_ext.schemas.operations import Parameter
 from progresswidget.protocol import MAX_EPOCH, MAX_NAME, MAX_PATH, STATUSES
+from progresswidget.protocol.counts import WORKER_FIELD
 from progresswidget.protocol.fields import Field
 from progresswidget.protocol.reports import TASK_ID_FIELD
 
@@ -17,6 +18,7 @@ _TAGS: Final = "Entity tags (RFC 9110 section 13.1)."
 
 PARAMETERS: Final[dict[str, Parameter]] = {
     "taskId": Parameter("path", TASK_ID_FIELD),
+    "worker": Parameter("path", WORKER_FIELD),
     "generation": Parameter(
         "path", Field("text", "Which run of the export.", 16, pattern="0|[1-9][0-9]{0,15}")
     ),

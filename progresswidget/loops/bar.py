@@ -7,29 +7,36 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from progresswidget.loops import endings, line
 from progresswidget.loops.counting import Counting
+from progresswidget.loops.distant import address_of
 from progresswidget.loops.drawing import MAXINTERVAL, MININTERVAL, SMOOTHING
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.faces import faces
 from progresswidget.loops.job import LoopJob
 from progresswidget.loops.monitor import TMonitor
 from progresswidget.loops.options import refuse_unknown, refuse_what_is_no_number, steps_of
+from progresswidget.loops.parent import reporter
 from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
 from progresswidget.loops.watching import watch
 from progresswidget.loops.workers import Workers
+from progresswidget.outbox import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
+    from progresswidget.loops.distant import Address
     from progresswidget.loops.workers import WorkerReporter
 
 T = TypeVar("T")
+
+LAST_STEPS: Final = 1.0
+"""Seconds that a bar waits at its end for steps of workers on other machines."""
 
 
 class tqdm(Counting[T]):  # noqa: N801 - the name that people know
@@ -140,6 +147,7 @@ class tqdm(Counting[T]):  # noqa: N801 - the name that people know
             mininterval=mininterval, maxinterval=maxinterval, smoothing=smoothing, delay=delay,
             unit_scale=unit_scale, unit_divisor=unit_divisor,
         )  # fmt: skip
+        self._server: str | None = None
         self.iterable = iterable
         self.total = steps_of(iterable, total)
         self.unit, self.unit_scale, self.unit_divisor = unit, unit_scale, unit_divisor
@@ -193,7 +201,9 @@ class tqdm(Counting[T]):  # noqa: N801 - the name that people know
     def _new_job(self) -> LoopJob:
         leave = self.leave is not False
         unit = str(self.unit)
-        return self._job_kind(self.desc, self._tally, total=self.total, unit=unit, leave=leave)
+        job = self._job_kind(self.desc, self._tally, total=self.total, unit=unit, leave=leave)
+        job.counted_elsewhere = self._tally.workers.hear
+        return job
 
     def _look_after(self) -> None:
         if self.monitor_interval and (self.monitor is None or not self.monitor.watches):
@@ -257,8 +267,16 @@ class tqdm(Counting[T]):  # noqa: N801 - the name that people know
 
     # --- Other processes -------------------------------------------------------------------------
 
-    def reporter(self) -> WorkerReporter:
-        """Return what counts steps for this bar in other processes; it can be pickled."""
+    def reporter(self, server: str | None = None) -> WorkerReporter:
+        """Return what counts steps for this bar in other processes; it can be pickled.
+
+        Parameters
+        ----------
+        server
+            Address of the Jupyter server as workers on other machines see it, where that is not as
+            this process does. They count there; those on this machine need none.
+        """
+        self._server = server or self._server
         if self._reporter is not None:
             return self._reporter
         self.fed()
@@ -277,9 +295,25 @@ class tqdm(Counting[T]):  # noqa: N801 - the name that people know
 
     def lost(self, dead: int, count: int, steps: float) -> None:
         """Say that workers have died, where something is left to be done."""
-        if self.total is None or self._tally.counted + steps < self.total:
+        is_left = self.total is None or self._tally.counted + steps < self.total
+        if is_left or self._lost is not None:
             self._lost = (dead, count)
             self._tell()
+
+    def address(self) -> Address | None:
+        """Return where those count for it who do not share the memory of this machine."""
+        if self.job is None or self.job.over:
+            return None
+        return address_of(self.job, self._server)
+
+    def wait_for(self, steps: Callable[[], float]) -> None:
+        """Wait for a moment for the last steps of workers on other machines."""
+        deadline = time.monotonic() + LAST_STEPS
+        while time.monotonic() < deadline and not outbox().is_here:
+            if self.total is not None and self._tally.counted + steps() >= self.total:
+                return
+            reporter().wake()
+            time.sleep(LAST_STEPS / 20)
 
     def __reduce__(self) -> Any:
         return self.reporter().__reduce__()

@@ -99,6 +99,8 @@ class LoopJob(Measured, BaseJob):
         """Whether its end waits for nobody: it comes from the collector of garbage."""
         self.number = next(_numbers)
         """Which one it is of all that the process has begun."""
+        self.counted_elsewhere: Callable[[list[Json], int], object] | None = None
+        """Takes what workers on other machines have counted."""
         self.card: Card
         """Where it is shown: its own card, or that of the outermost loop around it."""
         self._unit = unit

@@ -69,6 +69,13 @@ class Line(Followed):
     def _telling(self) -> threading.Condition:
         return self.loop.changed
 
+    def answered(self, reply: Json) -> None:
+        """Take the server's reply to a report, with what workers on other machines have counted."""
+        super().answered(reply)
+        counts, take = reply.get("workers"), self.loop.counted_elsewhere
+        if isinstance(counts, list) and take is not None:
+            take(counts, self.loop.number)
+
     def _wish(self, action: Action) -> None:
         getattr(self.loop, action)()
 

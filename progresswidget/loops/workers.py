@@ -6,9 +6,10 @@ counted twice, and no call, lock or connection is shared, so a worker that is ki
 forked in the middle of anything holds nobody up. Its part stands. The other word says whether it is
 at work: a process that is gone and was has died.
 
-The name of the folder is all that a worker is given: with it this one bar can be fed, and nothing
-else be done. A worker that does not see the folder, since it runs on another machine or the bar has
-ended, counts for itself.
+The name of the folder is what a worker is given: with it this one bar can be fed, and nothing else
+be done. One that does not see the folder, since it runs on another machine, counts at the notebook
+server, by what lets it do so for this one job. Where there is none, or the bar has ended, it counts
+for itself.
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from progresswidget.loops import endings
+from progresswidget.loops.distant import SILENCE, Address, Telegraph, is_of
 from progresswidget.loops.folders import new_folder, remove
 from progresswidget.loops.mortality import has_ended
 
 if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+    from collections.abc import Callable, MutableSequence
     from types import TracebackType
     from typing import Self
+
+    from progresswidget.protocol import Json
 
 _STATE: Final = struct.Struct("dd")
 """A total as it lies in the file, and how many reporters are in use. Each is written at once, since
@@ -53,6 +57,12 @@ class Shared(Protocol):
     def lost(self, dead: int, count: int, steps: float) -> None:
         """Hear that `dead` of `count` workers have died, which have done so many steps in all."""
 
+    def address(self) -> Address | None:
+        """Return where those count for it who do not see its folder."""
+
+    def wait_for(self, steps: Callable[[], float]) -> None:
+        """Wait for a moment for the last steps of those who do not see its folder."""
+
 
 class WorkerReporter:
     """Adds to the bar that it is of, from any thread of any process; it can be pickled.
@@ -61,12 +71,21 @@ class WorkerReporter:
     ----------
     folder
         Of the bar.
+    address
+        Where to count if the folder is not there.
     inherited
         Whether nobody has sent it: then its process may end at any time and in any way.
     """
 
-    def __init__(self, folder: str, *, inherited: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str,
+        address: Address | Callable[[], Address | None] | None = None,
+        *,
+        inherited: bool = False,
+    ) -> None:
         self._folder = folder
+        self._address = address
         self._inherited = inherited
         self._part: _Part | None = None
 
@@ -74,7 +93,7 @@ class WorkerReporter:
         """Count `n` steps more."""
         part = self._part
         if part is None or part.stale:
-            part = self._part = _part_of(self._folder)
+            part = self._part = _part_of(self._folder, self._address)
             part.use(0 if self._inherited else 1)
         with part.lock:
             part.words[_TOTAL] += n
@@ -104,9 +123,10 @@ class WorkerReporter:
     ) -> None:
         """Do nothing, as `close`."""
 
-    def __reduce__(self) -> tuple[type[WorkerReporter], tuple[str]]:
-        """Return what goes to another process: the name of the folder."""
-        return type(self), (self._folder,)
+    def __reduce__(self) -> Any:
+        """Return what goes to another process: the folder, and where to count without it."""
+        address = self._address() if callable(self._address) else self._address
+        return type(self), (self._folder, address)
 
 
 class Workers:
@@ -128,13 +148,45 @@ class Workers:
         self._pid = 0
         self._seen: dict[str, float] = {}
         self._dead: set[str] = set()
+        self._said = (0, 0)
+        """How many of how many have died, as the owner knows it."""
+        self._found: Address | None = None
+        self._asked = False
+        self._distant = False
+        """Whether somebody counts who does not see the folder."""
         # The collector may end the bar within a look, in the very thread that looks.
         self._lock = threading.RLock()
         _crews.add(self)
 
     def reporter(self) -> WorkerReporter:
         """Return what adds to the bar from wherever it is sent."""
-        return WorkerReporter(self._open() or "")
+        return WorkerReporter(self._open() or "", self._address)
+
+    def _address(self) -> Address | None:
+        owner = self._owner()
+        if not self._asked and owner is not None and not self._closed:
+            self._asked, self._found = True, owner.address()
+        return self._found
+
+    def hear(self, counts: list[Json], loop: int) -> None:
+        """Take what those have counted who do not see the folder.
+
+        Parameters
+        ----------
+        counts
+            As the server has them.
+        loop
+            The number of the loop that is counted for now.
+        """
+        with self._lock:
+            for count in [] if self._closed else counts:
+                worker = count["worker"]
+                if is_of(worker, loop):
+                    self._distant = True
+                    self._seen[worker] = count["steps"]
+                    if count["used"] and count["silent"] >= SILENCE:
+                        self._dead.add(worker)
+            self._say_lost()
 
     @property
     def total(self) -> float:
@@ -152,6 +204,9 @@ class Workers:
 
     def close(self) -> None:
         """Keep the total, and tidy up; what a worker does from now on is no longer counted."""
+        owner = self._owner()
+        if self._distant and owner is not None and not self._closed:
+            owner.wait_for(lambda: self.total)
         self.each()
         self._closed = True
         if self._folder is not None:
@@ -165,7 +220,6 @@ class Workers:
         paths = []
         with contextlib.suppress(OSError):  # somebody tidies up; what was seen stays
             paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
-        died = len(self._dead)
         for path in paths:
             gone = _is_gone(path.name)
             with contextlib.suppress(OSError, struct.error):  # one says nothing of the others
@@ -174,9 +228,13 @@ class Workers:
                     path.unlink()  # it was read after the end, so that nothing can be missing
                     if used:
                         self._dead.add(path.name)
-        owner = self._owner()
-        if len(self._dead) > died and owner is not None:
-            owner.lost(len(self._dead), len(self._seen), sum(self._seen.values()))
+        self._say_lost()
+
+    def _say_lost(self) -> None:
+        lost, owner = (len(self._dead), len(self._seen)), self._owner()
+        if self._dead and lost != self._said and owner is not None:
+            self._said = lost
+            owner.lost(*lost, sum(self._seen.values()))
 
     def _open(self) -> str | None:
         if self._folder is None and not self._closed:
@@ -214,24 +272,51 @@ class _Part:
         with self.lock:
             self.words[_USED] = max(self.words[_USED] + more, 0)
 
+    def leave(self) -> None:
+        """Say that the process ends as it should."""
+        self.words[_USED] = 0
+
+
+class _DistantPart(_Part):
+    """That of a process which does not see the folder."""
+
+    def __init__(self, address: Address) -> None:
+        words = [0.0, 0.0]
+        super().__init__(words)
+        self._telegraph = Telegraph(address, words)
+
+    def use(self, more: int) -> None:
+        super().use(more)
+        if more < 0:
+            self._telegraph.wake()  # a task is done, and its result is on its way
+
+    def leave(self) -> None:
+        super().leave()
+        self._telegraph.flush()
+
 
 _crews: weakref.WeakSet[Workers] = weakref.WeakSet()
 _parts: dict[str, _Part] = {}
 _parts_lock = threading.Lock()
 
 
-def _part_of(folder: str) -> _Part:
+def _part_of(folder: str, address: Address | Callable[[], Address | None] | None) -> _Part:
     # Each task of a pool unpickles a reporter of its own: they share what is of this process.
     with _parts_lock:
         if folder not in _parts:
-            for other in [each for each in _parts if not Path(each).is_dir()]:
-                del _parts[other]
-            _parts[folder] = _Part(_map(folder))
+            for other, part in list(_parts.items()):
+                if type(part) is _Part and not Path(other).is_dir():
+                    del _parts[other]
+            memory = _map(folder)
+            if memory is None and isinstance(address, Address):
+                _parts[folder] = _DistantPart(address)
+            else:
+                _parts[folder] = _Part(memory or [0.0, 0.0])
             _say_when_leaving()
         return _parts[folder]
 
 
-def _map(folder: str) -> MutableSequence[float]:
+def _map(folder: str) -> MutableSequence[float] | None:
     name = f"{os.getpid()}-{secrets.token_hex(4)}@{socket.gethostname()}"
     hidden = Path(folder, f".{name}")
     try:
@@ -241,7 +326,7 @@ def _map(folder: str) -> MutableSequence[float]:
         with whole.open("rb+", buffering=0) as file:  # Windows renames nothing that is mapped
             memory: Any = mmap.mmap(file.fileno(), _STATE.size)
     except OSError:
-        return [0.0, 0.0]
+        return None
     view: Any = memoryview(memory).cast("d")
     return view  # type: ignore[no-any-return]
 
@@ -271,7 +356,7 @@ _leaves = 0
 def _leave() -> None:
     """Say that this process ends as it should."""
     for part in _parts.values():
-        part.words[_USED] = 0
+        part.leave()
 
 
 def _close_all() -> None:

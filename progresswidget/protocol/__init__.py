@@ -18,6 +18,7 @@ from progresswidget.protocol.conversions import (
     decode_conversion,
     is_readable,
 )
+from progresswidget.protocol.counts import decode_count
 from progresswidget.protocol.decoding import MalformedError, encode, is_task_id
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.files import (
@@ -170,6 +171,7 @@ __all__ = [
     "Unsubscribe",
     "decode_client_message",
     "decode_conversion",
+    "decode_count",
     "decode_order",
     "decode_place",
     "decode_report",

@@ -12,6 +12,8 @@ EXAMPLES = {
     r"progresswidget/api/jobs": "api/jobs",
     r"progresswidget/api/jobs/([^/]+)": "api/jobs/" + "a" * 32,
     r"progresswidget/api/jobs/([^/]+)/place": "api/jobs/" + "a" * 32 + "/place",
+    r"progresswidget/api/jobs/([^/]+)/counts": "api/jobs/" + "a" * 32 + "/counts",
+    r"progresswidget/api/jobs/([^/]+)/counts/([^/]+)": "api/jobs/" + "a" * 32 + "/counts/1-2",
     r"progresswidget/api/jobs/([^/]+)/links": "api/jobs/" + "a" * 32 + "/links",
     r"progresswidget/api/jobs/([^/]+)/links/([^/]+)": "api/jobs/" + "a" * 32 + "/links/" + "b" * 32,
     r"progresswidget/api/links/(.+)": "api/links/data/flights.csv",
@@ -46,11 +48,16 @@ def table() -> list[tuple[str, str, type[RequestHandler]]]:
 
 
 TABLE = table()
-# A report is authorised by the kernels' secret alone, and so is the question for a place; they have
-# tests of their own, in test_routes and test_places. A signed link is for whoever holds it: see
-# test_links.
+# A report is authorised by the kernels' secret alone, and so are the question for a place and what
+# workers count; they have tests of their own, in test_routes, test_places and test_counts. A signed
+# link is for whoever holds it: see test_links.
 REPORT = ("PUT", r"progresswidget/api/jobs/([^/]+)")
-KERNELS = {REPORT, ("PUT", r"progresswidget/api/jobs/([^/]+)/place")}
+KERNELS = {
+    REPORT,
+    ("PUT", r"progresswidget/api/jobs/([^/]+)/place"),
+    ("POST", r"progresswidget/api/jobs/([^/]+)/counts"),
+    ("PUT", r"progresswidget/api/jobs/([^/]+)/counts/([^/]+)"),
+}
 
 
 def headers_for(handler: type[RequestHandler]) -> dict[str, str]:

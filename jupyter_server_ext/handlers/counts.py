@@ -1,0 +1,67 @@
+"""``api/jobs/<id>/counts``: what workers without our disk have counted for a loop of a kernel.
+
+The kernel asks for what lets them say so, and for nothing else of this job or another one; it hears
+what they have said in the reply to its own reports.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import ClassVar, Final
+
+from jupyter_server.auth.decorator import allow_unauthenticated
+
+from jupyter_server_ext.capabilities import capability
+from jupyter_server_ext.counts import Count
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.base import Handler
+from progresswidget.protocol import decode_count
+
+_MOST: Final = 1024
+"""Bytes of a request."""
+
+
+class CountsHandler(Handler):
+    """What lets count for a job. For kernels only."""
+
+    max_body: ClassVar[int] = _MOST
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate by the kernels' secret."""
+        await self.admit(self.prepare_kernel())
+
+    def check_xsrf_cookie(self) -> None:
+        """Check nothing: what no cookie opens none can forge."""
+
+    @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
+    async def post(self, task_id: str) -> None:
+        """Return it, also of a job that is still to be told of."""
+        self.set_header("Cache-Control", "no-store")
+        lets = capability(self.services.links.read_key(), task_id)
+        self.finish(json.dumps({"capability": lets}))
+
+
+class CountHandler(Handler):
+    """What one worker has counted."""
+
+    max_body: ClassVar[int] = _MOST
+
+    async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
+        """Authenticate by what lets report to this job, or as a kernel."""
+        task_id, _ = self.path_args
+        reporter = self.prepare_reporter(task_id) if self.is_reporter else self.prepare_kernel()
+        await self.admit(reporter)
+
+    def check_xsrf_cookie(self) -> None:
+        """Check nothing: what no cookie opens none can forge."""
+
+    @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
+    async def put(self, task_id: str, worker: str) -> None:
+        """Take the whole count of a worker; it may come twice."""
+        if not self.services.registry.get(task_id).active:
+            raise ApiError("task-ended", "The job has ended: nothing is counted for it any more.")
+        steps, used = decode_count(worker, self.body)
+        self.services.counts.put(task_id, worker, Count(steps, used, time.monotonic()))
+        self.set_status(204)
+        self.finish()

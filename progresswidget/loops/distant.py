@@ -1,0 +1,149 @@
+"""Counting for a bar from where its folder cannot be seen: another machine, another container.
+
+The count goes to the notebook server, by what lets count for this one job; the kernel hears it with
+the reply to its next report. It is the whole count each time: nothing is lost or counted twice.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from progresswidget import protocol
+from progresswidget.client import Connection, Endpoint, ServerUnreachableError
+
+if TYPE_CHECKING:
+    from progresswidget.loops.job import LoopJob
+
+INTERVAL: Final = 0.2
+"""Seconds between two counts of a worker that moves."""
+PULSE: Final = 5.0
+"""Seconds between two counts of one that stands still and is at work."""
+SILENCE: Final = 30.0
+"""Seconds without one after which a worker that was at work has died."""
+_TIMEOUT: Final = 2.0
+_TAKEN: Final = 204
+_OVER: Final = frozenset({403, 409, 429})
+"""Answers after which nothing is counted any more. 404 is none: the job may be told of later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to count, and by what.
+
+    Parameters
+    ----------
+    endpoint
+        With what lets count for this job.
+    task_id
+        The job.
+    loop
+        Which one of the loops that take turns at it.
+    """
+
+    endpoint: Endpoint
+    task_id: str
+    loop: int
+
+
+def address_of(job: LoopJob, server: str | None = None) -> Address | None:
+    """Return where workers count for a loop; None where there is no server that lets them.
+
+    Parameters
+    ----------
+    job
+        The loop.
+    server
+        Address of the Jupyter server as workers see it, where that is not as the kernel does.
+    """
+    endpoint = Endpoint.find()
+    if endpoint is None:
+        return None
+    connection = Connection(endpoint, timeout=_TIMEOUT)
+    try:
+        _, answer = connection.ask("POST", f"api/jobs/{job.id}/counts")
+    except ServerUnreachableError:
+        return None
+    finally:
+        connection.close()
+    lets = answer.get("capability")
+    if not isinstance(lets, str):
+        return None
+    found = replace(endpoint, secret=lets, scheme=protocol.JOB_SCHEME)
+    if server is not None:
+        url = server if server.endswith("/") else f"{server}/"
+        found = replace(found, url=f"{url}progresswidget/", certfile=None)
+    return Address(found, job.id, job.number)
+
+
+def is_of(worker: str, loop: int) -> bool:
+    """Say whether a worker has counted for a loop, by its name."""
+    return worker.startswith(f"{loop}-")
+
+
+class Telegraph:
+    """Says from a thread of its own what a process has counted, whenever it has changed.
+
+    Parameters
+    ----------
+    address
+        Where to.
+    words
+        The steps, and how many count.
+    """
+
+    def __init__(self, address: Address, words: list[float]) -> None:
+        self._address = address
+        self._words = words
+        place = f"{os.getpid()}-{socket.gethostname()}"
+        plain = "".join(letter if letter.isalnum() else "-" for letter in place)[:40]
+        named = plain.encode("ascii", "replace").decode().replace("?", "-")
+        self._worker = f"{address.loop}-{secrets.token_hex(4)}-{named}"[:64]
+        self._said: tuple[float, bool] | None = None
+        self._at = 0.0
+        self._over = False
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._woken = threading.Event()
+        thread = threading.Thread(target=self._run, name="progresswidget-telegraph", daemon=True)
+        thread.start()
+
+    def wake(self) -> None:
+        """Say it now rather than in a moment."""
+        self._woken.set()
+
+    def flush(self) -> None:
+        """Say what is still unsaid, once."""
+        with self._lock:
+            self._say()
+
+    def _run(self) -> None:
+        while not self._over:
+            self._woken.wait(INTERVAL)
+            self._woken.clear()
+            with self._lock:
+                self._say()
+
+    def _say(self) -> None:
+        steps, used = self._words
+        state = steps, used > 0
+        silent = time.monotonic() - self._at
+        if self._over or (state == self._said and not (state[1] and silent >= PULSE)):
+            return
+        with suppress(ServerUnreachableError):  # the next count says the same and more
+            connection = self._connection or Connection(self._address.endpoint, timeout=_TIMEOUT)
+            self._connection = None
+            place = f"api/jobs/{self._address.task_id}/counts/{self._worker}"
+            body = protocol.encode({"steps": state[0], "used": state[1]}).encode()
+            answer = connection.request("PUT", place, {"Content-Type": "application/json"}, body)
+            self._connection = connection
+            self._at = time.monotonic()
+            if answer.status == _TAKEN:
+                self._said = state
+            self._over = answer.status in _OVER
