@@ -238,7 +238,9 @@ def test_a_pool_that_is_ended_when_its_work_is_done_has_lost_nobody(
         pool.starmap(work, [(reporter, steps) for steps in range(1, 21)])
     pool.join()
     assert owner.workers.total == sum(range(21))
-    assert owner.said == []
+    # One may be ended between its last result and its next task: then nothing is left to be done,
+    # and a bar that knows its total says nothing.
+    assert {steps for *_, steps in owner.said} <= {sum(range(21))}
 
 
 @pytest.mark.usefixtures("no_server")
