@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from jupyter_server_ext.stores.files import PublishedFile
+    from jupyter_server_ext.stores.published import PublishedFile
     from progresswidget.protocol import Fingerprint
 
 _MEMBER = re.compile(r"([a-z*][a-z0-9_.*-]*)=([0-9]{1,15})")

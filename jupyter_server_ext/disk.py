@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.stores.expiry import remove_expired
-from jupyter_server_ext.stores.files import check_place, fingerprint_of
+from jupyter_server_ext.stores.files import check_place
 from jupyter_server_ext.stores.leftovers import remove_leftovers, size_below, size_of_leftovers
+from jupyter_server_ext.stores.published import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

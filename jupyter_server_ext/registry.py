@@ -6,7 +6,6 @@ has settled it. If somebody else was first, it is decided again on what they mad
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,43 +13,31 @@ from typing import TYPE_CHECKING
 from jupyter_server_ext import model, reaper, transitions
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.job import Placed
-from jupyter_server_ext.jobindex import JobIndex
-from jupyter_server_ext.observer import Observer
+from jupyter_server_ext.jobkeeper import JobKeeper
 from progresswidget.protocol import MAX_FRAME, Action, Fingerprint, Json, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
     from jupyter_server_ext.hub import Hub
     from jupyter_server_ext.job import Job
+    from jupyter_server_ext.observer import Observer
     from jupyter_server_ext.processes import Process
     from jupyter_server_ext.reaper import JobLimits
-    from jupyter_server_ext.stores import Broker, Change, JobStore
-    from jupyter_server_ext.stores.health import StoreHealth
-
-    Decide = Callable[[Job | None], Job | None]
-    """From the state that is known to the next one; the same object where nothing changes."""
+    from jupyter_server_ext.stores import Broker, JobStore
 
 
-class JobRegistry(JobIndex):
-    """Takes what happens to jobs, in memory; the store follows.
+class JobRegistry(JobKeeper):
+    """Takes what kernels, users and the server itself say of jobs.
 
     Parameters
     ----------
-    files_url, contents
-        As for `JobIndex`.
-    store
-        What outlives the process, of the jobs that this server speaks for.
-    broker
-        Who settles in which order jobs change.
-    hub
-        Who is told of changes.
+    store, broker, hub, files_url, observer, contents
+        As for `JobKeeper`.
     now
         Milliseconds since 1970.
     limits
         What is forgotten.
-    observer
-        Who is told of changes that are made here.
     user
         Whose the server is, and with it the jobs that begin here; None where nobody knows.
     """
@@ -68,40 +55,18 @@ class JobRegistry(JobIndex):
         user: str | None = None,
         contents: Callable[[str], str | None] = lambda _: None,
     ) -> None:
-        super().__init__(files_url, contents)
-        self._observer = observer or Observer()
-        self._store = store
-        self._broker = broker
-        self._hub = hub
+        super().__init__(
+            store=store,
+            broker=broker,
+            hub=hub,
+            files_url=files_url,
+            observer=observer,
+            contents=contents,
+        )
         self._now = now
         self._limits = limits
         self._user = user
-        self._deleting: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
         self._sealed = False
-
-    async def load(self) -> None:
-        """Take up the jobs of the server before.
-
-        Raises
-        ------
-        OSError, sqlite3.Error
-            If the store cannot be opened.
-        """
-        self._jobs = {job.task_id: job for job in await self._store.load()}
-
-    @property
-    def store_health(self) -> StoreHealth:
-        """How the store fares that is used now."""
-        return self._store.health
-
-    def use(self, store: JobStore) -> None:
-        """Remember jobs in another store from now on."""
-        self._store = store
-
-    async def close(self) -> None:
-        """Write what is still to be written, and release the store."""
-        await asyncio.gather(*self._deleting)
-        await self._store.close()
 
     def seal(self) -> None:
         """Take no reports any more: what the server says of its jobs at its end stays said."""
@@ -301,57 +266,6 @@ class JobRegistry(JobIndex):
             raise ApiError("too-many-jobs", "Too many jobs are running.", retry_after=10)
         await self._forget(oldest)
 
-    async def _change(self, task_id: str, decide: Decide, *, owns: bool = False) -> None:
-        while True:
-            old = self._jobs.get(task_id)
-            new = decide(old)
-            if new is None or new is old:
-                return
-            if await self._broker.append(task_id, new, owns=owns):
-                break
-        # What another server speaks for is its business to keep.
-        if not self._broker.owns(task_id):
-            return
-        if new.active:
-            self._store.save(new)
-        else:
-            await self._store.save_now(new)
-
-    async def _forget(self, task_ids: list[str]) -> None:
-        for task_id in task_ids:
-            while task_id in self._jobs:
-                await self._broker.append(task_id, None, owns=False)
-        if task_ids:
-            await self._store.delete(task_ids)
-
-    # --- What is settled -----------------------------------------------------------------------
-
-    def taken(self, change: Change) -> None:
-        """Take a change that is settled, of this server or another one."""
-        task_id, new = change.task_id, change.job
-        old = self._jobs.get(task_id)
-        if new is None:
-            self._drop(task_id, change.seq)
-            if old is not None and change.own:
-                self._observer.job_removed(old)
-            return
-        self._jobs[task_id] = new
-        self._wake(task_id)
-        urgent = model.is_urgent(old, new)
-        self._hub.publish(task_id, self.public(new), urgent=urgent, seq=change.seq)
-        if change.own and new is not old:
-            self._observer.job_changed(old, new)
-
-    def rebased(self, epoch: str, jobs: Mapping[str, tuple[int, Job]]) -> None:
-        """Take another history: these jobs, with their numbers, and no others."""
-        gone = self._jobs.keys() - jobs.keys()
-        self._jobs = {task_id: job for task_id, (_, job) in jobs.items()}
-        topics = {task_id: (seq, self.public(job)) for task_id, (seq, job) in jobs.items()}
-        self._hub.rebase(epoch, topics)
-        for task_id in tuple(self._watchers):
-            self._wake(task_id)
-        self._delete_later(list(gone))
-
     async def orphaned(self, task_id: str) -> None:
         """Take over an active job whose server has died: its process was not heard since."""
 
@@ -359,16 +273,3 @@ class JobRegistry(JobIndex):
             return old and model.interrupted(old, "kernel-silent", self._now())
 
         await self._change(task_id, decide, owns=True)
-
-    def _drop(self, task_id: str, seq: int | None) -> None:
-        if self._jobs.pop(task_id, None) is not None:
-            self._wake(task_id)
-            self._hub.remove(task_id, seq=seq)
-            if not self._broker.owns(task_id):
-                self._delete_later([task_id])
-
-    def _delete_later(self, task_ids: list[str]) -> None:
-        if task_ids:
-            task = asyncio.get_running_loop().create_task(self._store.delete(task_ids))
-            self._deleting.add(task)
-            task.add_done_callback(self._deleting.discard)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.stores.files import FileChangedError
+from jupyter_server_ext.stores.published import FileChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,8 +19,9 @@ from jupyter_server_ext.archives.zip import ZipPacking
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.files import FileHandler
 from jupyter_server_ext.ranges import content_disposition
-from jupyter_server_ext.stores.files import BLOCK, FileChangedError, PublishedFile, open_below
+from jupyter_server_ext.stores.files import open_below
 from jupyter_server_ext.stores.folders import Found, look_through
+from jupyter_server_ext.stores.published import BLOCK, FileChangedError, PublishedFile
 
 if TYPE_CHECKING:
     from jupyter_server_ext.sending import Body

@@ -12,10 +12,11 @@ from tornado import web
 
 from jupyter_server_ext.handlers.files import FileHandler, Representation
 from jupyter_server_ext.mediatypes import media_type
-from jupyter_server_ext.stores.files import PublishedFile, open_below
+from jupyter_server_ext.stores.files import open_below
 
 if TYPE_CHECKING:
     from jupyter_server_ext.services import Services
+    from jupyter_server_ext.stores.published import PublishedFile
     from progresswidget.protocol import Fingerprint
 
 _SETTLED: Final = 2.0

@@ -19,7 +19,8 @@ from tornado import web
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.files import FileHandler, Representation
 from jupyter_server_ext.handlers.following import Follower
-from jupyter_server_ext.stores.files import FileChangedError, PublishedFile, open_published
+from jupyter_server_ext.stores.files import open_published
+from jupyter_server_ext.stores.published import FileChangedError, PublishedFile
 
 if TYPE_CHECKING:
     from jupyter_server_ext.job import Job

@@ -26,7 +26,7 @@ from jupyter_server_ext.ranges import (
     decide,
     http_date,
 )
-from jupyter_server_ext.stores.files import FileChangedError, PublishedFile
+from jupyter_server_ext.stores.published import FileChangedError, PublishedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

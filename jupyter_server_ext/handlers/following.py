@@ -15,8 +15,9 @@ from jupyter_server_ext.clients import release
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.following import file_of, next_step
 from jupyter_server_ext.ranges import content_disposition, content_type
-from jupyter_server_ext.stores.files import FileChangedError, check_place
+from jupyter_server_ext.stores.files import check_place
 from jupyter_server_ext.stores.parts import GrowingFile, open_growing
+from jupyter_server_ext.stores.published import FileChangedError
 
 if TYPE_CHECKING:
     from jupyter_server_ext.following import Source

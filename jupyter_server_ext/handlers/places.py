@@ -17,8 +17,9 @@ from jupyter_server_ext import places
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.logs import about_request
-from jupyter_server_ext.stores.files import FileChangedError, open_below
+from jupyter_server_ext.stores.files import open_below
 from jupyter_server_ext.stores.places import make_folders
+from jupyter_server_ext.stores.published import FileChangedError
 from progresswidget.protocol import MAX_PATH, Place, decode_place
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from jupyter_server_ext.stores.files import fingerprint_of
 from jupyter_server_ext.stores.naming import take_name
+from jupyter_server_ext.stores.published import fingerprint_of
 from jupyter_server_ext.stores.sweep import reach
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.stores.files import fingerprint_of, open_folder, open_folder_below
+from jupyter_server_ext.stores.files import open_folder, open_folder_below
+from jupyter_server_ext.stores.published import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,13 +8,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Self
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.stores.files import (
-    BLOCK,
-    FileChangedError,
-    PublishedFile,
-    check_place,
-    open_regular,
-)
+from jupyter_server_ext.stores.files import check_place, open_regular
+from jupyter_server_ext.stores.published import BLOCK, FileChangedError, PublishedFile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,8 @@ from jupyter_server_ext.pagecache import PageCache
 from jupyter_server_ext.ranges import ByteRange
 from jupyter_server_ext.sending import Body, Sending
 from jupyter_server_ext.slices import Slices, Turns
-from jupyter_server_ext.stores.files import FileChangedError, open_below
+from jupyter_server_ext.stores.files import open_below
+from jupyter_server_ext.stores.published import FileChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

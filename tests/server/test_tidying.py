@@ -13,7 +13,7 @@ import exporting
 import pytest
 
 from jupyter_server_ext.stores.expiry import folder_of, remove_expired
-from jupyter_server_ext.stores.files import fingerprint_of
+from jupyter_server_ext.stores.published import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
