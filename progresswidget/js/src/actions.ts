@@ -40,16 +40,7 @@ export async function requestAction(
   action: Action,
   signal: AbortSignal,
 ): Promise<JobRecord> {
-  const asked = server.request(`${server.base}api/jobs/${taskId}`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ action }),
-    signal,
-    // A page that is being closed may still say what a person has asked for.
-    keepalive: true,
-  });
-  const response = await reached(asked, signal);
-  if (!response.ok) throw new ActionFailure(actionKey(response.status), await detail(response));
+  const response = await post(server, taskId, { action }, signal);
   try {
     return decodeRecord(await response.json());
   } catch {
@@ -78,7 +69,7 @@ export async function download(
   if (response.status === 404 && (await isUnknown(server, record.taskId, signal))) {
     throw new ActionFailure('unknownJob');
   }
-  if (!response.ok) throw new ActionFailure(downloadKey(response.status));
+  if (!response.ok) throw new ActionFailure(DOWNLOAD_KEYS[response.status] ?? 'refused');
   offer(url, record.name);
 }
 
@@ -95,16 +86,13 @@ export async function makeLink(
   { taskId }: JobRecord,
   signal: AbortSignal,
 ): Promise<string> {
-  const asked = server.request(`${server.base}api/jobs/${taskId}/links`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ expires: LINK_LIFETIME }),
+  const response = await post(
+    server,
+    `${taskId}/links`,
+    { expires: LINK_LIFETIME },
     signal,
-  });
-  const response = await reached(asked, signal);
-  // The server has a limit, and where it makes none that is 0.
-  if (response.status === 400) throw new ActionFailure('noLinks');
-  if (!response.ok) throw new ActionFailure(actionKey(response.status), await detail(response));
+    LINK_KEYS,
+  );
   const { url } = (await response.json()) as { url?: unknown };
   if (typeof url !== 'string') throw new ActionFailure('refused');
   return new URL(url, server.base).href;
@@ -125,6 +113,27 @@ async function isUnknown(server: Server, taskId: string, signal: AbortSignal): P
   }
 }
 
+/** Ask something of a job. */
+async function post(
+  server: Server,
+  path: string,
+  body: object,
+  signal: AbortSignal,
+  keys = ACTION_KEYS,
+): Promise<Response> {
+  const asked = server.request(`${server.base}api/jobs/${path}`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+    signal,
+    // A page that is being closed may still say what a person has asked for.
+    keepalive: true,
+  });
+  const response = await reached(asked, signal);
+  if (response.ok) return response;
+  throw new ActionFailure(keys[response.status] ?? 'refused', await detail(response));
+}
+
 async function reached(asked: Promise<Response>, signal: AbortSignal): Promise<Response> {
   try {
     return await asked;
@@ -134,36 +143,22 @@ async function reached(asked: Promise<Response>, signal: AbortSignal): Promise<R
   }
 }
 
-function actionKey(status: number): FailureKey {
-  switch (status) {
-    case 401:
-      return 'login';
-    case 403:
-      return 'forbidden';
-    case 404:
-      return 'unknownJob';
-    case 409:
-      return 'ended';
-    default:
-      return 'refused';
-  }
-}
-
-function downloadKey(status: number): FailureKey {
-  switch (status) {
-    case 401:
-      return 'login';
-    case 403:
-      return 'forbidden';
-    case 404:
-    case 410:
-      return 'fileGone';
-    case 503:
-      return 'notReady';
-    default:
-      return 'refused';
-  }
-}
+/** What an answer means for a person, of a request and of a download. */
+const ACTION_KEYS: Readonly<Record<number, FailureKey>> = {
+  401: 'login',
+  403: 'forbidden',
+  404: 'unknownJob',
+  409: 'ended',
+};
+// The server has a limit to how long a link is open, and where it makes none that is 0.
+const LINK_KEYS: typeof ACTION_KEYS = { ...ACTION_KEYS, 400: 'noLinks' };
+const DOWNLOAD_KEYS: typeof ACTION_KEYS = {
+  401: 'login',
+  403: 'forbidden',
+  404: 'fileGone',
+  410: 'fileGone',
+  503: 'notReady',
+};
 
 async function detail(response: Response): Promise<string> {
   try {

@@ -251,9 +251,11 @@ export interface Position {
   readonly seq?: number;
 }
 
-/** Say whether `value` is a task id: 128 random bits as 32 lower-case hexadecimal digits. */
+/** A task id: 128 random bits as 32 lower-case hexadecimal digits. */
+export const TASK_ID = /^[0-9a-f]{32}$/;
+
 export function isTaskId(value: unknown): value is string {
-  return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
+  return typeof value === 'string' && TASK_ID.test(value);
 }
 
 export function isTerminal(status: Status): boolean {

@@ -5,7 +5,7 @@
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { MalformedError } from '../src/fields';
+import { MalformedError, MOST } from '../src/fields';
 import { decodeServerFrame } from '../src/frames';
 import {
   ACTIONS,
@@ -14,7 +14,7 @@ import {
   STEP_STATUSES,
   TERMINAL_STATUSES,
 } from '../src/protocol';
-import { decodeRecord, LATER_FIELDS, RECORD_FIELDS } from '../src/record';
+import { decodeRecord, RECORD_FIELDS } from '../src/record';
 
 interface Schema {
   readonly $ref?: string;
@@ -84,42 +84,42 @@ function decoded(message: unknown) {
 describe('the record of a job', () => {
   const { properties = {}, required = [] } = named('Record');
 
-  it('has the fields that are read here, with the same kinds and limits', () => {
+  /** What a schema says, as a rule of ours: of a text of a pattern or of some words that is all. */
+  function ruleOf(name: string, schema: Schema): readonly unknown[] {
+    const types = [schema.type ?? ''].flat() as string[];
     const kinds: Record<string, string> = {
       string: 'text',
       integer: 'count',
       number: 'number',
       boolean: 'flag',
     };
+    const words = schema.enum?.filter((word) => word !== null);
+    const hexadecimal = schema.pattern?.includes('0-9a-f') ? 'pattern' : undefined;
+    const limit = schema.maxLength ?? schema.maximum ?? MOST;
+    const kind = words?.sort() ?? hexadecimal ?? kinds[types[0] ?? ''];
+    const rule = [kind, types.includes('null'), hexadecimal ? MOST : limit];
+    // What may be missing is null where the schema names no other value.
+    return required.includes(name) ? rule : [...rule, schema.default ?? null];
+  }
+
+  it('has the fields that are read here, with the same kinds and limits', () => {
+    const { steps, error, ...plain } = properties;
+    expect([steps, error]).not.toContain(undefined);
     const table = Object.fromEntries(
-      Object.entries(properties).map(([name, schema]) => {
-        const types = [schema.type ?? ''].flat() as string[];
-        const limit = schema.maxLength ?? schema.maximum ?? 0;
-        const row = [kinds[types[0] ?? ''], types.includes('null'), limit];
-        // What may be missing is null where the schema names no other value.
-        return [name, required.includes(name) ? row : [...row, schema.default ?? null]];
-      }),
+      Object.entries(plain).map(([name, schema]) => [name, ruleOf(name, schema)]),
     );
-    // A text of known words is as long as they are, and these are objects or the server's own.
-    const words = { status: 16, phase: 16 };
-    for (const [name, limit] of Object.entries(words)) table[name] = ['text', false, limit];
-    const own = [
-      'taskId',
-      'steps',
-      'error',
-      'url',
-      'notebook',
-      'pending',
-      'updated',
-      'userId',
-      'contents',
-      'source',
-    ];
-    for (const name of own) {
-      expect(table).toHaveProperty(name);
-      delete table[name];
-    }
-    expect({ ...RECORD_FIELDS, ...LATER_FIELDS }).toEqual(table);
+    const rules = Object.entries(RECORD_FIELDS).map(
+      ([name, [kind, nullable = false, limit = MOST, ...missing]]) => {
+        const said = kind instanceof RegExp ? 'pattern' : kind;
+        return [name, [Array.isArray(said) ? [...said].sort() : said, nullable, limit, ...missing]];
+      },
+    );
+    expect(Object.fromEntries(rules)).toEqual(table);
+  });
+
+  it.each(['taskId', 'sha256', 'parent'])('has the same pattern: %s', (name) => {
+    const ours = RECORD_FIELDS[name]?.[0] as RegExp;
+    expect(properties[name]?.pattern).toBe(ours.source.replace(/^\^(.*)\$$/, '^(?:$1)$'));
   });
 
   it('knows the same words', () => {

@@ -87,7 +87,7 @@ describe('the golden frames of the server', () => {
   });
 
   it('refuses binary frames', () => {
-    expect(() => decodeServerFrame(new ArrayBuffer(2))).toThrow('text');
+    expect(() => decodeServerFrame(new ArrayBuffer(2))).toThrow('frame');
   });
 });
 

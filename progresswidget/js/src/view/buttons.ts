@@ -1,7 +1,7 @@
 /** The buttons of the bar: which are there, what they say, and where the keyboard is. */
 
 import type { Messages } from '../i18n';
-import { setAttribute, setHidden, setText, setTitle, span } from './dom';
+import { button, setAttribute, setHidden, setText, setTitle, span } from './dom';
 import { ACTION_ICONS, type ButtonName } from './icons';
 
 const BUTTONS: readonly ButtonName[] = [
@@ -53,11 +53,9 @@ export class Buttons {
   constructor(messages: Messages, press: (name: ButtonName) => void, signal: AbortSignal) {
     this.#messages = messages;
     for (const name of BUTTONS) {
-      const element = document.createElement('button');
-      element.type = 'button';
-      element.className = `pw-button ${QUIET.has(name) ? 'pw-quiet' : LOUD.has(name) ? 'pw-loud' : ''}`;
+      const weight = QUIET.has(name) ? 'pw-quiet' : LOUD.has(name) ? 'pw-loud' : '';
+      const element = button(`pw-button ${weight}`, ACTION_ICONS[name]);
       element.dataset.action = name;
-      element.innerHTML = ACTION_ICONS[name];
       const label = span('pw-label');
       element.append(label);
       const onClick = () => {

@@ -12,6 +12,15 @@ export function span(className: string): HTMLSpanElement {
   return element;
 }
 
+/** @param html What is within it: our own icons. */
+export function button(className: string, html = ''): HTMLButtonElement {
+  const element = document.createElement('button');
+  element.type = 'button';
+  element.className = className;
+  element.innerHTML = html;
+  return element;
+}
+
 // Writing the same value again would still dirty the layout and wake a screen reader.
 export function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
@@ -27,6 +36,14 @@ export function setAttribute(element: Element, name: string, value: string): voi
 
 export function setData(element: HTMLElement, name: string, value: string): void {
   if (element.dataset[name] !== value) element.dataset[name] = value;
+}
+
+export function setStyle(
+  element: HTMLElement,
+  name: 'width' | 'height' | 'transform' | 'transition',
+  value: string,
+): void {
+  if (element.style[name] !== value) element.style[name] = value;
 }
 
 export function setHidden(element: HTMLElement, hidden: boolean): void {

@@ -4,11 +4,12 @@ import { ActionFailure } from '../actions';
 import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import { type Action, isTerminal, type JobRecord, type TransferRecord } from '../protocol';
+import { Announcer } from './announcer';
 import { type Asked, Buttons } from './buttons';
 import { DetailsView } from './details_view';
-import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
+import { block, setData, setHidden, setStyle, setText, setTitle, span } from './dom';
 import { Floor } from './floor';
-import { type ButtonName, STATE_ICONS } from './icons';
+import type { ButtonName } from './icons';
 import { isInView } from './in_view';
 import { Moment } from './moment';
 import { Numbers } from './numbers';
@@ -17,6 +18,8 @@ import { type Presentation, present } from './presentation';
 import { noteRate } from './rates';
 import { ReceivedBar } from './received';
 import { Sparkline } from './sparkline';
+import { StateMark } from './state_mark';
+import { Track } from './track';
 
 export interface Handlers {
   /** Ask for an action; the record in the answer, where there is one. */
@@ -56,11 +59,10 @@ export class JobView {
   readonly element: HTMLElement;
   readonly #options: ViewOptions;
   readonly #living = new AbortController();
-  readonly #icon = span('pw-icon');
+  readonly #icon = new StateMark();
   readonly #name = document.createElement('bdi');
   readonly #words = span('pw-words');
-  readonly #track = block('pw-track');
-  readonly #fill = block('pw-fill');
+  readonly #track = new Track();
   readonly #numbers = new Numbers();
   readonly #pace = new Pace();
   readonly #spark = new Sparkline();
@@ -70,7 +72,7 @@ export class JobView {
   readonly #note = block('pw-note');
   readonly #noteMessage = block('pw-note-message');
   readonly #noteHint = block('pw-note-hint');
-  readonly #announcer = span('pw-announcer');
+  readonly #announcer = new Announcer();
   readonly #buttons: Buttons;
 
   #record: JobRecord | null = null;
@@ -86,8 +88,6 @@ export class JobView {
   #download: TransferRecord | null = null;
   #failure: string | null = null;
   readonly #floor = new Floor();
-  #announced: string | null = null;
-  #shownIcon = '';
   #caption = '';
 
   constructor(options: ViewOptions) {
@@ -142,7 +142,7 @@ export class JobView {
 
   /** Show what the job consists of below its own bar. */
   showParts(element: HTMLElement): void {
-    if (element.parentNode !== this.element) this.#announcer.before(element);
+    if (element.parentNode !== this.element) this.#announcer.element.before(element);
   }
 
   /** Show how far a download of the file is that the browser or another program makes. */
@@ -169,25 +169,24 @@ export class JobView {
     card.setAttribute('data-lm-suppress-shortcuts', 'true');
     card.lang = messages.locale;
 
-    this.#icon.ariaHidden = 'true';
     this.#name.className = 'pw-name';
     const title = span('pw-title');
     title.append(this.#name, this.#words);
     const head = block('pw-head');
-    head.append(this.#icon, title, this.#buttons.element);
-
-    this.#track.role = 'progressbar';
-    this.#track.setAttribute('aria-valuemin', '0');
-    this.#track.setAttribute('aria-valuemax', '100');
-    this.#track.append(this.#fill);
+    head.append(this.#icon.element, title, this.#buttons.element);
 
     const meta = block('pw-meta');
     meta.append(this.#numbers.element, this.#spark.element, this.#link);
 
     this.#note.append(this.#noteMessage, this.#noteHint);
-    this.#announcer.role = 'status';
-    this.#announcer.ariaLive = 'polite';
-    card.append(head, this.#track, meta, this.#note, this.#details.element, this.#announcer);
+    card.append(
+      head,
+      this.#track.element,
+      meta,
+      this.#note,
+      this.#details.element,
+      this.#announcer.element,
+    );
     return card;
   }
 
@@ -249,33 +248,21 @@ export class JobView {
   }
 
   #renderHead(shown: Presentation): void {
-    if (this.#shownIcon !== shown.icon) {
-      this.#shownIcon = shown.icon;
-      this.#icon.innerHTML = STATE_ICONS[shown.icon];
-    }
+    this.#icon.show(shown.icon);
     setText(this.#name, this.#caption || this.#fileName);
     setTitle(this.#name, this.#record?.path ?? this.#fileName);
     setText(this.#words, shown.words);
   }
 
   #renderTrack(shown: Presentation, first: boolean): void {
-    const track = this.#track;
-    setAttribute(
-      track,
-      'aria-label',
-      this.#options.messages.label(this.#fileName, this.#record?.kind ?? 'export'),
-    );
-    setAttribute(track, 'aria-valuetext', shown.valueText);
-    if (shown.percent === null) track.removeAttribute('aria-valuenow');
-    else setAttribute(track, 'aria-valuenow', String(Math.floor(shown.percent * 10) / 10));
-    setData(track, 'indeterminate', String(shown.percent === null && shown.moving));
+    const { fill } = this.#track;
+    const label = this.#options.messages.label(this.#fileName, this.#record?.kind ?? 'export');
+    this.#track.update(label, shown.valueText, shown.percent, shown.moving);
     // The first value is where the job is, not where it came from: no run-up after a reload.
     // It moves from the next one on: to look at the layout here would cost one for each bar.
-    const transition = first ? 'none' : '';
-    if (this.#fill.style.transition !== transition) this.#fill.style.transition = transition;
+    setStyle(fill, 'transition', first ? 'none' : '');
     // Moved and not stretched: that costs no layout, and its end stays round.
-    const place = `translateX(${(shown.percent ?? 0) - 100}%)`;
-    if (this.#fill.style.transform !== place) this.#fill.style.transform = place;
+    setStyle(fill, 'transform', `translateX(${(shown.percent ?? 0) - 100}%)`);
   }
 
   /** A save of this page has a bar of its own, and an older file of the job none at all. */
@@ -288,7 +275,7 @@ export class JobView {
       return;
     }
     this.#received.update(this.#download);
-    if (element.parentNode === null) this.#track.after(element);
+    if (element.parentNode === null) this.#track.element.after(element);
   }
 
   #renderNote(shown: Presentation): void {
@@ -308,11 +295,7 @@ export class JobView {
     const text = [shown.words, this.#failure ?? shown.note?.message, isNews ? shown.link : null]
       .filter(Boolean)
       .join('. ');
-    if (this.#record === null) return;
-    if (this.#announced !== null && this.#announced !== text) {
-      this.#announcer.textContent = `${this.#fileName}: ${text}`;
-    }
-    this.#announced = text;
+    if (this.#record !== null) this.#announcer.update(this.#fileName, text);
   }
 
   get #fileName(): string {
@@ -427,7 +410,7 @@ export class JobView {
       return;
     }
     this.#copied = true;
-    this.#announcer.textContent = this.#options.messages.copied;
+    this.#announcer.say(this.#options.messages.copied);
     setTimeout(() => {
       this.#copied = false;
       if (!this.#living.signal.aborted) this.#render();

@@ -3,10 +3,22 @@
 import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import { isTerminal, type JobRecord } from '../protocol';
-import { block, setAttribute, setData, setHidden, setText, setTitle, span } from './dom';
-import { ACTION_ICONS, STATE_ICONS } from './icons';
+import {
+  block,
+  button,
+  setAttribute,
+  setData,
+  setHidden,
+  setStyle,
+  setText,
+  setTitle,
+  span,
+} from './dom';
+import { ACTION_ICONS } from './icons';
 import { type PartName, type Presentation, present } from './presentation';
+import { StateMark } from './state_mark';
 import { STEP } from './step_records';
+import { Track } from './track';
 import type { Row } from './virtual_list';
 
 export interface PartLineOptions {
@@ -23,32 +35,29 @@ export class PartLine implements Row {
   readonly element = block('pw-part-line');
   readonly #options: PartLineOptions;
   readonly #living = new AbortController();
-  readonly #icon = span('pw-icon');
+  readonly #icon = new StateMark();
   readonly #name = document.createElement('bdi');
-  readonly #track = span('pw-part-track');
-  readonly #fill = span('pw-fill');
+  readonly #track = new Track('pw-part-track');
   readonly #words = span('pw-part-words');
   readonly #note = span('pw-part-note');
-  readonly #button = document.createElement('button');
-  #shownIcon = '';
+  readonly #button = button('pw-button', ACTION_ICONS.download);
 
   constructor(options: PartLineOptions) {
     this.#options = options;
-    this.#icon.ariaHidden = 'true';
     this.#name.className = 'pw-part-name';
-    this.#track.role = 'progressbar';
-    this.#track.setAttribute('aria-valuemin', '0');
-    this.#track.setAttribute('aria-valuemax', '100');
-    this.#track.append(this.#fill);
-    this.#button.type = 'button';
-    this.#button.className = 'pw-button';
-    this.#button.innerHTML = ACTION_ICONS.download;
     const press = () => {
       const record = this.#options.read();
       if (record) this.#options.download()?.(record);
     };
     this.#button.addEventListener('click', press, { signal: this.#living.signal });
-    this.element.append(this.#icon, this.#name, this.#track, this.#words, this.#button, this.#note);
+    this.element.append(
+      this.#icon.element,
+      this.#name,
+      this.#track.element,
+      this.#words,
+      this.#button,
+      this.#note,
+    );
   }
 
   update(): void {
@@ -65,21 +74,14 @@ export class PartLine implements Row {
     setData(this.element, 'state', record.status);
     setData(this.element, 'stage', shown.stage);
     setData(this.element, 'stale', String(shown.stale));
-    if (this.#shownIcon !== shown.icon) {
-      this.#shownIcon = shown.icon;
-      this.#icon.innerHTML = STATE_ICONS[shown.icon];
-    }
+    this.#icon.show(shown.icon);
     setText(this.#name, name);
     setTitle(this.#name, name);
     setText(this.#words, wordsOf(record, shown));
-    setAttribute(this.#track, 'aria-label', messages.label(name, record.kind));
-    setAttribute(this.#track, 'aria-valuetext', shown.valueText);
-    if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
-    else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(shown.percent)));
-    setData(this.#track, 'indeterminate', String(shown.percent === null && shown.moving));
-    setHidden(this.#track, ended);
-    const width = `${shown.percent ?? 0}%`;
-    if (this.#fill.style.width !== width) this.#fill.style.width = width;
+    const label = messages.label(name, record.kind);
+    this.#track.update(label, shown.valueText, shown.percent, shown.moving);
+    setHidden(this.#track.element, ended);
+    setStyle(this.#track.fill, 'width', `${shown.percent ?? 0}%`);
     setText(this.#note, shown.note?.message ?? '');
     setTitle(this.#note, shown.note ? `${shown.note.message} ${shown.note.hint}`.trim() : '');
     setHidden(this.#note, shown.note === null);

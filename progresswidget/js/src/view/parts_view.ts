@@ -4,7 +4,7 @@ import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import type { Records } from '../jobs/records';
 import type { JobRecord } from '../protocol';
-import { block, setAttribute, setHidden, setText, span } from './dom';
+import { block, button, setAttribute, setHidden, setText, span } from './dom';
 import { formatCount } from './format';
 import { forgetFrame, inNextFrame } from './frame';
 import { PARTS_ICON } from './icons';
@@ -46,7 +46,7 @@ export class PartsView {
   readonly #options: PartsViewOptions;
   readonly #living = new AbortController();
   readonly #list: VirtualList;
-  readonly #toggle = document.createElement('button');
+  readonly #toggle = button('pw-parts-toggle', PARTS_ICON);
   readonly #label = span('pw-parts-label');
   readonly #render = () => this.#draw();
   #open = false;
@@ -63,9 +63,6 @@ export class PartsView {
         new PartLine({ messages, read: () => options.read(taskId), connection, download }),
     });
     this.#list.element.id = `pw-parts-${Math.random().toString(36).slice(2)}`;
-    this.#toggle.type = 'button';
-    this.#toggle.className = 'pw-parts-toggle';
-    this.#toggle.innerHTML = PARTS_ICON;
     this.#toggle.append(this.#label);
     this.#toggle.setAttribute('aria-controls', this.#list.element.id);
     this.#toggle.addEventListener('click', () => this.#flip(), { signal });

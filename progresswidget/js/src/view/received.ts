@@ -2,37 +2,30 @@
 
 import type { Messages } from '../i18n';
 import type { TransferRecord } from '../protocol';
-import { block, setAttribute, setHidden, setText, span } from './dom';
+import { block, setData, setHidden, setStyle, setText, span } from './dom';
 import { formatBytes } from './format';
+import { Track } from './track';
 
 export class ReceivedBar {
   readonly element = block('pw-received');
   readonly #messages: Messages;
-  readonly #track = block('pw-received-track');
-  readonly #fill = block('pw-received-fill');
+  readonly #track = new Track('pw-received-track', 'pw-received-fill');
   readonly #words = span('pw-received-words');
 
   constructor(messages: Messages) {
     this.#messages = messages;
-    this.#track.role = 'progressbar';
-    this.#track.setAttribute('aria-valuemin', '0');
-    this.#track.setAttribute('aria-valuemax', '100');
-    this.#track.append(this.#fill);
-    this.element.append(this.#track, this.#words);
+    this.element.append(this.#track.element, this.#words);
   }
 
   /** Show how far a download is. */
   update(record: TransferRecord): void {
     const words = this.#say(record);
     const percent = record.size === null ? null : share(record.received, record.size);
-    this.element.dataset.state = state(record);
+    setData(this.element, 'state', state(record));
     setText(this.#words, words);
-    setAttribute(this.#track, 'aria-label', this.#messages.received.label(record.name));
-    setAttribute(this.#track, 'aria-valuetext', words);
-    if (percent === null) this.#track.removeAttribute('aria-valuenow');
-    else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(percent)));
-    setHidden(this.#track, record.complete || percent === null);
-    this.#fill.style.width = `${percent ?? 0}%`;
+    this.#track.update(this.#messages.received.label(record.name), words, percent);
+    setHidden(this.#track.element, record.complete || percent === null);
+    setStyle(this.#track.fill, 'width', `${percent ?? 0}%`);
   }
 
   #say(record: TransferRecord): string {

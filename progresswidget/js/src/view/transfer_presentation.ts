@@ -4,9 +4,9 @@ import type { Messages } from '../i18n';
 import { canResume, isMoving, type TransferState } from '../transfer';
 import { formatBytes, formatEta, formatPercent } from './format';
 import type { StateIcon, TransferButton } from './icons';
+import type { Part, PartName } from './presentation';
 
 export type Direction = 'save' | 'upload';
-export type TransferPart = 'percent' | 'bytes' | 'rate' | 'time';
 
 export interface TransferPresentation {
   /** The colour and the motion. */
@@ -15,7 +15,7 @@ export interface TransferPresentation {
   readonly words: string;
   readonly percent: number | null;
   readonly valueText: string;
-  readonly parts: ReadonlyMap<TransferPart, string>;
+  readonly parts: ReadonlyMap<PartName, Part>;
   readonly note: string | null;
   readonly buttons: ReadonlySet<TransferButton>;
 }
@@ -48,7 +48,7 @@ export function presentTransfer(
     icon: ICONS[stage],
     words,
     percent,
-    valueText: [words, parts.get('percent')].filter((text) => text !== undefined).join(', '),
+    valueText: [words, parts.get('percent')?.text].filter((text) => text !== undefined).join(', '),
     parts,
     note: noteFor(state, messages),
     buttons: buttonsFor(state, canBeginAgain),
@@ -89,18 +89,19 @@ function partsOf(
   percent: number | null,
   rate: number | null,
   { locale, transfer, left }: Messages,
-): Map<TransferPart, string> {
+): Map<PartName, Part> {
   const { status, offset, size } = state;
-  const parts = new Map<TransferPart, string>();
-  if (percent !== null && status !== 'done') parts.set('percent', formatPercent(percent, locale));
+  const parts = new Map<PartName, Part>();
+  if (percent !== null && status !== 'done')
+    parts.set('percent', { text: formatPercent(percent, locale) });
   if (size !== null || offset > 0) {
     const moved = formatBytes(status === 'done' ? (size ?? offset) : offset, locale);
     const whole = size === null || status === 'done' ? null : formatBytes(size, locale);
-    parts.set('bytes', whole === null ? moved : transfer.bytesOf(moved, whole));
+    parts.set('bytes', { text: whole === null ? moved : transfer.bytesOf(moved, whole) });
   }
   if (status === 'running' && rate !== null && rate >= 1) {
-    parts.set('rate', transfer.rate(formatBytes(rate, locale)));
-    if (size !== null) parts.set('time', left(formatEta((size - offset) / rate, locale)));
+    parts.set('rate', { text: transfer.rate(formatBytes(rate, locale)) });
+    if (size !== null) parts.set('time', { text: left(formatEta((size - offset) / rate, locale)) });
   }
   return parts;
 }

@@ -2,12 +2,15 @@
 
 import type { Messages } from '../i18n';
 import { isMoving, Meter, type TransferState } from '../transfer';
-import { block, setAttribute, setText, setTitle, span } from './dom';
-import { STATE_ICONS, TRANSFER_ICONS, type TransferButton } from './icons';
+import { Announcer } from './announcer';
+import { block, button, setData, setHidden, setStyle, setText, setTitle, span } from './dom';
+import { TRANSFER_ICONS, type TransferButton } from './icons';
+import { Numbers } from './numbers';
+import { StateMark } from './state_mark';
+import { Track } from './track';
 import {
   type Direction,
   presentTransfer,
-  type TransferPart,
   type TransferPresentation,
 } from './transfer_presentation';
 
@@ -28,24 +31,19 @@ export interface TransferViewOptions {
 }
 
 const BUTTONS: readonly TransferButton[] = ['pause', 'resume', 'again', 'cancel', 'dismiss'];
-const PARTS: readonly TransferPart[] = ['percent', 'bytes', 'rate', 'time'];
 
 export class TransferView {
   readonly element = block('pw-transfer');
   readonly #options: TransferViewOptions;
   readonly #living = new AbortController();
   readonly #meter = new Meter();
-  readonly #icon = span('pw-icon');
+  readonly #icon = new StateMark();
   readonly #words = span('pw-words');
-  readonly #track = block('pw-track');
-  readonly #fill = block('pw-fill');
-  readonly #numbers = block('pw-numbers');
-  readonly #parts = new Map<TransferPart, readonly [HTMLSpanElement, HTMLSpanElement]>();
+  readonly #track = new Track();
+  readonly #numbers = new Numbers();
   readonly #note = block('pw-note');
-  readonly #announcer = span('pw-announcer');
+  readonly #announcer = new Announcer();
   readonly #buttons = new Map<TransferButton, HTMLButtonElement>();
-  #shownIcon = '';
-  #announced: string | null = null;
 
   constructor(options: TransferViewOptions) {
     this.#options = options;
@@ -56,22 +54,24 @@ export class TransferView {
     if (!isMoving(state)) this.#meter.reset();
     const running = state.status === 'running';
     const rate = running ? this.#meter.note(performance.now(), state.offset) : null;
-    const { direction, messages, handlers } = this.#options;
+    const { name, direction, messages, handlers } = this.#options;
     const again = handlers.again !== null;
     const shown = presentTransfer(state, direction, rate, again, messages);
-    this.element.dataset.status = state.status;
-    this.element.dataset.stage = shown.stage;
-    if (this.#shownIcon !== shown.icon) {
-      this.#shownIcon = shown.icon;
-      this.#icon.innerHTML = STATE_ICONS[shown.icon];
-    }
-    setText(this.#words, shown.words);
-    this.#renderTrack(shown);
-    this.#renderParts(shown);
-    setText(this.#note, shown.note ?? '');
-    this.#note.hidden = shown.note === null;
+    const { stage, words, percent, parts, note } = shown;
+    setData(this.element, 'status', state.status);
+    setData(this.element, 'stage', stage);
+    this.#icon.show(shown.icon);
+    setText(this.#words, words);
+    const label = messages.transfer.label[direction](name);
+    this.#track.update(label, shown.valueText, percent, stage === 'working');
+    setStyle(this.#track.fill, 'width', `${percent ?? 0}%`);
+    this.#numbers.update(parts);
+    setTitle(this.#numbers.element, [...parts.values()].map(({ text }) => text).join(' · '));
+    setHidden(this.#numbers.element, parts.size === 0);
+    setText(this.#note, note ?? '');
+    setHidden(this.#note, note === null);
     this.#renderButtons(shown);
-    this.#announce(shown);
+    this.#announcer.update(name, note === null ? words : `${words}. ${note}`);
   }
 
   dispose(): void {
@@ -85,70 +85,34 @@ export class TransferView {
     this.element.dataset.direction = direction;
     // As the bar of a job: the host's shortcuts are not for our buttons.
     this.element.setAttribute('data-lm-suppress-shortcuts', 'true');
-    this.#icon.ariaHidden = 'true';
     const title = document.createElement('bdi');
     title.className = 'pw-name';
     setText(title, name);
     setTitle(title, name);
     const actions = span('pw-actions');
-    for (const button of BUTTONS) actions.append(this.#addButton(button));
+    for (const name of BUTTONS) actions.append(this.#addButton(name));
     const head = block('pw-head');
-    head.append(this.#icon, title, this.#words, actions);
-    this.#track.role = 'progressbar';
-    this.#track.setAttribute('aria-label', messages.transfer.label[direction](name));
-    this.#track.setAttribute('aria-valuemin', '0');
-    this.#track.setAttribute('aria-valuemax', '100');
-    this.#track.append(this.#fill);
-    for (const name of PARTS) {
-      const part = span('pw-part');
-      part.dataset.part = name;
-      // Real text, so that a copied line can be read.
-      const separator = span('pw-separator');
-      separator.dataset.before = name;
-      separator.textContent = ' · ';
-      this.#parts.set(name, [separator, part]);
-      this.#numbers.append(separator, part);
-    }
+    head.append(this.#icon.element, title, this.#words, actions);
     this.#note.dataset.kind = 'transfer';
-    this.#announcer.role = 'status';
-    this.#announcer.ariaLive = 'polite';
-    this.element.append(head, this.#track, this.#numbers, this.#note, this.#announcer);
+    this.element.append(
+      head,
+      this.#track.element,
+      this.#numbers.element,
+      this.#note,
+      this.#announcer.element,
+    );
   }
 
   #addButton(name: TransferButton): HTMLButtonElement {
     const { messages, handlers } = this.#options;
-    const button = document.createElement('button');
+    const element = button('pw-button', TRANSFER_ICONS[name]);
     const text = messages.transfer.action[name];
-    button.type = 'button';
-    button.className = 'pw-button';
-    button.dataset.transfer = name;
-    button.innerHTML = TRANSFER_ICONS[name];
-    button.ariaLabel = `${text} ${this.#options.name}`;
-    button.title = text;
-    button.addEventListener('click', () => handlers[name]?.(), { signal: this.#living.signal });
-    this.#buttons.set(name, button);
-    return button;
-  }
-
-  #renderTrack({ percent, valueText, stage }: TransferPresentation): void {
-    setAttribute(this.#track, 'aria-valuetext', valueText);
-    if (percent === null) this.#track.removeAttribute('aria-valuenow');
-    else setAttribute(this.#track, 'aria-valuenow', String(Math.round(percent * 10) / 10));
-    this.#track.dataset.indeterminate = String(percent === null && stage === 'working');
-    this.#fill.style.width = `${percent ?? 0}%`;
-  }
-
-  #renderParts({ parts }: TransferPresentation): void {
-    let follows = false;
-    for (const [name, [separator, element]] of this.#parts) {
-      const text = parts.get(name);
-      setText(element, text ?? '');
-      element.hidden = text === undefined;
-      separator.hidden = !follows || text === undefined;
-      follows ||= text !== undefined;
-    }
-    setTitle(this.#numbers, [...parts.values()].join(' · '));
-    this.#numbers.hidden = parts.size === 0;
+    element.dataset.transfer = name;
+    element.ariaLabel = `${text} ${this.#options.name}`;
+    element.title = text;
+    element.addEventListener('click', () => handlers[name]?.(), { signal: this.#living.signal });
+    this.#buttons.set(name, element);
+    return element;
   }
 
   #renderButtons(shown: TransferPresentation): void {
@@ -156,14 +120,5 @@ export class TransferView {
     for (const [name, button] of this.#buttons) button.hidden = !shown.buttons.has(name);
     // A button that goes away under the keyboard hands its place to the next one.
     if (held?.hidden) [...this.#buttons.values()].find(({ hidden }) => !hidden)?.focus();
-  }
-
-  /** Tell changes of state to a screen reader, never the numbers and not what was there at first. */
-  #announce({ words, note }: TransferPresentation): void {
-    const text = note === null ? words : `${words}. ${note}`;
-    if (this.#announced !== null && this.#announced !== text) {
-      setText(this.#announcer, `${this.#options.name}: ${text}`);
-    }
-    this.#announced = text;
   }
 }

@@ -1,6 +1,6 @@
 /** A list of any length of which only the rows in view are in the page. */
 
-import { block, setAttribute } from './dom';
+import { block, setAttribute, setStyle } from './dom';
 import { forgetFrame, inNextFrame } from './frame';
 import { type Anchor, Offsets, step, survivor } from './offsets';
 
@@ -329,8 +329,4 @@ export class VirtualList {
     this.#focused = true;
     row.element.focus({ preventScroll: true });
   }
-}
-
-function setStyle(element: HTMLElement, name: 'height' | 'transform', value: string): void {
-  if (element.style[name] !== value) element.style[name] = value;
 }
