@@ -250,7 +250,7 @@ describe('the line of a part', () => {
   it('says how far it is, and what it came to', () => {
     const { show, of, part } = line(record());
     const bar = of('[role=progressbar]');
-    expect(bar.ariaValueNow).toBe('42');
+    expect(bar.ariaValueNow).toBe('42.4');
     expect(bar.ariaLabel).toContain('flights.csv');
     expect(of('.pw-part-words').textContent).toContain('42');
     show(DONE);

@@ -4,8 +4,10 @@ import type { Column } from '../src/exporting/column_list';
 import { DIALOG_WORDS, type DialogWords } from '../src/exporting/dialog_words';
 import { ExportForm } from '../src/exporting/export_form';
 import type { Offers } from '../src/exporting/offers';
+import { adoptExportStyle } from '../src/exporting/stylesheet';
 import { EXPORT_WORDS, type ExportWords } from '../src/exporting/words';
 import { ENGLISH } from '../src/i18n';
+import { movingIn, prefer } from './still';
 
 const OFFERS: Offers = {
   packings: ['.gz'],
@@ -251,4 +253,15 @@ describe('the dialog', () => {
       Object.entries(words ?? {}).map(([name, word]) => [name, typeof word]);
     expect(shape(DIALOG_WORDS.zh)).toEqual(shape(DIALOG_WORDS.en));
   });
+});
+
+it('stands still for who wants no motion', async () => {
+  const { form } = shown();
+  adoptExportStyle(form.element);
+  try {
+    await prefer(['prefers-reduced-motion', 'reduce']);
+    expect(movingIn(document.body)).toEqual([]);
+  } finally {
+    await prefer();
+  }
 });

@@ -60,7 +60,7 @@ describe('the lines of a group', () => {
 
 describe('a group that goes on', () => {
   it('counts its files, and has a line with a bar for each that is not done', async () => {
-    const job = await show(group({ background: true }), parts({ 3: { progress: 99.6 } }));
+    const job = await show(group({ background: true }), parts({ 3: { progress: 99.96 } }));
     const card = job.view.element;
     expect(card.querySelector('.pw-name')?.textContent).toBe('Monthly close');
     expect(card.querySelector('.pw-words')?.textContent).toBe('In progress');
@@ -70,9 +70,9 @@ describe('a group that goes on', () => {
     expect(names(job)).toHaveLength(6);
     const bars = all(job, '.pw-part-line [role=progressbar]');
     expect(bars[0]?.getAttribute('aria-label')).toBe('Export of payables.csv');
-    expect(bars[0]?.getAttribute('aria-valuenow')).toBe('61');
+    expect(bars[0]?.getAttribute('aria-valuenow')).toBe('61.3');
     // Of what is not done nobody is told that it is.
-    expect(bars[1]?.getAttribute('aria-valuenow')).toBe('99');
+    expect(bars[1]?.getAttribute('aria-valuenow')).toBe('99.9');
     const buttons = all(job, '.pw-actions button').filter((button) => button.checkVisibility());
     expect(buttons.map(({ dataset }) => dataset.action)).toEqual(['pause', 'cancel', 'details']);
   });

@@ -1,22 +1,14 @@
 /** What moves and in which colours, where a person wants no motion, or colours of their own. */
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { cdp } from 'vitest/browser';
 import { ENGLISH } from '../src/i18n';
 import { JobView } from '../src/view/job_view';
 import { adoptStyle } from '../src/view/stylesheet';
 import { record, TASK } from './records';
+import { movingIn, prefer } from './still';
 
-const media = (features: readonly { name: string; value: string }[]) =>
-  cdp().send('Emulation.setEmulatedMedia', { features: [...features] });
-
-beforeAll(() =>
-  media([
-    { name: 'prefers-reduced-motion', value: 'reduce' },
-    { name: 'forced-colors', value: 'active' },
-  ]),
-);
-afterAll(() => media([]));
+beforeAll(() => prefer(['prefers-reduced-motion', 'reduce'], ['forced-colors', 'active']));
+afterAll(() => prefer());
 
 /** Everything that moves somewhere, as it is in the page. */
 const MOVING = `
@@ -50,14 +42,7 @@ it('nothing moves, and what fills a bar has the colour that the person chose', (
     for (let n = 0; n < 2; n += 1) view.update(state, { kind: 'live' });
   }
   adoptStyle(document.body);
-  const moving = [...document.body.querySelectorAll('*')].flatMap((element) =>
-    ['', '::before'].flatMap((pseudo) => {
-      const { animationName, transitionDuration } = getComputedStyle(element, pseudo);
-      const still = animationName === 'none' && transitionDuration === '0s';
-      return still ? [] : [`${element.className}${pseudo} ${animationName} ${transitionDuration}`];
-    }),
-  );
-  expect(moving).toEqual([]);
+  expect(movingIn(document.body)).toEqual([]);
 
   const chosen = document.createElement('i');
   chosen.style.background = 'Highlight';

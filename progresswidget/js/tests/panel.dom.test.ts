@@ -23,6 +23,7 @@ import { inNextFrame } from '../src/view/frame';
 import { Network, settle } from './fake_network';
 import { GROUP, GROUP_DONE, group, PARTS_DONE, parts } from './parts';
 import { CANCELLED, DONE, FAILED, INTERRUPTED, record } from './records';
+import { movingIn, prefer } from './still';
 
 const id = (index: number) => index.toString(16).padStart(32, '0');
 
@@ -116,6 +117,27 @@ describe('the panel', () => {
     counted(0);
     expect(emptiness(panel)).toContain('pw.export(df');
     expect(panel.node.querySelector<HTMLElement>('.pw-states')?.hidden).toBe(true);
+  });
+
+  it('stands still for who wants no motion, and moves for others', async () => {
+    const panel = show();
+    counted(9);
+    const unknown = record({ taskId: id(20), progress: null, total: null });
+    take(...EVERY, unknown, group());
+    await vi.waitFor(() => expect(rows(panel)).toHaveLength(9));
+    const list = panel.node.querySelector('.pw-list') as HTMLElement;
+    await vi.waitFor(() => expect(movingIn(list).join(' ')).toMatch(/pw-export-wander/));
+    expect(movingIn(list).join(' ')).toMatch(/pw-spin/);
+    try {
+      await prefer(['prefers-reduced-motion', 'reduce']);
+      expect(movingIn(list)).toEqual([]);
+      const track = list.querySelector('.pw-track[data-known=false] .pw-fill') as HTMLElement;
+      // As wide as all there is, and faint: it is no bar that is full.
+      expect(track.offsetWidth).toBe((track.parentElement as HTMLElement).clientWidth);
+      expect(Number(getComputedStyle(track).opacity)).toBeLessThan(0.5);
+    } finally {
+      await prefer();
+    }
   });
 
   it('has a row for each job, with its state, its words and its buttons', async () => {

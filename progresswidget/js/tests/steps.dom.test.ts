@@ -55,7 +55,7 @@ describe('the steps of a delivery', () => {
     expect(lines(job)).toEqual(['Send: Sending · 42%', 'Publish: Waiting']);
     const bar = all(job, '.pw-part-line [role=progressbar]')[0];
     expect(bar?.getAttribute('aria-label')).toBe('Progress of Send');
-    expect(bar?.getAttribute('aria-valuenow')).toBe('42');
+    expect(bar?.getAttribute('aria-valuenow')).toBe('42.4');
     expect(toggle(job)?.textContent).toBe('Show all 3 steps');
     toggle(job)?.click();
     await frames();
