@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export import behind
 from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.grouping import group
 from progresswidget.export.reading import read_ahead
@@ -43,6 +44,11 @@ class Contents:
         Raised by what is read, and asked for pause and cancel.
     comparing
         Whether units are compared with earlier ones at present; None if they need no digest.
+
+    Attributes
+    ----------
+    behind
+        Takes the digests of what nobody can change, behind the writer.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Contents:
     ) -> None:
         self._sections, self._writer, self._earlier = sections, writer, earlier
         self._progress, self._comparing = progress, comparing
+        self.behind = behind.Behind()
 
     def by_section(self) -> Generator[tuple[int, Iterator[Unit]], None, None]:
         """Yield each section's units; where the writer can, those of the next are begun early."""
@@ -71,7 +78,18 @@ class Contents:
 
     def _units(self, indices: Iterable[int]) -> Generator[Unit, None, None]:
         sections = ((index, self._payloads(index)) for index in indices)
-        return encode_sections(sections, self._writer, self._progress.checkpoint, self._comparing)
+        return encode_sections(
+            sections,
+            self._writer,
+            self._progress.checkpoint,
+            self._comparing,
+            behind=self._behind_of,
+        )
+
+    def _behind_of(self, index: int) -> behind.Behind | None:
+        content = self._sections[index].content
+        steady = isinstance(content, Source) and content.steady
+        return self.behind if steady and behind.LIMIT else None
 
     def _payloads(self, index: int) -> Iterable[Payload]:
         writer, section = self._writer, self._sections[index]

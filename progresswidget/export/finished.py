@@ -13,18 +13,19 @@ import json
 import os
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.export import journal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from progresswidget.export.behind import Behind
     from progresswidget.export.journal import Record
 
-VERSION: Final = 1
+VERSION: Final = 2
 MOST: Final = 500
 """Files that are remembered; the oldest are forgotten."""
 MAX_BYTES: Final = 64 * 2**20
@@ -44,12 +45,19 @@ class Finished:
         The bytes of the file.
     sha256
         The digest of the file, or an empty text if nobody waited for it.
+    whole
+        Whether `records` are all units: of the others the digests were not there yet.
     """
 
     key: str
     records: Sequence[Record]
     size: int
     sha256: str
+    whole: bool = True
+
+
+_coming: dict[Path, Callable[[], None]] = {}
+"""What waits until a file is remembered as a whole, for those whose digests are being taken."""
 
 
 def remember(path: Path, stat: os.stat_result, finished: Finished) -> None:
@@ -60,6 +68,7 @@ def remember(path: Path, stat: os.stat_result, finished: Finished) -> None:
         "key": finished.key,
         "size": finished.size,
         "sha256": finished.sha256,
+        "whole": finished.whole,
         "fingerprint": _fingerprint(stat),
         "records": journal.to_json(finished.records),
     }
@@ -76,15 +85,52 @@ def remember(path: Path, stat: os.stat_result, finished: Finished) -> None:
         _prune(place.parent)
 
 
-def add_digest(path: Path, stat: os.stat_result, finished: Finished, digest: str) -> None:
+def remember_later(
+    path: Path,
+    stat: os.stat_result,
+    finished: Finished,
+    behind: Behind,
+    complete: Callable[[], bool],
+) -> None:
+    """Remember a finished export as a whole when the digests of its units are there.
+
+    Parameters
+    ----------
+    path, stat
+        The file.
+    finished
+        What will be remembered; its records are not all there yet.
+    behind
+        Who takes the digests.
+    complete
+        Says whether all records are there.
+    """
+
+    def then() -> None:
+        if _coming.get(path) == behind.join:  # else there is a newer file already
+            if complete():
+                remember(path, stat, finished)
+            del _coming[path]
+
+    _coming[path] = behind.join
+    behind.end(then)
+
+
+def add_digest(path: Path, stat: os.stat_result, key: str, digest: str) -> None:
     """Remember the digest of an export too, if it is still what is remembered, and lacks one."""
     known = recall(path)
-    if known is not None and known.key == finished.key and not known.sha256:
-        remember(path, stat, Finished(finished.key, finished.records, finished.size, digest))
+    if known is not None and known.key == key and not known.sha256:
+        remember(path, stat, replace(known, sha256=digest))
 
 
 def recall(path: Path) -> Finished | None:
-    """Return what is known of the file that is there now, or None."""
+    """Return what is known of the file that is there now, or None.
+
+    Waits for what this process is about to remember.
+    """
+    wait = _coming.get(path)
+    if wait is not None:
+        wait()
     place = _place(path)
     try:
         if place.stat().st_size > MAX_BYTES:
@@ -98,13 +144,22 @@ def recall(path: Path) -> Finished | None:
         if not same:
             return None
         records = [journal.Record.from_fields(json.loads(line)) for line in fields["records"]]
-        return Finished(str(fields["key"]), records, int(fields["size"]), str(fields["sha256"]))
+        return Finished(
+            str(fields["key"]),
+            records,
+            int(fields["size"]),
+            str(fields["sha256"]),
+            bool(fields["whole"]),
+        )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
 def forget(path: Path) -> None:
     """Forget an export."""
+    wait = _coming.get(path)
+    if wait is not None:
+        wait()
     with contextlib.suppress(OSError):
         _place(path).unlink()
 

@@ -228,8 +228,10 @@ class Export:
                     filled = run.fill()
                     break
                 except StartOver:
+                    run.behind.stop()
                     earlier = Earlier()
                 except Damaged as damage:
+                    run.behind.stop()
                     earlier.records = earlier.records[: damage.units]
                 run = self._attempt(earlier, lease, key, progress)
             if run.omitted:
@@ -282,7 +284,9 @@ class Export:
             return Earlier(), key
         known = finished.recall(self.path)
         if known is not None and known.key == key:
-            return Earlier(self.path, list(known.records), True, known.size, known.sha256), key  # noqa: FBT003
+            earlier = Earlier(self.path, list(known.records), True, known.size, known.sha256)  # noqa: FBT003
+            earlier.whole = known.whole
+            return earlier, key
         return Earlier(), key
 
     def _publish(
@@ -295,6 +299,7 @@ class Export:
         started: float,
     ) -> Result:
         if filled is None or run.part is None:
+            run.behind.end()
             lease.remove()
             return self._unchanged(run, progress, started)
         size, trail = filled
@@ -304,14 +309,20 @@ class Export:
         except BaseException:
             trail.stop()
             raise
+        whole = run.close_journal()
         lease.remove()
-        done = finished.Finished(key, run.records, size, "")
         path = self.path
         if key:
+            done = finished.Finished(key, list(run.records), size, "", whole=whole)
             finished.remember(path, published, done)
+            if not whole:
+                done = finished.Finished(key, run.records, size, "")
+                finished.remember_later(path, published, done, run.behind, run.close_journal)
+        if whole:
+            run.behind.end()
         trail.end(
             size,
-            lambda digest: finished.add_digest(path, published, done, digest) if key else None,
+            lambda digest: finished.add_digest(path, published, key, digest) if key else None,
         )
         run.part.close()
         return Result(
@@ -344,6 +355,11 @@ class Export:
     def _leave(self, run: Run, lease: Lease, error: BaseException) -> None:
         """Leave what a later run can go on with, and nothing else."""
         part = run.part
+        if _keeps(error) and run.resumable:
+            run.behind.end()  # what is written shall count
+        else:
+            run.behind.stop()
+        run.behind.join()
         if _keeps(error) and run.resumable and run.records:
             if part is not None:
                 part.close()

@@ -62,6 +62,8 @@ class Earlier:
         Whether `path` is the finished file.
     size, sha256
         Of the finished file.
+    whole
+        Whether the units of `records` are all that it has.
     """
 
     path: Path | None = None
@@ -69,6 +71,7 @@ class Earlier:
     finished: bool = False
     size: int = 0
     sha256: str = ""
+    whole: bool = True
 
     def rows_of(self, section: int) -> list[int]:
         """Return how the rows of a section were cut."""

@@ -11,6 +11,7 @@ from progresswidget.export.blame import blaming_the_values
 from progresswidget.export.contents import Contents
 from progresswidget.export.digest import chain
 from progresswidget.export.lease import here
+from progresswidget.export.ledger import Ledger
 from progresswidget.export.outlet import Outlet
 from progresswidget.export.parts import create_part, reopen_part
 from progresswidget.export.resume import Damaged, StartOver, Verification, copy_prefix, write_at
@@ -20,7 +21,7 @@ from progresswidget.export.units import LOOK, Comparing
 from progresswidget.export.writers import Placed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from progresswidget.export.lease import Lease
@@ -80,11 +81,13 @@ class Run:
         self._lease, self._key = lease, key
         self._progress, self._phase, self._filter = progress, phase, filter
         self._sink: Sink | None = None
+        self._ledger: Ledger | None = None
         self._comparing = Comparing(on=bool(earlier.records))
         self._contents = Contents(
             sections, writer, earlier, progress, self._comparing if key else None
         )
         self._verification: Verification | None = None
+        self.behind = self._contents.behind
         self._placed: list[Placed] = []
         self._counts = [0] * len(sections)
         self._small: list[tuple[int, Piece]] = []
@@ -136,8 +139,9 @@ class Run:
                     self._progress.checkpoint()
                 self._add(writer.end(index, self._placed[first:], self._position))
         if self._comparing.on:
-            if self.earlier.finished and len(self._placed) == len(self.earlier.records):
-                self._progress.bytes = self.earlier.size
+            earlier = self.earlier
+            if earlier.finished and earlier.whole and len(self._placed) == len(earlier.records):
+                self._progress.bytes = earlier.size
                 return None
             self._write_from_here()
         self._progress.phase = "finishing"
@@ -166,9 +170,10 @@ class Run:
         return self._position - before
 
     def _place(self, unit: Unit, section: int) -> None:
-        if self._key:
-            self._chain = chain(self._chain, section.to_bytes(4, "little") + unit.digest)
         if self._comparing.on:
+            # With the same prefix that a ledger gives, which takes the chain over from here on.
+            before = self._chain
+            self._chain = chain(before, section.to_bytes(4, "little") + unit.digest)
             known = self._known(unit, section)
             if known is not None:
                 self._placed.append(
@@ -183,6 +188,7 @@ class Run:
                 self.reused += unit.rows
                 unit.skip()
                 return
+            self._chain = before
             self._write_from_here()
         self._progress.phase = self._phase
         encoded = unit.encode()
@@ -200,8 +206,8 @@ class Run:
             note, digest = encoded.note, encoded.digest
         self._placed.append(Placed(section, unit.rows, offset, size, note))
         self._count(unit, section)
-        if self._key:
-            self._sink.commit(self._recorder(unit, section, offset, size, note), digest)
+        if self._ledger is not None:
+            self._sink.commit(self._ledger.add(unit, self._placed[-1]), digest)
 
     def _drain(self, outlet: Outlet) -> int:
         if self._sink is None:
@@ -213,20 +219,14 @@ class Run:
         self._position += size
         return size
 
-    def _recorder(
-        self, unit: Unit, section: int, offset: int, size: int, note: bytes
-    ) -> Callable[[bytes], bytes]:
-        data = self._chain
+    def close_journal(self) -> bool:
+        """Let go of the journal; say whether all units are committed, or digests are missing."""
+        return self._ledger is None or self._ledger.close()
 
-        def record(digest: bytes) -> bytes:
-            entry = journal.Record(section, unit.rows, offset, size, data, digest, note)
-            self.records.append(entry)
-            part = self._progress.part
-            if part is not None and part.committed is not None:
-                part.committed = offset + size
-            return entry.to_line()
-
-        return record
+    def _committed(self, end: int) -> None:
+        part = self._progress.part
+        if part is not None and part.committed is not None:
+            part.committed = end
 
     def _known(self, unit: Unit, section: int) -> journal.Record | None:
         place = len(self._placed)
@@ -287,9 +287,12 @@ class Run:
             self.part.descriptor,
             self._counted,
             start=self._position,
-            journal=self._lease.descriptor if self._key else -1,
             filter=self._filter,
         )
+        if self._key:
+            self._ledger = Ledger(
+                self._lease.descriptor, self.records, self._chain, self._committed
+            )
         for section in self._unbegun:
             self._add(self._writer.begin(section, self._position))
 

@@ -1,4 +1,4 @@
-"""Bytes on their way to the file: written, counted and entered into the journal by a thread.
+"""Bytes on their way to the file: written and counted by a thread.
 
 Encoders hold the processor while they format, and a write lets go of the GIL; side by side with the
 encoders it costs no time where a core is free. A unit is handed over as a whole, so that whoever
@@ -15,7 +15,6 @@ from queue import SimpleQueue
 from threading import Condition, Thread
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from progresswidget.export import journal as journals
 from progresswidget.export.trail import Trail
 
 if TYPE_CHECKING:
@@ -60,8 +59,6 @@ class Sink:
         Called from the sink's thread with the bytes in the file so far.
     start
         The bytes that are in the file already.
-    journal
-        The open journal, or -1.
     filter
         What the bytes go through.
     """
@@ -72,12 +69,10 @@ class Sink:
         counted: Callable[[int], None],
         *,
         start: int = 0,
-        journal: int = -1,
         filter: Filter | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._counted = counted
-        self._journal = journal
         self._filter = filter
         self._size = start
         self._unit: Digest | None = None
@@ -131,17 +126,17 @@ class Sink:
         """Take the digest of what is written from here on."""
         self._do(self._begin_unit)
 
-    def commit(self, record: Callable[[bytes], bytes], digest: bytes = b"") -> None:
-        """Enter into the journal, after all bytes before, the line that `record` makes.
+    def commit(self, written: Callable[[bytes], None], digest: bytes = b"") -> None:
+        """Tell, when all bytes before are in the file, the digest of those of a unit.
 
         Parameters
         ----------
-        record
-            Makes the line from a digest.
+        written
+            Called with the digest.
         digest
             That of the unit's bytes; by default the one of those since `begin_unit`.
         """
-        self._do(lambda: self._commit(record, digest))
+        self._do(lambda: self._commit(written, digest))
 
     def finish(self, *, written_by_others: bool = False) -> tuple[int, Trail]:
         """Wait for the last byte; return the size, and the digest that is being taken.
@@ -259,11 +254,11 @@ class Sink:
 
         self._unit = xxhash.xxh3_128()
 
-    def _commit(self, record: Callable[[bytes], bytes], digest: bytes) -> None:
+    def _commit(self, written: Callable[[bytes], None], digest: bytes) -> None:
         if self._unit is not None:
             digest = bytes(self._unit.digest())
             self._unit = None
-        journals.append(self._journal, [record(digest)])
+        written(digest)
 
 
 def _groups(pieces: Sequence[memoryview]) -> Iterator[list[memoryview]]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from progresswidget.export.behind import Behind
     from progresswidget.export.writers import ArchiveWriter, Encoded, Writer
 
 Payload: TypeAlias = Union["list[pa.RecordBatch]", bytes]
@@ -45,7 +46,7 @@ class Unit:
     rows
         How many rows, or bytes.
     digest
-        The digest of the data; empty if nobody keeps a journal.
+        The digest of the data; empty if nobody keeps a journal, or `later` tells it.
     encode
         Returns its bytes, or where they come out; they are made already, or being made, unless
         the unit is only compared.
@@ -53,6 +54,8 @@ class Unit:
         The index of the section that it belongs to.
     skip
         To be called where `encode` is not, because the unit is in the file already.
+    later
+        Tells the digest of the data, if it is taken behind the writer.
     """
 
     rows: int
@@ -60,6 +63,7 @@ class Unit:
     encode: Callable[[], Encoded | Outlet]
     section: int = 0
     skip: Callable[[], None] = lambda: None
+    later: Future[bytes] | None = None
 
 
 class Comparing:
@@ -86,6 +90,7 @@ def encode_sections(
     checkpoint: Callable[[], None] = lambda: None,
     comparing: Comparing | None = None,
     clock: Callable[[], float] = time.monotonic,
+    behind: Callable[[int], Behind | None] = lambda _: None,
 ) -> Generator[Unit, None, None]:
     """Encode groups on two threads or more and yield the units in order.
 
@@ -109,9 +114,11 @@ def encode_sections(
         With it digests are taken; while it is on, nothing else is done.
     clock
         Seconds from any start.
+    behind
+        Tells for a section who takes the digests of what is written, if they can wait.
     """
     crew = _Crew(max(writer.workers, 2 if comparing is not None else 1))
-    source = _Tasks(sections, writer, comparing, crew.turns)
+    source = _Tasks(sections, writer, comparing, crew, behind)
     waiting = crew.waiting
     try:
         asked = clock()
@@ -139,10 +146,12 @@ class _Tasks:
         sections: Iterable[tuple[int, Iterable[Payload]]],
         writer: Writer,
         comparing: Comparing | None,
-        turns: Turns,
+        crew: _Crew,
+        behind: Callable[[int], Behind | None],
     ) -> None:
         self._sections = sections
-        self._writer, self._comparing, self._turns = writer, comparing, turns
+        self._writer, self._comparing, self._crew = writer, comparing, crew
+        self._behind = behind
         self._number = 0
         self._blocks = Blocks()
         self._failure: Exception | None = None
@@ -151,6 +160,9 @@ class _Tasks:
         try:
             for section, payloads in self._sections:
                 start = 0
+                behind = self._behind(section)
+                if behind is not None:
+                    behind.idle = self._crew.idle
                 for payload in payloads:
                     task = _Task(
                         payload,
@@ -159,8 +171,9 @@ class _Tasks:
                         self._writer,
                         self._comparing,
                         self._blocks,
-                        self._turns,
+                        self._crew.turns,
                         self._number,
+                        behind,
                     )
                     self._number += 1
                     start += task.rows
@@ -188,10 +201,11 @@ class _Crew:
         self.size = size
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._over = Event()
+        self._working: set[_Task] = set()
         for _ in range(size):
             thread = Thread(
                 target=_work,
-                args=(self._tasks, self._over),
+                args=(self._tasks, self._working, self._over),
                 name="progresswidget-encode",
                 daemon=True,
             )
@@ -201,6 +215,10 @@ class _Crew:
     def give(self, task: _Task) -> None:
         self.waiting.append(task)
         self._tasks.put(task)
+
+    def idle(self) -> bool:
+        """Say whether nobody has anything to do at the moment."""
+        return self._tasks.empty() and not self._working
 
     def dismiss(self) -> None:
         self._over.set()
@@ -227,7 +245,7 @@ def _wait_for_encoders() -> None:
         thread.join()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Task:
     payload: Payload
     start: int
@@ -237,6 +255,7 @@ class _Task:
     blocks: Blocks
     turns: Turns
     number: int
+    behind: Behind | None = None
     unit: Future[Unit] = field(default_factory=Future)
     done: Future[None] = field(default_factory=Future)
 
@@ -249,29 +268,38 @@ class _Task:
     def run(self) -> None:
         """Make the unit; one whose bytes come piece by piece can be had before the last of them."""
         try:
-            self._settle()
-            data = b"" if self.comparing is None else _digest(self.payload)
-            if self.comparing is not None and self.comparing.on:
+            settled = self._settle()
+            if self.comparing is None:
+                self._make(b"")
+            elif self.comparing.on:
+                data = _digest(self.payload)
                 self.unit.set_result(Unit(self.rows, data, self.encode, self.section, self._skip))
+            elif self.behind is None or settled:
+                self._make(_digest(self.payload))
             else:
-                self._make(data)
+                payload = self.payload
+                self._make(b"", self.behind.put(lambda: _digest(payload)))
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             self.unit.set_exception(error)
         self.done.set_result(None)
 
-    def _settle(self) -> None:
-        # Before the digest: what has to be converted anyway is hashed as it is then.
-        if isinstance(self.payload, list):
-            self.payload = self.writer.settle(self.payload, self.start)
+    def _settle(self) -> bool:
+        """Convert what has to be; say whether there was anything."""
+        # Before the digest: what has to be converted anyway is hashed as it is then, and at once,
+        # while it is in the processor's cache. To hold it until later would take memory.
+        if not isinstance(self.payload, list):
+            return False
+        given, self.payload = self.payload, self.writer.settle(self.payload, self.start)
+        return any(old is not new for old, new in zip(given, self.payload, strict=True))
 
-    def _make(self, data: bytes) -> None:
+    def _make(self, data: bytes, later: Future[bytes] | None = None) -> None:
         made = self._made(self.writer.prepare)
         if not isinstance(made, Emission):
             encoded = self._digested(made)
-            self.unit.set_result(Unit(self.rows, data, lambda: encoded, self.section))
+            self.unit.set_result(Unit(self.rows, data, lambda: encoded, self.section, later=later))
             return
         outlet = Outlet(self.blocks)
-        self.unit.set_result(Unit(self.rows, data, lambda: outlet, self.section))
+        self.unit.set_result(Unit(self.rows, data, lambda: outlet, self.section, later=later))
         outlet.run(made.write)
 
     def encode(self) -> Encoded:
@@ -306,17 +334,19 @@ def _digest(payload: Payload) -> bytes:
 
 # Not a ThreadPoolExecutor: that one takes no work any more once the main thread of a script has
 # ended, and a background export may still be running then.
-def _work(tasks: SimpleQueue[_Task | None], over: Event) -> None:
+def _work(tasks: SimpleQueue[_Task | None], working: set[_Task], over: Event) -> None:
     wanted.until(over)
-    while _work_once(tasks):
+    while _work_once(tasks, working):
         pass
 
 
-def _work_once(tasks: SimpleQueue[_Task | None]) -> bool:
+def _work_once(tasks: SimpleQueue[_Task | None], working: set[_Task]) -> bool:
     # A function of its own: an encoder that waits for work would hold its last unit in memory.
     task = tasks.get()
     if task is None:
         return False
+    working.add(task)
     if task.unit.set_running_or_notify_cancel():
         task.run()
+    working.discard(task)
     return True

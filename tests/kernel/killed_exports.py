@@ -1,8 +1,8 @@
 """Forks one export after the other, and kills each when and where it is told.
 
 Run as a script with a number of rows: each line read is a JSON list, the path, how the export is to
-be killed and the amount for that; each line written tells how it ended. Starting an interpreter for
-each export would take longer than the export.
+be killed, the amount for that, and how many seconds digests may wait; each line written tells how
+it ended. Starting an interpreter for each export would take longer than the export.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from progresswidget.export import behind
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
@@ -105,7 +106,7 @@ def main() -> None:
     """Serve until there are no more lines."""
     frame, polars = make(int(sys.argv[1])), False
     for line in sys.stdin:
-        path, how, amount = json.loads(line)
+        path, how, amount, behind.LIMIT = json.loads(line)
         ended = fork(frame, str(Path(path)), how, amount, polars=polars)
         polars = load(ended.pop("modules", [])) or polars
         print(json.dumps(ended), flush=True)

@@ -11,7 +11,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from progresswidget.errors import ExportCancelledError, ExportHeldError
-from progresswidget.export import leftovers
+from progresswidget.export import behind, leftovers
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
@@ -49,7 +49,8 @@ def settled() -> None:
 
 
 @pytest.fixture(autouse=True)
-def alone() -> Iterator[None]:
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(behind, "LIMIT", 0)  # committed as soon as it is written
     yield
     leftovers.keep_all()
     settled()

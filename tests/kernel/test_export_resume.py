@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from pyarrow import orc
 
 from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
-from progresswidget.export import finished, journal
+from progresswidget.export import behind, finished, journal
 from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
@@ -76,10 +76,12 @@ class Exports:
             text=True,
         )
 
-    def run(self, path: Path, how: str = "never", amount: float = 0) -> dict[str, Any]:
+    def run(
+        self, path: Path, how: str = "never", amount: float = 0, limit: float = 0
+    ) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([str(path), how, amount]) + "\n")
+        self._process.stdin.write(json.dumps([str(path), how, amount, limit]) + "\n")
         self._process.stdin.flush()
         ended: dict[str, Any] = json.loads(self._process.stdout.readline())
         return ended
@@ -116,10 +118,12 @@ def kill_again_and_again(suffix: str, folder: Path, chance: random.Random, kills
                 if how == "time"
                 else chance.randrange(1, size)
             )
-            ended = exports.run(path, how, amount)
+            # So many seconds after it was written a unit is committed.
+            limit = chance.choice([0, plain["seconds"] / 3, behind.LIMIT])
+            ended = exports.run(path, how, amount, limit)
             # Killed between the rename and the end, it is the whole file.
             if ended["code"] == 0 or path.read_bytes() != b"old":
-                assert digest(path) == expected, (killed, how, amount)
+                assert digest(path) == expected, (killed, how, amount, limit)
                 path.write_text("old")  # and so forgotten
             if ended["code"] == 0:
                 reused += ended["reused"]

@@ -54,6 +54,9 @@ class Source:
         Whether all text is known to be UTF-8, so that nobody has to look.
     check
         Called after the last row; raises `SourceChangedError` if the rows are not of one moment.
+    steady
+        Whether nobody can change the rows of a batch while it is held, and holding it takes no
+        memory that the frame does not take: then a digest of them may be taken later.
     """
 
     schema: pa.Schema
@@ -62,6 +65,7 @@ class Source:
     once: bool = False
     unicode: bool = False
     check: Callable[[], None] = lambda: None
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)

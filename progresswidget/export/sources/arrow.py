@@ -38,9 +38,21 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         return Source(reader.schema, None, lambda: read_batches(reader), once=True)
     if isinstance(frame, pa.RecordBatch):
         batch = cast("pa.RecordBatch", frame)
-        return Source(batch.schema, batch.num_rows, lambda: cut(batch))
+        return Source(
+            batch.schema, batch.num_rows, lambda: cut(batch), steady=_steady(batch.schema)
+        )
     table = cast("pa.Table", frame)
-    return Source(table.schema, table.num_rows, lambda: _slices(table))
+    return Source(
+        table.schema, table.num_rows, lambda: _slices(table), steady=_steady(table.schema)
+    )
+
+
+def _steady(schema: pa.Schema) -> bool:
+    """Say whether the rows are Arrow's own, which nobody changes.
+
+    A table that was made of a frame of pandas may lie in its arrays, and those can be changed.
+    """
+    return b"pandas" not in (schema.metadata or {})
 
 
 def _slices(table: pa.Table) -> Generator[pa.RecordBatch, None, None]:

@@ -38,7 +38,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     refuse_polars()
     kept = _table(frame)
     check(kept.schema)
-    return Source(schema_of(kept), kept.height, lambda: _slices(kept), unicode=True)
+    return Source(schema_of(kept), kept.height, lambda: _slices(kept), unicode=True, steady=True)
 
 
 def _table(frame: object) -> pl.DataFrame:

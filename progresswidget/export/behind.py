@@ -1,0 +1,139 @@
+"""Digests of data that nobody can change, taken behind the writer and not in its way.
+
+The digest of a unit's data is for a later run: this one does not look at it. It costs a tenth of a
+CSV export of a frame of polars, whose texts lie anywhere, and an eighth of a Parquet one. Where the
+rows cannot change any more while they are held (frames of polars, tables of Arrow), it need not be
+taken before the unit is written: it is taken when the encoders have nothing to do, because the
+source or the disk is slow, and else `LIMIT` seconds later at the latest. What is left when the file
+has its name is done then.
+
+So what *finished* means: the file is whole, on the disk and under its name when the call returns.
+Digests may follow, a tenth of a second of work for a usual frame, and only then is the export
+remembered as one that need not be done again; `Result.sha256`, another export to the same
+path, and the end of the interpreter wait for that. And what *committed* means: a unit counts from
+its digest on. A process that is killed loses what it has written in its last `LIMIT` seconds, which
+the next run writes again; it never trusts a unit without a digest.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections import deque
+from concurrent.futures import Future
+from threading import Condition, Thread
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LIMIT = 2.0
+"""Seconds after which a digest is taken, however much else there is to do; 0 lets none wait."""
+LOOK: Final = 0.05
+"""Seconds between two looks whether there is time."""
+
+
+class Behind:
+    """Digests that can wait, and the thread that takes them.
+
+    Parameters
+    ----------
+    limit
+        Seconds that one may wait; by default `LIMIT`.
+    clock
+        Seconds from any start.
+    """
+
+    def __init__(
+        self, limit: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.idle: Callable[[], bool] = lambda: False
+        self._limit = LIMIT if limit is None else limit
+        self._clock = clock
+        self._changed = Condition()
+        self._waiting: deque[tuple[float, Callable[[], bytes], Future[bytes]]] = deque()
+        self._ended = False
+        self._then: Callable[[], None] = lambda: None
+        self._thread: Thread | None = None
+
+    def put(self, digest: Callable[[], bytes]) -> Future[bytes]:
+        """Return the digest that `digest` will be asked for, from another thread."""
+        told: Future[bytes] = Future()
+        with self._changed:
+            self._waiting.append((self._clock(), digest, told))
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="progresswidget-behind", daemon=True)
+                _threads.add(self._thread)
+                self._thread.start()
+        return told
+
+    def end(self, then: Callable[[], None] = lambda: None) -> None:
+        """Take what is left as soon as possible; nothing more will come.
+
+        Parameters
+        ----------
+        then
+            Called after the last digest, from the thread that has taken it.
+        """
+        with self._changed:
+            self._then = then
+            self._ended = True
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Give up what is left."""
+        with self._changed:
+            for _, _, told in self._waiting:
+                told.cancel()
+            self._waiting.clear()
+        self.end()
+
+    def join(self) -> None:
+        """Wait for the last digest, after `end` or `stop`."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while self._wait():
+            while self._due():
+                self._take()
+        self._then()
+
+    def _wait(self) -> bool:
+        """Wait a moment; say whether there may be something to do."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._ended)
+            if not self._ended:
+                self._changed.wait(min(LOOK, self._limit))
+            return bool(self._waiting) or not self._ended
+
+    def _due(self) -> bool:
+        try:
+            put = self._waiting[0][0]
+        except IndexError:
+            return False
+        return self._ended or self._clock() - put >= self._limit or self.idle()
+
+    def _take(self) -> None:
+        try:
+            _, digest, told = self._waiting.popleft()
+        except IndexError:
+            return  # given up in this moment
+        if not told.set_running_or_notify_cancel():
+            return
+        try:
+            told.set_result(digest())
+        except BaseException as error:  # noqa: BLE001 - the unit is not committed then
+            told.set_exception(error)
+
+
+_threads: WeakSet[Thread] = WeakSet()
+
+
+# What a finished export has left to do is done; and one in native code would crash at the end.
+@atexit.register
+def _wait_for_digests() -> None:
+    for thread in list(_threads):
+        thread.join()

@@ -1,0 +1,195 @@
+"""Digests that are taken behind the writer, and what counts as committed until they are there."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from progresswidget.errors import ExportCancelledError
+from progresswidget.export import behind, finished, journal
+from progresswidget.export.behind import Behind
+from progresswidget.export.ledger import Ledger
+from progresswidget.export.parts import journal_path
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
+from progresswidget.export.sources import Source, find_kind
+from progresswidget.export.units import Unit
+from progresswidget.export.writers import Encoded, Placed
+from progresswidget.export.writers.csv import CsvWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from progresswidget.export.result import Result
+
+UNIT = CsvWriter.unit_rows
+ROWS = 6 * UNIT
+LONG = 3_600.0
+SECONDS = 60.0
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let digests wait until the end, or until there is nothing else to do."""
+    monkeypatch.setattr(behind, "LIMIT", LONG)
+
+
+def table(rows: int = ROWS) -> pa.Table:
+    return pa.table({"n": range(rows), "t": [f"row {n % 977}" for n in range(rows)]})
+
+
+def run(frame: object, path: Path) -> Result:
+    return Export(frame, path).run(Progress())
+
+
+def test_a_digest_waits_as_long_as_it_may() -> None:
+    now = [0.0]
+    digests = Behind(2.0, lambda: now[0])
+    first = digests.put(lambda: b"first")
+    now[0] = 1.9
+    second = digests.put(lambda: b"second")
+    assert not first.done()
+    now[0] = 2.0
+    assert first.result(SECONDS) == b"first"
+    assert not second.done()
+    digests.stop()
+    digests.join()
+    assert second.cancelled()
+
+
+def test_a_digest_is_taken_when_there_is_time() -> None:
+    digests = Behind(LONG)
+    told = digests.put(lambda: b"told")
+    digests.idle = lambda: True
+    assert told.result(SECONDS) == b"told"
+    digests.end()
+    digests.join()
+
+
+def test_all_digests_are_taken_at_the_end_also_behind_one_that_fails() -> None:
+    digests, ended = Behind(LONG), threading.Event()
+    failing = digests.put(lambda: b"%d" % (1 // 0))
+    others = [digests.put(lambda: b"x") for _ in range(9)]
+    digests.end(ended.set)
+    assert ended.wait(SECONDS)
+    assert isinstance(failing.exception(), ZeroDivisionError)
+    assert [each.result() for each in others] == [b"x"] * 9
+
+
+def test_units_are_committed_in_the_order_of_the_file(tmp_path: Path) -> None:
+    descriptor = os.open(tmp_path / "journal", os.O_RDWR | os.O_CREAT)
+    journal.begin(descriptor, "key", "part", "owner", [])
+    digests, records, ends = Behind(LONG), [], []
+    ledger = Ledger(descriptor, records, bytes(16), ends.append)
+    go_on = threading.Event()
+
+    def slow() -> bytes:
+        assert go_on.wait(SECONDS)
+        return b"a"
+
+    later = digests.put(slow)
+    units = [Unit(5, b"", lambda: Encoded([]), later=later), Unit(5, b"b", lambda: Encoded([]))]
+    for place, unit in enumerate(units):
+        ledger.add(unit, Placed(0, 5, 10 * place, 10, b""))(b"%d" % place)
+    digests.idle = lambda: True
+    written = journal.read(descriptor)
+    assert written is not None
+    assert (written.records, records, ends) == ([], [], [])
+    go_on.set()
+    digests.end()
+    digests.join()
+    written = journal.read(descriptor)
+    os.close(descriptor)
+    assert written is not None
+    assert written.records == records
+    assert [(each.offset, each.content) for each in records] == [(0, b"0"), (10, b"1")]
+    assert ends == [20]
+    assert ledger.close()
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "parquet", "arrows", "feather", "csv.gz"])
+def test_the_next_export_waits_for_what_the_last_one_has_left(suffix: str, tmp_path: Path) -> None:
+    frame, path = pl.DataFrame(table()), tmp_path / f"a.{suffix}"
+    first = run(frame, path)
+    assert list(tmp_path.iterdir()) == [path]
+    second = run(frame, path)
+    assert second.reused == ROWS
+    assert second.sha256 == first.sha256
+    changed = run(frame.with_columns(n=pl.when(pl.col("n") < ROWS - 9).then("n")), path)
+    assert changed.reused >= ROWS // 2
+
+
+@pytest.mark.usefixtures("patient")
+def test_what_was_written_before_a_stop_counts(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    progress = Progress()
+
+    def stop() -> None:
+        if progress.rows >= 2 * UNIT:
+            error = ExportCancelledError("stopped")
+            error.final = False
+            raise error
+
+    progress.checkpoint = stop
+    with pytest.raises(ExportCancelledError):
+        Export(table(), path).run(progress)
+    text = journal_path(path).read_bytes()
+    left = journal.parse(text)
+    assert left is not None
+    assert sum(record.rows for record in left.records) >= UNIT
+    again = run(table(), path)
+    assert again.reused >= UNIT
+    assert again.sha256 == run(table(), tmp_path / "b.csv").sha256
+
+
+def killed_before_the_last_digests(path: Path, units: int) -> None:
+    """Leave in memory what a process leaves that is killed right after a file has its name."""
+    known = finished.recall(path)
+    assert known is not None
+    assert known.whole
+    left = replace(known, records=known.records[:units], sha256="", whole=False)
+    finished.remember(path, path.stat(), left)
+
+
+def test_a_file_whose_last_digests_never_came_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    digest = run(table(), path).sha256
+    killed_before_the_last_digests(path, 4)
+    again = run(table(), path)
+    assert (again.reused, again.sha256) == (4 * UNIT, digest)
+
+
+def test_a_file_with_more_rows_than_are_known_of_is_no_unchanged_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    run(table(), path).sha256  # noqa: B018 - waits
+    killed_before_the_last_digests(path, 4)
+    shorter = run(table(4 * UNIT), path)
+    assert shorter.sha256 == run(table(4 * UNIT), tmp_path / "b.csv").sha256
+
+
+def steady(frame: object) -> bool:
+    kind = find_kind(frame)
+    source = kind.read(frame, "csv", {option.name: option.default for option in kind.options})
+    assert isinstance(source, Source)
+    return source.steady
+
+
+def test_only_what_nobody_can_change_is_hashed_later() -> None:
+    numbers = pd.DataFrame({"a": [1.0, 2.0]})
+    assert steady(pl.DataFrame({"a": [1]}))
+    assert steady(pl.Series([1]))
+    assert steady(pa.table({"a": [1]}))
+    assert steady(pa.record_batch({"a": [1]}))
+    assert not steady(numbers)
+    assert not steady(pa.Table.from_pandas(numbers)), "it may lie in the arrays of the frame"
+    assert not steady(pa.table({"a": [1]}).to_reader()), "a stream is not in memory anyway"
+    assert not steady(pl.LazyFrame({"a": [1]}))
+    assert not steady([{"a": 1}])
