@@ -250,16 +250,9 @@ def grown(process: Process, root: Path, size: int) -> float:
     return (send(size) - before) / MIB
 
 
+# With five gigabytes, and while others ask small things: row 29 in the laboratory.
 def test_memory_stays_flat_for_a_body_beyond_tornados_limit(start: Start, root: Path) -> None:
     assert grown(start(), root, 700 * MIB) < 16
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(1200)
-def test_memory_stays_flat_for_five_gigabytes(start: Start, root: Path) -> None:
-    growth = grown(start(), root, 5 * 1024 * MIB)
-    print(f"+{growth:.1f} MiB")
-    assert growth < 16
 
 
 def test_a_thousand_abandoned_uploads(start: Start, root: Path) -> None:
