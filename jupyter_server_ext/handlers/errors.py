@@ -39,8 +39,9 @@ class ErrorsMixin(JupyterHandler):
         status, body = convert(error, status_code)
         self.outcome = str(body["code"])
         self.services.tally.errors[self.outcome] += 1
-        # RFC 9110 section 15.5.2: a 401 names the way in.
-        if status == HTTPStatus.UNAUTHORIZED:
+        # RFC 9110 section 15.5.2: a 401 names the way in; and section 11.6.1: so may any answer to
+        # who may come in with something else than what was shown.
+        if status == HTTPStatus.UNAUTHORIZED or self.outcome == "kernel-secret-wrong":
             self.set_header("WWW-Authenticate", "Kernel")
         # RFC 9110 section 15.5.6: a 405 names what can be done.
         if status == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -48,6 +48,7 @@ _CHECKSUM: Final = 460
 """The status of tus for a wrong checksum, which has no phrase in HTTP."""
 _TOLD_WITH: Final[dict[int, tuple[str, ...]]] = {
     401: ("WWW-Authenticate",),
+    403: ("WWW-Authenticate",),
     405: ("Allow",),
     409: ("Upload-Offset",),
     412: ("Tus-Version",),

@@ -38,9 +38,17 @@ _HOW_TO_OPEN: Final = (
 
 def is_transient(response: httpx.Response) -> bool:
     """Say whether an answer may be different the next time."""
-    # A notebook server that starts again has another secret, which is read anew for each request.
-    stale = response.status_code == HTTPStatus.UNAUTHORIZED and _is_of_kernel(response)
-    return stale or response.status_code in TRANSIENT
+    return _is_stale(response) or response.status_code in TRANSIENT
+
+
+def _is_stale(response: httpx.Response) -> bool:
+    """Say whether a kernel has shown the secret of a server before this one.
+
+    One that starts again answers a moment before it has written down its new secret, which is read
+    anew for each request. To take that for "there is no such upload" would leave the upload behind.
+    """
+    asks = response.headers.get("WWW-Authenticate", "").strip() == KERNEL.strip()
+    return response.status_code in _CLOSED and asks and _is_of_kernel(response)
 
 
 def _is_of_kernel(response: httpx.Response) -> bool:

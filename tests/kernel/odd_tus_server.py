@@ -16,7 +16,8 @@ class OddTusServer:
     `faults` holds what happens to the next PATCH requests: a status to answer, ``"cut"`` to close
     the connection after half of the body, ``"lost"`` to take the body and lose the answer,
     ``"gone"`` to forget the upload, ``"damage"`` to find another checksum, or None for nothing.
-    `held` is how many of the next DELETE requests find the upload in other hands.
+    `held` is how many of the next DELETE requests find the upload in other hands, `stale` how many
+    of the next HEAD requests show a secret that this server does not know.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class OddTusServer:
         self.faults: deque[Any] = deque()
         self.answers: deque[tuple[int, dict[str, str]]] = deque()
         self.held = 0
+        self.stale = 0
         self.files: dict[str, bytearray] = {}
         self.lengths: dict[str, int] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
@@ -85,6 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self._note()
+        if self.odd.stale:
+            self.odd.stale -= 1
+            self._answer(403, {"WWW-Authenticate": "Kernel"})
+            return
         name = self.path.rpartition("/")[2]
         if name not in self.odd.files:
             self._answer(404)

@@ -167,6 +167,19 @@ def test_an_upload_that_another_request_holds_is_ended_as_soon_as_it_is_free(
     assert left(here) == []
 
 
+def test_a_server_that_has_not_yet_told_its_new_secret_has_lost_nothing(
+    here: Path, server: OddTusServer
+) -> None:
+    # It was killed, and answers a moment before kernels can know it.
+    server.faults.append("cut")
+    server.stale = 2
+    pw.deliver(TABLE, "a.csv", server.url, headers={"Authorization": "Kernel the one before"})
+    assert server.stale == 0
+    assert server.methods().count("POST") == 1
+    assert len(server.files) == 1
+    assert left(here) == []
+
+
 def test_a_source_that_fails_leaves_what_the_next_run_goes_on_with(here: Path, share: Path) -> None:
     schema = pa.schema({"n": pa.int64()})
 
