@@ -16,7 +16,7 @@ from jupyter_server_ext.capabilities import capability
 from jupyter_server_ext.counts import Count
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
-from progresswidget.protocol import decode_count
+from progresswidget.protocol import decode_count, is_task_id
 
 _MOST: Final = 1024
 """Bytes of a request."""
@@ -37,6 +37,8 @@ class CountsHandler(Handler):
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
     async def post(self, task_id: str) -> None:
         """Return it, also of a job that is still to be told of."""
+        if not is_task_id(task_id):
+            raise ApiError("malformed", "A task id is 32 lower-case hexadecimal digits.")
         self.set_header("Cache-Control", "no-store")
         lets = capability(self.services.links.read_key(), task_id)
         self.finish(json.dumps({"capability": lets}))

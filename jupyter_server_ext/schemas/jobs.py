@@ -216,6 +216,7 @@ _LET_COUNT = Operation(
     "letCount",
     "Return what workers count for a job with, who do not share the kernel's disk.",
     {200: Answer("It, also of a job that is still to be told of.", Body("Counting"))},
+    ("malformed",),
     whom="kernel",
 )
 _COUNT = Operation(
