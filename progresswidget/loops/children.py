@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 from progresswidget import protocol, texts
 from progresswidget.errors import LoopCancelledError
 from progresswidget.loops import open_loops
-from progresswidget.loops.job import LoopJob, ToldError
+from progresswidget.loops.job import LoopJob
 from progresswidget.loops.jobline import Line
 from progresswidget.loops.measured import NEARLY
 from progresswidget.loops.mortality import has_ended, start_of
+from progresswidget.loops.outcome import ToldError
 from progresswidget.loops.parent import WISH
 from progresswidget.reporting import reporter
 

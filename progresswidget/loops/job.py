@@ -13,13 +13,14 @@ from progresswidget import texts
 from progresswidget.basejob import BaseJob
 from progresswidget.cell import running_kernel
 from progresswidget.combined import Member
-from progresswidget.errors import ExportCancelledError, LoopCancelledError, ProgressWidgetError
+from progresswidget.errors import LoopCancelledError
 from progresswidget.loops import open_loops
 from progresswidget.loops.card import Card
 from progresswidget.loops.departure import departure
 from progresswidget.loops.jobline import Line
 from progresswidget.loops.measured import Measured
 from progresswidget.loops.origin import Origin
+from progresswidget.loops.outcome import UNTOLD, status_of
 from progresswidget.loops.parent import mailbox, reporter
 from progresswidget.outbox import outbox
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from progresswidget.display import Display
     from progresswidget.loops.departure import Departure
-    from progresswidget.protocol import Action, Json, Status
+    from progresswidget.protocol import Action, Json
 
 _log = logging.getLogger("progresswidget")
 _numbers: Final = itertools.count()
@@ -200,7 +201,7 @@ class LoopJob(Measured, BaseJob):
             if self.over:
                 return
             self._error = error
-            self._stop_measuring(_status(error))
+            self._stop_measuring(status_of(error))
         if self.root is self:
             self.card.let_go(error)
             self.card.end()
@@ -361,33 +362,3 @@ class LoopJob(Measured, BaseJob):
 
 
 _FAILED: Final = "the progress of a loop could not be shown"
-
-
-class ToldError(ProgressWidgetError):
-    """What became of a loop in another process.
-
-    Parameters
-    ----------
-    status
-        How it stands.
-    code, message, hint
-        Why, as a report says it.
-    """
-
-    def __init__(self, status: Status, code: str, message: str, hint: str = "") -> None:
-        super().__init__(message, hint)
-        self.status, self.code = status, code
-
-
-UNTOLD: Final = ToldError("failed", "failed", texts.ENGLISH["by an error"])
-"""An exception of which no more is known."""
-
-
-def _status(error: BaseException | None) -> Status:
-    if isinstance(error, ToldError):
-        return error.status
-    if error is None or isinstance(error, (StopIteration, GeneratorExit)):
-        return "done"
-    if isinstance(error, ExportCancelledError):
-        return "cancelled"
-    return "failed" if isinstance(error, Exception) else "interrupted"

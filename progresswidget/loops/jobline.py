@@ -7,10 +7,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from progresswidget import protocol, texts
-from progresswidget.errors import ExportCancelledError
 from progresswidget.followed import Followed
+from progresswidget.loops.outcome import reason_of
 from progresswidget.loops.parent import reporter
-from progresswidget.told import describe
 
 if TYPE_CHECKING:
     import threading
@@ -111,7 +110,7 @@ class Line(Followed):
             "leave": loop.leave,
             "parent": loop.parent_id,
             "title": _plain(loop.name, protocol.MAX_NAME),
-            "error": _reason(loop.error),
+            "error": reason_of(loop.error),
             "undone": 0,
             "steps": None,
         }
@@ -132,11 +131,3 @@ def _plain(text: str, most: int) -> str:
 def _name(title: str) -> str:
     named = _NO_NAME.sub(" ", _plain(title, protocol.MAX_NAME)).strip(". ")
     return named or texts.ENGLISH["loop"]
-
-
-def _reason(error: BaseException | None) -> Json | None:
-    if isinstance(error, KeyboardInterrupt):
-        message = texts.ENGLISH["keyboard"]
-        return {"code": "keyboard-interrupt", "message": message, "hint": ""}
-    # That somebody wanted it, the status says.
-    return None if isinstance(error, ExportCancelledError) else describe(error)

@@ -93,7 +93,7 @@ export const CHINESE: Messages = {
     files: (count) => `${count} 个文件`,
     filesOf: (count, total) => `${count} / ${total} 个文件`,
     parts: (name) => `${name} 的各个部分`,
-    all: (count) => `显示全部 ${count} 个文件`,
+    all: (count) => `显示全部 ${count} 项`,
     fewer: '收起',
   },
   step: {
