@@ -138,11 +138,13 @@ class Card:
                 self._has_output = self._cell.take_failure()
                 if self._has_output and self.visible:
                     self.context.copy().run(self.display.show)
-            if self.visible:
+            if mailbox() is not None:
+                # What a worker's loop leaves in the cell must not depend on how long it took, and
+                # its process may be ended as soon as its work is done.
+                for line in (self.loop.ensure_line(), *self.lines.values()):
+                    line.announce()
+            elif self.visible:
                 self._end_visibly()
-            elif mailbox() is not None:
-                # What a worker's loop leaves in the cell must not depend on how long it took.
-                self.loop.ensure_line().announce()
             elif self._leaves_receipt:
                 self.context.copy().run(self._show_end)
             if self._cell is not None and self._leaves_receipt:

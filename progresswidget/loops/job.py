@@ -14,7 +14,7 @@ from progresswidget.basejob import BaseJob
 from progresswidget.cell import running_kernel
 from progresswidget.combined import Member
 from progresswidget.errors import LoopCancelledError
-from progresswidget.loops import open_loops
+from progresswidget.loops import nursery, open_loops
 from progresswidget.loops.card import Card
 from progresswidget.loops.departure import departure
 from progresswidget.loops.jobline import Line
@@ -197,6 +197,8 @@ class LoopJob(Measured, BaseJob):
             _log.exception(_FAILED)
 
     def _end_by(self, error: BaseException | None) -> None:
+        if self.root is self and not self.elsewhere:
+            nursery.look()  # what belongs to it is not taken for the cell's afterwards
         with self.changed:
             if self.over:
                 return

@@ -32,6 +32,12 @@ def open_nursery() -> None:
         _nursery = Nursery()
 
 
+def look() -> None:
+    """Take what the children have told by now."""
+    if _nursery is not None and running_kernel() is not None:
+        _nursery.look()
+
+
 class Nursery:
     """Looks for what children tell: in each cell, and until their loops have ended."""
 
@@ -55,7 +61,7 @@ class Nursery:
 
     def _end_cell(self, _result: Any) -> None:
         self._in_cell = False
-        self._look()
+        self.look()
         if self._children is not None:
             self._children.end_cell()
 
@@ -66,14 +72,15 @@ class Nursery:
 
     def _look_on(self) -> None:
         self._looks = False
-        self._look()
+        self.look()
         children = self._children
         if children is not None and not self._in_cell and not children.at_work:
             children.end_cell()
         if self._in_cell or (children is not None and children.at_work):
             self._look_later()
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Take what they have told by now."""
         if self._children is None:
             if not self.folder.is_dir():
                 return
