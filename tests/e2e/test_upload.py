@@ -238,7 +238,7 @@ def test_after_a_reload_the_same_file_goes_on_and_another_is_refused(
     uploading.reload()
     uploading.network.upload_rate = 0
     uploading.wait_for("paused")
-    expect(uploading.rows()).to_contain_text("choose the same file again")
+    expect(uploading.rows()).to_contain_text("choose the same file or folder again")
     other = tmp_path / "other" / big.name
     other.parent.mkdir()
     content = bytearray(big.read_bytes())
