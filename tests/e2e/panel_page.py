@@ -56,10 +56,10 @@ def end(server: JupyterProcess, reports: Iterable[Json]) -> None:
 
 
 def complaints(page: Page, selector: str) -> list[list[str]]:
-    """Return what axe-core finds wrong with a part of the page, in light and in dark."""
+    """Return what axe-core finds wrong with a part of the page, in each of JupyterLab's themes."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
     found = []
-    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+    for theme in ("JupyterLab Dark", "JupyterLab Dark High Contrast", "JupyterLab Light"):
         page.evaluate(
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
             ".then(() => null)",

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from gallery import AXE
-from page_objects import AXE_RUN, LIMIT, file_browser_url
+from page_objects import LIMIT, file_browser_url, settle
+from panel_page import complaints
+from pictures import expect_picture
 from playwright.sync_api import expect
 from test_file_menu import FileBrowser
 
@@ -40,6 +41,7 @@ def written(page: Page, path: Path) -> str:
     return path.read_text()
 
 
+@pytest.mark.pictures
 def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     lab: JupyterProcess, page: Page
 ) -> None:
@@ -49,9 +51,10 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     files.choose(EXPORT, "sales.parquet")
     dialog = files.dialog
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("sales.csv", timeout=LIMIT)
+    settle(page)
+    expect_picture(page.locator(".jp-Dialog-content"), "dialog-of-export-as")
     dialog.get_by_text("More options").click()
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    assert page.evaluate(AXE_RUN, ".pw-export-body") == []
+    assert complaints(page, ".pw-export-body") == []
     dialog.get_by_label("Format").select_option("tsv")
     expect(dialog.get_by_label("Name", exact=True)).to_have_value("sales.tsv")
     dialog.get_by_label("Format").select_option("csv")
@@ -60,6 +63,13 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     expected = "id;name;price\n0;Anna;1.5\n1;Björn;2.5\n2;陈;\n"
     assert written(page, lab.root / "sales.csv") == expected
     expect(files.item("sales.csv")).to_be_visible(timeout=LIMIT)
+    assert complaints(page, ".pw-conversion") == []
+    rows = page.locator(".pw-transfers:visible")
+    expect_picture(rows, "conversion", without=(".pw-numbers",))
+    # The keyboard goes on in the files below.
+    rows.get_by_role("button", name="Close sales.csv").press("Enter")
+    expect(rows).to_have_count(0)
+    expect(page.locator(".jp-DirListing:visible :focus")).to_have_count(1)
 
     # The same again: the name is taken, and both are kept; by keyboard alone.
     files.choose(EXPORT, "sales.parquet")
@@ -76,6 +86,12 @@ def test_a_table_becomes_a_file_of_another_format_by_mouse_and_keyboard(
     expect(files.item("sales (1).csv")).to_be_visible(timeout=LIMIT)
     assert written(page, lab.root / "sales (1).csv").startswith("id,name,price\n")
     assert (lab.root / "sales.csv").read_text() == expected
+
+    # Whoever thinks better of it is among the files again.
+    files.choose(EXPORT, "sales.parquet")
+    expect(dialog.get_by_label("Format")).to_be_focused(timeout=LIMIT)
+    page.keyboard.press("Escape")
+    expect(page.locator(".jp-DirListing:visible :focus")).to_have_count(1)
 
     # Words of the engine reach the person.
     files.choose(EXPORT, "sales.parquet")

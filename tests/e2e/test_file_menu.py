@@ -15,6 +15,7 @@ import pytest
 from network import Network
 from page_objects import LIMIT, SCREENSHOTS, file_browser_url, settle
 from panel_page import complaints
+from pictures import expect_picture
 from playwright.sync_api import Download, Locator, Page, expect
 from test_looks import THEMES
 from test_save import DIGEST, PICKER
@@ -166,7 +167,7 @@ def test_a_selection_and_the_whole_folder_come_down_too(files: FileBrowser) -> N
     root = files.open().server.root
     some = ("2026 flights", "other, 100%.csv")
     assert_holds(files.download("Download as ZIP", *some), visible(root, *some))
-    assert_holds(files.download("Download This Folder as ZIP"), visible(root))
+    assert_holds(files.download("Download Current Folder as ZIP"), visible(root))
     # One file alone is no archive, and a folder has no link.
     expect(files.menu("big.bin").get_by_text("Download Folder as ZIP")).to_be_hidden()
     files.page.keyboard.press("Escape")
@@ -263,9 +264,12 @@ def test_where_workers_are_forbidden_the_page_saves_by_itself(
         assert page.evaluate(DIGEST, "big.bin") == digest(server.root / "big.bin")
 
 
+@pytest.mark.pictures
 def test_a_link_opens_the_file_for_a_while_and_can_be_revoked(files: FileBrowser) -> None:
     files.open().choose("Copy Temporary Link…", "other, 100%.csv")
     expect(files.dialog).to_contain_text("without signing in")
+    settle(files.page)
+    expect_picture(files.page.locator(".jp-Dialog-content"), "dialog-of-link")
     files.dialog.locator("select").select_option(label="10 minutes")
     files.press("Copy Link")
     expect(files.dialog).to_contain_text("Link copied")
@@ -273,6 +277,8 @@ def test_a_link_opens_the_file_for_a_while_and_can_be_revoked(files: FileBrowser
         re.compile(r"It downloads “other, 100%\.csv” until .*\d:\d\d.*, or until you revoke it")
     )
     assert complaints(files.page, ".jp-Dialog") == []
+    hidden = (".pw-dialog input", ".pw-dialog p")
+    expect_picture(files.page.locator(".jp-Dialog-content"), "dialog-of-copied-link", hidden)
     link = files.page.evaluate("navigator.clipboard.readText()")
     assert files.dialog.locator("input").input_value() == link
     assert taken(link) == b"a,b\n1,2\n"

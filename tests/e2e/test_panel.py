@@ -222,13 +222,18 @@ def test_what_has_ended_is_cleared_and_its_files_stay(panel: PanelPage) -> None:
     assert (panel.server.root / "out" / "sales.parquet").exists()
 
 
+@pytest.mark.pictures
 def test_the_status_bar_and_what_runs_tell_of_it(panel: PanelPage) -> None:
     item = panel.page.locator(".pw-status")
     expect(item).to_contain_text(re.compile(r"^6 jobs \d+%$"))
     panel.command("running:show-panel")
     section = panel.page.locator(".jp-RunningSessions")
     expect(section.get_by_text("flights.parquet")).to_be_visible(timeout=LIMIT)
-    panel.page.screenshot(path=SCREENSHOTS / "panel running.png")
+    exports = section.locator(".jp-RunningSessions-item", has_text="flights.parquet")
+    assert exports.locator(".jp-RunningSessions-itemDetail").inner_text() == "42%"
+    settle(panel.page)
+    items = section.locator(".jp-RunningSessions-section", has_text="flights.parquet")
+    expect_picture(items, "running-light")
     item.get_by_role("button").click()
     expect(panel.rows.first).to_be_visible()
     end(panel.server, panel.reports)
@@ -260,6 +265,7 @@ def test_a_cell_is_run_again_from_its_failed_export(panel: PanelPage) -> None:
     expect(panel.rows).to_have_count(12)
 
 
+@pytest.mark.pictures
 def test_an_end_is_told_once_in_two_pages(panel: PanelPage) -> None:
     """By a setting that takes effect at once: every end, however short."""
     panel.command("settingeditor:open", query="Exports")
@@ -283,11 +289,17 @@ def test_an_end_is_told_once_in_two_pages(panel: PanelPage) -> None:
     for name in ("flights.parquet is ready", "from a query.csv has failed"):
         panel.until(lambda name=name: any(name in text for text in texts()))
     assert len(texts()) == 2
-    told = next(page for page in pages if page.get_by_text("flights.parquet is ready").count())
-    told.screenshot(path=SCREENSHOTS / "panel notice.png")
+    told, warned = (
+        next(page for page in pages if page.get_by_text(text).count())
+        for text in ("flights.parquet is ready", "from a query.csv has failed")
+    )
     with told.expect_download(timeout=LIMIT) as started:
         told.locator(".Toastify__toast").get_by_text("Download", exact=True).click()
     assert started.value.path().read_bytes() == file.read_bytes()
+    # One that nobody has asked to close itself.
+    notice = ".Toastify__toast--error"
+    assert complaints(warned, notice) == []
+    expect_picture(warned.locator(notice), "notice")
     assert other.errors == panel.errors == []
     other.page.close()
 

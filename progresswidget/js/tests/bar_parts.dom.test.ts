@@ -13,9 +13,24 @@ import type { Part, PartName } from '../src/view/presentation';
 import { ProgressView } from '../src/view/progress_view';
 import { RateTrail } from '../src/view/rates';
 import { Sparkline } from '../src/view/sparkline';
+import { adoptStyle } from '../src/view/stylesheet';
 import { DONE, FAILED, record } from './records';
 
 afterEach(() => document.body.replaceChildren());
+
+/** What of a text is within its element, letter by letter; half a letter is none. */
+function visible(element: HTMLElement): string {
+  const [text, box] = [element.firstChild as Text, element.getBoundingClientRect()];
+  const range = document.createRange();
+  const letters = [...text.data].filter((_, index) => {
+    range.setStart(text, index);
+    range.setEnd(text, index + 1);
+    const { left, right, top, bottom, width } = range.getBoundingClientRect();
+    const inside = left >= box.left - 0.5 && right <= box.right + 0.5;
+    return width > 0 && inside && top >= box.top - 4 && bottom <= box.bottom + 4;
+  });
+  return letters.join('').replaceAll('\u00a0', ' ').trim();
+}
 
 describe('a piece of a page', () => {
   it('is written only where it changes, or a screen reader would wake up', async () => {
@@ -213,7 +228,8 @@ describe('the numbers', () => {
       [...numbers.element.children]
         .filter((child) => child.checkVisibility())
         .map(({ textContent }) => textContent)
-        .join('');
+        .join('')
+        .replaceAll('\u00a0', ' ');
     const show = (parts: [PartName, Part][]) => numbers.update(new Map(parts));
     show([
       ['bytes', part('3 MB')],
@@ -257,6 +273,32 @@ describe('the line of a part', () => {
     expect(bar.hidden).toBe(true);
     expect(part.element.dataset.state).toBe('done');
     expect(of('.pw-part-words').textContent).toContain('3,367,760');
+  });
+
+  it.each([
+    [ENGLISH, ['48.1 MB of 138.4 MB', '48.1 MB']],
+    [CHINESE, ['48.1 MB / 138.4 MB', '48.1 MB']],
+  ] as const)('says less where there is little room, and cuts no number', (messages, full) => {
+    const counted = record({ kind: 'task', unit: 'B', rows: 48_100_000, total: 138_412_032 });
+    const part = new PartLine({
+      messages,
+      read: () => counted,
+      connection: () => ({ kind: 'live' }),
+      download: () => null,
+    });
+    const card = document.createElement('div');
+    card.className = 'pw-job';
+    card.append(part.element);
+    document.body.append(card);
+    adoptStyle(card);
+    part.update();
+    const words = part.element.querySelector('.pw-part-words') as HTMLElement;
+    const seen = [600, 440, 320].map((width) => {
+      card.style.width = `${width}px`;
+      return visible(words);
+    });
+    expect(new Set(seen)).toEqual(new Set(full));
+    expect(words.title.replaceAll('\u00a0', ' ')).toBe(full[0]);
   });
 
   it('says what went wrong, and how to help it', () => {

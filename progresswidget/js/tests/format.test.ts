@@ -7,6 +7,7 @@ import {
   formatMoment,
   formatPercent,
   formatSpan,
+  inOneLine,
   shortDigest,
 } from '../src/view/format';
 
@@ -83,6 +84,21 @@ describe('what is left', () => {
 
 it('shortens a digest to what the eye compares', () => {
   expect(shortDigest('9f86d081884c7d659a2f')).toBe('9f86d081884c');
+});
+
+describe('facts in one line', () => {
+  const said = (...facts: string[]) => inOneLine(facts).replaceAll('\u00a0', '_');
+
+  it.each([
+    [['336,776 of 3,367,760 rows', '4\u00a0s left'], '336,776 of_3,367,760_rows ·_4_s_left'],
+    [['1,428,000 / 3,367,760 行', '剩余 4秒'], '1,428,000 /_3,367,760_行 ·_剩余_4秒'],
+    [['48.1\u00a0MB of 138.4\u00a0MB'], '48.1_MB of_138.4_MB'],
+    [['Waiting for the server'], 'Waiting_for_the_server'],
+    [['81,000 rows'], '81,000_rows'],
+    [['Paused', '42%'], 'Paused ·_42%'],
+  ])('break before a fact and behind a first number: %j', (facts, line) => {
+    expect(said(...facts)).toBe(line);
+  });
 });
 
 describe('a span and a moment', () => {

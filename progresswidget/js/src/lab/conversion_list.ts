@@ -8,7 +8,10 @@ import type { Messages } from '../i18n';
 import { Job } from '../job';
 import type { JobRecord } from '../protocol';
 import { channelOf, type Server } from '../server';
+import { block } from '../view/dom';
+import { TRANSFER_ICONS } from '../view/icons';
 import { adoptStyle } from '../view/stylesheet';
+import { takeOff } from './transfer_list';
 
 export interface ConversionListOptions {
   readonly server: Server;
@@ -47,10 +50,9 @@ export class ConversionList extends Widget {
     const { taskId, name } = record;
     if (this.#rows.has(taskId)) return;
     const { server, messages, written } = this.#options;
-    const element = document.createElement('div');
-    element.className = 'pw-conversion';
-    const tools = document.createElement('div');
-    tools.className = 'pw-conversion-tools';
+    const element = block('pw-conversion');
+    const tools = block('pw-conversion-tools');
+    const close = this.#closeButton(taskId, name);
     const job = new Job({
       taskId,
       name,
@@ -59,17 +61,20 @@ export class ConversionList extends Widget {
       snapshot: record,
       comm: null,
       onEnd: (ended) => {
-        this.#showTools(tools, ended);
+        close.hidden = false;
+        if (ended.status === 'interrupted') this.#offerToGoOn(tools, close, taskId);
         if (ended.status === 'done') written(ended);
       },
     });
     this.node.append(element);
     job.attach(element);
     element.append(tools);
+    // Beside the buttons of the bar: a row of a list has no room for a foot.
+    job.view.element.querySelector('.pw-actions')?.append(close);
     const channel = channelOf(server);
     // A job that the server has lost has no end that could be told.
     const unfollow = channel.follow(taskId, ({ missing }) => {
-      if (missing) tools.replaceChildren(this.#closeButton(taskId));
+      if (missing) close.hidden = false;
     });
     this.#rows.set(taskId, { job, element, unfollow });
     job.follow(channel);
@@ -79,42 +84,49 @@ export class ConversionList extends Widget {
   remove(taskId: string): void {
     const row = this.#rows.get(taskId);
     this.#rows.delete(taskId);
-    row?.unfollow();
-    row?.job.dispose();
-    row?.element.remove();
-    this.setHidden(this.#rows.size === 0);
+    takeOff(this.node, () => {
+      row?.unfollow();
+      row?.job.dispose();
+      row?.element.remove();
+      this.setHidden(this.#rows.size === 0);
+    });
   }
 
-  #showTools(tools: HTMLElement, { taskId, status }: JobRecord): void {
+  #offerToGoOn(tools: HTMLElement, close: HTMLElement, taskId: string): void {
     const { server, words } = this.#options;
     const note = document.createElement('span');
     note.className = 'pw-conversion-note';
     note.role = 'alert';
-    const again = button(words.again, async () => {
+    const again = document.createElement('button');
+    again.type = 'button';
+    again.textContent = words.again;
+    again.addEventListener('click', async () => {
       again.disabled = true;
       note.textContent = '';
       try {
         await convertAgain(server, taskId);
         tools.replaceChildren();
+        close.hidden = true;
       } catch (error) {
         again.disabled = false;
         if (!(error instanceof ConversionFailure)) throw error;
         note.textContent = words.failure[error.key];
       }
     });
-    const close = this.#closeButton(taskId);
-    tools.replaceChildren(...(status === 'interrupted' ? [note, again] : []), close);
+    tools.replaceChildren(note, again);
   }
 
-  #closeButton(taskId: string): HTMLButtonElement {
-    return button(this.#options.words.close, () => this.remove(taskId));
+  /** Of what has ended, or is not known any more. */
+  #closeButton(taskId: string, name: string): HTMLButtonElement {
+    const { words } = this.#options;
+    const element = document.createElement('button');
+    element.type = 'button';
+    element.className = 'pw-button pw-quiet';
+    element.innerHTML = TRANSFER_ICONS.dismiss;
+    element.title = words.close;
+    element.ariaLabel = `${words.close} ${name}`;
+    element.hidden = true;
+    element.addEventListener('click', () => this.remove(taskId));
+    return element;
   }
-}
-
-function button(label: string, act: () => void): HTMLButtonElement {
-  const element = document.createElement('button');
-  element.type = 'button';
-  element.textContent = label;
-  element.addEventListener('click', act);
-  return element;
 }

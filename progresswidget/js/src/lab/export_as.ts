@@ -71,6 +71,7 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
         const file = table();
         const record = file && (await new Wish(server, place, file, said).fulfil());
         if (record) show(record);
+        place.takeKeyboard();
       },
     });
     place.forEach((browser) => {

@@ -96,6 +96,7 @@ export const files: JupyterFrontEndPlugin<void> = {
       execute: guarded(async () => {
         const file = oneFile();
         if (file) await giveLink(server, file, { messages, words });
+        place.takeKeyboard();
       }),
     });
     place.forEach((browser) => {

@@ -66,6 +66,14 @@ export class Place {
     await this.#contents.save(path, { type: 'directory' });
   }
 
+  /** Give the keyboard back to the files once a dialog has gone that a menu of theirs had opened. */
+  takeKeyboard(): void {
+    // A menu is closed before its dialog opens, so that JupyterLab itself knows of no place.
+    if (document.activeElement !== document.body) return;
+    const list = this.current?.node.querySelector<HTMLElement>('.jp-DirListing');
+    (list?.querySelector<HTMLElement>('[tabindex="0"]') ?? list)?.focus();
+  }
+
   /** Look anew at a folder, wherever it is shown. */
   refresh(folder: string): void {
     this.#factory.tracker.forEach((browser) => {

@@ -113,9 +113,8 @@ export class RunningExports implements IRunningSessions.IManager {
       icon: () => exportsIcon,
       label: () => nameOf(record),
       labelTitle: () => shown.title,
-      // What it does is seen from how it goes on, and the room is for a few words.
-      detail: () =>
-        (record.status === 'running' ? shown.facts : [shown.words]).slice(0, 2).join(' · '),
+      // What it does is seen from how it goes on, and the room is for a word or a number.
+      detail: () => (record.status === 'running' && shown.facts[0]) || shown.words,
       open: () => {
         const args = { choice: 'notebook', taskId: record.taskId };
         if (record.notebook !== null) void commands.execute(JOB, args);

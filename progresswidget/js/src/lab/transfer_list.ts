@@ -66,14 +66,16 @@ export class TransferList extends Widget {
   }
 
   #show(items: readonly Item[]): void {
-    for (const [item, { view, end }] of this.#rows) {
-      if (items.includes(item)) continue;
-      end.abort();
-      view.dispose();
-      this.#rows.delete(item);
-    }
-    for (const item of items) if (!this.#rows.has(item)) this.#addRow(item);
-    this.setHidden(this.#rows.size === 0);
+    takeOff(this.node, () => {
+      for (const [item, { view, end }] of this.#rows) {
+        if (items.includes(item)) continue;
+        end.abort();
+        view.dispose();
+        this.#rows.delete(item);
+      }
+      for (const item of items) if (!this.#rows.has(item)) this.#addRow(item);
+      this.setHidden(this.#rows.size === 0);
+    });
   }
 
   #addRow(item: Item): void {
@@ -102,6 +104,18 @@ export class TransferList extends Widget {
       AbortSignal.any([end.signal, this.#living.signal]),
     );
   }
+}
+
+/** Take rows off a list; the keyboard goes to what is left of it, or to the files below. */
+export function takeOff(list: HTMLElement, remove: () => void): void {
+  const held = list.contains(document.activeElement);
+  remove();
+  if (!held || list.contains(document.activeElement)) return;
+  const left = [...list.querySelectorAll('button')].find((button) => button.checkVisibility());
+  const files = list.closest('.jp-FileBrowser')?.querySelector<HTMLElement>('.jp-DirListing');
+  // JupyterLab lets the keyboard into the list by the name that had it last.
+  const name = files?.querySelector<HTMLElement>('[tabindex="0"]');
+  (left ?? name ?? files)?.focus();
 }
 
 /** Put a list below the path of a file browser, wherever this version of JupyterLab has it. */

@@ -73,5 +73,6 @@ function shortMoment(moment: number, now: number, locale: string): string {
     locale,
     today ? { timeStyle: 'short' } : { dateStyle: 'medium' },
   );
-  return format.format(moment);
+  // One fact: nothing of it stands alone where there is little room.
+  return format.format(moment).replaceAll(' ', '\u00a0');
 }

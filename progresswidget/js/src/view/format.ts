@@ -17,6 +17,14 @@ export function formatPercent(value: number, locale: string): string {
   return percent(locale).format(Math.floor(value) / 100);
 }
 
+/** Between two facts: a line may break before it and not behind it. */
+export const BETWEEN = ' ·\u00a0';
+
+/** Facts for one line: where it has no room for one that goes as a whole, and of "3 of 5" the rest. */
+export function inOneLine(facts: readonly string[]): string {
+  return facts.map((fact) => fact.replace(/(?<!^\d[^ ]*) | (?!.* )/g, '\u00a0')).join(BETWEEN);
+}
+
 /** Bytes in decimal units (IEC 80000-13), as file managers show them: 33.1 MB. */
 export function formatBytes(value: number, locale: string): string {
   let scaled = value;

@@ -1,6 +1,7 @@
 /** The line of numbers below the bar: a part for each, and real text between them. */
 
 import { block, setHidden, setText, setTitle, span } from './dom';
+import { BETWEEN } from './format';
 import type { Part, PartName } from './presentation';
 
 const PARTS: readonly PartName[] = [
@@ -27,7 +28,7 @@ export class Numbers {
       // Real text, so that a copied line can be read.
       const separator = span('pw-separator');
       separator.dataset.before = name;
-      separator.textContent = ' · ';
+      separator.textContent = BETWEEN;
       separator.hidden = true;
       this.#parts.set(name, { text, separator });
       this.element.append(separator, text);

@@ -14,6 +14,7 @@ import {
   setTitle,
   span,
 } from './dom';
+import { inOneLine } from './format';
 import { ACTION_ICONS } from './icons';
 import { type PartName, type Presentation, present } from './presentation';
 import { StateMark } from './state_mark';
@@ -77,7 +78,9 @@ export class PartLine implements Row {
     this.#icon.show(shown.icon);
     setText(this.#name, name);
     setTitle(this.#name, name);
-    setText(this.#words, wordsOf(record, shown));
+    const words = inOneLine(factsOf(record, shown));
+    setText(this.#words, words);
+    setTitle(this.#words, words);
     const label = messages.label(name, record.kind);
     this.#track.update(label, shown.valueText, shown.percent, shown.moving);
     setHidden(this.#track.element, ended);
@@ -95,20 +98,22 @@ export class PartLine implements Row {
   }
 }
 
-/** What fits beside a name: how far it is, or what it came to. */
-function wordsOf({ kind, status }: JobRecord, { words, parts }: Presentation): string {
+/** What fits beside a name, the most important first: how far it is, or what it came to. */
+function factsOf({ kind, status }: JobRecord, { words, parts }: Presentation): string[] {
   const texts = (...names: PartName[]) => names.flatMap((name) => parts.get(name)?.text ?? []);
-  if (kind === STEP) return [words, ...texts('percent')].join(' · ');
+  if (kind === STEP) return [words, ...texts('percent')];
   switch (status) {
     case 'done':
-      return texts('rows', 'bytes', 'time').join(' · ');
-    case 'running':
+      return texts('rows', 'bytes', 'elapsed');
+    case 'running': {
       // The bar of a loop has its percent, and what it counts is longer.
-      if (kind === 'task') return texts('rows').join('') || words;
-      return texts('percent', parts.has('bytes') ? 'bytes' : 'rows').join(' · ') || words;
+      const names = ['percent', parts.has('bytes') ? 'bytes' : 'rows'] as const;
+      const facts = kind === 'task' ? texts('rows') : texts(...names);
+      return facts.length > 0 ? facts : [words];
+    }
     case 'paused':
-      return [words, ...texts('percent')].join(' · ');
+      return [words, ...texts('percent')];
     default:
-      return words;
+      return [words];
   }
 }

@@ -46,7 +46,7 @@ export class PartsView {
   readonly #options: PartsViewOptions;
   readonly #living = new AbortController();
   readonly #list: VirtualList;
-  readonly #toggle = button('pw-parts-toggle', PARTS_ICON);
+  readonly #toggle = button('pw-button pw-parts-toggle', PARTS_ICON);
   readonly #label = span('pw-parts-label');
   readonly #render = () => this.#draw();
   #open = false;

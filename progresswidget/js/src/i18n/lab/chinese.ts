@@ -135,7 +135,7 @@ export const LAB_CHINESE: LabWords = {
     downloadCaption: '下载文件，中断后浏览器可继续',
     archiveFolder: '将文件夹下载为 ZIP',
     archive: '下载为 ZIP',
-    archiveWhole: '将此文件夹下载为 ZIP',
+    archiveWhole: '将当前文件夹下载为 ZIP',
     archiveCaption: '将文件夹和文件打包下载，边打包边发送',
     link: '复制限时链接…',
     linkCaption: '复制一个限时有效、无需登录即可下载此文件的链接',

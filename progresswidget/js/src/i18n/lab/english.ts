@@ -147,7 +147,7 @@ export const LAB_ENGLISH: LabWords = {
     downloadCaption: 'Download so that the browser can go on where it stopped',
     archiveFolder: 'Download Folder as ZIP',
     archive: 'Download as ZIP',
-    archiveWhole: 'Download This Folder as ZIP',
+    archiveWhole: 'Download Current Folder as ZIP',
     archiveCaption: 'Download folders and files as one archive, packed while it is sent',
     link: 'Copy Temporary Link…',
     linkCaption: 'Copy a link that downloads this file without signing in, for a while',

@@ -4,6 +4,7 @@ import type { CommandRegistry } from '@lumino/commands';
 import { buttonsFor, type Choice, choicesFor } from '../../jobs/choices';
 import { block, setAttribute, setText, setTitle, span } from '../../view/dom';
 import { exportText, nameOf } from '../../view/export_text';
+import { inOneLine } from '../../view/format';
 import { PARTS_ICON, STATE_ICONS, type StateIcon } from '../../view/icons';
 import type { Row } from '../../view/virtual_list';
 import type { IExports } from '../exports';
@@ -77,7 +78,7 @@ export class ExportRow implements Row {
     setAttribute(this.#fold, 'aria-expanded', String(open === true));
     setAttribute(this.#fold, 'aria-label', messages.group.parts(name));
     setTitle(this.#fold, messages.group.parts(name));
-    setText(this.#text, [shown.words, ...shown.facts].join(' · '));
+    setText(this.#text, inOneLine([shown.words, ...shown.facts]));
     setTitle(this.element, shown.title);
     this.#track.hidden = !shown.active;
     setAttribute(this.#track, 'aria-label', messages.label(name, record.kind));

@@ -62,7 +62,7 @@ export class ExportsPanel extends SidePanel {
     };
     this.#list = new VirtualList({
       label: words.list,
-      estimate: 44,
+      estimate: 48,
       hold: steady,
       create: (taskId) => new ExportRow(taskId, exports, commands, folds),
     });
