@@ -55,6 +55,17 @@ def end(server: JupyterProcess, reports: Iterable[Json]) -> None:
     server.api("progresswidget/api/jobs", "DELETE")
 
 
+KEEP_LIGHT = """async () => {
+  const { commands, serviceManager } = window.jupyterapp;
+  const kept = await serviceManager.settings.fetch('@jupyterlab/apputils-extension:themes');
+  const light = kept.raw.includes('"theme": "JupyterLab Light"');
+  if (!light) {
+    await commands.execute('apputils:change-theme', { theme: 'JupyterLab Light' });
+  }
+  return light;
+}"""
+
+
 def complaints(page: Page, selector: str) -> list[list[str]]:
     """Return what axe-core finds wrong with a part of the page, in each of JupyterLab's themes."""
     page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -69,6 +80,8 @@ def complaints(page: Page, selector: str) -> list[list[str]]:
         page.wait_for_selector(body, state="attached", timeout=LIMIT)
         settle(page)
         found += page.evaluate(AXE_RUN, selector)
+    # The next page begins with what the server has, and a later save may be over before an earlier.
+    page.wait_for_function(KEEP_LIGHT, polling=500, timeout=LIMIT)
     return found
 
 

@@ -40,7 +40,8 @@ const lines = (job: Job) =>
   all(job, '.pw-part-line').map((line) =>
     ['.pw-part-name', '.pw-part-words']
       .map((part) => line.querySelector(part)?.textContent)
-      .join(': '),
+      .join(': ')
+      .replaceAll('\u00a0', ' '),
   );
 const toggle = (job: Job) => all(job, '.pw-parts-toggle')[0];
 

@@ -22,7 +22,10 @@ const state = (changes: Partial<TransferState>): TransferState => ({
 const show = (changes: Partial<TransferState>, rate: number | null = null, messages = ENGLISH) =>
   presentTransfer(state(changes), 'save', rate, true, messages);
 const line = (changes: Partial<TransferState>, rate: number | null = null) =>
-  [...show(changes, rate).parts.values()].join(' · ').replaceAll('\u00a0', ' ');
+  [...show(changes, rate).parts.values()]
+    .map(({ text }) => text)
+    .join(' · ')
+    .replaceAll('\u00a0', ' ');
 
 describe('what a transfer shows', () => {
   it('while it runs: how far, how fast, how long', () => {
