@@ -100,7 +100,8 @@ class Live:
         if self.interrupt is not None:
             self.interrupt(taken)
         try:
-            await asyncio.wait_for(self.lock.acquire(), TAKE_OVER)
+            async with asyncio.timeout(TAKE_OVER):
+                await self.lock.acquire()
         except TimeoutError:
             message = "Another request is busy with this upload."
             raise ApiError("upload-locked", message, retry_after=1) from None

@@ -222,3 +222,7 @@ class UploadSharing:
 
     def lost(self) -> None:
         """Do nothing: leases are this server's own now."""
+
+    def lasting(self) -> list[str]:
+        """Return nothing: all that it keeps is in the store."""
+        return []

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86_400_000
 """Milliseconds."""
+_CENTURY: Final = 36_500 * _DAY
+"""Redis knows no end that is much further away."""
 _REAPER: Final = "reaper"
 _PATIENCE: Final = 3
 """Rounds that whoever reaps may miss before another server does it."""
@@ -162,7 +164,14 @@ def _together(
     from jupyter_server_ext.stores.redis_store import RedisStore
 
     redis = Redis(settings.store_url, namespace)
-    session = RedisSession(redis, identity=identity, lease=settings.server_lease, log=log)
+    keep = int(min(settings.keep_finished_days * _DAY, _CENTURY))
+    # A sidecar is written again only when something changes, which takes as long as the upload.
+    unfinished = int(2 * settings.upload_expiry * 1000) + _DAY
+    # Whatever may still be wanted of a place outlives its last server, and that by a week.
+    life = min(max(keep, unfinished, settings.max_link_seconds * 1000) + 7 * _DAY, _CENTURY)
+    session = RedisSession(
+        redis, identity=identity, lease=settings.server_lease, life=life / 1000, log=log
+    )
 
     def store(
         kind: Kind[T], fields: Callable[[T], dict[str, str | int]], life: Callable[[T], int]
@@ -170,9 +179,6 @@ def _together(
         interval = settings.push_interval
         return RedisStore(kind, session, interval=interval, fields=fields, life=life, log=log)
 
-    keep = int(settings.keep_finished_days * _DAY)
-    # A sidecar is written again only when something changes, which takes as long as the upload.
-    unfinished = int(2 * settings.upload_expiry * 1000) + _DAY
     sidecars = store(SIDECARS, _sidecar, lambda _: unfinished)
     locker = RedisLocker(session, alone.locker)
     return replace(

@@ -143,7 +143,8 @@ class TusHandler(Handler):
     async def _drop(self, body: Body) -> None:
         if body.length is not None and body.length <= _DROP and not body.awaited:
             with suppress(TimeoutError):
-                await asyncio.wait_for(body.discard(_DROP), _LINGER)
+                async with asyncio.timeout(_LINGER):
+                    await body.discard(_DROP)
 
     async def _finish_early(self, body: Body, text: str = "") -> None:
         # RFC 9112 section 9.6: closing while the client sends may reset the connection before it
@@ -154,7 +155,8 @@ class TusHandler(Handler):
         with suppress(StreamClosedError, TimeoutError):
             await self.flush()
             if body.usable and not body.awaited:
-                await asyncio.wait_for(body.discard(_LINGER_BYTES), _LINGER)
+                async with asyncio.timeout(_LINGER):
+                    await body.discard(_LINGER_BYTES)
         self._give_up(body)
         self.finish()
 

@@ -81,7 +81,8 @@ class VisitorMixin(ErrorsMixin):
         """
         if not self.services.started.is_set():
             try:
-                await asyncio.wait_for(self.services.started.wait(), _START)
+                async with asyncio.timeout(_START):
+                    await self.services.started.wait()
             except TimeoutError:
                 raise ApiError("starting", "Not up yet.", retry_after=1) from None
         if self.services.stopping:

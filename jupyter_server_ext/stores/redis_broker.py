@@ -201,6 +201,11 @@ class RedisBroker:
             uuid.uuid4().hex, {task_id: (1, job) for task_id, job in jobs.items()}
         )
 
+    def lasting(self) -> list[str]:
+        """Return the keys of the jobs, and of their index."""
+        key = self._session.redis.key
+        return [key(_KIND), *(key("job", task_id) for task_id in self._the_follower.jobs)]
+
     async def attach(self, *, emptied: bool) -> None:
         """Read all jobs, and settle those of which this server knows more."""
         redis, jobs = self._session.redis, self._the_follower.jobs

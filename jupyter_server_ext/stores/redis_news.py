@@ -52,3 +52,6 @@ class Part(Protocol):
 
     def lost(self) -> None:
         """Go on alone."""
+
+    def lasting(self) -> list[str]:
+        """Return the keys that are to live for as long as there is a server."""

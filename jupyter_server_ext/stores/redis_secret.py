@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jupyter_server_ext.stores import redis_scripts as scripts
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -37,9 +39,9 @@ class RedisSecret:
 
     async def attach(self, *, emptied: bool) -> None:
         """Offer the own secret, and see which one was first."""
-        redis = self._session.redis
-        await redis.command("HSETNX", redis.key("secrets"), self._name, self.own().hex())
-        self._found = await redis.command("HGET", redis.key("secrets"), self._name)
+        arguments: list[str | int] = [self._name, self.own().hex()]
+        answer = await self._session.run(scripts.OFFER, self.lasting(), arguments)
+        self._found = answer[1]
 
     def attached(self) -> None:
         """Use it."""
@@ -50,3 +52,7 @@ class RedisSecret:
 
     def lost(self) -> None:
         """Go on with it."""
+
+    def lasting(self) -> list[str]:
+        """Return the key of all secrets."""
+        return [self._session.redis.key("secrets")]

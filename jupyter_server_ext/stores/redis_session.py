@@ -34,13 +34,19 @@ _SETTLE: Final = 5.0
 """Seconds that settling may take; reports wait for it."""
 _PATIENCE: Final = 0.1
 """Seconds that a task may take to end."""
+LIFE: Final = 37 * 86_400.0
+"""Seconds for which a place is remembered that none of its servers has been heard of."""
+_LOOKS: Final = 4
+"""How often in that time a server says that it lives on."""
+_AT_ONCE: Final = 500
+"""Keys of which that is said in one step, which others wait for."""
 _BEAT: Final = 1.0
 """Seconds between two signs of life, at most; a Redis that was emptied is noticed by them."""
 
 
 Arguments: TypeAlias = "list[str | int]"
 Script: TypeAlias = "tuple[str, list[str], Arguments]"
-"""A script, its keys and its arguments, but for the key and the epoch that all begin with."""
+"""A script, its keys and its arguments, but for the key, the epoch and the life that come first."""
 
 
 class RedisSession:
@@ -54,6 +60,8 @@ class RedisSession:
         Names this server among the others; a server that was restarted has the one of before.
     lease
         Seconds after its last sign of life for which a server counts as alive.
+    life
+        Seconds for which the place is remembered after its last server was heard of.
     log
         Where loss and return are told.
     pause
@@ -66,6 +74,7 @@ class RedisSession:
         *,
         identity: str,
         lease: float,
+        life: float = LIFE,
         log: Logger,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
@@ -80,6 +89,8 @@ class RedisSession:
         self.bereaved: Callable[[set[str]], Awaitable[None]] | None = None
         """Called with the servers that have died."""
         self._lease = lease
+        self._life = life
+        self._keep_at = 0.0
         self._log = log
         self._pause = pause
         self._parts: dict[str, Part] = {}
@@ -165,7 +176,8 @@ class RedisSession:
             If Redis cannot be had, or another history has begun.
         """
         shared = [self.redis.key("meta"), *keys]
-        answer: list[str] = await self.redis.script(script, shared, [self.epoch, *arguments])
+        arguments = [self.epoch, self._milliseconds, *arguments]
+        answer: list[str] = await self.redis.script(script, shared, arguments)
         if answer[0] == "epoch":
             raise LostError("it has lost its state")
         return answer
@@ -250,9 +262,10 @@ class RedisSession:
         return True
 
     async def _settle(self, run: str) -> None:
-        meta = self.redis.key("meta")
-        arguments = [run, uuid.uuid4().hex, uuid.uuid4().hex]
-        epoch, position, history = await self.redis.script(scripts.ATTACH, [meta], arguments)
+        keys = [self.redis.key("meta"), self.redis.key("changes")]
+        fresh = uuid.uuid4().hex, uuid.uuid4().hex
+        arguments: Arguments = [run, *fresh, self._milliseconds]
+        epoch, position, history = await self.redis.script(scripts.ATTACH, keys, arguments)
         self.epoch, self._position = epoch, int(position)
         await self._beat()
         # One that was started again has what it had saved, which may be less.
@@ -262,6 +275,7 @@ class RedisSession:
         # Nothing is awaited from here on: all switch to the new history at one moment.
         self._history, self._run, self.attached = history, run, True
         self._since = time.monotonic()
+        self._keep_at = 0.0
         for part in self._parts.values():
             part.attached()
 
@@ -307,6 +321,8 @@ class RedisSession:
                 continue
             try:
                 dead = await self._beat()
+                if time.monotonic() >= self._keep_at:
+                    await self._keep()
                 # While Redis is away all leases end: whoever finds it again a moment later than
                 # this server is not dead.
                 known = time.monotonic() - self._since >= self._lease
@@ -320,6 +336,18 @@ class RedisSession:
         keys = [self._lease_key(server) for server in (self.id, *others)]
         answer = await self.run(scripts.BEAT, keys, [int(self._lease * 1000)])
         return {other for other, alive in zip(others, answer[1:], strict=True) if not alive}
+
+    async def _keep(self) -> None:
+        # What is written is given a life with it: this is for what nobody has written for long.
+        names = [name for part in self._parts.values() for name in part.lasting()]
+        names.append(self.redis.key("changes"))
+        for first in range(0, len(names), _AT_ONCE):
+            await self.run(scripts.KEEP, names[first : first + _AT_ONCE], [])
+        self._keep_at = time.monotonic() + self._life / _LOOKS
+
+    @property
+    def _milliseconds(self) -> int:
+        return int(self._life * 1000)
 
     def _lease_key(self, server: str) -> str:
         return self.redis.key("server", server)

@@ -202,6 +202,10 @@ class RedisStore(Generic[T]):
     def lost(self) -> None:
         """Go on from memory: what is written waits."""
 
+    def lasting(self) -> list[str]:
+        """Return the key of the index: the items have ends of their own."""
+        return [self._session.redis.key(self._kind.name)]
+
     def _is_ahead(self, key: str, item: T) -> bool:
         found = self._found.get(key)
         return found is None or item.updated > found.updated

@@ -3,7 +3,11 @@
 A rename replaces what has the name. A second name by a hard link does not; and where there are no
 hard links, Linux renames without replacing (renameat2(2)). Where there is neither, as on some
 network file systems, the name is claimed with an empty file first, which is then replaced. A claim
-has a time that no other file has: should this process die over it, the next one knows it again.
+is made with a permission that no other empty file has, and then given a time that none has: should
+this process die over it, the next one knows it again. Where permissions are not kept either, a
+death right between making the claim and giving it its time leaves an empty file that somebody has
+to remove. There is no other mark that could come first: a file without a name (O_TMPFILE) is given
+one by a link, and no file replaces a folder (rename(2): EISDIR).
 """
 
 from __future__ import annotations
@@ -28,6 +32,10 @@ _HERE: Final = -100
 """AT_FDCWD: a path that is not relative to a folder."""
 CLAIMED: Final = 333_333_334
 """The time of a claim, in seconds since 1970: even, since some file systems know no other."""
+
+
+_MARK: Final = stat.S_ISVTX
+"""The permission of a claim: it means nothing on files, and open(2) honours it on Linux."""
 
 
 def take_name(old: Path, new: Path) -> None:
@@ -56,7 +64,8 @@ def take_name(old: Path, new: Path) -> None:
 def is_claim(status: os.stat_result) -> bool:
     """Say whether a file is what a process has left that died while it took the name."""
     is_empty = stat.S_ISREG(status.st_mode) and status.st_size == 0
-    return is_empty and int(status.st_mtime) == CLAIMED
+    is_marked = int(status.st_mtime) == CLAIMED or bool(status.st_mode & _MARK)
+    return is_empty and is_marked
 
 
 def _renamed(old: Path, new: Path) -> bool:
@@ -91,7 +100,7 @@ def _renameat2() -> Any:
 
 def _claim(old: Path, new: Path) -> None:
     # Taking the name with an empty file is exclusive, and then it is ours to replace.
-    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MARK | 0o600))
     try:
         os.utime(new, (CLAIMED, CLAIMED))
         old.replace(new)

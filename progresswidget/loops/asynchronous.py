@@ -126,4 +126,5 @@ class Asynchronous(AsIterable):
                 return answer
 
             gathered = asyncio.gather(*map(counted, fs), return_exceptions=return_exceptions)
-            return await asyncio.wait_for(gathered, timeout)
+            async with asyncio.timeout(timeout):
+                return await gathered

@@ -12,6 +12,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ports import free_port
+from redis import Redis as Client
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +82,14 @@ class RedisServer:
     def _signal(self, sign: int) -> None:
         assert self.process is not None
         os.kill(self.process.pid, sign)
+
+    def lives(self, namespace: str) -> dict[str, int]:
+        """Return the keys of a place, and the milliseconds that each lives for; -1 is for ever."""
+        begin = f"progresswidget:{{{namespace}}}:"
+        with closing(Client.from_url(self.url, decode_responses=True)) as client:
+            keys = list(client.scan_iter(match=f"{begin}*", count=1_000))
+            found = {key.removeprefix(begin): int(client.pttl(key)) for key in keys}
+        return {key: left for key, left in found.items() if left != -2}
 
     def command(self, *words: str) -> str:
         """Run a command by hand, without the client library; return the first line."""

@@ -112,6 +112,9 @@ class Several:
         if self._nginx is not None:
             self._nginx.terminate()
             self._nginx.wait(30)
+        if self.redis.command("PING") == "+PONG":
+            lives = self.redis.lives(self._folder.parent.name)
+            assert [key for key, left in lives.items() if left < 0] == [], "they live for ever"
 
 
 class Viewer:

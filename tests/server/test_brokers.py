@@ -13,13 +13,19 @@ import pytest
 from jupyter_server_ext.ending import end
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.hub import Hub
+from jupyter_server_ext.links import Link
 from jupyter_server_ext.reaper import JobLimits
 from jupyter_server_ext.registry import JobRegistry
-from jupyter_server_ext.stores.local import LocalBroker
+from jupyter_server_ext.stores import LINKS
+from jupyter_server_ext.stores import redis_scripts as scripts
+from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.redis import TIMEOUT, LostError, MissingExtraError, Redis, address
 from jupyter_server_ext.stores.redis_broker import RedisBroker
-from jupyter_server_ext.stores.redis_session import RedisSession
+from jupyter_server_ext.stores.redis_locker import RedisKeys, RedisLocker
+from jupyter_server_ext.stores.redis_secret import RedisSecret
+from jupyter_server_ext.stores.redis_session import LIFE, RedisSession
+from jupyter_server_ext.stores.redis_store import RedisStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -39,7 +45,9 @@ LEASE = 2.0
 class Side:
     """What a server has that the broker touches: real parts, and no HTTP."""
 
-    def __init__(self, redis: RedisServer | None, namespace: str, identity: str) -> None:
+    def __init__(
+        self, redis: RedisServer | None, namespace: str, identity: str, life: float = LIFE
+    ) -> None:
         self.hub = Hub(
             epoch=identity,
             interval=0.01,
@@ -50,7 +58,7 @@ class Side:
         self.broker: Any = LocalBroker()
         if redis is not None:
             client = Redis(redis.url, namespace)
-            self.session = RedisSession(client, identity=identity, lease=LEASE, log=LOG)
+            self.session = RedisSession(client, identity=identity, lease=LEASE, life=life, log=LOG)
             self.broker = RedisBroker(self.session, log=LOG)
         self.store = MemoryStore()
         self.registry = JobRegistry(
@@ -95,11 +103,14 @@ class Place:
         self._namespace = namespace
         self.sides: list[Side] = []
 
-    async def server(self, *, alone: bool = False, identity: str = "") -> Side:
+    async def server(self, *, alone: bool = False, identity: str = "", life: float = LIFE) -> Side:
         identity = identity or f"server-{len(self.sides)}"
-        side = Side(None if alone else self.redis, self._namespace, identity)
+        side = Side(None if alone else self.redis, self._namespace, identity, life)
         self.sides.append(side)
         return await side.start()
+
+    def lives(self) -> dict[str, int]:
+        return self.redis.lives(self._namespace)
 
     async def close(self) -> None:
         for side in self.sides:
@@ -113,6 +124,7 @@ def place(
     made = Place(redis, tmp_path.name)
     yield made
     jp_asyncio_loop.run_until_complete(made.close())
+    assert [key for key, left in made.lives().items() if left < 0] == [], "they live for ever"
 
 
 @pytest.fixture
@@ -706,3 +718,118 @@ async def test_other_programs_can_read_how_far_a_file_is(place: Place, report: R
     client = side.session.redis
     state = await client.command("HGET", client.key("job", body["taskId"]), "state")
     assert json.loads(state)["report"]["rows"] == body["rows"]
+
+
+# --- How long a place is remembered ---------------------------------------------------------------
+
+
+def kept(place: Place) -> dict[str, int]:
+    """What belongs to a place as a whole, and not to one of its servers."""
+    return {key: left for key, left in place.lives().items() if not key.startswith("server:")}
+
+
+async def test_no_key_lives_for_ever(place: Place, report: Report) -> None:
+    side = Side(place.redis, place._namespace, "a")
+    place.sides.append(side)
+    session = side.session
+    secret = RedisSecret("links", session)
+    secret.own = lambda: b"key"
+    long = int(3 * LIFE * 1000)
+    links: RedisStore[Link] = RedisStore(
+        LINKS, session, interval=0.01, fields=lambda _: {}, life=lambda _: long, log=LOG
+    )
+    await side.start()
+    body, ended = report(), report(status="failed")
+    for each in (body, ended):
+        await side.registry.report(each)
+    await side.registry.report(body | {"revision": 2})
+    await side.registry.remove(ended["taskId"])
+    for key in "ab":
+        await links.save_now(Link(key * 32, "a" * 32, 1, "user", 1, time.time_ns()))
+    await links.delete(["b" * 32])
+    await session.send("word", "key")
+    locker = RedisLocker(session, LocalLocker(time.monotonic))
+    lease = await locker.acquire("reaper", "a", 60)
+    assert lease is not None
+    assert await locker.renew(lease, 60)
+    alone = LocalKeys(time.monotonic)
+    await alone.claim("k", "request", "result", 60)
+    keys = RedisKeys(session, alone)
+    assert await keys.claim("k", "request", "other", 60), "it is put right by what was known"
+    await keys.settle("k")
+
+    # A key whose time was over before it could be put right is not made again.
+    correction = ["request", "result", "1"]
+    await session.redis.script(scripts.CORRECT, [session.redis.key("key", "over")], correction)
+
+    lives, life = place.lives(), LIFE * 1000
+    jobs, known = f"job:{body['taskId']}", {"meta", "changes", "jobs", "links", "secrets"}
+    expected = known | {jobs, f"job:{ended['taskId']}", f"links:{'a' * 32}", f"links:{'b' * 32}"}
+    assert lives.keys() == expected | {"server:a", "lease:reaper", "tokens:reaper", "key:k"}
+    assert all(0 < left <= long for left in lives.values())
+    for name in (*known, jobs):
+        assert lives[name] > 0.98 * life, name
+    assert lives["links"] > 0.98 * long, "an index has to outlive what it names"
+    # The end of a history makes no key that has no end.
+    await session.begin_anew()
+    assert min(place.lives().values()) > 0
+
+
+async def test_what_nobody_writes_to_lives_as_long_as_a_server(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    side = await place.server(life=12.0)
+    for _ in range(3):
+        await side.registry.report(report())
+    await eventually(lambda: side.session._keep_at)
+    lowest, refreshed = kept(place), set()
+    assert len(lowest) == 6
+
+    def lives_on() -> bool:
+        for key, left in kept(place).items():
+            if left > lowest[key]:
+                refreshed.add(key)
+            lowest[key] = min(left, lowest[key])
+        return refreshed == lowest.keys()
+
+    await eventually(lives_on)
+    assert side.session.losses == 0
+    assert len(side.registry.jobs) == 3
+
+
+async def test_a_place_that_all_servers_have_left_vanishes_and_may_come_back(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    first, second = await place.server(life=5.0), await place.server(life=5.0)
+    body = report()
+    for revision in range(1, 4):
+        await first.registry.report(body | {"revision": revision})
+    await eventually(lambda: first.position == second.position)
+    await first.broker.close()
+    await second.broker.close()
+    await eventually(lambda: not place.lives())
+    # What a server had beside Redis it brings back, and all count from there.
+    again = Side(place.redis, place._namespace, "server-0")
+    place.sides.append(again)
+    again.store.save(first.registry.jobs[body["taskId"]])
+    await again.start()
+    other = await place.server()
+    await again.registry.report(body | {"revision": 9})
+    await eventually(lambda: again.position == other.position)
+    assert other.job(body["taskId"])[1]["revision"] == 9
+
+
+async def test_a_stream_of_which_nobody_knows_how_far_it_was_begins_anew(
+    place: Place, report: Report, eventually: Eventually
+) -> None:
+    first = await place.server()
+    body = report()
+    for revision in range(1, 6):
+        await first.registry.report(body | {"revision": revision})
+    await first.broker.close()
+    assert place.redis.command("DEL", first.session.redis.key("meta")) == ":1"
+    second, third = await place.server(), await place.server()
+    await second.registry.report(body | {"revision": 6})
+    await eventually(lambda: third.position == second.position)
+    assert third.job(body["taskId"])[1]["revision"] == 6
+    assert second.session.losses == 0

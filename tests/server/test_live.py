@@ -1,0 +1,133 @@
+"""Who has an upload: one request at a time, and nobody once the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jupyter_server_ext.activity import Activity
+from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.live import Live
+from jupyter_server_ext.stores.uploads import UploadStore
+from jupyter_server_ext.tusheaders import Creation
+from jupyter_server_ext.uploadquota import UploadLimits
+from jupyter_server_ext.uploadrecord import Upload
+from jupyter_server_ext.uploads import Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    Eventually = Callable[..., Awaitable[object]]
+
+
+def creation(name: str) -> Creation:
+    return Creation(7, (), name, "", None, False, None, "")  # noqa: FBT003 - does not overwrite
+
+
+@pytest.fixture
+def live() -> Live:
+    return Live(Upload("a" * 32, "user", creation("a.bin"), 7, 1, 2), 0, 0.0)
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Iterator[Uploads]:
+    (tmp_path / "root").mkdir()
+    with ThreadPoolExecutor(1) as threads:
+        store = UploadStore(tmp_path / "server", str(tmp_path / "root"))
+        store.load()
+        yield Uploads(
+            store=store,
+            threads=threads,
+            time=time.monotonic,
+            now=lambda: time.time_ns() // 1_000_000,
+            limits=UploadLimits(size=1_000, quota=100_000, count=1_000, expiry=3_600),
+            activity=Activity(lambda: None, time=time.monotonic, most=60),
+            log=logging.getLogger("test_live"),
+        )
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_request_that_is_cancelled_just_as_its_turn_comes_ends(
+    live: Live, turns: int
+) -> None:
+    await live.lock.acquire()
+
+    async def request() -> None:
+        async with live.hold():
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(request())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    live.lock.release()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    done, _ = await asyncio.wait({task}, timeout=5)
+    ended = task in done and task.cancelled()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert ended, "it goes on although nobody wants it any more"
+    assert not live.lock.locked()
+
+
+async def test_whoever_waits_for_too_long_is_told_so(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_server_ext.live.TAKE_OVER", 0.05)
+    async with live.hold():
+        with pytest.raises(ApiError) as caught:
+            async with live.hold():
+                pass
+    assert caught.value.code == "upload-locked"
+    async with live.hold():
+        assert live.lock.locked()
+
+
+async def test_a_stop_waits_once_for_all_that_do_not_let_go(
+    uploads: Uploads, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    patience = 0.5
+    monkeypatch.setattr("jupyter_server_ext.uploads.TAKE_OVER", patience)
+    lives = [(await uploads.create("user", creation(f"{n}.bin"), None))[0] for n in range(40)]
+    told: list[ApiError] = []
+    over = asyncio.Event()
+
+    async def hold(each: Live) -> None:
+        async with each.hold(told.append):
+            await over.wait()
+
+    stuck = [asyncio.create_task(hold(each)) for each in lives[:-1]]
+    await eventually(lambda: all(each.lock.locked() for each in lives[:-1]))
+    begun = time.monotonic()
+    await uploads.stop()
+    passed = time.monotonic() - begun
+    assert patience <= passed < len(stuck) * patience / 2
+    assert [error.code for error in told] == ["starting"] * len(stuck)
+    assert lives[-1].lock.locked(), "what was free nobody takes any more"
+    over.set()
+    await asyncio.gather(*stuck)
+
+
+async def test_a_stop_is_over_as_soon_as_all_have_let_go(
+    uploads: Uploads, eventually: Eventually
+) -> None:
+    lives = [(await uploads.create("user", creation(f"{n}.bin"), None))[0] for n in range(3)]
+
+    async def hold(each: Live) -> None:
+        over = asyncio.Event()
+        async with each.hold(lambda _: over.set()):
+            await over.wait()
+
+    requests = [asyncio.create_task(hold(each)) for each in lives]
+    await eventually(lambda: all(each.lock.locked() for each in lives))
+    async with asyncio.timeout(4):
+        await uploads.stop()
+    await asyncio.gather(*requests)
+    assert all(each.lock.locked() for each in lives)
