@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+OURS: Final = str(Path(__file__).parent)
+
 
 class ProgressWidgetError(Exception):
     """Base of all errors of this package.
@@ -22,31 +29,77 @@ class ProgressWidgetError(Exception):
         self.hint = hint
 
 
-class UnsupportedSourceError(ProgressWidgetError, TypeError):
+class RefusedError(ProgressWidgetError):
+    """What was given cannot be used: the line to mend is the person's own."""
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for it: its own view, without the twenty frames of ours below the call.
+        return _view(self, _down_to_ours(self.__traceback__))
+
+
+def _view(error: ProgressWidgetError, found: TracebackType | None) -> list[str]:
+    """Return what IPython shows of an error; its cause is in its words already."""
+    seen = ProgressWidgetError(error.message, error.hint)
+    return _drawn(type(error), seen, found)
+
+
+def _drawn(
+    kind: type[BaseException], error: BaseException, found: TracebackType | None
+) -> list[str]:
+    shell = sys.modules["IPython"].get_ipython()
+    lines: list[str] = shell.InteractiveTB.structured_traceback(kind, error, found, tb_offset=0)
+    return lines
+
+
+def _is_ours(found: TracebackType) -> bool:
+    return found.tb_frame.f_code.co_filename.startswith(OURS)
+
+
+def _down_to_ours(found: TracebackType | None) -> TracebackType | None:
+    """Return a traceback as far as the call of this package, without the shell around the cell."""
+    if found is None or _is_ours(found):
+        return None
+    rest = _down_to_ours(found.tb_next)
+    if "/IPython/" in found.tb_frame.f_code.co_filename:
+        return rest
+    return TracebackType(rest, found.tb_frame, found.tb_lasti, found.tb_lineno)
+
+
+def _without_ours(found: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames of this package."""
+    if found is None:
+        return None
+    rest = _without_ours(found.tb_next)
+    if _is_ours(found):
+        return rest
+    return TracebackType(rest, found.tb_frame, found.tb_lasti, found.tb_lineno)
+
+
+class UnsupportedSourceError(RefusedError, TypeError):
     """The object given to `export` is no frame that can be read as Arrow batches."""
 
     code = "unsupported-source"
 
 
-class UnsupportedFormatError(ProgressWidgetError, ValueError):
+class UnsupportedFormatError(RefusedError, ValueError):
     """No writer is registered for the suffix or the `format` given."""
 
     code = "unsupported-format"
 
 
-class OptionError(ProgressWidgetError, TypeError):
+class OptionError(RefusedError, TypeError):
     """A writer option is unknown or has a value that the writer does not take."""
 
     code = "bad-option"
 
 
-class ColumnError(ProgressWidgetError, ValueError):
+class ColumnError(RefusedError, ValueError):
     """A column has a type, a name or a value that the format cannot hold."""
 
     code = "bad-column"
 
 
-class DestinationError(ProgressWidgetError, OSError):
+class DestinationError(RefusedError, OSError):
     """The file cannot be written where the user wants it."""
 
     code = "bad-destination"
@@ -75,6 +128,16 @@ class SourceError(ProgressWidgetError):
 
     code = "source-failed"
 
+    def _render_traceback_(self) -> list[str]:
+        # Where the person's own code failed, and where it was called; what lies between is ours.
+        cause = self.__cause__
+        place = _without_ours(cause.__traceback__) if cause is not None else None
+        lines = _view(self, _down_to_ours(self.__traceback__))
+        if cause is None or place is None:
+            return lines
+        between = "\nThe above exception was the direct cause of the following exception:\n"
+        return [*_drawn(type(cause), cause, place), between, *lines]
+
 
 class SourceChangedError(SourceError):
     """The data changed while it was being read, so the file would hold rows of two moments."""
@@ -82,7 +145,7 @@ class SourceChangedError(SourceError):
     code = "source-changed"
 
 
-class MissingExtraError(ProgressWidgetError, ImportError):
+class MissingExtraError(RefusedError, ImportError):
     """An optional library is needed that is not installed."""
 
     code = "missing-extra"

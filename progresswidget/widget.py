@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import traitlets
 
 from progresswidget import protocol
+from progresswidget.errors import OptionError
 from progresswidget.outbox import outbox
 from progresswidget.synced import SyncedWidget
 
@@ -121,6 +122,11 @@ class ExportWidget(JobMirror):
     **traits
         ``description`` in place of the file's name, ``bar_style``, ``layout`` and what else
         every ipywidget has.
+
+    Raises
+    ------
+    OptionError
+        If `job` is no job.
     """
 
     value = traitlets.Int(0, read_only=True, help="Rows done; bytes of a transfer.").tag(sync=True)
@@ -143,6 +149,14 @@ class ExportWidget(JobMirror):
     bar_style = traitlets.Enum(
         BAR_STYLES, "", help="The colour: one of the names, or '' for that of the state."
     ).tag(sync=True)
+
+    def __init__(self, job: BaseJob, **traits: Any) -> None:
+        if not hasattr(job, "mirror_to"):
+            raise OptionError(
+                f"An ExportWidget shows a job, not an object of type {type(job).__name__}.",
+                "Give what export, download, upload or deliver has returned.",
+            )
+        super().__init__(job, **traits)
 
     def _told(self, snapshot: Json) -> Json:
         # Who observes one of them finds those that come before it up to date, and at `state` all.

@@ -53,6 +53,7 @@ ORDER = {
     },
     "progresswidget.widget": {
         "progresswidget.basejob",
+        "progresswidget.errors",
         "progresswidget.outbox",
         "progresswidget.protocol",
         "progresswidget.synced",

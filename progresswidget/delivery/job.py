@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from progresswidget.delivery.folder import FolderReceiver
 from progresswidget.delivery.server import ServerReceiver
 from progresswidget.delivery.work import Delivery
+from progresswidget.errors import OptionError
 from progresswidget.export.destination import check, locate
 from progresswidget.transfer.aim import take_aim
 from progresswidget.transfer.job import find_server, require_flag, started
@@ -90,11 +91,19 @@ def deliver(
     require_flag("overwrite", overwrite)
     require_flag("background", background)
     if isinstance(to, str):
+        _refuse_folder(to)
         receiver: Receiver = _server(Path(path).name, to, headers, timeout, overwrite=overwrite)
     else:
         receiver = _folder(Path(path).name, Path(to), overwrite=overwrite)
     work = Delivery(frame, path, receiver, format=format, encrypt_to=encrypt_to, options=options)
     return started(work, background=background, parent=parent)
+
+
+def _refuse_folder(to: str) -> None:
+    """Refuse a path that was given as text: the server would be asked for it."""
+    if to.startswith(("/", "./", "../", "~")) and Path(to).expanduser().is_dir():
+        message = f"{to!r} is a folder of this machine, and a text is an address."
+        raise OptionError(message, f"Give Path({to!r}) for the folder.")
 
 
 def _server(

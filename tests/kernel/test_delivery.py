@@ -98,6 +98,15 @@ def test_what_can_be_seen_at_once_is_refused_at_once(
     assert left(here) == left(share) == []
 
 
+def test_a_folder_that_is_given_as_text_is_not_taken_for_an_address(
+    here: Path, share: Path
+) -> None:
+    with pytest.raises(OptionError, match="is a folder of this machine") as refused:
+        pw.deliver(TABLE, "a.csv", str(share))
+    assert f"Give Path({str(share)!r})" in str(refused.value)
+    assert left(here) == left(share) == []
+
+
 def test_a_name_that_is_taken_is_left_alone(here: Path, share: Path) -> None:
     (share / "a.csv").write_text("old")
     with pytest.raises(DestinationExistsError):

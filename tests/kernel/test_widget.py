@@ -109,6 +109,18 @@ print(seen[-1])
     assert (final["state"], final["snapshot"]["status"]) == ("done", "done")
 
 
+def test_what_is_no_job_is_refused_in_words(kernel: Kernel) -> None:
+    text = kernel.printed(
+        """
+try:
+    pw.ExportWidget(pa.table({"n": [1]}))
+except pw.OptionError as error:
+    print(error)
+"""
+    )
+    assert text.startswith("An ExportWidget shows a job, not an object of type Table.")
+
+
 def test_a_page_cannot_set_what_the_job_decides(kernel: Kernel) -> None:
     model_id = kernel.printed("print(widget.model_id, end='')")
     state = {"value": 5, "state": "failed", "task_id": "x", "description": "Mine"}

@@ -75,7 +75,7 @@ describe('a folder beside the server', () => {
   it('never replaces a file by a folder, nor a folder by a file', async () => {
     const { look } = new Folders({ trip: { 'a.csv': true, inner: false } });
     const compared = await compare(TREE, 'trip', true, look);
-    expect(countTaken(compared)).toBe(2);
+    expect(countTaken(compared)).toBe(0);
     const placement = place(compared, 'trip');
     expect(placement.folders).toEqual(['trip/inner (1)', 'trip/empty']);
     expect(targets(placement)).toEqual(['trip/a (1).csv', 'trip/b.csv', 'trip/inner (1)/c.csv']);
@@ -164,6 +164,20 @@ describe('an upload of a folder', () => {
     expect(
       [...over.tus.stored.values()].filter(({ metadata }) => metadata.includes('overwrite')),
     ).toHaveLength(2);
+  });
+
+  it('asks nothing where "Replace" would replace nothing, and takes another name', async () => {
+    const beside = begin(new Folders({ '': { trip: false } }));
+    await beside.all.addFolder(picked, '');
+    await beside.until('done');
+    expect(beside.stored().sort()[0]).toBe('trip (1)/a.csv');
+
+    const within = begin(new Folders({ '': { trip: true }, trip: { inner: false } }));
+    await within.all.addFolder(picked, '');
+    await within.until('done');
+    expect(within.stored().sort()).toEqual(['trip/a.csv', 'trip/b.csv', 'trip/inner (1)/c.csv']);
+    expect(beside.hosts.askAboutFolder).not.toHaveBeenCalled();
+    expect(within.hosts.askAboutFolder).not.toHaveBeenCalled();
   });
 
   it('pauses, goes on and is cancelled as one', async () => {

@@ -66,11 +66,10 @@ export async function compare(
   return { name, files, folders, there };
 }
 
-/** How many names of what is sent are taken; folders that meet folders are no conflict. */
+/** How many files would replace files: what meets another kind never does, and is no question. */
 export function countTaken({ files, folders, there }: Compared): number {
-  const own = files.filter(({ file }) => there?.has(file.name)).length;
-  const met = folders.filter(({ name }) => there?.get(name) === false).length;
-  return folders.reduce((sum, inner) => sum + countTaken(inner), own + met);
+  const own = files.filter(({ file }) => there?.get(file.name) === false).length;
+  return folders.reduce((sum, inner) => sum + countTaken(inner), own);
 }
 
 /**

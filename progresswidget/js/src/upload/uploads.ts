@@ -126,7 +126,7 @@ export class Uploads {
     const look = (path: string) => this.hosts.namesIn(path);
     let name = branch.name;
     let compared = await compare(branch, joined(folder, name), there.get(name) === true, look);
-    const taken = there.get(name) === false ? 1 : countTaken(compared);
+    const taken = countTaken(compared);
     const choice = taken > 0 ? await this.hosts.askAboutFolder(name, taken) : 'replace';
     if (choice === null) return;
     if (choice === 'both' || there.get(name) === false) {

@@ -62,6 +62,7 @@ export class TransferView {
     setData(this.element, 'stage', stage);
     this.#icon.show(shown.icon);
     setText(this.#words, words);
+    setTitle(this.#words, words);
     const label = messages.transfer.label[direction](name);
     this.#track.update(label, shown.valueText, percent, stage === 'working');
     setStyle(this.#track.fill, 'width', `${percent ?? 0}%`);
