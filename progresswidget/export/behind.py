@@ -2,10 +2,12 @@
 
 The digest of a unit's data is for a later run: this one does not look at it. It costs a tenth of a
 CSV export of a frame of polars, whose texts lie anywhere, and an eighth of a Parquet one. Where the
-rows cannot change any more while they are held (frames of polars, tables of Arrow), it need not be
-taken before the unit is written: it is taken when the encoders have nothing to do, because the
-source or the disk is slow, and else `LIMIT` seconds later at the latest. What is left when the file
-has its name is done then.
+texts cannot change any more while they are held (frames of polars, tables of Arrow), theirs need
+not be taken before the unit is written: it is taken when the encoders have nothing to do, because
+the source or the disk is slow, and else `LIMIT` seconds later at the latest. What is left when the
+file has its name is done then. Numbers may lie in an array of numpy, which whoever has it may write
+to as soon as the call returns: a digest that came later would tell of rows that the file does not
+have, so theirs is taken before. It costs next to nothing: their bytes lie in a row.
 
 So what *finished* means: the file is whole, on the disk and under its name when the call returns.
 Digests may follow, a tenth of a second of work for a usual frame, and only then is the export
@@ -64,9 +66,10 @@ class Behind:
             self._waiting.append((self._clock(), digest, told))
             self._changed.notify_all()
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="progresswidget-behind", daemon=True)
-                _threads.add(self._thread)
-                self._thread.start()
+                thread = Thread(target=self._run, name="progresswidget-behind", daemon=True)
+                thread.start()  # who waits for it in the end must not find one that never was
+                self._thread = thread
+                _threads.add(thread)
         return told
 
     def end(self, then: Callable[[], None] = lambda: None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import behind
 from progresswidget.export.blame import blaming_the_source
+from progresswidget.export.digest import has_texts
 from progresswidget.export.grouping import group
 from progresswidget.export.reading import read_ahead
 from progresswidget.export.sources import Source, once
@@ -88,8 +89,9 @@ class Contents:
 
     def _behind_of(self, index: int) -> behind.Behind | None:
         content = self._sections[index].content
-        steady = isinstance(content, Source) and content.steady
-        return self.behind if steady and behind.LIMIT else None
+        if not (isinstance(content, Source) and content.steady and behind.LIMIT):
+            return None
+        return self.behind if has_texts(content.schema) else None
 
     def _payloads(self, index: int) -> Iterable[Payload]:
         writer, section = self._writer, self._sections[index]

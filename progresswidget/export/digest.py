@@ -21,7 +21,7 @@ from progresswidget.export import literals
 from progresswidget.export.size import VIEW, view_lengths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
@@ -53,16 +53,41 @@ def bytes_digest(pieces: Iterable[Any]) -> bytes:
 
 def rows_digest(batches: Sequence[pa.RecordBatch]) -> bytes:
     """Return the digest of rows, wherever they are cut into batches of the same schema."""
-    import xxhash
+    return begin_rows_digest(batches)()
 
-    whole = xxhash.xxh3_128()
-    whole.update(sum(batch.num_rows for batch in batches).to_bytes(8, "little"))
-    for position in range(batches[0].num_columns):
-        column = _Column()
-        for batch in batches:
-            column.update(batch.column(position))
-        whole.update(column.digest())
-    return bytes(whole.digest())
+
+def begin_rows_digest(batches: Sequence[pa.RecordBatch]) -> Callable[[], bytes]:
+    """Take in what somebody may change, and return what takes in the rest and tells the digest.
+
+    Arrow and polars share the memory of an array of numpy, which its owner may write to while they
+    hold it. No texts lie in one as they have them: those are copies, and nobody changes them.
+    """
+    columns = range(batches[0].num_columns)
+    texts = {place for place, kind in enumerate(batches[0].schema.types) if _is_text(kind)}
+    taken = {place: _of_column(batches, place) for place in columns if place not in texts}
+
+    def rest() -> bytes:
+        import xxhash
+
+        whole = xxhash.xxh3_128()
+        whole.update(sum(batch.num_rows for batch in batches).to_bytes(8, "little"))
+        for place in columns:
+            whole.update(_of_column(batches, place) if place in texts else taken[place])
+        return bytes(whole.digest())
+
+    return rest
+
+
+def has_texts(schema: pa.Schema) -> bool:
+    """Say whether anything of such rows can be taken in later, see `begin_rows_digest`."""
+    return any(_is_text(kind) for kind in schema.types)
+
+
+def _of_column(batches: Sequence[pa.RecordBatch], place: int) -> bytes:
+    column = _Column()
+    for batch in batches:
+        column.update(batch.column(place))
+    return column.digest()
 
 
 class _Column:

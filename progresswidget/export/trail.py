@@ -137,9 +137,11 @@ class Trail:
                 self._hex = self._digest.hexdigest()
         except BaseException as error:  # noqa: BLE001 - raised where the digest is asked for
             self._failure = error
-        if self._hex:
-            self._callback(self._hex)
-        self._close()
+        try:
+            if self._hex:
+                self._callback(self._hex)
+        finally:
+            self._close()  # or those who wait for the digest would wait for ever
 
     def _close(self) -> None:
         with self._changed:
@@ -148,7 +150,8 @@ class Trail:
                 self._done.set()
 
     def _step(self, buffer: bytearray) -> None:
-        part = memoryview(buffer)[: self._written - self._hashed]
+        # Never below nothing: of two that advance at once the later one may say less.
+        part = memoryview(buffer)[: max(self._written - self._hashed, 0)]
         if not part:
             return
         read = os.preadv(self._descriptor, [part], self._hashed)

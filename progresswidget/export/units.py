@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export import wanted
-from progresswidget.export.digest import bytes_digest, rows_digest
+from progresswidget.export.digest import begin_rows_digest, bytes_digest, rows_digest
 from progresswidget.export.outlet import Blocks, Outlet
 from progresswidget.export.turns import Turns
 from progresswidget.export.writers import Emission
@@ -274,11 +274,10 @@ class _Task:
             elif self.comparing.on:
                 data = _digest(self.payload)
                 self.unit.set_result(Unit(self.rows, data, self.encode, self.section, self._skip))
-            elif self.behind is None or settled:
+            elif self.behind is None or settled or not isinstance(self.payload, list):
                 self._make(_digest(self.payload))
             else:
-                payload = self.payload
-                self._make(b"", self.behind.put(lambda: _digest(payload)))
+                self._make(b"", self.behind.put(begin_rows_digest(self.payload)))
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             self.unit.set_exception(error)
         self.done.set_result(None)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
 from progresswidget.errors import ExportCancelledError
-from progresswidget.export import behind, finished, journal
+from progresswidget.export import behind, finished, journal, units
 from progresswidget.export.behind import Behind
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.parts import journal_path
@@ -25,6 +26,7 @@ from progresswidget.export.writers import Encoded, Placed
 from progresswidget.export.writers.csv import CsvWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from progresswidget.export.result import Result
@@ -81,6 +83,18 @@ def test_all_digests_are_taken_at_the_end_also_behind_one_that_fails() -> None:
     assert ended.wait(SECONDS)
     assert isinstance(failing.exception(), ZeroDivisionError)
     assert [each.result() for each in others] == [b"x"] * 9
+
+
+def test_where_no_thread_can_be_had_nobody_waits_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    digests = Behind(LONG)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="new thread"):
+        digests.put(lambda: b"never")
+    digests.stop()
+    digests.join()
 
 
 def test_units_are_committed_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -173,6 +187,30 @@ def test_a_file_with_more_rows_than_are_known_of_is_no_unchanged_one(tmp_path: P
     killed_before_the_last_digests(path, 4)
     shorter = run(table(4 * UNIT), path)
     assert shorter.sha256 == run(table(4 * UNIT), tmp_path / "b.csv").sha256
+
+
+@pytest.mark.parametrize("make", [pa.table, pl.DataFrame])
+def test_an_array_of_numpy_that_is_changed_behind_the_writer_is_no_unchanged_one(
+    make: Callable[[dict[str, Any]], object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    patient: None,
+) -> None:
+    numbers = np.arange(ROWS)
+    frame = make({"n": numbers, "t": [f"row {n % 977}" for n in range(ROWS)]})
+    monkeypatch.setattr(units._Crew, "idle", lambda _: False)  # nothing is hashed before the end
+    path, progress = tmp_path / "a.csv", Progress()
+
+    def change() -> None:
+        if progress.phase == "finishing":
+            numbers[:] = 7
+
+    progress.checkpoint = change
+    first = Export(frame, path).run(progress).sha256
+    assert numbers[0] == 7, "after the last row was written"
+    changed = run(frame, tmp_path / "b.csv").sha256
+    assert run(frame, path).sha256 == changed
+    assert make is pl.DataFrame or changed != first
 
 
 def steady(frame: object) -> bool:

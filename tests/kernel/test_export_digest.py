@@ -8,13 +8,14 @@ import uuid
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from progresswidget.export.digest import bytes_digest, chain, rows_digest
+from progresswidget.export.digest import begin_rows_digest, bytes_digest, chain, rows_digest
 
 COLUMNS: dict[str, pa.Array] = {
     "bool": pa.array([True, None, False, True] * 5),
@@ -55,6 +56,31 @@ def batches(array: pa.Array, cuts: list[int]) -> list[pa.RecordBatch]:
 def test_the_cuts_do_not_matter(name: str, cuts: list[int]) -> None:
     array = COLUMNS[name]
     assert rows_digest(batches(array, cuts)) == rows_digest(batches(array, []))
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_digest_that_is_finished_later_is_the_same(name: str) -> None:
+    columns = {"t": COLUMNS["text"], name: COLUMNS[name], "v": COLUMNS["view"]}
+    batch = pa.record_batch(columns)
+    assert begin_rows_digest([batch.slice(0, 7), batch.slice(7)])() == rows_digest([batch])
+
+
+def test_what_numpy_may_write_to_is_taken_in_at_once() -> None:
+    numbers, codes = np.arange(9), np.zeros(9, np.int8)
+    columns = {
+        "n": pa.array(numbers),
+        "t": pa.array(["a text"] * 9),
+        "c": pa.DictionaryArray.from_arrays(pa.array(codes), ["a", "b"]),
+        "l": pa.FixedSizeListArray.from_arrays(pa.array(numbers), 1),
+        "s": pa.StructArray.from_arrays([pa.array(numbers)], names=["x"]),
+    }
+    for name, column in columns.items():
+        batch = pa.record_batch({"t": columns["t"], name: column})
+        before, rest = rows_digest([batch]), begin_rows_digest([batch])
+        numbers += 1
+        codes ^= 1
+        assert rest() == before
+        assert name == "t" or rows_digest([batch]) != before, "the memory is shared"
 
 
 @pytest.mark.parametrize("name", sorted(set(COLUMNS) - {"null"}))

@@ -72,6 +72,13 @@ def test_what_the_user_has_set_counts_more(monkeypatch: Any, source: Path) -> No
     assert os.environ[NAME] == "7"
 
 
+def test_what_the_user_sets_meanwhile_stays(monkeypatch: Any, source: Path) -> None:
+    monkeypatch.delenv(NAME, raising=False)
+    with reading_nearby(pl.scan_parquet(source)):
+        monkeypatch.setenv(NAME, "7")
+    assert os.environ[NAME] == "7"
+
+
 def test_where_an_address_is_named_polars_reads_as_far_ahead_as_ever(source: Path) -> None:
     before = now()
     with reading_nearby(pl.scan_parquet(source).with_columns(pl.lit("s3://bucket/a"))):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from typing import TYPE_CHECKING
 
 from progresswidget.export.lease import Lock, lock
@@ -48,3 +49,37 @@ def test_a_trail_that_ends_has_the_digest_of_the_file(tmp_path: Path) -> None:
     trail.end(3_000, told.append)
     assert trail.hexdigest() == hashlib.sha256(b"abc" * 1_000).hexdigest()
     assert told == [trail.hexdigest()]
+
+
+def test_a_digest_that_cannot_be_noted_can_be_had_all_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"data")
+    with path.open("rb") as file:
+        trail = Trail(file.fileno())
+
+    def fail(_: str) -> None:
+        raise MemoryError
+
+    told = []
+    before, threading.excepthook = threading.excepthook, told.append
+    try:
+        trail.end(4, fail)
+        assert trail._done.wait(60), "nobody who waits may wait for ever"
+        for thread in threading.enumerate():
+            if thread.name == "progresswidget-digest-end":
+                thread.join(60)
+    finally:
+        threading.excepthook = before
+    assert trail.hexdigest() == hashlib.sha256(b"data").hexdigest()
+    assert [each.exc_type for each in told] == [MemoryError]
+
+
+def test_a_late_word_of_fewer_bytes_hashes_none_that_are_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"written" + bytes(100))
+    with path.open("rb") as file:
+        trail = Trail(file.fileno())
+    trail._hashed, trail._written = 7, 5  # one thread has said 7, and another 5 after that
+    trail._step(bytearray(64))
+    assert trail._hashed == 7
+    trail.stop()

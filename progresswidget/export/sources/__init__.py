@@ -55,7 +55,7 @@ class Source:
     check
         Called after the last row; raises `SourceChangedError` if the rows are not of one moment.
     steady
-        Whether nobody can change the rows of a batch while it is held, and holding it takes no
+        Whether nobody can change the texts of a batch while it is held, and holding it takes no
         memory that the frame does not take: then a digest of them may be taken later.
     """
 

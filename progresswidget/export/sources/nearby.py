@@ -79,7 +79,8 @@ def _leave() -> None:
         if _running:
             return
         for name in _set:
-            os.environ.pop(name, None)
+            if os.environ.get(name) == LIMITS[name]:  # else the user has set it meanwhile
+                del os.environ[name]
         _set.clear()
         _tell()
 
