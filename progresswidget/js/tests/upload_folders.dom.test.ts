@@ -80,6 +80,20 @@ describe('a folder beside the server', () => {
     expect(placement.folders).toEqual(['trip/inner (1)', 'trip/empty']);
     expect(targets(placement)).toEqual(['trip/a (1).csv', 'trip/b.csv', 'trip/inner (1)/c.csv']);
   });
+
+  it('gives no other name that something else of the same folder has', async () => {
+    const { look } = new Folders({ trip: { 'a.csv': true, inner: false } });
+    const inner = [branch('inner', ['c.csv']), branch('inner (1)', ['d.csv'])];
+    const sent = branch('trip', ['a.csv', 'a (1).csv'], inner);
+    const placement = place(await compare(sent, 'trip', true, look), 'trip');
+    expect(placement.folders).toEqual(['trip/inner (2)', 'trip/inner (1)']);
+    expect(targets(placement)).toEqual([
+      'trip/a (2).csv',
+      'trip/a (1).csv',
+      'trip/inner (2)/c.csv',
+      'trip/inner (1)/d.csv',
+    ]);
+  });
 });
 
 describe('an upload of a folder', () => {

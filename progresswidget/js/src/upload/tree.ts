@@ -82,14 +82,23 @@ export function place(compared: Compared, path: string): Placement {
   const files: Placed[] = [];
   const enter = ({ files: own, folders: inner, there }: Compared, at: string, source: string) => {
     if (there === null) folders.push(at);
+    // What gets another name must not meet what keeps its own.
+    const names = new Set(there?.keys());
+    for (const { file } of own) names.add(file.name);
+    for (const { name } of inner) names.add(name);
+    const another = (name: string) => {
+      const free = freeName(name, names);
+      names.add(free);
+      return free;
+    };
     for (const { file, handle } of own) {
       const taken = there?.get(file.name);
-      const target = taken && there ? freeName(file.name, there) : file.name;
+      const target = taken ? another(file.name) : file.name;
       const from = joined(source, file.name);
       files.push({ file, handle, source: from, folder: at, target, overwrite: taken === false });
     }
     for (const one of inner) {
-      const name = there?.get(one.name) === false ? freeName(one.name, there) : one.name;
+      const name = there?.get(one.name) === false ? another(one.name) : one.name;
       enter(one, joined(at, name), joined(source, one.name));
     }
   };
