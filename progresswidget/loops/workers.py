@@ -4,7 +4,8 @@ A worker has two words of a file that it maps into memory, in a folder that belo
 that only its user may enter. It writes its total there, not what is new: nothing can be lost or
 counted twice, and no call, lock or connection is shared, so a worker that is killed, stopped or
 forked in the middle of anything holds nobody up. Its part stands. The other word says whether it is
-at work: a process that is gone and was has died.
+at work: a process that is gone and was has died, unless what SIGTERM made it leave behind its words
+shows that it waited for its next task.
 
 The name of the folder is what a worker is given: with it this one bar can be fed, and nothing else
 be done. One that does not see the folder, since it runs on another machine, counts at the notebook
@@ -27,7 +28,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from progresswidget.loops import endings
+from progresswidget.loops import endings, farewell
 from progresswidget.loops.distant import SILENCE, Address, Telegraph, is_of
 from progresswidget.loops.folders import new_folder, remove
 from progresswidget.loops.mortality import has_ended
@@ -223,10 +224,11 @@ class Workers:
         for path in paths:
             gone = _is_gone(path.name)
             with contextlib.suppress(OSError, struct.error):  # one says nothing of the others
-                self._seen[path.name], used = _STATE.unpack(path.read_bytes())
+                state = path.read_bytes()
+                self._seen[path.name], used = _STATE.unpack_from(state)
                 if gone:
                     path.unlink()  # it was read after the end, so that nothing can be missing
-                    if used:
+                    if used and not farewell.was_idle(state[_STATE.size :]):
                         self._dead.add(path.name)
         self._say_lost()
 
@@ -327,6 +329,7 @@ def _map(folder: str) -> MutableSequence[float] | None:
             memory: Any = mmap.mmap(file.fileno(), _STATE.size)
     except OSError:
         return None
+    farewell.leave_word(whole)
     view: Any = memoryview(memory).cast("d")
     return view  # type: ignore[no-any-return]
 

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -238,9 +238,70 @@ def test_a_pool_that_is_ended_when_its_work_is_done_has_lost_nobody(
         pool.starmap(work, [(reporter, steps) for steps in range(1, 21)])
     pool.join()
     assert owner.workers.total == sum(range(21))
-    # One may be ended between its last result and its next task: then nothing is left to be done,
-    # and a bar that knows its total says nothing.
-    assert {steps for *_, steps in owner.said} <= {sum(range(21))}
+    assert owner.said == []
+
+
+def keep(reporter: WorkerReporter) -> None:
+    global kept  # noqa: PLW0603 - as people have something in each worker of a pool
+    kept = reporter
+
+
+def work_with_kept(steps: int) -> None:
+    work(kept, steps)
+
+
+kept: WorkerReporter
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_that_keep_their_reporter_are_not_dead_when_their_pool_ends_them(
+    owner: Owner, method: str
+) -> None:
+    reporter = owner.workers.reporter()
+    with multiprocessing.get_context(method).Pool(2, keep, (reporter,)) as pool:
+        pool.map(work_with_kept, range(1, 21))
+    pool.join()
+    assert owner.workers.total == sum(range(21))
+    assert owner.said == []
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_one_that_is_ended_within_its_task_has_died(owner: Owner, method: str) -> None:
+    context = multiprocessing.get_context(method)
+    with context.Pool(1, keep, (owner.workers.reporter(),)) as pool:
+        ended = pool.apply_async(end_within)
+        while not owner.said:  # the pool has others take its place, and does not say so
+            assert owner.workers.total <= 7
+            time.sleep(0.01)
+        assert not ended.ready()
+    assert owner.workers.total == 7
+    assert owner.said[0] == (1, 1, 7)
+
+
+def end_within() -> None:
+    work(kept, 7)
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+
+
+@pytest.mark.parametrize("handler", [signal.SIG_IGN, print])
+def test_a_handler_of_the_users_is_left_alone(owner: Owner, handler: Any) -> None:
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe()
+    process = context.Process(
+        target=work_with_handler, args=(owner.workers.reporter(), handler, theirs)
+    )
+    process.start()
+    assert ours.recv() == "alive"
+    process.join()
+    assert process.exitcode == 0
+
+
+def work_with_handler(reporter: WorkerReporter, handler: Any, said: Connection) -> None:
+    signal.signal(signal.SIGTERM, handler)
+    work(reporter, 3)
+    os.kill(os.getpid(), signal.SIGTERM)
+    said.send("alive")
 
 
 @pytest.mark.usefixtures("no_server")
