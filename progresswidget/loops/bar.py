@@ -7,39 +7,31 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from progresswidget.loops import endings, line
-from progresswidget.loops.counting import Counting
-from progresswidget.loops.distant import address_of
 from progresswidget.loops.drawing import MAXINTERVAL, MININTERVAL, SMOOTHING
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.faces import faces
+from progresswidget.loops.fed import Fed
 from progresswidget.loops.job import LoopJob
 from progresswidget.loops.monitor import TMonitor
 from progresswidget.loops.options import refuse_unknown, refuse_what_is_no_number, steps_of
-from progresswidget.loops.parent import reporter
 from progresswidget.loops.tally import Tally
 from progresswidget.loops.terminal import Counted, Redirected, Stream
-from progresswidget.loops.watching import watch
 from progresswidget.loops.workers import Workers
-from progresswidget.outbox import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
-    from progresswidget.loops.distant import Address
     from progresswidget.loops.workers import WorkerReporter
 
 T = TypeVar("T")
 
-LAST_STEPS: Final = 1.0
-"""Seconds that a bar waits at its end for steps of workers on other machines."""
 
-
-class tqdm(Counting[T]):  # noqa: N801 - the name that people know
+class tqdm(Fed[T]):  # noqa: N801 - the name that people know
     """Progress of a loop: in a notebook a job on its server, elsewhere a line of text.
 
     Parameters
@@ -264,66 +256,6 @@ class tqdm(Counting[T]):  # noqa: N801 - the name that people know
         if self.job is not None:
             self.job.hurried = True
         self.close()
-
-    # --- Other processes -------------------------------------------------------------------------
-
-    def reporter(self, server: str | None = None) -> WorkerReporter:
-        """Return what counts steps for this bar in other processes; it can be pickled.
-
-        Parameters
-        ----------
-        server
-            Address of the Jupyter server as workers on other machines see it, where that is not as
-            this process does. They count there; those on this machine need none.
-        """
-        self._server = server or self._server
-        if self._reporter is not None:
-            return self._reporter
-        self.fed()
-        return self._tally.workers.reporter()
-
-    def fed(self) -> None:
-        """Have a thread draw what other processes count from now on."""
-        if hasattr(self, "sp") and not self.disable:
-            watch(self)
-
-    def forked(self, reporter: WorkerReporter) -> None:
-        """Count, in a forked child, for the bar of the parent and draw nothing."""
-        self._reporter, self.job, self._elsewhere, self._due = reporter, None, True, -math.inf
-        if hasattr(self, "sp"):
-            del self.sp
-
-    def lost(self, dead: int, count: int, steps: float) -> None:
-        """Say that workers have died, where something is left to be done."""
-        is_left = self.total is None or self._tally.counted + steps < self.total
-        if is_left or self._lost is not None:
-            self._lost = (dead, count)
-            self._tell()
-
-    def address(self) -> Address | None:
-        """Return where those count for it who do not share the memory of this machine."""
-        if self.job is None or self.job.over:
-            return None
-        return address_of(self.job, self._server)
-
-    def wait_for(self, steps: Callable[[], float]) -> None:
-        """Wait for a moment for the last steps of workers on other machines."""
-        deadline = time.monotonic() + LAST_STEPS
-        while time.monotonic() < deadline and not outbox().is_here:
-            if self.total is not None and self._tally.counted + steps() >= self.total:
-                return
-            reporter().wake()
-            time.sleep(LAST_STEPS / 20)
-
-    def __reduce__(self) -> Any:
-        return self.reporter().__reduce__()
-
-    def __copy__(self) -> Self:
-        """Return the bar itself: what is copied with it goes on counting for the same one."""
-        return self
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        return self
 
     # --- Doors to it -----------------------------------------------------------------------------
 
