@@ -182,23 +182,27 @@ def sampled(
     source: Any = iter(iterable)
     steps: Iterator[T] = source
     position: Position
-    # `pop` of an empty dictionary returns its second argument without a look at the first: with it
-    # `map` asks for a key first, then for an item, all in C, and the keys count the asking.
-    second: Any = {}.pop
     if obey is not None:
         position = keyed = _Interruptible(start, obey)
+        # `pop` of an empty dictionary returns its second argument without a look at the first: with
+        # it `map` asks for a key first, then for an item, all in C, and the keys count the asking.
+        second: Any = {}.pop
         steps = map(second, chain.from_iterable(keyed.keys()), source)
     elif type(source) in _RANGES:
         position = Position(start, _by_hint(source, source.__length_hint__()))
     elif type(source) in _INDEXED or _is_array(iterable):
         position = Position(start, _by_index(source))
-    else:
-        keys = repeat(_KEY, _MANY)
-        generated = type(source) is GeneratorType
-        position = Position(start, _by_hint(keys, _MANY), asked=not generated)
-        # `compress` is quicker, but asks for the item first. Only of a generator can it be told
+    elif type(source) is GeneratorType:
+        # This is quicker, but asks for the item first. Only of a generator can it be told
         # afterwards whether it was asked once more and has raised.
-        steps = compress(source, keys) if generated else map(second, keys, source)
+        keys = repeat(_KEY, _MANY)
+        position = Position(start, _by_hint(keys, _MANY))
+        steps = compress(source, keys)
+    else:
+        # What gives the iterator itself again and again counts how often it is asked for an item.
+        asked = repeat(source, _MANY)
+        position = Position(start, _by_hint(asked, _MANY), asked=True)
+        steps = map(next, asked)
     return chain.from_iterable(_Watched(steps, source, position, ended, later)), position
 
 
