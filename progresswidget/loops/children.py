@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MOST_LINES: Final = 64
 """Lines of one card from which on those of processes that have ended well are used again."""
+STEP_OF_CLOCK: Final = 3_000_000_000
+"""Nanoseconds within which two states of a file may have one time, at most."""
 _BEHIND: Final = 10_000
 """Of the places of lines: first come those of loops of the kernel itself."""
 
@@ -191,26 +194,26 @@ class Children:
         """
         with self._lock:
             gone = [loop for loop in self._loops.values() if not loop.over and loop.gone]
-            for identity in self._changed():
-                told = self._read(identity)
-                if told is not None:
-                    context.copy().run(self._take, identity, told)
+            found = [told for told in map(self._read, self._changed()) if told is not None]
+            for told in found:
+                context.copy().run(self._take, told["taskId"], told)
             for loop in gone:
                 loop.bury()
             for identity, loop in list(self._loops.items()):
                 if loop.over:
                     self._forget(identity, loop)
 
-    def end_cell(self) -> None:
-        """End what was made for the cell, if all is done: what it leaves is its own output."""
+    def take_idle_root(self) -> Processes | None:
+        """Return what was made for the cell, if all in it is done: it is to be ended."""
         with self._lock:
             root = self._root
-            if root is not None and not root.live:
-                self._root = None
-                root.end()
+            if root is None or root.live:
+                return None
+            self._root = None
+            return root
 
     def _changed(self) -> list[str]:
-        changed = []
+        changed, now = [], time.time_ns()
         with suppress(OSError), os.scandir(self._folder) as entries:
             if self._folder.stat().st_uid != os.geteuid():
                 return []
@@ -220,8 +223,10 @@ class Children:
                 with suppress(OSError):
                     version = entry.stat(follow_symlinks=False).st_mtime_ns
                     if self._seen.get(entry.name) != version:
-                        self._seen[entry.name] = version
                         changed.append(entry.name)
+                    # The clock of files has steps: within one of them it may change once more.
+                    if now - version > STEP_OF_CLOCK:
+                        self._seen[entry.name] = version
         return changed
 
     def _read(self, identity: str) -> Json | None:

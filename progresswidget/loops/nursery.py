@@ -9,6 +9,7 @@ import atexit
 import contextvars
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.cell import running_kernel
@@ -47,6 +48,8 @@ class Nursery:
         self._in_cell = False
         self._looks = False
         self._context = contextvars.copy_context()
+        # The thread that looks and that of the cell: whose a card is, one of them says at a time.
+        self._lock = threading.RLock()
         os.environ[VARIABLE] = str(self.folder)
         atexit.register(remove, self.folder, os.getpid())
         events = sys.modules["IPython"].get_ipython().events
@@ -55,15 +58,23 @@ class Nursery:
         self._begin_cell()  # the one that has loaded this
 
     def _begin_cell(self, _info: Any = None) -> None:
-        self._in_cell = True
-        self._context = contextvars.copy_context()
+        self.look()  # what ended between two cells is none of this one's
+        self._part(in_cell=True)
         self._look_later()
 
     def _end_cell(self, _result: Any) -> None:
-        self._in_cell = False
         self.look()
-        if self._children is not None:
-            self._children.end_cell()
+        self._part(in_cell=False)
+
+    def _part(self, *, in_cell: bool) -> None:
+        """End the card of the cell before, if all in it is done, in the step that ends the cell."""
+        with self._lock:
+            root = None if self._children is None else self._children.take_idle_root()
+            self._in_cell = in_cell
+            if in_cell:
+                self._context = contextvars.copy_context()
+        if root is not None:
+            root.end()  # it waits for who may be about to look
 
     def _look_later(self) -> None:
         if not self._looks:
@@ -73,18 +84,22 @@ class Nursery:
     def _look_on(self) -> None:
         self._looks = False
         self.look()
-        children = self._children
-        if children is not None and not self._in_cell and not children.at_work:
-            children.end_cell()
+        children, root = self._children, None
+        with self._lock:
+            if children is not None and not self._in_cell and not children.at_work:
+                root = children.take_idle_root()
+        if root is not None:
+            root.end()
         if self._in_cell or (children is not None and children.at_work):
             self._look_later()
 
     def look(self) -> None:
         """Take what they have told by now."""
-        if self._children is None:
-            if not self.folder.is_dir():
-                return
-            from progresswidget.loops.children import Children
+        with self._lock:
+            if self._children is None:
+                if not self.folder.is_dir():
+                    return
+                from progresswidget.loops.children import Children
 
-            self._children = Children(self.folder)
+                self._children = Children(self.folder)
         self._children.look(self._context)

@@ -5,6 +5,8 @@ Each is what people write: a pool, processes, a script; and nothing is passed to
 
 from __future__ import annotations
 
+import contextvars
+import json
 import os
 import socket
 from typing import TYPE_CHECKING
@@ -13,6 +15,9 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from test_loop_cells import Outputs
 
+from progresswidget.loops.children import Children
+from progresswidget.loops.job import LoopJob
+from progresswidget.loops.parent import Mailbox
 from progresswidget.protocol import ENDPOINT_VARIABLE, JOB_MIMETYPE
 
 if TYPE_CHECKING:
@@ -56,7 +61,8 @@ def waiting(number):
 def nested(number):
     for epoch in pw.tqdm(range(2), f"model {number}"):
         for batch in pw.tqdm(range(3), "batches", leave=False):
-            may("go")
+            for row in pw.tqdm(range(2), "rows", leave=False):
+                may("go")
 
 def obedient(number):
     for step in pw.track(range(10**9), "pages", cancellable=True):
@@ -206,7 +212,7 @@ def test_loops_within_theirs_are_lines_as_well(cell: Cell) -> None:
     def lines():
         children = nursery._nursery._children
         return [] if children is None else [loop.title for loop in children._loops.values()]
-    while sorted(lines()) != ["batches", "model 1"]:
+    while sorted(lines()) != ["batches", "model 1", "rows"]:
         time.sleep(0.01)
     open("go", "w").close()
     process.join()
@@ -214,7 +220,9 @@ def test_loops_within_theirs_are_lines_as_well(cell: Cell) -> None:
     outputs = cell("if 1:" + code)
     assert outputs.errors == []
     assert ("model 1", "done", 2) in cell.lines("Worker processes")
-    assert outputs.receipts == ["✓ Worker processes: 2"]
+    # One that nobody needed for a second is over, and the next one at its place is counted anew.
+    (receipt,) = outputs.receipts
+    assert receipt.startswith("✓ Worker processes: ")
 
 
 def test_what_is_asked_of_one_reaches_it(cell: Cell) -> None:
@@ -287,3 +295,99 @@ def test_a_process_without_a_kernel_has_none(monkeypatch: pytest.MonkeyPatch) ->
         assert mailbox() is None
     monkeypatch.setenv("PROGRESSWIDGET_PARENT", f"/tmp/progresswidget-{parent}@{here}-0123")
     assert mailbox() is not None
+
+
+def states() -> tuple[Json, Json]:
+    """Return what a loop tells in its middle and at its end."""
+    steps = [1]
+    loop = LoopJob("files", lambda: steps[0], total=3)
+    loop.begin()
+    line = loop.ensure_line()
+    middle = line.report()
+    steps[0] = 3
+    loop.end()
+    return middle, line.report()
+
+
+@pytest.mark.usefixtures("no_server")
+def test_what_a_thread_has_read_before_the_end_is_not_told_after_it(tmp_path: Path) -> None:
+    mailbox = Mailbox(tmp_path / f"progresswidget-{os.getppid()}@{socket.gethostname()}-0123")
+    middle, end = states()
+    mailbox.report(end)
+    mailbox.report(middle)
+    (file,) = mailbox._folder.iterdir()
+    assert json.loads(file.read_text())["status"] == "done"
+
+
+@pytest.mark.usefixtures("no_server")
+def test_an_end_that_has_the_time_of_the_middle_is_seen(tmp_path: Path) -> None:
+    middle, end = states()
+    children = Children(tmp_path)
+    file = tmp_path / middle["taskId"]
+    file.write_text(json.dumps(middle))
+    known = file.stat().st_mtime_ns
+    children.look(contextvars.copy_context())
+    assert children.at_work
+    file.write_text(json.dumps(end))
+    os.utime(file, ns=(known, known))
+    children.look(contextvars.copy_context())
+    assert not children.at_work
+    root = children.take_idle_root()
+    assert root is not None
+    assert (root.finished, root.begun) == (1, 1)
+    root.end()
+
+
+def test_two_threads_that_look_first_look_for_one_card(cell: Cell) -> None:
+    code = """
+    from progresswidget.loops import children, nursery
+    found, made, both = nursery._nursery, [], threading.Barrier(2)
+    class Noted(children.Children):
+        def __init__(self, folder):
+            made.append(super().__init__(folder))
+            try:
+                both.wait(1)
+            except threading.BrokenBarrierError:
+                pass
+    os.makedirs(found.folder, mode=0o700, exist_ok=True)
+    found._children, children.Children = None, Noted
+    looking = [threading.Thread(target=found.look) for _ in range(2)]
+    for thread in looking:
+        thread.start()
+    for thread in looking:
+        thread.join()
+    found._children, children.Children = None, Noted.__base__
+    assert len(made) == 1
+    """
+    assert cell("if 1:" + code).errors == []
+
+
+def test_what_is_told_in_the_last_moment_of_a_cell_is_in_its_card(cell: Cell) -> None:
+    code = """
+    from progresswidget.loops import nursery
+    found = nursery._nursery
+    def run(folder, number):
+        os.environ["PROGRESSWIDGET_PARENT"] = folder
+        process = spawn.Process(target=work.quick, args=(number,))
+        process.start()
+        process.join()
+        os.environ["PROGRESSWIDGET_PARENT"] = str(found.folder)
+    aside = f"{found.folder}0"
+    run(aside, 1)
+    run(str(found.folder), 2)
+    (late,) = os.listdir(aside)
+    def last():
+        if threading.current_thread() is threading.main_thread():
+            del found.look
+            thread = threading.Thread(target=found._look_on)  # it may have its turn just here
+            thread.start()
+            thread.join()
+            os.replace(f"{aside}/{late}", found.folder / late)
+            os.rmdir(aside)
+        type(found).look(found)
+    found.look = last
+    """
+    outputs = cell("if 1:" + code)
+    assert outputs.errors == []
+    assert outputs.titles == ["Worker processes"]
+    assert outputs.receipts == ["\N{CHECK MARK} Worker processes: 2"]
