@@ -72,9 +72,9 @@ export function browserEnvironment(server: Server): Environment {
     clearTimeout: (timer) => clearTimeout(timer as number),
     random: Math.random,
     visible: () => document.visibilityState === 'visible',
-    warn: (message) => {
+    warn: (message, ...error) => {
       // biome-ignore lint/suspicious/noConsole: nowhere else would a person find it.
-      console.warn(`progresswidget: ${message}`);
+      console.warn(`progresswidget: ${message}`, ...error);
     },
     onWake(run) {
       const listening = new AbortController();

@@ -1,3 +1,4 @@
+import { queryObjects } from 'node:v8';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Channel, sharedChannel } from '../src/channel/channel';
 import type { Connection } from '../src/channel/connection';
@@ -578,6 +579,59 @@ describe('a late answer, to a question that was given up', () => {
     expect(question()).toBe(1);
     network.wire.say(snapshot(20));
     expect(last().task).toMatchObject({ seq: 20, awaiting: false });
+  });
+});
+
+describe('a connection that lasts', () => {
+  it('keeps nothing of a question that was answered, nor of one that was given up', async () => {
+    live();
+    const held = async (times: number) => {
+      for (let turn = 0; turn < times; turn += 1) {
+        const end = channel.follow(OTHER, () => {});
+        await settle();
+        if (turn % 2 === 0) network.wire.say(snapshot(1, 'E', OTHER));
+        end();
+        await settle();
+        network.wire.sent.length = 0;
+      }
+      return queryObjects(Array, { format: 'count' });
+    };
+    const before = await held(10);
+    expect((await held(500)) - before).toBeLessThan(200);
+  }, 60_000);
+});
+
+describe('a listener that fails', () => {
+  it('keeps no other from what there is to hear', async () => {
+    let armed = false;
+    const failing = () => {
+      if (armed) throw new Error('of a view');
+    };
+    const told: string[] = [];
+    const tell = (what: string) => () => void told.push(what);
+    const transfer = { userId: 'alice', fileId: 'f', offset: 0, timestamp: 1, received: 1 };
+    const file = { size: 9, name: 'a.csv', direction: 'download', taskId: TASK };
+    const data = { ...transfer, ...file, active: true, complete: false };
+    channel.follow(TASK, failing);
+    channel.follow(TASK, tell('task'));
+    channel.followNotebook(record().notebook ?? '', tell('notebook'));
+    channel.followTransfers(TASK, failing);
+    channel.followTransfers(TASK, tell('transfer'));
+    channel.followAll({ task: failing, connection: failing, counted: failing });
+    const follower = { task: tell('all'), connection: tell('line'), counted: tell('count') };
+    channel.followAll(follower);
+    network.wire.hello();
+    network.wire.say(snapshot(17));
+    told.length = 0;
+    armed = true;
+    network.wire.say(progress(18, 18));
+    expect(told).toEqual(['task', 'notebook', 'all']);
+    network.wire.say({ type: 'watching', re: 1, timestamp: 1, data: { all: true, tasks: 1 } });
+    network.wire.say({ type: 'transfer_update', timestamp: 1, data });
+    expect(told.slice(3)).toEqual(['count', 'transfer']);
+    network.wire.break(1006);
+    expect(told.slice(5)).toEqual(['line', 'task']);
+    expect(network.warnings).toEqual(Array(6).fill('a listener failed'));
   });
 });
 

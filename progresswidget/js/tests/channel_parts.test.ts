@@ -344,7 +344,7 @@ describe('who follows downloads', () => {
     ({ taskId: TASK, direction: 'download', active: true, ...changes }) as TransferRecord;
 
   it('hears of those of its task, also of one that had begun before', () => {
-    const transfers = new Transfers();
+    const transfers = new Transfers(new Network().environment);
     transfers.take(moving());
     const heard = vi.fn();
     const end = transfers.follow(TASK, heard);
@@ -358,7 +358,7 @@ describe('who follows downloads', () => {
   });
 
   it('hears nothing of one that has ended, or was forgotten', () => {
-    const transfers = new Transfers();
+    const transfers = new Transfers(new Network().environment);
     transfers.take(moving());
     transfers.take(moving({ active: false }));
     const heard = vi.fn();

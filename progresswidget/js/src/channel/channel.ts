@@ -19,7 +19,7 @@ import {
   withoutPosition,
 } from '../reducer';
 import type { Connection } from './connection';
-import type { Environment } from './environment';
+import { type Environment, tellEach } from './environment';
 import { Line } from './line';
 import { type TransferListener, Transfers } from './transfers';
 
@@ -57,19 +57,18 @@ interface Watched {
 export class Channel {
   readonly #env: Environment;
   readonly #line: Line;
-  readonly #transfers = new Transfers();
+  readonly #transfers: Transfers;
   readonly #tasks = new Map<string, Followed>();
   readonly #watched = new Map<string, Watched>();
   readonly #followers = new Set<Follower>();
   readonly #toSubscribe = new Set<string>();
   readonly #toUnsubscribe = new Set<string>();
-  /** The tasks of each `subscribe` that may still be refused as a whole. */
-  readonly #asked = new Map<number, readonly string[]>();
   #idle: unknown = null;
   #flushing = false;
 
   constructor(env: Environment) {
     this.#env = env;
+    this.#transfers = new Transfers(env);
     this.#line = new Line(env, {
       changed: (connection) => this.#onChange(connection),
       opened: () => this.#onOpened(),
@@ -225,9 +224,9 @@ export class Channel {
   // --- The connection ---------------------------------------------------------------------------
 
   #onChange(connection: Connection): void {
-    for (const follower of [...this.#followers]) follower.connection(connection);
+    tellEach(this.#env, this.#followers, (follower) => follower.connection(connection));
     for (const { state, listeners } of [...this.#tasks.values()]) {
-      for (const listener of [...listeners]) listener(state, connection);
+      tellEach(this.#env, listeners, (listener) => listener(state, connection));
     }
   }
 
@@ -247,7 +246,6 @@ export class Channel {
   }
 
   #onLost(code: number): void {
-    this.#asked.clear();
     for (const followed of this.#tasks.values()) {
       const { state } = followed;
       followed.question = 0;
@@ -281,7 +279,8 @@ export class Channel {
         this.#transfers.take(message.record);
         break;
       case 'watching':
-        if (message.all) for (const follower of this.#followers) follower.counted(message.tasks);
+        if (!message.all) break;
+        tellEach(this.#env, this.#followers, (follower) => follower.counted(message.tasks));
         break;
       case 'error':
         this.#onError(message);
@@ -300,16 +299,15 @@ export class Channel {
       return;
     }
     this.#env.warn(`the server answered "${message.code}": ${message.message}`);
-    const concerned = re === null ? undefined : this.#asked.get(re);
-    for (const taskId of concerned ?? []) {
-      if (!this.#isLate(taskId, re)) this.#onTask(taskId, message);
+    // A `subscribe` that was refused as a whole: what was asked for by it, and not once more since.
+    for (const [taskId, { question }] of [...this.#tasks]) {
+      if (question === re) this.#onTask(taskId, message);
     }
   }
 
   /** Whether an answer is to a question that was given up: a newer one will be answered, too. */
   #isLate(taskId: string, re: number | null): boolean {
-    if (re === null || !this.#asked.has(re)) return false;
-    return re < (this.#tasks.get(taskId)?.question ?? 0);
+    return re !== null && re < (this.#tasks.get(taskId)?.question ?? 0);
   }
 
   #onTask(taskId: string, message: TaskMessage): void {
@@ -320,8 +318,8 @@ export class Channel {
     followed.state = state;
     if (resubscribe) this.#want(taskId);
     if (state === before) return;
-    for (const listener of this.#listenersOf(state)) listener(state, this.connection);
-    for (const follower of [...this.#followers]) follower.task(state);
+    tellEach(this.#env, this.#listenersOf(state), (listener) => listener(state, this.connection));
+    tellEach(this.#env, this.#followers, (follower) => follower.task(state));
     // Nobody shows it, and nothing more will come of it.
     if (state.missing && followed.listeners.size === 0) this.#tasks.delete(taskId);
   }
@@ -369,7 +367,6 @@ export class Channel {
       if (positions.length === 0) continue;
       const id = this.#line.send((id) => encodeSubscribe(id, positions));
       if (id === null) continue;
-      this.#asked.set(id, ids);
       for (const { taskId } of positions) {
         const followed = this.#tasks.get(taskId);
         if (followed) followed.question = id;

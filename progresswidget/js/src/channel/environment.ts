@@ -31,10 +31,21 @@ export interface Environment {
   random(): number;
   /** Whether the page is looked at. */
   visible(): boolean;
-  /** Tell a developer what no person can be told. */
-  warn(message: string): void;
+  /** Tell a developer what no person can be told, with the error that it came by. */
+  warn(message: string, error?: unknown): void;
   /** Call `run` when the network is back or the page is looked at; returns the end of it. */
   onWake(run: () => void): () => void;
+}
+
+/** Tell each of them: one that fails keeps no other from what it is told. */
+export function tellEach<T>(env: Environment, those: Iterable<T>, tell: (one: T) => void): void {
+  for (const one of [...those]) {
+    try {
+      tell(one);
+    } catch (error) {
+      env.warn('a listener failed', error);
+    }
+  }
 }
 
 /** Timers by name: each runs once, and setting one again replaces it. */
