@@ -109,7 +109,8 @@ def test_every_job_is_there_live_by_one_connection(panel: PanelPage) -> None:
     expect(first).to_contain_text("Writing · 42% · 4 s left")
     newer = panel.reports[0] | {"revision": 2, "progress": 77.7, "eta": 2.0}
     put(panel.server, [newer])
-    expect(first.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "77", timeout=LIMIT)
+    bar = first.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", "77.7", timeout=LIMIT)
     expect(panel.row("routes.csv")).to_contain_text('Column "route" is a list')
     expect(panel.row("sales.parquet")).to_contain_text("Done · 326.4 kB")
     assert len(panel.sockets) == 1

@@ -8,6 +8,7 @@ import { clearFinished } from '../src/lab/clear';
 import { askFor, ExportBody, firstChoice, type Question } from '../src/lab/export_dialog';
 import type { IExports } from '../src/lab/exports';
 import { giveLink } from '../src/lab/link_dialog';
+import { say } from '../src/lab/say';
 import { pageServer, type Server } from '../src/server';
 import { openDialog, press, said } from './lab_world';
 import { DONE, FAILED, record } from './records';
@@ -30,6 +31,14 @@ describe('the question about a name that is taken', () => {
     await press(label);
     expect(await asked).toBe(answer);
   });
+});
+
+it('says one thing, until it is closed', async () => {
+  const over = say('It failed', 'The disk is full.', 'Close');
+  expect((await openDialog()).textContent).toContain('It failed');
+  expect(await said()).toBe('The disk is full.');
+  await press('Close');
+  await over;
 });
 
 describe('files to upload', () => {

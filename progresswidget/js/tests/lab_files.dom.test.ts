@@ -38,7 +38,20 @@ describe('the place in the file browser', () => {
       { name: 'a.csv', path: 'data/a.csv', isFolder: false },
       { name: 'folder', path: 'data/folder', isFolder: true },
     ]);
+    expect(place.chosen).toEqual(place.chosenIn(asBrowser(browser)));
     expect(await place.namesIn('data')).toEqual(new Map([['taken.csv', false]]));
+  });
+
+  it.each([
+    [['a.csv'], 'data/a.csv'],
+    [['folder'], undefined],
+    [['a.csv', 'b.csv'], undefined],
+    [[], undefined],
+  ])('has one file picked, or none: %j', (names, path) => {
+    const { app, factory, browser } = world(`${inject('origin')}/404/none/`);
+    browser.pick(...names);
+    const place = new Place(app.serviceManager.contents, factory, null);
+    expect(place.chosenFile?.path).toBe(path);
   });
 
   it('is looked at anew where it is shown', () => {

@@ -126,15 +126,16 @@ describe('the panel', () => {
     take(...EVERY, unknown, group());
     await vi.waitFor(() => expect(rows(panel)).toHaveLength(9));
     const list = panel.node.querySelector('.pw-list') as HTMLElement;
-    await vi.waitFor(() => expect(movingIn(list).join(' ')).toMatch(/pw-export-wander/));
+    await vi.waitFor(() => expect(movingIn(list).join(' ')).toMatch(/pw-slide/));
     expect(movingIn(list).join(' ')).toMatch(/pw-spin/);
     try {
       await prefer(['prefers-reduced-motion', 'reduce']);
       expect(movingIn(list)).toEqual([]);
-      const track = list.querySelector('.pw-track[data-known=false] .pw-fill') as HTMLElement;
+      const track = list.querySelector('.pw-track[data-indeterminate=true]') as HTMLElement;
       // As wide as all there is, and faint: it is no bar that is full.
-      expect(track.offsetWidth).toBe((track.parentElement as HTMLElement).clientWidth);
-      expect(Number(getComputedStyle(track).opacity)).toBeLessThan(0.5);
+      const within = getComputedStyle(track, '::before');
+      expect(Number.parseFloat(within.width)).toBe(track.clientWidth);
+      expect(Number(within.opacity)).toBeLessThan(0.5);
     } finally {
       await prefer();
     }
@@ -158,7 +159,7 @@ describe('the panel', () => {
     expect(bars.map((bar) => bar?.checkVisibility())).toEqual([
       ...[true, true, true, false, false, false, false],
     ]);
-    expect(bars[0]?.ariaValueNow).toBe('42');
+    expect(bars[0]?.ariaValueNow).toBe('42.4');
     rows(panel)[3]?.querySelector('button')?.click();
     expect(executed).toEqual([['job', { choice: 'download', taskId: id(3) }]]);
   });

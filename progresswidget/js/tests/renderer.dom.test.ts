@@ -4,6 +4,7 @@ import { Widget } from '@lumino/widgets';
 import { afterEach, expect, inject, it, vi } from 'vitest';
 import { sharedChannel } from '../src/channel/channel';
 import { messagesFor } from '../src/i18n';
+import { factoryOf, OutputRenderer, type RendererContext } from '../src/lab/output_renderer';
 import { jobFactory, receiptFactory } from '../src/lab/renderer';
 import { END_GRACE } from '../src/lab/turns';
 import { JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
@@ -92,6 +93,35 @@ it('beats the widget view and HTML, in untrusted notebooks too', () => {
   const { data } = output(record());
   expect(rendermime.preferredMimeType(data, 'ensure')).toBe(JOB_MIMETYPE);
   expect(rendermime.preferredMimeType(data, 'any')).toBe(JOB_MIMETYPE);
+});
+
+it('knows the notebook that it is in, and draws its widgets by no other registry', () => {
+  class Probe extends OutputRenderer {
+    override async renderModel(): Promise<void> {}
+
+    get where() {
+      return [this.panel, this.rendermime];
+    }
+  }
+  const within = new RenderMimeRegistry({ resolver: RESOLVER });
+  const beside = new RenderMimeRegistry();
+  const panel = { content: { rendermime: within } };
+  const context = {
+    rendermime: beside,
+    notebooks: { find: (fits: (one: object) => boolean) => [panel].find(fits) },
+  } as unknown as RendererContext;
+  const factory = factoryOf('text/x-probe', (options) => new Probe(context, options));
+  expect(factory).toMatchObject({ safe: true, mimeTypes: ['text/x-probe'], defaultRank: -20 });
+  const found = [within, beside].map((registry) => {
+    registry.addFactory(factory);
+    const made = registry.createRenderer('text/x-probe') as Probe;
+    shown.push(made);
+    return made.where;
+  });
+  expect(found).toEqual([
+    [panel, within],
+    [undefined, beside],
+  ]);
 });
 
 it('draws the bar and keeps it through repeats of the same job', async () => {

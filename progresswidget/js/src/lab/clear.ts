@@ -10,6 +10,7 @@ import { adoptStyle } from '../view/stylesheet';
 import type { IExports } from './exports';
 import type { DiskUse } from './panel/disk';
 import { adoptPanelStyle } from './panel/style';
+import { say } from './say';
 
 /** @returns Whether anything may have changed. */
 export async function clearFinished(exports: IExports, use: DiskUse | null): Promise<boolean> {
@@ -33,11 +34,7 @@ export async function clearFinished(exports: IExports, use: DiskUse | null): Pro
     for (const taskId of removed) feed.records.remove(taskId);
   } catch (error) {
     if (!(error instanceof ActionFailure)) throw error;
-    await showDialog({
-      title: words.failed,
-      body: messages.failure[error.key],
-      buttons: [Dialog.okButton({ label: words.close })],
-    });
+    await say(words.failed, messages.failure[error.key], words.close);
   }
   return true;
 }

@@ -1,7 +1,6 @@
 /** "Export As…" in the file browser: a table of the server as another format, without a kernel. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -26,6 +25,7 @@ import { askAboutTaken } from './ask_taken';
 import { ConversionList } from './conversion_list';
 import { askFor, ExportBody, firstChoice } from './export_dialog';
 import { type Chosen, Place } from './place';
+import { say } from './say';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath } from './transfer_list';
@@ -57,9 +57,8 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
       for (const list of lists) list.add(record);
     };
     const table = (): Chosen | null => {
-      const [first, ...others] = place.current ? place.chosenIn(place.current) : [];
-      const isOne = first && others.length === 0 && !first.isFolder && isReadable(first.name);
-      return isOne ? first : null;
+      const file = place.chosenFile;
+      return file && isReadable(file.name) ? file : null;
     };
 
     app.commands.addCommand(COMMAND, {
@@ -161,11 +160,7 @@ class Wish {
 
   async #say(text: string): Promise<void> {
     const { words } = this;
-    await showDialog({
-      title: words.noEngineTitle,
-      body: text,
-      buttons: [Dialog.okButton({ label: words.close })],
-    });
+    await say(words.noEngineTitle, text, words.close);
   }
 }
 

@@ -1,7 +1,6 @@
 /** Downloads, archives and links in the file browser's context menu. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -15,7 +14,8 @@ import type { LabWords } from '../i18n/lab';
 import { canSave } from '../save/file_access';
 import { FileSaves } from '../save/file_saves';
 import { giveLink } from './link_dialog';
-import { type Chosen, Place } from './place';
+import { Place } from './place';
+import { say } from './say';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath, TransferList } from './transfer_list';
@@ -47,20 +47,15 @@ export const files: JupyterFrontEndPlugin<void> = {
     const saves = new FileSaves(contentsAddress(server, ''));
     const { commands } = app;
 
-    const chosen = () => (place.current ? place.chosenIn(place.current) : []);
-    const oneFile = (): Chosen | null => {
-      const [first, ...others] = chosen();
-      return first && others.length === 0 && !first.isFolder ? first : null;
-    };
     const guarded = (work: () => Promise<void>) => () => orSay(work, words);
 
     commands.addCommand(DOWNLOAD, {
       label: words.files.download,
       caption: canSave() ? words.files.saveCaption : words.files.downloadCaption,
       icon: downloadIcon,
-      isVisible: () => oneFile() !== null,
+      isVisible: () => place.chosenFile !== null,
       execute: guarded(async () => {
-        const file = oneFile();
+        const file = place.chosenFile;
         if (!file) return;
         const url = contentsAddress(server, file.path);
         if (canSave()) await saves.begin(url, file.name);
@@ -70,20 +65,20 @@ export const files: JupyterFrontEndPlugin<void> = {
     commands.addCommand(ARCHIVE, {
       label: ({ whole }) => {
         if (whole) return words.files.archiveWhole;
-        return chosen().length > 1 ? words.files.archive : words.files.archiveFolder;
+        return place.chosen.length > 1 ? words.files.archive : words.files.archiveFolder;
       },
       caption: words.files.archiveCaption,
       icon: downloadIcon,
       isVisible: ({ whole }) => {
         if (whole) return place.current !== null && place.folderOf(place.current) !== null;
-        const all = chosen();
+        const all = place.chosen;
         return all.length > 1 || all.some(({ isFolder }) => isFolder);
       },
       execute: ({ whole }) =>
         orSay(async () => {
           const folder = place.current && place.folderOf(place.current);
           if (folder === null) return;
-          const names = whole ? [] : chosen().map(({ name }) => name);
+          const names = whole ? [] : place.chosen.map(({ name }) => name);
           if (names.length > MOST_NAMES) throw new FileFailure('tooMany');
           await downloadFile(archiveAddress(server, folder, names), archiveName(folder, names));
         }, words),
@@ -92,9 +87,9 @@ export const files: JupyterFrontEndPlugin<void> = {
       label: words.files.link,
       caption: words.files.linkCaption,
       icon: linkIcon,
-      isVisible: () => oneFile() !== null,
+      isVisible: () => place.chosenFile !== null,
       execute: guarded(async () => {
-        const file = oneFile();
+        const file = place.chosenFile;
         if (file) await giveLink(server, file, { messages, words });
         place.takeKeyboard();
       }),
@@ -120,10 +115,6 @@ async function orSay(work: () => Promise<void>, { files }: LabWords) {
     await work();
   } catch (error) {
     if (!(error instanceof FileFailure)) throw error;
-    await showDialog({
-      title: failed,
-      body: failure[error.key],
-      buttons: [Dialog.okButton({ label: close })],
-    });
+    await say(failed, failure[error.key], close);
   }
 }

@@ -1,7 +1,6 @@
 /** What can be done with one job: for the buttons of its row, and for the menu on it. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, showDialog } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import {
   closeIcon,
@@ -22,6 +21,7 @@ import { CHOICES, type Choice, choicesFor } from '../jobs/choices';
 import { isOneOf, type JobRecord } from '../protocol';
 import { IExports } from './exports';
 import { giveLink } from './link_dialog';
+import { say } from './say';
 import { openNotebook, runAgain, showInFileBrowser } from './show';
 
 /** Arguments: `choice`, one of `CHOICES`, and `taskId`, without which it is the row that was clicked. */
@@ -115,11 +115,7 @@ export const jobCommands: JupyterFrontEndPlugin<void> = {
         } catch (error) {
           const body = sentence(error);
           if (body === null) throw error;
-          await showDialog({
-            title: words.failed,
-            body,
-            buttons: [Dialog.okButton({ label: words.close })],
-          });
+          await say(words.failed, body, words.close);
         }
       },
     });

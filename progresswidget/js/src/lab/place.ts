@@ -49,6 +49,17 @@ export class Place {
       }));
   }
 
+  /** What is picked in the file browser that was used last. */
+  get chosen(): readonly Chosen[] {
+    return this.current ? this.chosenIn(this.current) : [];
+  }
+
+  /** The file that is picked; null where it is none, or a folder, or more than one. */
+  get chosenFile(): Chosen | null {
+    const [first, ...others] = this.chosen;
+    return first && others.length === 0 && !first.isFolder ? first : null;
+  }
+
   /** What is in a folder now, also what is not shown: names, and whether each is a folder. */
   async namesIn(folder: string): Promise<ReadonlyMap<string, boolean>> {
     const { content } = await this.#contents.get(folder, { content: true });

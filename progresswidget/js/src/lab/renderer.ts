@@ -1,46 +1,25 @@
 /** The renderers of a job's output and of its receipt. */
 
-import type { INotebookTracker, NotebookPanel } from '@jupyterlab/notebook';
-import type { IRenderMimeRegistry } from '@jupyterlab/rendermime';
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
-import { PanelLayout, Widget } from '@lumino/widgets';
+import { Widget } from '@lumino/widgets';
 import { ActionFailure } from '../actions';
-import type { Messages } from '../i18n';
 import { Job } from '../job';
 import { orphan } from '../known';
 import { isTerminal, JOB_MIMETYPE, type JobRecord, RECEIPT_MIMETYPE } from '../protocol';
-import { channelOf, type Server } from '../server';
+import { channelOf } from '../server';
 import { adoptStyle } from '../view/stylesheet';
 import { jobMetadata, withSnapshot } from './output';
+import { factoryOf, OutputRenderer, type RendererContext } from './output_renderer';
 import { rerunCell } from './show';
 import { END_GRACE, isShared, turnOf } from './turns';
-import { drawWidget, WIDGET_VIEW } from './widget_view';
-
-export interface RendererContext {
-  readonly server: Server;
-  readonly messages: Messages;
-  readonly rendermime: IRenderMimeRegistry;
-  readonly notebooks: INotebookTracker | null;
-  /** Shows a file in a file browser. */
-  readonly reveal?: (path: string) => Promise<void>;
-}
+import { WIDGET_VIEW } from './widget_view';
 
 export function jobFactory(context: RendererContext): IRenderMime.IRendererFactory {
-  return {
-    safe: true,
-    mimeTypes: [JOB_MIMETYPE],
-    defaultRank: -20,
-    createRenderer: (options) => new JobRenderer(context, options),
-  };
+  return factoryOf(JOB_MIMETYPE, (options) => new JobRenderer(context, options));
 }
 
 export function receiptFactory(): IRenderMime.IRendererFactory {
-  return {
-    safe: true,
-    mimeTypes: [RECEIPT_MIMETYPE],
-    defaultRank: -20,
-    createRenderer: () => new ReceiptRenderer(),
-  };
+  return factoryOf(RECEIPT_MIMETYPE, () => new ReceiptRenderer());
 }
 
 /** Views of the same bundle for a page whose server knows no jobs, best first. */
@@ -49,24 +28,14 @@ const OTHER_VIEWS = [WIDGET_VIEW, 'text/html', 'text/plain'];
 /** Graces for which a page leaves the end to the one before it, whose cell may not be drawn. */
 const PATIENCE = 2;
 
-export class JobRenderer extends Widget implements IRenderMime.IRenderer {
-  readonly #context: RendererContext;
-  readonly #options: IRenderMime.IRendererOptions;
+export class JobRenderer extends OutputRenderer {
   #taskId: string | null = null;
   #model: IRenderMime.IMimeModel | null = null;
   #job: Job | null = null;
   #endWatch: (() => void) | null = null;
   #keeping: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(context: RendererContext, options: IRenderMime.IRendererOptions) {
-    super();
-    this.#context = context;
-    this.#options = options;
-    this.layout = new PanelLayout();
-    this.addClass('pw-output');
-  }
-
-  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+  override async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     const metadata = jobMetadata(model.metadata);
     const again = metadata !== null && metadata.taskId === this.#taskId;
     this.#model = model;
@@ -86,7 +55,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
       await this.#renderOtherView(model);
       return;
     }
-    const { server, messages } = this.#context;
+    const { server, messages } = this.context;
     const job = new Job({
       taskId: metadata.taskId,
       name: metadata.snapshot?.name ?? nameOf(model),
@@ -96,8 +65,8 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
       server: metadata.server ? server : null,
       comm: null,
       onEnd: (record, parts) => this.#keep(record, parts),
-      rerun: this.#panel ? () => this.#rerun() : null,
-      reveal: this.#context.reveal ?? null,
+      rerun: this.panel ? () => this.#rerun() : null,
+      reveal: this.context.reveal ?? null,
     });
     this.#job = job;
     job.attach(this.node);
@@ -111,19 +80,15 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     super.dispose();
   }
 
-  protected override onAfterAttach(): void {
-    adoptStyle(this.node);
-  }
-
   async #rerun(): Promise<void> {
-    const panel = this.#panel;
+    const panel = this.panel;
     if (!panel) throw new ActionFailure('noCell');
     await rerunCell(panel, this.node);
   }
 
   /** Write the end into the output's metadata, so that the saved notebook shows it. */
   #keep(record: JobRecord, parts: readonly JobRecord[], waited = 0): void {
-    const shared = isShared(this.#panel?.model);
+    const shared = isShared(this.panel?.model);
     clearTimeout(this.#keeping);
     if (shared)
       this.#keeping = setTimeout(() => this.#keepShared(record, parts, waited), END_GRACE);
@@ -136,7 +101,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     const same = isSameEnd(kept?.snapshot, record) && kept?.parts.length === parts.length;
     if (this.isDisposed || same) return;
     // One after the other: two that write at once leave two outputs.
-    if (waited >= PATIENCE * turnOf(this.#panel?.model)) this.#write(record, parts);
+    if (waited >= PATIENCE * turnOf(this.panel?.model)) this.#write(record, parts);
     else this.#keep(record, parts, waited + 1);
   }
 
@@ -150,15 +115,12 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
   }
 
   async #renderOtherView(model: IRenderMime.IMimeModel): Promise<void> {
-    const rendermime = this.#ownRendermime();
+    const rendermime = this.rendermime;
     const known = new Set(rendermime.mimeTypes);
     const type = OTHER_VIEWS.find((view) => view in model.data && known.has(view));
     if (type === undefined) return;
     if (type === WIDGET_VIEW) {
-      this.#endWatch = drawWidget(model, {
-        layout: this.layout as PanelLayout,
-        rendermime: () => this.#ownRendermime(),
-        kernel: this.#panel?.sessionContext,
+      this.#endWatch = this.drawWidget(model, {
         patient: !this.#followable(model),
         draw: (view) => this.#drawFallback(view, model),
         drop: (view) => this.#dropFallback(view),
@@ -166,7 +128,7 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
       return;
     }
     const view = rendermime.createRenderer(type);
-    (this.layout as PanelLayout).addWidget(view);
+    this.views.addWidget(view);
     await view.renderModel(model);
   }
 
@@ -183,15 +145,15 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     this.#job = new Job({
       taskId,
       name: snapshot.name,
-      messages: this.#context.messages,
+      messages: this.context.messages,
       snapshot: server || isTerminal(snapshot.status) ? snapshot : orphan(snapshot),
       parts,
-      server: server ? this.#context.server : null,
+      server: server ? this.context.server : null,
       comm: null,
       onEnd: (record, parts) => this.#keep(record, parts),
     });
     this.#job.attach(this.node);
-    if (server) this.#job.follow(channelOf(this.#context.server));
+    if (server) this.#job.follow(channelOf(this.context.server));
     else this.#job.render();
   }
 
@@ -202,37 +164,19 @@ export class JobRenderer extends Widget implements IRenderMime.IRenderer {
     view.show();
   }
 
-  get #panel(): NotebookPanel | undefined {
-    return panelOf(this.#context, this.#options);
-  }
-
-  /** The notebook's own registry: the widget manager registers itself there and nowhere else. */
-  #ownRendermime(): IRenderMimeRegistry {
-    return this.#panel?.content.rendermime ?? this.#context.rendermime;
-  }
-
   #clear(): void {
     clearTimeout(this.#keeping);
     this.#endWatch?.();
     this.#endWatch = null;
     this.#job?.dispose();
     this.#job = null;
-    for (const child of [...(this.layout as PanelLayout).widgets]) child.dispose();
+    for (const child of [...this.views.widgets]) child.dispose();
   }
 }
 
 /** Of one run: each run counts its own revisions. */
 function isSameEnd(kept: JobRecord | null | undefined, { generation, status }: JobRecord): boolean {
   return kept?.generation === generation && kept.status === status;
-}
-
-/** The notebook that an output is in. */
-export function panelOf(
-  { notebooks }: RendererContext,
-  { resolver }: IRenderMime.IRendererOptions,
-): NotebookPanel | undefined {
-  if (!resolver) return undefined;
-  return notebooks?.find(({ content }) => content.rendermime.resolver === resolver);
 }
 
 /** The receipt is for front ends without the bar: here it takes no room. */

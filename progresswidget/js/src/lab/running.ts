@@ -62,7 +62,7 @@ export class RunningExports implements IRunningSessions.IManager {
     let any = false;
     const { signal } = this.#living;
     feed.records.follow(() => {
-      const some = this.#active().length > 0;
+      const some = this.#shown && hasActive(feed.records.values());
       // Nothing to draw for jobs that have ended already.
       if (some || any) this.#changeSoon();
       any = some;
@@ -100,9 +100,7 @@ export class RunningExports implements IRunningSessions.IManager {
   #active(): JobRecord[] {
     if (!this.#shown) return [];
     const { feed, messages } = this.#exports;
-    return [...feed.records.values()]
-      .filter((record) => !isTerminal(record.status) && isSingle(record))
-      .sort(comparison('newest', messages.locale));
+    return [...feed.records.values()].filter(isActive).sort(comparison('newest', messages.locale));
   }
 
   #item(record: JobRecord): IRunningSessions.IRunningItem {
@@ -134,4 +132,14 @@ export class RunningExports implements IRunningSessions.IManager {
       this.#changed.emit();
     }, EVERY);
   }
+}
+
+function isActive(record: JobRecord): boolean {
+  return !isTerminal(record.status) && isSingle(record);
+}
+
+/** Of thousands, the first one answers for all. */
+function hasActive(records: Iterable<JobRecord>): boolean {
+  for (const record of records) if (isActive(record)) return true;
+  return false;
 }

@@ -1,7 +1,7 @@
 /** Uploads that resume, in the file browser: a command, drag and drop, and their bars. */
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
-import { Dialog, ICommandPalette, showDialog } from '@jupyterlab/apputils';
+import { ICommandPalette } from '@jupyterlab/apputils';
 import {
   type FileBrowser,
   IDefaultFileBrowser,
@@ -17,6 +17,7 @@ import { askAboutFolder, askAboutTaken } from './ask_taken';
 import { choose, chooseFolder } from './choose';
 import { lookInto, MOST_ENTRIES, readDrop, TooManyError, takesDrop, thresholdOf } from './drop';
 import { Place } from './place';
+import { say } from './say';
 import { translateSchema } from './schemas';
 import { labServer } from './server';
 import { placeBelowPath, TransferList } from './transfer_list';
@@ -66,12 +67,14 @@ export const uploads: JupyterFrontEndPlugin<void> = {
     });
 
     /** Send into a folder, and say in words why nothing is sent. */
+    const { failed, close } = words.files;
+    const fail = (why: string) => say(failed, why, close);
     const guarded = async (folder: string, send: () => Promise<void>) => {
       try {
         if (await place.isWritable(folder)) await send();
-        else await say(words, words.upload.readOnly);
+        else await fail(words.upload.readOnly);
       } catch (error) {
-        await say(words, whyNot(error, words));
+        await fail(whyNot(error, words));
       }
     };
     const attach = (browser: FileBrowser) => {
@@ -145,11 +148,6 @@ function whyNot(error: unknown, { upload, files }: LabWords): string {
   if (error instanceof TooManyError) return upload.tooMany(error.folder, MOST_ENTRIES);
   if (error instanceof TypeError) return files.failure.unreachable;
   return error instanceof Error && error.message ? error.message : files.failure.refused;
-}
-
-async function say({ files }: LabWords, body: string): Promise<void> {
-  const buttons = [Dialog.okButton({ label: files.close })];
-  await showDialog({ title: files.failed, body, buttons });
 }
 
 function isOnListing({ target }: Event): boolean {

@@ -18,6 +18,9 @@ export interface ExportText {
   readonly title: string;
   /** Of a job that goes on: 0 to 100, or null where the total is unknown. */
   readonly percent: number | null;
+  /** The same in words, for a screen reader. */
+  readonly valueText: string;
+  readonly moving: boolean;
   readonly active: boolean;
   readonly stale: boolean;
 }
@@ -61,6 +64,8 @@ export function exportText(
     facts: facts.filter((fact) => fact !== undefined),
     title: lines.filter(Boolean).join('\n'),
     percent: active ? shown.percent : null,
+    valueText: shown.valueText,
+    moving: shown.moving,
     active,
     stale: shown.stale,
   };

@@ -2,10 +2,21 @@
 
 import type { CommandRegistry } from '@lumino/commands';
 import { buttonsFor, type Choice, choicesFor } from '../../jobs/choices';
-import { block, setAttribute, setText, setTitle, span } from '../../view/dom';
+import {
+  block,
+  button,
+  setAttribute,
+  setHidden,
+  setStyle,
+  setText,
+  setTitle,
+  span,
+} from '../../view/dom';
 import { exportText, nameOf } from '../../view/export_text';
 import { inOneLine } from '../../view/format';
-import { PARTS_ICON, STATE_ICONS, type StateIcon } from '../../view/icons';
+import { PARTS_ICON } from '../../view/icons';
+import { StateMark } from '../../view/state_mark';
+import { Track } from '../../view/track';
 import type { Row } from '../../view/virtual_list';
 import type { IExports } from '../exports';
 import { ICONS, JOB } from '../job_commands';
@@ -26,15 +37,13 @@ export class ExportRow implements Row {
   readonly #taskId: string;
   readonly #folds: Folds;
   readonly #living = new AbortController();
-  readonly #icon = span('pw-icon');
+  readonly #icon = new StateMark();
   readonly #name = document.createElement('bdi');
   readonly #text = block('pw-export-text');
-  readonly #track = block('pw-track');
-  readonly #fill = block('pw-fill');
+  readonly #track = new Track();
   readonly #actions = span('pw-export-actions');
-  readonly #fold = document.createElement('button');
+  readonly #fold = button(`${BUTTON} pw-export-fold`, PARTS_ICON);
   readonly #buttons = new Map<Choice, HTMLButtonElement>();
-  #shownIcon: StateIcon | null = null;
 
   constructor(taskId: string, exports: IExports, commands: CommandRegistry, folds: Folds) {
     this.#taskId = taskId;
@@ -43,18 +52,10 @@ export class ExportRow implements Row {
     this.#folds = folds;
     const main = block('pw-export-main');
     this.#name.className = 'pw-export-name';
-    this.#icon.ariaHidden = 'true';
-    this.#track.role = 'progressbar';
-    this.#track.ariaValueMin = '0';
-    this.#track.ariaValueMax = '100';
-    this.#track.append(this.#fill);
     main.append(this.#name, this.#text);
-    this.#fold.type = 'button';
-    this.#fold.className = `${BUTTON} pw-export-fold`;
-    this.#fold.innerHTML = PARTS_ICON;
     const { signal } = this.#living;
     this.#fold.addEventListener('click', () => folds.flip(taskId), { signal });
-    this.element.append(this.#icon, main, this.#actions, this.#track);
+    this.element.append(this.#icon.element, main, this.#actions, this.#track.element);
   }
 
   update(): void {
@@ -65,27 +66,22 @@ export class ExportRow implements Row {
     setAttribute(this.element, 'data-stage', shown.stage);
     setAttribute(this.element, 'data-state', record.status);
     setAttribute(this.element, 'data-stale', String(shown.stale));
-    if (this.#shownIcon !== shown.icon) {
-      this.#shownIcon = shown.icon;
-      this.#icon.innerHTML = STATE_ICONS[shown.icon];
-    }
+    this.#icon.show(shown.icon);
     const name = nameOf(record);
     setText(this.#name, name);
     setAttribute(this.element, 'data-part', String(record.parent !== null));
     const open = this.#folds.isOpen(this.#taskId);
     if (open === null) this.#fold.remove();
-    else if (this.#fold.parentNode === null) this.#track.before(this.#fold);
+    else if (this.#fold.parentNode === null) this.#track.element.before(this.#fold);
     setAttribute(this.#fold, 'aria-expanded', String(open === true));
     setAttribute(this.#fold, 'aria-label', messages.group.parts(name));
     setTitle(this.#fold, messages.group.parts(name));
     setText(this.#text, inOneLine([shown.words, ...shown.facts]));
     setTitle(this.element, shown.title);
-    this.#track.hidden = !shown.active;
-    setAttribute(this.#track, 'aria-label', messages.label(name, record.kind));
-    setAttribute(this.#track, 'data-known', String(shown.percent !== null));
-    if (shown.percent === null) this.#track.removeAttribute('aria-valuenow');
-    else setAttribute(this.#track, 'aria-valuenow', String(Math.floor(shown.percent)));
-    this.#fill.style.width = shown.percent === null ? '' : `${shown.percent}%`;
+    const label = messages.label(name, record.kind);
+    this.#track.update(label, shown.valueText, shown.percent, shown.moving);
+    setHidden(this.#track.element, !shown.active);
+    setStyle(this.#track.fill, 'width', `${shown.percent ?? 0}%`);
     this.#arrange(buttonsFor(choicesFor(record, feed.isConnected)), name);
   }
 
@@ -115,19 +111,17 @@ export class ExportRow implements Row {
   }
 
   #add(choice: Choice): HTMLButtonElement {
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.className = BUTTON;
-    button.dataset.choice = choice;
-    button.title = this.#exports.words.choice[choice];
-    ICONS[choice].element({ container: button, stylesheet: 'toolbarButton' });
-    button.addEventListener(
+    const made = button(BUTTON);
+    made.dataset.choice = choice;
+    made.title = this.#exports.words.choice[choice];
+    ICONS[choice].element({ container: made, stylesheet: 'toolbarButton' });
+    made.addEventListener(
       'click',
       () => void this.#commands.execute(JOB, { choice, taskId: this.#taskId }),
       { signal: this.#living.signal },
     );
-    this.#buttons.set(choice, button);
-    this.#actions.append(button);
-    return button;
+    this.#buttons.set(choice, made);
+    this.#actions.append(made);
+    return made;
   }
 }
