@@ -72,8 +72,10 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def shown(context: BrowserContext, servers: Callable[..., JupyterProcess]) -> Iterator[PanelPage]:
     """One page for all tests of this file: JupyterLab takes its time to start."""
-    # No kernel reports to these jobs, and none of them is to be missed while a test looks at them.
-    server = servers("panel", options=["--ProgressExtension.kernel_lease=600"])
+    # No kernel reports to these jobs, and none of them is to be missed, or forgotten as one of
+    # too many, while a test looks at them.
+    options = ["--ProgressExtension.kernel_lease=600", "--ProgressExtension.keep_finished=3000"]
+    server = servers("panel", options=options)
     write_notebook(server.root / "work.ipynb", "open('again.txt', 'w').write('done')")
     shown = PanelPage(context.new_page(), server).open()
     shown.command("progresswidget:open")
