@@ -224,6 +224,9 @@ def test_only_what_nobody_can_change_is_hashed_later() -> None:
     numbers = pd.DataFrame({"a": [1.0, 2.0]})
     assert steady(pl.DataFrame({"a": [1]}))
     assert steady(pl.Series([1]))
+    halves = pl.concat([pl.Series("b", [1]), pl.Series("b", [2])], rechunk=False)
+    assert not steady(pl.DataFrame([pl.Series("a", [1, 2]), halves])), "slices of it are copies"
+    assert not steady(halves), "and of many small chunks, too"
     assert steady(pa.table({"a": [1]}))
     assert steady(pa.record_batch({"a": [1]}))
     assert not steady(numbers)

@@ -202,23 +202,6 @@ def test_what_is_no_loop_leaves_nothing_on_a_terminal() -> None:
     assert (cleared.strip(), rest, "\n" in out.getvalue()) == ("", "", False)
 
 
-def test_a_step_that_is_counted_by_hand_costs_less_than_with_tqdm() -> None:
-    import tqdm
-
-    def cost(kind: Any) -> int:
-        with kind(total=steps, file=io.StringIO()) as bar:
-            update = bar.update
-            begun = time.thread_time_ns()
-            for _ in range(steps):
-                update()
-            return time.thread_time_ns() - begun
-
-    steps = 20_000
-    costs = [(cost(pw.tqdm), cost(tqdm.tqdm)) for _ in range(20)]
-    ours, theirs = map(min, zip(*costs, strict=True))
-    assert ours < 0.85 * theirs
-
-
 def test_a_step_by_hand_draws_the_line_that_is_due_and_says_so() -> None:
     out = io.StringIO()
     with pw.tqdm(total=10**9, file=out) as bar:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def test_what_is_no_number_is_said(piped: Callable[..., Done]) -> None:
 
 @pytest.mark.usefixtures("no_server")
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
-    script = f"yes | {sys.executable} -m progresswidget track | head -n 3"
+    script = f"yes | {shlex.quote(sys.executable)} -m progresswidget track | head -n 3"
     done = subprocess.run(["bash", "-c", script], capture_output=True, check=False, timeout=60)
     assert done.stdout == b"y\ny\ny\n"
     assert b"Traceback" not in done.stderr

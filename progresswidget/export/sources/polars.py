@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from progresswidget.export.formats import Flavour
+
+LEAST_ROWS: Final = 16_384
+"""Rows of a chunk, on average, below which joining chunks costs less than many small batches."""
 
 
 def recognises(frame: object) -> bool:
@@ -38,7 +41,24 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     refuse_polars()
     kept = _table(frame)
     check(kept.schema)
-    return Source(schema_of(kept), kept.height, lambda: _slices(kept), unicode=True, steady=True)
+    chunks = _chunks(kept)
+    return Source(
+        schema_of(kept),
+        kept.height,
+        lambda: _slices(kept, chunks or [kept.height]),
+        unicode=True,
+        steady=bool(chunks),
+    )
+
+
+def _chunks(frame: pl.DataFrame) -> list[int]:
+    """Return the rows of the chunks of a frame; none where slices along them would not do.
+
+    Of what crosses the end of a chunk polars makes a copy, which would be held with the slice.
+    """
+    found = {tuple(series.chunk_lengths()) for series in frame}
+    chunks = list(found.pop()) if len(found) == 1 else []
+    return chunks if frame.height >= LEAST_ROWS * (len(chunks) - 1) else []
 
 
 def _table(frame: object) -> pl.DataFrame:
@@ -48,11 +68,14 @@ def _table(frame: object) -> pl.DataFrame:
     return series.clone().to_frame(series.name or "value")
 
 
-def _slices(frame: pl.DataFrame) -> Generator[pa.RecordBatch, None, None]:
+def _slices(frame: pl.DataFrame, chunks: list[int]) -> Generator[pa.RecordBatch, None, None]:
     refuse_polars()
     # Not one stream over the whole frame: polars first copies what is not chunked alike.
-    for start in range(0, frame.height, BATCH_ROWS):
-        yield from batches_of(frame.slice(start, BATCH_ROWS))
+    begun = 0
+    for rows in chunks:
+        for start in range(begun, begun + rows, BATCH_ROWS):
+            yield from batches_of(frame.slice(start, min(BATCH_ROWS, begun + rows - start)))
+        begun += rows
 
 
 def batches_of(frame: pl.DataFrame) -> Iterable[pa.RecordBatch]:
