@@ -60,9 +60,15 @@ class Behind:
         self._thread: Thread | None = None
 
     def put(self, digest: Callable[[], bytes]) -> Future[bytes]:
-        """Return the digest that `digest` will be asked for, from another thread."""
+        """Return the digest that `digest` will be asked for, from another thread.
+
+        After `stop` it is given up at once.
+        """
         told: Future[bytes] = Future()
         with self._changed:
+            if self._ended:  # given up, while an encoder was at its last unit
+                told.cancel()
+                return told
             self._waiting.append((self._clock(), digest, told))
             self._changed.notify_all()
             if self._thread is None:

@@ -66,6 +66,14 @@ def test_a_digest_waits_as_long_as_it_may() -> None:
     assert second.cancelled()
 
 
+def test_after_the_stop_no_thread_is_begun_for_what_comes_late() -> None:
+    before = threading.active_count()
+    digests = Behind(LONG)
+    digests.stop()
+    assert digests.put(lambda: b"late").cancelled()
+    assert threading.active_count() == before
+
+
 def test_a_digest_is_taken_when_there_is_time() -> None:
     digests = Behind(LONG)
     told = digests.put(lambda: b"told")
