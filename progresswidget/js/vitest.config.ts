@@ -12,6 +12,9 @@ const chromium =
     .flatMap((name) => (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name)))
     .find((path) => existsSync(path));
 
+/** Milliseconds: everything else may be tested on the same two cores. */
+const TIMEOUT = 30_000;
+
 export default defineConfig({
   test: {
     projects: [
@@ -19,6 +22,7 @@ export default defineConfig({
         plugins: [viteInlineWorker],
         test: {
           name: 'logic',
+          testTimeout: TIMEOUT,
           environment: 'node',
           include: ['tests/*.test.ts'],
           exclude: ['tests/*.dom.test.ts'],
@@ -51,6 +55,7 @@ export default defineConfig({
         },
         test: {
           name: 'dom',
+          testTimeout: TIMEOUT,
           globalSetup: 'tests/http_server.ts',
           include: ['tests/*.dom.test.ts'],
           browser: {

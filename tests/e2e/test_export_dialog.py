@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from gallery import AXE
 from page_objects import AXE_RUN, LIMIT, settle
+from panel_page import KEEP_LIGHT
 from pictures import expect_picture
 from playwright.sync_api import expect
 
@@ -37,12 +38,13 @@ def test_a_frame_is_narrowed_looked_at_and_exported(
     expect(facts).to_have_text("4 rows · 46 B", timeout=LIMIT)
     page = notebook.page
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    for theme in ("JupyterLab Light", "JupyterLab Dark"):
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
         notebook.command("apputils:change-theme", theme=theme)
         page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
         settle(page)
         assert page.evaluate(AXE_RUN, ".pw-export-dialog") == []
         expect_picture(page.locator(".pw-export-dialog"), f"dialog-{theme.split()[1].lower()}")
+    page.wait_for_function(KEEP_LIGHT, polling=500, timeout=LIMIT)
     dialog.get_by_label("Filter (SQL)").fill("price >")
     expect(dialog.get_by_role("alert")).to_contain_text("The SQL cannot be used", timeout=LIMIT)
     dialog.get_by_label("Filter (SQL)").fill("name IS NOT NULL")

@@ -254,7 +254,7 @@ describe('a drop into the file browser', () => {
   });
 
   it('into a folder that nobody may write to is refused in words', async () => {
-    const { app, factory, browser, folder } = world(`${inject('origin')}/404/none/`);
+    const { app, factory, browser, folder } = world(`${inject('origin')}/404/closed/`);
     uploads.activate(app, factory, null, null, null, null);
     folder.writable = false;
     expect(drop(browser, 15_000_000)).toBe(true);
