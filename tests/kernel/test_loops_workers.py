@@ -26,6 +26,7 @@ from progresswidget.loops.workers import WorkerReporter, Workers
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
+    from multiprocessing.synchronize import Barrier
 
 # Python 3.12 and later warn of each fork beside threads, and such forks are what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -246,20 +247,31 @@ def keep(reporter: WorkerReporter) -> None:
     kept = reporter
 
 
+def keep_and_meet(reporter: WorkerReporter, meeting: Barrier) -> None:
+    global still  # noqa: PLW0603
+    keep(reporter)
+    still = [meeting]
+
+
 def work_with_kept(steps: int) -> None:
+    # Each has a task: who is ended while it is only being prepared for the first may have died.
+    while still:
+        still.pop().wait(60)
     work(kept, steps)
 
 
 kept: WorkerReporter
+still: list[Barrier]
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_workers_that_keep_their_reporter_are_not_dead_when_their_pool_ends_them(
     owner: Owner, method: str
 ) -> None:
-    reporter = owner.workers.reporter()
-    with multiprocessing.get_context(method).Pool(2, keep, (reporter,)) as pool:
-        pool.map(work_with_kept, range(1, 21))
+    context = multiprocessing.get_context(method)
+    prepared = (owner.workers.reporter(), context.Barrier(2))
+    with context.Pool(2, keep_and_meet, prepared) as pool:
+        pool.map(work_with_kept, range(1, 21), chunksize=1)
     pool.join()
     assert owner.workers.total == sum(range(21))
     assert owner.said == []
