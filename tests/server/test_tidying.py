@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import exporting
 import pytest
+from reports import done_report
 
 from jupyter_server_ext.stores.expiry import folder_of, remove_expired
 from jupyter_server_ext.stores.published import fingerprint_of
@@ -104,18 +105,17 @@ async def test_exports_of_a_temporary_folder_expire_and_nothing_else(
     (folder / "expiring.csv").write_text("2")
     (folder / "changed.csv").write_text("3")
     (folder / "own.csv").write_text("nobody has exported it")
-    records = [
-        await server.publish(path)
-        for path in (root / "lasting.csv", folder / "expiring.csv", folder / "changed.csv")
-    ]
+    await server.reported(done_report(root / "lasting.csv"))  # whose record is not kept at all
+    expiring = await server.publish(folder / "expiring.csv")
+    await server.publish(folder / "changed.csv")
     (folder / "changed.csv").write_text("somebody's work")
     # Its record is kept for it, though no finished job is to be remembered.
-    assert (await server.fetch(f"api/jobs/{records[1]['taskId']}")).code == 200
+    assert (await server.fetch(f"api/jobs/{expiring['taskId']}")).code == 200
     await eventually(lambda: not (folder / "expiring.csv").exists())
     kept = {path.name for path in root.rglob("*.csv")}
     assert kept == {"lasting.csv", "changed.csv", "own.csv"}
     await eventually(lambda: server.services.tally.removed["file"] == 1)
-    answer = await server.fetch(records[1]["url"])
+    answer = await server.fetch(expiring["url"])
     assert (answer.code, json.loads(answer.body)["code"]) == (410, "file-missing")
 
 
