@@ -6,8 +6,8 @@ network file systems, the name is claimed with an empty file first, which is the
 is made with a permission that no other empty file has, and then given a time that none has: should
 this process die over it, the next one knows it again. Where permissions are not kept either, a
 death right between making the claim and giving it its time leaves an empty file that somebody has
-to remove. There is no other mark that could come first: a file without a name (O_TMPFILE) is given
-one by a link, and no file replaces a folder (rename(2): EISDIR).
+to remove: a file without a name (O_TMPFILE) is given one by a link, and no file replaces a folder
+(rename(2): EISDIR).
 """
 
 from __future__ import annotations

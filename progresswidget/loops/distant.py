@@ -1,6 +1,6 @@
 """Counting for a bar from where its folder cannot be seen: another machine, another container.
 
-The count goes to the notebook server, by what lets count for this one job; the kernel hears it with
+The count goes to the notebook server, with the capability of this one job; the kernel hears it with
 the reply to its next report. It is the whole count each time: nothing is lost or counted twice.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,18 @@ def file_browser_url(server: JupyterProcess) -> str:
     """
     place = {"lab": f"lab/workspaces/{uuid.uuid4().hex}", "notebook": "tree"}
     return f"{server.url}{place[server.application]}?token={server.token}"
+
+
+def wait_for_answer(page: Page, asking: str, arg: object = None) -> Any:
+    """Evaluate an asynchronous function until what it comes to is true, and return that.
+
+    Playwright's own `wait_for_function` takes the promise for the answer, and does not ask again.
+    """
+    deadline = time.monotonic() + LIMIT / 1000
+    while not (answer := page.evaluate(asking, arg)):
+        assert time.monotonic() < deadline, f"never true: {asking}"
+        page.wait_for_timeout(50)
+    return answer
 
 
 class NotebookPage:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from gallery import AXE
-from page_objects import AXE_RUN, LIMIT, WHERE, file_browser_url, settle
+from page_objects import AXE_RUN, LIMIT, WHERE, file_browser_url, settle, wait_for_answer
 from reports import done_report, make_report
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def complaints(page: Page, selector: str) -> list[list[str]]:
         settle(page)
         found += page.evaluate(AXE_RUN, selector)
     # The next page begins with what the server has, and a later save may be over before an earlier.
-    page.wait_for_function(KEEP_LIGHT, polling=500, timeout=LIMIT)
+    wait_for_answer(page, KEEP_LIGHT)
     return found
 
 

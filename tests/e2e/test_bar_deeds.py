@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from page_objects import LIMIT, NotebookPage
+from page_objects import LIMIT, NotebookPage, wait_for_answer
 from playwright.sync_api import Page, expect
 from test_looks import dismiss_dialogs
 
@@ -33,6 +33,11 @@ def batches():
 pw.export(pa.RecordBatchReader.from_batches(many.schema, batches()), "steps.csv")
 """
 
+COPIED_ADDRESS = """async () => {
+  const text = await navigator.clipboard.readText();
+  return text.startsWith('http') && text;
+}"""
+
 
 def test_an_interrupted_export_is_continued_and_its_file_is_shown_and_linked(
     lab: JupyterProcess, open_notebook: Callable[..., NotebookPage], page: Page
@@ -54,10 +59,7 @@ def test_an_interrupted_export_is_continued_and_its_file_is_shown_and_linked(
 
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     shown.button("link").click(timeout=LIMIT)
-    page.wait_for_function(
-        "async () => (await navigator.clipboard.readText()).startsWith('http')", timeout=LIMIT
-    )
-    url: Any = page.evaluate("navigator.clipboard.readText()")
+    url: Any = wait_for_answer(page, COPIED_ADDRESS)
     # Without a cookie: whoever has the link can read the file.
     browser = page.context.browser
     assert browser is not None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from gallery import AXE
-from page_objects import AXE_RUN, LIMIT, settle
+from page_objects import AXE_RUN, LIMIT, settle, wait_for_answer
 from panel_page import KEEP_LIGHT
 from pictures import expect_picture
 from playwright.sync_api import expect
@@ -44,7 +44,7 @@ def test_a_frame_is_narrowed_looked_at_and_exported(
         settle(page)
         assert page.evaluate(AXE_RUN, ".pw-export-dialog") == []
         expect_picture(page.locator(".pw-export-dialog"), f"dialog-{theme.split()[1].lower()}")
-    page.wait_for_function(KEEP_LIGHT, polling=500, timeout=LIMIT)
+    wait_for_answer(page, KEEP_LIGHT)
     dialog.get_by_label("Filter (SQL)").fill("price >")
     expect(dialog.get_by_role("alert")).to_contain_text("The SQL cannot be used", timeout=LIMIT)
     dialog.get_by_label("Filter (SQL)").fill("name IS NOT NULL")

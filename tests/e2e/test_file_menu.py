@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from network import Network
-from page_objects import LIMIT, SCREENSHOTS, file_browser_url, settle
+from page_objects import LIMIT, SCREENSHOTS, file_browser_url, settle, wait_for_answer
 from panel_page import complaints
 from pictures import expect_picture
 from playwright.sync_api import Download, Locator, Page, expect
@@ -380,10 +380,10 @@ def taken(link: str) -> bytes:
 def wait_until_closed(files: FileBrowser, link: str) -> None:
     """Ask as anybody until the link is closed; what the page asked for is on its way."""
     path = link.partition("/progresswidget/")[2]
-    files.page.wait_for_function(
+    wait_for_answer(
+        files.page,
         "async address => (await fetch(address, {credentials: 'omit'})).status === 404",
-        arg=f"/progresswidget/{path}",
-        timeout=LIMIT,
+        f"/progresswidget/{path}",
     )
     with pytest.raises(urllib.error.HTTPError, match="404"):
         taken(link)

@@ -176,6 +176,7 @@ def test_the_page_of_the_readme(lab: JupyterProcess, open_notebook: Opener) -> N
     """Of the picture that it leaves, `notebooks/images/export.png` is a copy."""
     shown = open_notebook(lab, PREPARE, FINISHED, HALF_A_MINUTE, name="flights.ipynb")
     shown.page.set_viewport_size({"width": 1300, "height": 640})
+    shown.command("apputils:change-theme", theme="JupyterLab Light")
     shown.command("progresswidget:open")
     for cell in (0, 1):
         shown.run_and_wait(cell)

@@ -8,14 +8,13 @@ same writables, kept in the same database, and stopped by the same quota.
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
 from network import Network
-from page_objects import LIMIT, NotebookPage, dismiss_dialogs, write_notebook
+from page_objects import LIMIT, NotebookPage, dismiss_dialogs, wait_for_answer, write_notebook
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 from test_looks import look, picture
 
@@ -153,14 +152,6 @@ class Saving:
             timeout=LIMIT,
         )
 
-    def wait_for_answer(self, asking: str) -> Any:
-        """Evaluate an asynchronous function until what it comes to is true, and return that."""
-        deadline = time.monotonic() + LIMIT / 1000
-        while not (answer := self.page.evaluate(asking)):
-            assert time.monotonic() < deadline, f"never true: {asking}"
-            self.page.wait_for_timeout(50)
-        return answer
-
     def assert_verified(self) -> None:
         """Wait for the end, and compare the file with the server's."""
         self.wait_for("done")
@@ -244,7 +235,7 @@ def test_a_reload_in_the_middle_costs_nothing_that_was_in_the_file(
 ) -> None:
     saving.network.rate = SLOW / 2
     saving.begin()
-    kept = saving.wait_for_answer(KEPT)
+    kept = wait_for_answer(saving.page, KEPT)
     if permission == "prompt":
         saving.page.add_init_script(PROMPT)
     saving.shown.reload()
@@ -341,7 +332,7 @@ def test_a_cancelled_save_leaves_no_file_behind(saving: Saving) -> None:
     saving.wait_for_more_than(10)
     saving.press("cancel")
     expect(saving.row).to_have_count(0, timeout=LIMIT)
-    saving.wait_for_answer(f"async () => (await ({NAMES})()).length === 0")
+    wait_for_answer(saving.page, f"async () => (await ({NAMES})()).length === 0")
 
 
 @pytest.mark.faults

@@ -90,15 +90,20 @@ describe('facts in one line', () => {
   const said = (...facts: string[]) => inOneLine(facts).replaceAll('\u00a0', '_');
 
   it.each([
-    [['336,776 of 3,367,760 rows', '4\u00a0s left'], '336,776 of_3,367,760_rows ·_4_s_left'],
-    [['1,428,000 / 3,367,760 行', '剩余 4秒'], '1,428,000 /_3,367,760_行 ·_剩余_4秒'],
+    [['336,776 of 3,367,760 rows', '4\u00a0s left'], '336,776_of_3,367,760_rows ·_4_s_left'],
+    [['1,428,000 / 3,367,760 行', '剩余 4秒'], '1,428,000_/_3,367,760_行 ·_剩余_4秒'],
     [['48.1\u00a0MB of 138.4\u00a0MB'], '48.1_MB of_138.4_MB'],
+    [['20 of 50', '4\u00a0s left'], '20 of_50 ·_4_s_left'],
+
     [['Waiting for the server'], 'Waiting_for_the_server'],
     [['81,000 rows'], '81,000_rows'],
     [['Paused', '42%'], 'Paused ·_42%'],
-  ])('break before a fact and behind a first number: %j', (facts, line) => {
-    expect(said(...facts)).toBe(line);
-  });
+  ])(
+    'break before a fact, and behind a first number that says something alone: %j',
+    (facts, line) => {
+      expect(said(...facts)).toBe(line);
+    },
+  );
 });
 
 describe('a span and a moment', () => {

@@ -20,9 +20,14 @@ export function formatPercent(value: number, locale: string): string {
 /** Between two facts: a line may break before it and not behind it. */
 export const BETWEEN = ' ·\u00a0';
 
-/** Facts for one line: where it has no room for one that goes as a whole, and of "3 of 5" the rest. */
+/**
+ * Facts for one line: where it has no room for one that goes as a whole, and of "3 MB of 5 MB" the
+ * rest; but not of "3 of 5 rows", whose first number alone says nothing.
+ */
 export function inOneLine(facts: readonly string[]): string {
-  return facts.map((fact) => fact.replace(/(?<!^\d[^ ]*) | (?!.* )/g, '\u00a0')).join(BETWEEN);
+  return facts
+    .map((fact) => fact.replace(/(?<!^\d[^ ]*(?= [^ ]+ [^ ]+$)) /g, '\u00a0'))
+    .join(BETWEEN);
 }
 
 /** Bytes in decimal units (IEC 80000-13), as file managers show them: 33.1 MB. */
