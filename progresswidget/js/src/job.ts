@@ -2,7 +2,7 @@
 
 import { download, makeLink, requestAction } from './actions';
 import type { Channel } from './channel/channel';
-import type { Connection } from './channel/connection';
+import { type Connection, hears } from './channel/connection';
 import type { Messages } from './i18n';
 import { newest, orphan } from './known';
 import { Parts } from './parts';
@@ -266,11 +266,6 @@ export class Job {
     comm?.(action);
     return null;
   }
-}
-
-/** The server says what is new. */
-function hears({ kind }: Connection): boolean {
-  return kind === 'live' || kind === 'polling';
 }
 
 /** No server has a part in it. */

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CHINESE, ENGLISH } from '../src/i18n';
 import type { JobRecord } from '../src/protocol';
 import { progressTraits } from '../src/traits';
+import type { Part, PartName } from '../src/view/amounts';
 import { type Asked, Buttons } from '../src/view/buttons';
 import { DetailsView } from '../src/view/details_view';
 import { setAttribute, setData, setHidden, setText, setTitle, span } from '../src/view/dom';
@@ -9,7 +10,6 @@ import { ACTION_ICONS, type ButtonName, STATE_ICONS, TRANSFER_ICONS } from '../s
 import { Moment } from '../src/view/moment';
 import { Numbers } from '../src/view/numbers';
 import { PartLine } from '../src/view/part_line';
-import type { Part, PartName } from '../src/view/presentation';
 import { ProgressView } from '../src/view/progress_view';
 import { RateTrail } from '../src/view/rates';
 import { Sparkline } from '../src/view/sparkline';

@@ -5,7 +5,8 @@ import { ActionFailure } from '../src/actions';
 import type { Connection } from '../src/channel/connection';
 import { messagesFor } from '../src/i18n';
 import type { Action, JobRecord } from '../src/protocol';
-import { type Handlers, JobView } from '../src/view/job_view';
+import type { Handlers } from '../src/view/button_actions';
+import { JobView } from '../src/view/job_view';
 import { adoptStyle } from '../src/view/stylesheet';
 import { DONE, FAILED, record, TASK } from './records';
 

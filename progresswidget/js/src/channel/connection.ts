@@ -46,6 +46,11 @@ export function isUnreachable(connection: Connection): boolean {
   return connection.kind === 'offline' && connection.reason === 'unreachable';
 }
 
+/** Whether what the server says comes at once, and what a person wants reaches it. */
+export function hears({ kind }: Connection): boolean {
+  return kind === 'live' || kind === 'polling';
+}
+
 /** Why not to come back after a socket was closed with `code`; null where one should. */
 export function stopReason(code: number): OfflineReason | null {
   switch (code) {

@@ -1,7 +1,7 @@
 /** Every job that the person may see, live: what the panel, the status bar and the notices share. */
 
 import type { Channel } from '../channel/channel';
-import type { Connection } from '../channel/connection';
+import { type Connection, hears } from '../channel/connection';
 import { isTerminal, type JobRecord } from '../protocol';
 import type { TaskState } from '../reducer';
 import { Records } from './records';
@@ -50,7 +50,7 @@ export class Feed {
 
   /** Whether the server hears of what a person wants. */
   get isConnected(): boolean {
-    return this.#connection.kind === 'live' || this.#connection.kind === 'polling';
+    return hears(this.#connection);
   }
 
   reconnect(): void {

@@ -1,17 +1,14 @@
 /** The bar: one compact card, the same in every front end. */
 
-import { ActionFailure } from '../actions';
 import type { Connection } from '../channel/connection';
-import type { Messages } from '../i18n';
-import { type Action, isTerminal, type JobRecord, type TransferRecord } from '../protocol';
+import type { JobRecord, TransferRecord } from '../protocol';
 import { Announcer } from './announcer';
-import { type Asked, Buttons } from './buttons';
+import { type ActionOptions, ButtonActions } from './button_actions';
+import { Buttons } from './buttons';
 import { DetailsView } from './details_view';
 import { block, setData, setHidden, setStyle, setText, setTitle, span } from './dom';
 import { Floor } from './floor';
-import type { ButtonName } from './icons';
 import { isInView } from './in_view';
-import { Moment } from './moment';
 import { Numbers } from './numbers';
 import { everySecond, Pace } from './pace';
 import { type Presentation, present } from './presentation';
@@ -21,38 +18,10 @@ import { Sparkline } from './sparkline';
 import { StateMark } from './state_mark';
 import { Track } from './track';
 
-export interface Handlers {
-  /** Ask for an action; the record in the answer, where there is one. */
-  act(action: Action, signal: AbortSignal): Promise<JobRecord | null>;
-  /** Null where no server can be reached from the page. */
-  readonly download: ((record: JobRecord, signal: AbortSignal) => Promise<void>) | null;
-  /** Begin a save that can be resumed; null where the page cannot. */
-  readonly save?: ((record: JobRecord) => Promise<void>) | null;
-  reconnect(): void;
-  /** Run the cell again that made the job; null where it is not at hand. */
-  readonly rerun?: (() => Promise<void>) | null;
-  /** Make an address of the file that works without signing in. */
-  readonly link?: ((record: JobRecord, signal: AbortSignal) => Promise<string>) | null;
-  /** Show the file among those of the server. */
-  readonly reveal?: ((record: JobRecord) => Promise<void>) | null;
-}
-
-/** Milliseconds in which a cancel can be taken back. */
-const MOMENT = 4000;
-/** Milliseconds for which a button says that it has done its work. */
-const FEEDBACK = 2500;
-
-/** What takes its time, apart from the steering of the job. */
-type Work = Exclude<Asked, Action>;
-
-export interface ViewOptions {
+export interface ViewOptions extends ActionOptions {
   readonly taskId: string;
   /** The name of the file, known before the first record. */
   readonly name: string;
-  readonly messages: Messages;
-  readonly handlers: Handlers;
-  /** Milliseconds in which a cancel can be taken back. */
-  readonly moment?: number;
 }
 
 export class JobView {
@@ -67,7 +36,7 @@ export class JobView {
   readonly #pace = new Pace();
   readonly #spark = new Sparkline();
   readonly #details: DetailsView;
-  readonly #moment: Moment;
+  readonly #actions: ButtonActions;
   readonly #link = span('pw-link');
   readonly #note = block('pw-note');
   readonly #noteMessage = block('pw-note-message');
@@ -79,14 +48,9 @@ export class JobView {
   #connection: Connection = { kind: 'connecting' };
   #unknown = false;
   #endTicking: (() => void) | null = null;
-  #asked: Action | null = null;
-  /** The button whose work goes on. */
-  #working: Work | null = null;
-  #copied = false;
   #transfer: HTMLElement | null = null;
   readonly #received: ReceivedBar;
   #download: TransferRecord | null = null;
-  #failure: string | null = null;
   readonly #floor = new Floor();
   #caption = '';
 
@@ -94,10 +58,17 @@ export class JobView {
     this.#options = options;
     this.#received = new ReceivedBar(options.messages);
     this.#details = new DetailsView(options.messages);
-    this.#moment = new Moment(options.moment ?? MOMENT);
+    this.#actions = new ButtonActions(options, {
+      record: () => this.#record,
+      render: () => this.#render(),
+      answered: (record) => this.update(record, this.#connection),
+      toggleDetails: () => this.#details.toggle(this.#record),
+      showLink: (url) => this.#details.showLink(url),
+      say: (text) => this.#announcer.say(text),
+    });
     this.#buttons = new Buttons(
       options.messages,
-      (name) => void this.#press(name),
+      (name) => void this.#actions.press(name),
       this.#living.signal,
     );
     this.element = this.#build();
@@ -111,13 +82,7 @@ export class JobView {
     this.#connection = connection;
     this.#unknown = unknown;
     if (record) {
-      if (before && before.status !== record.status) {
-        this.#failure = null;
-        this.#working = null;
-      }
-      if (before?.status !== record.status || record.pending !== null) this.#asked = null;
-      // Nothing is left to be cancelled, or somebody else did so.
-      if (isTerminal(record.status) || record.pending === 'cancel') this.#moment.takeBack();
+      this.#actions.heard(before, record);
       this.#floor.raise(record);
       this.#spark.update(noteRate(record));
     }
@@ -151,9 +116,13 @@ export class JobView {
     this.#renderReceived();
   }
 
+  /** Do what a person asked for, and say it in words where it fails. */
+  async attempt(run: () => Promise<void>): Promise<void> {
+    await this.#actions.attempt(run);
+  }
+
   dispose(): void {
-    // Nobody can take it back any more, and nobody did.
-    this.#moment.end();
+    this.#actions.dispose();
     this.#living.abort();
     this.#tickWhile(false);
     this.element.remove();
@@ -202,7 +171,7 @@ export class JobView {
         canSave: this.#options.handlers.save != null && this.#transfer === null,
         unknown: this.#unknown,
         ahead: this.#record ? this.#pace.ahead(this.#record, Date.now()) : 0,
-        cancelling: this.#moment.isOpen,
+        cancelling: this.#actions.isCancelling,
         canRerun: this.#options.handlers.rerun != null,
         canLink: this.#options.handlers.link != null,
         canReveal: this.#options.handlers.reveal != null,
@@ -228,9 +197,9 @@ export class JobView {
     this.#buttons.controls('details', this.#details.element.id, this.#details.isOpen);
     this.#buttons.update({
       shown: this.#record ? new Set([...shown.buttons, 'details']) : shown.buttons,
-      asked: this.#underway,
+      asked: this.#actions.underway,
       name: this.#fileName,
-      copied: this.#copied,
+      copied: this.#actions.hasCopied,
     });
     this.#announce(shown);
     this.#tickWhile(shown.state === 'running' && !shown.stale);
@@ -279,12 +248,13 @@ export class JobView {
   }
 
   #renderNote(shown: Presentation): void {
-    const note = this.#failure === null ? shown.note : { message: this.#failure, hint: '' };
+    const { failure } = this.#actions;
+    const note = failure === null ? shown.note : { message: failure, hint: '' };
     setText(this.#noteMessage, note?.message ?? '');
     setText(this.#noteHint, note?.hint ?? '');
     setHidden(this.#note, note === null);
     // What a button failed at has not the colour of what the job came to.
-    const kind = this.#failure !== null ? 'failure' : this.#unknown ? 'unknown' : 'job';
+    const kind = failure !== null ? 'failure' : this.#unknown ? 'unknown' : 'job';
     if (this.#note.dataset.kind !== kind) this.#note.dataset.kind = kind;
   }
 
@@ -292,7 +262,11 @@ export class JobView {
   #announce(shown: Presentation): void {
     // A page that has just been opened connects in a blink, and that all is well is no news.
     const isNews = !shown.quiet && this.#connection.kind !== 'connecting';
-    const text = [shown.words, this.#failure ?? shown.note?.message, isNews ? shown.link : null]
+    const text = [
+      shown.words,
+      this.#actions.failure ?? shown.note?.message,
+      isNews ? shown.link : null,
+    ]
       .filter(Boolean)
       .join('. ');
     if (this.#record !== null) this.#announcer.update(this.#fileName, text);
@@ -300,128 +274,5 @@ export class JobView {
 
   get #fileName(): string {
     return this.#record?.title ?? this.#record?.name ?? this.#options.name;
-  }
-
-  /** What was asked for, here or elsewhere, and has not come about. */
-  get #underway(): ReadonlySet<Asked> {
-    const names = [this.#asked ?? this.#record?.pending, this.#working];
-    return new Set(names.filter((name) => name != null));
-  }
-
-  // --- Buttons ----------------------------------------------------------------------------------
-
-  async #press(name: ButtonName): Promise<void> {
-    const { handlers } = this.#options;
-    switch (name) {
-      case 'reconnect':
-        handlers.reconnect();
-        return;
-      case 'details':
-        this.#details.toggle(this.#record);
-        this.#render();
-        return;
-      case 'undo':
-        this.#moment.takeBack();
-        this.#render();
-        return;
-      case 'cancel':
-        this.#failure = null;
-        this.#moment.begin(() => void this.attempt(() => this.#act('cancel')));
-        this.#render();
-        return;
-      case 'pause':
-      case 'resume':
-        await this.attempt(() => this.#act(name));
-        return;
-      default:
-        await this.attempt(() => this.#work(name));
-    }
-  }
-
-  /** Do what a person asked for, and say it in words where it fails. */
-  async attempt(run: () => Promise<void>): Promise<void> {
-    this.#failure = null;
-    this.#render();
-    try {
-      await run();
-    } catch (error) {
-      if (this.#living.signal.aborted) return;
-      this.#failure = this.#wordsFor(error);
-      this.#render();
-    }
-  }
-
-  async #act(action: Action): Promise<void> {
-    this.#asked = action;
-    this.#render();
-    // A cancel is wanted even if the card goes away with it.
-    const signal = action === 'cancel' ? new AbortController().signal : this.#living.signal;
-    try {
-      const answer = await this.#options.handlers.act(action, signal);
-      // A kernel that was told over the comm answers with its next state.
-      if (answer === null || this.#living.signal.aborted) return;
-      this.#asked = null;
-      // The socket may have been quicker than this answer, and then knows more.
-      const newer = answer.updated >= (this.#record?.updated ?? 0);
-      this.update(newer ? answer : this.#record, this.#connection);
-    } catch (error) {
-      this.#asked = null;
-      throw error;
-    }
-  }
-
-  async #work(name: Work): Promise<void> {
-    const record = this.#record;
-    if (!record) return;
-    this.#working = name;
-    this.#render();
-    try {
-      await this.#does(name, record);
-    } finally {
-      this.#working = null;
-    }
-    this.#render();
-  }
-
-  async #does(name: Work, record: JobRecord): Promise<void> {
-    const { download, save, rerun, reveal, link } = this.#options.handlers;
-    const { signal } = this.#living;
-    switch (name) {
-      case 'save':
-        return await save?.(record);
-      case 'continue':
-      case 'retry':
-        return await rerun?.();
-      case 'reveal':
-        return await reveal?.(record);
-      case 'link':
-        return this.#offerLink((await link?.(record, signal)) ?? '');
-      default:
-        return await download?.(record, signal);
-    }
-  }
-
-  /** Into the clipboard, or to be copied by hand where the browser does not let a page copy. */
-  async #offerLink(url: string): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(url);
-    } catch {
-      if (!this.#living.signal.aborted) this.#details.showLink(url);
-      return;
-    }
-    this.#copied = true;
-    this.#announcer.say(this.#options.messages.copied);
-    setTimeout(() => {
-      this.#copied = false;
-      if (!this.#living.signal.aborted) this.#render();
-    }, FEEDBACK);
-  }
-
-  #wordsFor(error: unknown): string {
-    const { failure } = this.#options.messages;
-    if (!(error instanceof ActionFailure)) return failure.refused;
-    return error.key === 'refused' && error.detail !== ''
-      ? `${failure.refused} ${error.detail}`
-      : failure[error.key];
   }
 }

@@ -1,8 +1,8 @@
 /** The line of numbers below the bar: a part for each, and real text between them. */
 
+import type { Part, PartName } from './amounts';
 import { block, setHidden, setText, setTitle, span } from './dom';
 import { BETWEEN } from './format';
-import type { Part, PartName } from './presentation';
 
 const PARTS: readonly PartName[] = [
   'percent',

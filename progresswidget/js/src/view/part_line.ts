@@ -3,6 +3,7 @@
 import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
 import { isTerminal, type JobRecord } from '../protocol';
+import type { PartName } from './amounts';
 import {
   block,
   button,
@@ -16,7 +17,7 @@ import {
 } from './dom';
 import { inOneLine } from './format';
 import { ACTION_ICONS } from './icons';
-import { type PartName, type Presentation, present } from './presentation';
+import { type Presentation, present } from './presentation';
 import { StateMark } from './state_mark';
 import { STEP } from './step_records';
 import { Track } from './track';

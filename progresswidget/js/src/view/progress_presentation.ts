@@ -3,8 +3,8 @@
 import type { Messages } from '../i18n';
 import { ACTIVE_STATUSES, isOneOf, isTerminal, type Status, TERMINAL_STATUSES } from '../protocol';
 import type { ProgressTraits } from '../traits';
+import type { Part, PartName } from './amounts';
 import { formatAmount, formatDuration, formatEta, formatPercent } from './format';
-import type { Part, PartName } from './presentation';
 
 export interface ProgressPresentation {
   readonly state: Status;

@@ -2,9 +2,9 @@
 
 import type { Messages } from '../i18n';
 import { canResume, isMoving, type TransferState } from '../transfer';
+import type { Part, PartName } from './amounts';
 import { formatBytes, formatEta, formatPercent } from './format';
 import type { StateIcon, TransferButton } from './icons';
-import type { Part, PartName } from './presentation';
 
 export type Direction = 'save' | 'upload';
 

@@ -1,0 +1,21 @@
+/** What kind of work a job does, as far as its bar depends on it. */
+
+import type { JobRecord } from '../protocol';
+
+export function isTransfer(record: JobRecord): boolean {
+  return record.kind === 'download' || record.kind === 'upload';
+}
+
+export function isGroup(record: JobRecord): boolean {
+  return record.kind === 'group';
+}
+
+/** Whatever a loop of somebody's counts; it makes no file. */
+export function isTask(record: JobRecord): boolean {
+  return record.kind === 'task';
+}
+
+/** What was sent is where it was, a group is its parts, and a loop makes no file. */
+export function hasFile({ kind, url }: JobRecord): boolean {
+  return (kind === 'export' || kind === 'download') && url !== null;
+}
