@@ -3,7 +3,9 @@ import { OutputAreaModel } from '@jupyterlab/outputarea';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { displayOf, jobMetadata } from '../src/lab/output';
-import { giveWayToKernel, putBack, Reattacher, watchForJobs } from '../src/lab/reattach';
+import { Reattacher } from '../src/lab/reattach';
+import { giveWayToKernel, putBack } from '../src/lab/reattach/outputs';
+import { watchForJobs } from '../src/lab/reattach/watch';
 import { type JobRecord, RECEIPT_MIMETYPE } from '../src/protocol';
 import { DONE, record, TASK } from './records';
 

@@ -9,6 +9,7 @@ const SOURCES = join(TESTS, '..', 'src');
 /** Modules that no test names, and why. */
 const WITHOUT: Readonly<Record<string, string>> = {
   'save/inline-worker.d.ts': 'types alone: what a script makes of a worker',
+  'upload/host.ts': 'types alone: what a page gives to its uploads',
   'i18n/messages.ts': 'a type alone: each language is checked against it by the compiler',
 };
 

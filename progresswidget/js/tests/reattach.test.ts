@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { displayOf, jobMetadata, withSnapshot } from '../src/lab/output';
-import { type CellState, planReattachment } from '../src/lab/reattach';
+import { type CellState, planReattachment } from '../src/lab/reattach/plan';
 import { JOB_MIMETYPE, type JobRecord } from '../src/protocol';
 import { DONE, record, TASK } from './records';
 

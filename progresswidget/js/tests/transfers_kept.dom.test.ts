@@ -16,7 +16,9 @@ import { UNKNOWN_REMOTE } from '../src/save/plan';
 import { type Save, saveAt } from '../src/save/saves';
 import type { TransferState } from '../src/transfer';
 import { markOf, removeUpload, runUpload } from '../src/upload/engine';
-import { type Hosts, Upload, Uploads } from '../src/upload/uploads';
+import type { UploadHost } from '../src/upload/host';
+import { Upload } from '../src/upload/upload';
+import { Uploads } from '../src/upload/uploads';
 import { content, fileToSend, isContent, Tus } from './tus_model';
 
 const SIZE = 300_000;
@@ -318,7 +320,7 @@ describe('the engine of uploads', () => {
 describe('the uploads of a page', () => {
   function uploads(answer: 'replace' | 'both' | null = null) {
     const tus = new Tus();
-    const hosts = {
+    const host = {
       server: tus.server,
       pickAgain: async () => null,
       askAboutTaken: vi.fn(async () => answer),
@@ -327,15 +329,15 @@ describe('the uploads of a page', () => {
       namesIn: async () => new Map([['there.bin', false]]),
       makeFolder: async () => {},
       arrived: vi.fn(),
-    } satisfies Hosts;
-    return { tus, hosts, all: new Uploads(hosts) };
+    } satisfies UploadHost;
+    return { tus, host, all: new Uploads(host) };
   }
   const picked = (name: string) => ({ file: fileToSend(name), handle: null });
   const done = (upload: Uploads['all'][number] | undefined) =>
     vi.waitFor(() => expect(upload?.state.status).toBe('done'), LONG);
 
   it('send files two at a time, and say where they have arrived', async () => {
-    const { tus, hosts, all } = uploads();
+    const { tus, host, all } = uploads();
     let most = 0;
     all.follow(() => {
       most = Math.max(most, all.all.filter((one) => one instanceof Upload && one.isRunning).length);
@@ -344,14 +346,14 @@ describe('the uploads of a page', () => {
     for (const upload of [...all.all]) await done(upload);
     expect(most).toBeLessThanOrEqual(2);
     expect(tus.stored.size).toBe(3);
-    expect(hosts.arrived.mock.calls).toEqual([['data'], ['data'], ['data']]);
+    expect(host.arrived.mock.calls).toEqual([['data'], ['data'], ['data']]);
     expect(await recallAll('uploads')).toEqual([]);
   });
 
   it('ask about a name that is taken, and send it under another', async () => {
-    const { hosts, all } = uploads('both');
+    const { host, all } = uploads('both');
     await all.add([picked('there.bin')], 'data');
-    expect(hosts.askAboutTaken).toHaveBeenCalledExactlyOnceWith('there.bin');
+    expect(host.askAboutTaken).toHaveBeenCalledExactlyOnceWith('there.bin');
     expect(all.all.map(({ name }) => name)).toEqual(['there (1).bin']);
     await done(all.all[0]);
   });

@@ -3,8 +3,9 @@ import { drop, type Kept, keepAll, recallAll } from '../src/kept';
 import { MOST_ENTRIES, readDrop, TooManyError } from '../src/lab/drop';
 import { canResume } from '../src/transfer';
 import { UploadGroup } from '../src/upload/group';
+import type { UploadHost } from '../src/upload/host';
 import { asNew, type Branch, compare, countTaken, type Listing, place } from '../src/upload/tree';
-import { type Hosts, Uploads } from '../src/upload/uploads';
+import { Uploads } from '../src/upload/uploads';
 import { fileToSend, Tus } from './tus_model';
 
 const ROOT = '/folders/';
@@ -109,7 +110,7 @@ describe('an upload of a folder', () => {
 
   function begin(folders: Folders, answer: 'replace' | 'both' | null = null) {
     const tus = new Tus(ROOT);
-    const hosts = {
+    const host = {
       server: tus.server,
       pickAgain: async () => null,
       askAboutTaken: async () => null,
@@ -118,8 +119,8 @@ describe('an upload of a folder', () => {
       namesIn: folders.look,
       makeFolder: vi.fn(folders.make),
       arrived: vi.fn(),
-    } satisfies Hosts;
-    const all = new Uploads(hosts);
+    } satisfies UploadHost;
+    const all = new Uploads(host);
     const group = () => {
       const [first] = all.all;
       if (!(first instanceof UploadGroup) || all.all.length > 1) throw new Error('not one bar');
@@ -133,16 +134,16 @@ describe('an upload of a folder', () => {
         const { filename = '', path = '' } = Object.fromEntries(pairs);
         return `${atob(path)}/${atob(filename)}`;
       });
-    return { tus, hosts, all, group, until, stored };
+    return { tus, host, all, group, until, stored };
   }
   const picked = { branch: TREE, leftOut: 2, handle: null };
 
   it('has one bar, and arrives in its folders', async () => {
-    const { all, hosts, group, until, stored } = begin(new Folders({ '': {} }));
+    const { all, host, group, until, stored } = begin(new Folders({ '': {} }));
     await all.addFolder(picked, '');
     expect(group().name).toBe('trip');
     await until('done');
-    expect(hosts.makeFolder.mock.calls.flat()).toEqual(['trip', 'trip/inner', 'trip/empty']);
+    expect(host.makeFolder.mock.calls.flat()).toEqual(['trip', 'trip/inner', 'trip/empty']);
     expect(stored().sort()).toEqual(['trip/a.csv', 'trip/b.csv', 'trip/inner/c.csv']);
     expect(group().facts).toEqual({ done: 3, files: 3, leftOut: 2, failed: null });
     expect(group().state).toMatchObject({ offset: 600_000, size: 600_000, verified: true });
@@ -152,18 +153,18 @@ describe('an upload of a folder', () => {
   });
 
   it('without files makes the folders, and has no bar', async () => {
-    const { all, hosts } = begin(new Folders({ '': {} }));
+    const { all, host } = begin(new Folders({ '': {} }));
     await all.addFolder({ ...picked, branch: branch('hollow', [], [branch('in', [])]) }, '');
-    expect(hosts.makeFolder.mock.calls.flat()).toEqual(['hollow', 'hollow/in']);
+    expect(host.makeFolder.mock.calls.flat()).toEqual(['hollow', 'hollow/in']);
     expect(all.all).toEqual([]);
-    expect(hosts.arrived).toHaveBeenCalledWith('');
+    expect(host.arrived).toHaveBeenCalledWith('');
   });
 
   it('asks once for all names that are taken, and heeds the answer', async () => {
     const there = { '': { trip: true }, trip: { 'a.csv': false, 'b.csv': false } };
     const none = begin(new Folders(there), null);
     await none.all.addFolder(picked, '');
-    expect(none.hosts.askAboutFolder.mock.calls).toEqual([['trip', 2]]);
+    expect(none.host.askAboutFolder.mock.calls).toEqual([['trip', 2]]);
     expect([none.all.all, none.tus.seen]).toEqual([[], []]);
 
     const both = begin(new Folders(there), 'both');
@@ -190,8 +191,8 @@ describe('an upload of a folder', () => {
     await within.all.addFolder(picked, '');
     await within.until('done');
     expect(within.stored().sort()).toEqual(['trip/a.csv', 'trip/b.csv', 'trip/inner (1)/c.csv']);
-    expect(beside.hosts.askAboutFolder).not.toHaveBeenCalled();
-    expect(within.hosts.askAboutFolder).not.toHaveBeenCalled();
+    expect(beside.host.askAboutFolder).not.toHaveBeenCalled();
+    expect(within.host.askAboutFolder).not.toHaveBeenCalled();
   });
 
   it('pauses, goes on and is cancelled as one', async () => {
@@ -250,7 +251,7 @@ describe('an upload of a folder', () => {
     before.tus.failures.push(507);
     await before.all.addFolder(picked, '');
     await before.until('failed');
-    const { all, hosts, group, until } = begin(folders);
+    const { all, host, group, until } = begin(folders);
     await vi.waitFor(async () => {
       // The page before lets go of its lock.
       await before.group().members.at(0)?.pause();
@@ -271,10 +272,10 @@ describe('an upload of a folder', () => {
       offset: 400_000,
     });
     expect(group().facts).toMatchObject({ done: 2, files: 3 });
-    hosts.pickFolderAgain.mockResolvedValue(new Map([['a.csv', fileToSend('a.csv')]]));
+    host.pickFolderAgain.mockResolvedValue(new Map([['a.csv', fileToSend('a.csv')]]));
     await group().resume();
     await until('done');
-    expect(hosts.pickFolderAgain).toHaveBeenCalledExactlyOnceWith('trip');
+    expect(host.pickFolderAgain).toHaveBeenCalledExactlyOnceWith('trip');
   });
 });
 

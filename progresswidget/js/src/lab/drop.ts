@@ -1,7 +1,6 @@
 /** What is dropped into a file browser: whether it is ours, and how it is read. */
 
-import type { Branch, Picked } from '../upload/tree';
-import type { PickedFolder } from '../upload/uploads';
+import type { Branch, Picked, PickedFolder } from '../upload/tree';
 
 /** An entry of a drop, as far as the decision needs it. */
 export interface Dropped {

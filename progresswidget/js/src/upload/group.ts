@@ -2,8 +2,9 @@
 
 import { requestAccess } from '../save/file_access';
 import { canResume, isMoving, NEW_TRANSFER, type TransferState } from '../transfer';
-import { lockName } from './plan';
-import type { Upload, Uploads } from './uploads';
+import { holdUntil } from './locks';
+import type { Upload } from './upload';
+import type { Uploads } from './uploads';
 
 /** What every file of a folder knows of the whole, so that the next page knows it too. */
 export interface GroupMark {
@@ -86,8 +87,7 @@ export class UploadGroup {
   /** Take files in; all of them at once, and keep other pages away from them. */
   take(members: readonly Upload[]): void {
     const { signal } = this.#living;
-    const over = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-    void navigator.locks?.request(lockName(this.mark.id), () => over);
+    holdUntil(signal, this.mark.id);
     for (const member of members) {
       member.follow((state) => this.#note(member, state), signal);
     }
@@ -117,7 +117,7 @@ export class UploadGroup {
         return;
       }
     } else if (members.some(({ isWithoutFile }) => isWithoutFile)) {
-      const picked = await this.#uploads.hosts.pickFolderAgain(this.name);
+      const picked = await this.#uploads.host.pickFolderAgain(this.name);
       if (picked === null) return;
       for (const member of members) {
         const file = picked.get(member.source);
@@ -143,7 +143,7 @@ export class UploadGroup {
   readonly again = async (): Promise<void> => {
     const taken = this.#with('failed').filter(({ state }) => state.failure === 'exists');
     if (taken.length === 0) return;
-    const choice = await this.#uploads.hosts.askAboutFolder(this.name, taken.length);
+    const choice = await this.#uploads.host.askAboutFolder(this.name, taken.length);
     if (choice === null) return;
     for (const member of taken) await member.retarget(choice);
   };

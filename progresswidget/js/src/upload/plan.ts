@@ -132,6 +132,3 @@ export function isSameFile(one: FileMark, other: FileMark): boolean {
     (one.prefix === '' || one.prefix === other.prefix)
   );
 }
-
-/** The lock by which one page at a time has an upload, or all those of a folder. */
-export const lockName = (id: string) => `progresswidget ${id}`;

@@ -15,6 +15,13 @@ export interface Branch {
   readonly folders: readonly Branch[];
 }
 
+/** A dropped folder, and how much of it was not taken along. */
+export interface PickedFolder {
+  readonly branch: Branch;
+  readonly leftOut: number;
+  readonly handle: FileSystemDirectoryHandle | null;
+}
+
 /** What is in a folder of the server: names, and whether each is a folder. */
 export type Listing = ReadonlyMap<string, boolean>;
 
