@@ -48,4 +48,4 @@ def show(page: Page, index: Path, theme: str, width: int, query: str = "") -> No
     page.evaluate(
         "light => { document.body.dataset.jpThemeLight = String(light); }", theme == LIGHT
     )
-    page.locator(".pw-job").first.wait_for()
+    page.locator(".pw-job, .pw-transfer").first.wait_for()

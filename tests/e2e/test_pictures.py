@@ -41,13 +41,15 @@ def shared_page(browser: Browser) -> Iterator[Page]:
         ("bar", gallery.HIGH_CONTRAST, 660),
         ("groups", gallery.LIGHT, 660),
         ("groups", gallery.HIGH_CONTRAST, 340),
+        # As wide as the file browser is at first, with the room around it.
+        ("transfers", gallery.LIGHT, 274),
     ],
     ids=lambda value: str(value).removesuffix("-extension"),
 )
 def test_every_state_looks_as_it_did(
     shared_page: Page, index: Path, what: str, theme: str, width: int
 ) -> None:
-    states = {"bar": "main", "groups": "english-groups"}[what]
+    states = {"bar": "main", "groups": "english-groups"}.get(what, what)
     gallery.show(shared_page, index, theme, width, f"states={states}")
     expect_picture(shared_page, f"{what}-{theme.removesuffix('-extension')}-{width}")
 

@@ -29,13 +29,13 @@ const line = (changes: Partial<TransferState>, rate: number | null = null) =>
 
 describe('what a transfer shows', () => {
   it('while it runs: how far, how fast, how long', () => {
-    expect(line({}, 50_000_000)).toBe('25% · 250.0 MB of 1.0 GB · 50.0 MB/s · 15 s left');
+    expect(line({}, 50_000_000)).toBe('Saving · 25% · 250.0 MB of 1.0 GB · 50.0 MB/s · 15 s left');
     expect(show({}).words).toBe('Saving');
     expect([...show({}).buttons]).toEqual(['pause', 'cancel']);
   });
 
   it('of a size that is not known: what has arrived', () => {
-    expect(line({ size: null })).toBe('250.0 MB');
+    expect(line({ size: null })).toBe('Saving · 250.0 MB');
     expect(show({ size: null }).percent).toBeNull();
   });
 
@@ -50,7 +50,7 @@ describe('what a transfer shows', () => {
     expect(show({ status: 'done', verified: false }).words).toBe('Saved');
     expect(show({ status: 'done', verified: true }, null, CHINESE).words).toContain('已校验');
     expect([...show({ status: 'done' }).buttons]).toEqual(['dismiss']);
-    expect(line({ status: 'done' })).toBe('1.0 GB');
+    expect(line({ status: 'done' })).toBe('Saved · 1.0 GB');
   });
 
   it('100 % is never said before the end', () => {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
-import { ENGLISH } from '../src/i18n';
+import { CHINESE, ENGLISH } from '../src/i18n';
 import { LAB_ENGLISH, withUploads } from '../src/i18n/lab';
 import { NEW_TRANSFER, type TransferState } from '../src/transfer';
 import { adoptStyle } from '../src/view/stylesheet';
@@ -15,7 +15,7 @@ const state = (changes: Partial<TransferState>): TransferState => ({
   ...changes,
 });
 
-function show(width = 600, name = 'flights.csv') {
+function show(width = 600, name = 'flights.csv', said = ENGLISH) {
   const list = document.createElement('div');
   list.className = 'pw-transfers';
   list.style.width = `${width}px`;
@@ -29,7 +29,7 @@ function show(width = 600, name = 'flights.csv') {
   const view = new TransferView({
     name,
     direction: 'upload',
-    messages: withUploads(ENGLISH, LAB_ENGLISH),
+    messages: withUploads(said, LAB_ENGLISH),
     handlers,
   });
   list.append(view.element);
@@ -93,6 +93,37 @@ describe('the bar of a transfer', () => {
       'flights.csv: Stopped. The disk of the server is full.',
     );
   });
+
+  it.each([ENGLISH, CHINESE])(
+    'says all its words in the side bar, whose name has a line to itself',
+    (said) => {
+      // What is left of 250 px between the edges of the file browser.
+      const name = '2026-11 flights, all carriers.parquet';
+      const { view } = show(250, name, said);
+      for (const status of [
+        'queued',
+        'starting',
+        'checking',
+        'running',
+        'waiting',
+        'paused',
+        'failed',
+        'done',
+      ] as const) {
+        view.update(state({ status, attempt: 4, tries: 5, verified: status === 'done' }));
+        const words = view.element.querySelector<HTMLElement>('[data-part=words]');
+        const line = words?.parentElement?.getBoundingClientRect();
+        const box = words?.getBoundingClientRect();
+        expect(words?.textContent).not.toBe('');
+        expect(box?.right).toBeLessThanOrEqual(line?.right ?? 0);
+        expect(box?.bottom).toBeLessThanOrEqual((line?.bottom ?? 0) + 3);
+        // Nothing but the buttons is beside the name.
+        const buttons = view.element.querySelector('.pw-actions')?.getBoundingClientRect();
+        const title = view.element.querySelector('bdi')?.getBoundingClientRect();
+        expect((buttons?.left ?? 0) - (title?.right ?? 0)).toBeLessThan(12);
+      }
+    },
+  );
 
   it.each([180, 250, 420, 900])('fits into %d px with the longest name', (width) => {
     const { view, list } = show(width, 'x'.repeat(255));

@@ -14,6 +14,7 @@ import {
 import { isGroup, isTask, isTransfer } from './kinds';
 
 export type PartName =
+  | 'words'
   | 'percent'
   | 'rows'
   | 'reused'

@@ -5,6 +5,8 @@ import { block, setHidden, setText, setTitle, span } from './dom';
 import { BETWEEN } from './format';
 
 const PARTS: readonly PartName[] = [
+  // Of a transfer, whose name has the line above to itself.
+  'words',
   'percent',
   'rows',
   'reused',

@@ -42,7 +42,7 @@ export function presentTransfer(
   const stage = stageOf(state);
   const percent = percentOf(state);
   const words = wordsFor(state, direction, messages);
-  const parts = partsOf(state, percent, rate, messages);
+  const parts = partsOf(state, words, percent, rate, messages);
   return {
     stage,
     icon: ICONS[stage],
@@ -86,12 +86,13 @@ function percentOf({ status, offset, size }: TransferState): number | null {
 
 function partsOf(
   state: TransferState,
+  words: string,
   percent: number | null,
   rate: number | null,
   { locale, transfer, left }: Messages,
 ): Map<PartName, Part> {
   const { status, offset, size } = state;
-  const parts = new Map<PartName, Part>();
+  const parts = new Map<PartName, Part>([['words', { text: words }]]);
   if (percent !== null && status !== 'done')
     parts.set('percent', { text: formatPercent(percent, locale) });
   if (size !== null || offset > 0) {

@@ -38,7 +38,6 @@ export class TransferView {
   readonly #living = new AbortController();
   readonly #meter = new Meter();
   readonly #icon = new StateMark();
-  readonly #words = span('pw-words');
   readonly #track = new Track();
   readonly #numbers = new Numbers();
   readonly #note = block('pw-note');
@@ -61,14 +60,11 @@ export class TransferView {
     setData(this.element, 'status', state.status);
     setData(this.element, 'stage', stage);
     this.#icon.show(shown.icon);
-    setText(this.#words, words);
-    setTitle(this.#words, words);
     const label = messages.transfer.label[direction](name);
     this.#track.update(label, shown.valueText, percent, stage === 'working');
     setStyle(this.#track.fill, 'width', `${percent ?? 0}%`);
     this.#numbers.update(parts);
     setTitle(this.#numbers.element, [...parts.values()].map(({ text }) => text).join(' · '));
-    setHidden(this.#numbers.element, parts.size === 0);
     setText(this.#note, note ?? '');
     setHidden(this.#note, note === null);
     this.#renderButtons(shown);
@@ -93,7 +89,7 @@ export class TransferView {
     const actions = span('pw-actions');
     for (const name of BUTTONS) actions.append(this.#addButton(name));
     const head = block('pw-head');
-    head.append(this.#icon.element, title, this.#words, actions);
+    head.append(this.#icon.element, title, actions);
     this.#note.dataset.kind = 'transfer';
     this.element.append(
       head,
