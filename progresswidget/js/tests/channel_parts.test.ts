@@ -6,8 +6,11 @@ import { Heartbeat } from '../src/channel/heartbeat';
 import { Line } from '../src/channel/line';
 import { Polling } from '../src/channel/polling';
 import { Socket } from '../src/channel/socket';
+import { type Followed, Subscriptions } from '../src/channel/subscriptions';
+import { isOf, Targets } from '../src/channel/targets';
 import { Transfers } from '../src/channel/transfers';
 import type { Position, ServerMessage, TransferRecord } from '../src/protocol';
+import { newTask } from '../src/reducer';
 import { Network, settle } from './fake_network';
 import { record, TASK } from './records';
 
@@ -367,5 +370,98 @@ describe('who follows downloads', () => {
     transfers.forget();
     transfers.follow(OTHER, heard);
     expect(heard).not.toHaveBeenCalled();
+  });
+});
+
+describe('who follows what has something in common', () => {
+  const state = (changes = {}) => ({ ...newTask(TASK), record: record(changes) });
+  const part = state({ notebook: 'a.ipynb', parent: OTHER });
+
+  it('is the first or the last of its target, and hears of the tasks of it alone', () => {
+    const targets = new Targets();
+    const [one, other] = [vi.fn(), vi.fn()];
+    expect(targets.add({ notebook: 'a.ipynb' }, one)).toBe(true);
+    expect(targets.add({ notebook: 'a.ipynb' }, other)).toBe(false);
+    expect(targets.add({ parent: OTHER }, other)).toBe(true);
+    expect(targets.all).toEqual([{ notebook: 'a.ipynb' }, { parent: OTHER }]);
+    expect(targets.listenersOf(part)).toEqual([one, other, other]);
+    expect(targets.has(state({ notebook: 'b.ipynb' }))).toBe(false);
+    expect(targets.remove({ notebook: 'a.ipynb' }, one)).toBe(false);
+    expect(targets.remove({ notebook: 'a.ipynb' }, one)).toBe(false);
+    expect(targets.remove({ notebook: 'a.ipynb' }, other)).toBe(true);
+    expect([targets.size, targets.has(part)]).toEqual([1, true]);
+  });
+
+  it('is told apart by what the record of a task says', () => {
+    expect(isOf(part, { parent: OTHER })).toBe(true);
+    expect(isOf(part, { notebook: 'b.ipynb' })).toBe(false);
+    expect(isOf(newTask(TASK), { notebook: 'a.ipynb' })).toBe(false);
+  });
+});
+
+describe('subscriptions', () => {
+  function subscribed() {
+    const network = new Network();
+    const nothing = () => {};
+    const line = new Line(network.environment, {
+      changed: nothing,
+      opened: nothing,
+      heard: nothing,
+      lost: nothing,
+      positions: () => [],
+      wantsAll: () => false,
+      known: () => [],
+    });
+    const tasks = new Map<string, Followed>();
+    const know = (id: string) => {
+      tasks.set(id, { state: newTask(id), listeners: new Set(), question: 0 });
+      return id;
+    };
+    const subscriptions = new Subscriptions(line, tasks);
+    const sent = () => network.wire.sent.map(({ type, data }) => [type, data.tasks.length]);
+    return { network, line, tasks, know, subscriptions, sent };
+  }
+
+  it('of one turn share a message, and those that were given up at once leave with none', async () => {
+    const { network, line, know, subscriptions, sent } = subscribed();
+    line.open();
+    network.wire.hello();
+    subscriptions.want(know(TASK));
+    subscriptions.want(know(OTHER));
+    subscriptions.drop(TASK);
+    await settle();
+    expect(sent()).toEqual([['subscribe', 1]]);
+    subscriptions.drop(OTHER);
+    await settle();
+    expect(sent().at(-1)).toEqual(['unsubscribe', 1]);
+  });
+
+  it('are more than one message where there are too many for a frame', () => {
+    const { network, line, know, subscriptions, sent } = subscribed();
+    for (let number = 0; number < 900; number += 1) know(number.toString(16).padStart(32, '0'));
+    subscriptions.wantAll();
+    line.open();
+    network.wire.hello();
+    subscriptions.wantAll();
+    expect(sent()).toEqual([
+      ['subscribe', 400],
+      ['subscribe', 400],
+      ['subscribe', 100],
+    ]);
+  });
+
+  it('take no answer to a question that was asked again', async () => {
+    const { network, line, tasks, know, subscriptions } = subscribed();
+    line.open();
+    network.wire.hello();
+    subscriptions.want(know(TASK));
+    await settle();
+    const first = tasks.get(TASK)?.question as number;
+    subscriptions.want(TASK);
+    await settle();
+    expect(subscriptions.isLate(TASK, first)).toBe(true);
+    expect(subscriptions.isLate(TASK, first + 1)).toBe(false);
+    expect(subscriptions.isLate(TASK, null)).toBe(false);
+    expect(subscriptions.isLate(OTHER, 0)).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 /** The live channel: one connection per page and server, whatever the number of bars. */
 
-import { encodeSubscribe, encodeUnsubscribe, encodeUnwatch, encodeWatch } from '../frames';
+import { encodeUnwatch, encodeWatch } from '../frames';
 import {
   CLOSE_POSITION,
   isTerminal,
@@ -21,9 +21,9 @@ import {
 import type { Connection } from './connection';
 import { type Environment, tellEach } from './environment';
 import { Line } from './line';
+import { type Followed, Subscriptions } from './subscriptions';
+import { isOf, type Listener, Targets } from './targets';
 import { type TransferListener, Transfers } from './transfers';
-
-export type Listener = (task: TaskState, connection: Connection) => void;
 
 /** Who wants to know of every task that the person may see. */
 export interface Follower {
@@ -37,34 +37,16 @@ const ALL = { all: true } as const;
 
 /** Milliseconds for which a connection is kept that nobody needs. */
 const IDLE_GRACE = 5_000;
-/** About 110 bytes each: a full message stays below `MAX_FRAME`. */
-const TASKS_PER_FRAME = 400;
-
-interface Followed {
-  state: TaskState;
-  /** None where only the task's notebook is followed. */
-  readonly listeners: Set<Listener>;
-  /** The newest `subscribe` on this connection that named it; 0 before the first. */
-  question: number;
-}
-
-/** Tasks that have something in common: those of a notebook, or the parts of a group. */
-interface Watched {
-  readonly target: Target;
-  readonly listeners: Set<Listener>;
-}
 
 export class Channel {
   readonly #env: Environment;
   readonly #line: Line;
   readonly #transfers: Transfers;
   readonly #tasks = new Map<string, Followed>();
-  readonly #watched = new Map<string, Watched>();
+  readonly #targets = new Targets();
   readonly #followers = new Set<Follower>();
-  readonly #toSubscribe = new Set<string>();
-  readonly #toUnsubscribe = new Set<string>();
+  readonly #subscriptions: Subscriptions;
   #idle: unknown = null;
-  #flushing = false;
 
   constructor(env: Environment) {
     this.#env = env;
@@ -75,9 +57,10 @@ export class Channel {
       heard: (message) => this.#onMessage(message),
       lost: (code) => this.#onLost(code),
       positions: () => this.#positionsToPoll(),
-      wantsAll: () => this.#watched.size + this.#followers.size > 0,
+      wantsAll: () => this.#targets.size + this.#followers.size > 0,
       known: () => [...this.#tasks.keys()],
     });
+    this.#subscriptions = new Subscriptions(this.#line, this.#tasks);
   }
 
   get connection(): Connection {
@@ -93,7 +76,7 @@ export class Channel {
     listener(followed.state, this.connection);
     // Only now: what nobody listens to is not polled for.
     if (known) this.#line.look();
-    else this.#want(taskId);
+    else this.#subscriptions.want(taskId);
     this.#open();
     return () => this.#unfollow(taskId, listener);
   }
@@ -128,7 +111,9 @@ export class Channel {
   /** Begin a fresh round of tries: the person asked for it. */
   reconnect(): void {
     if (this.#line.isLive) {
-      for (const [taskId, { state }] of this.#tasks) if (state.refused) this.#want(taskId);
+      for (const [taskId, { state }] of this.#tasks) {
+        if (state.refused) this.#subscriptions.want(taskId);
+      }
     } else {
       this.#line.reconnect();
     }
@@ -149,21 +134,14 @@ export class Channel {
     if (!followed?.listeners.delete(listener) || followed.listeners.size > 0) return;
     if (this.#isWanted(followed.state)) return;
     this.#tasks.delete(taskId);
-    if (!this.#toSubscribe.delete(taskId)) {
-      this.#toUnsubscribe.add(taskId);
-      this.#flushSoon();
-    }
+    this.#subscriptions.drop(taskId);
     this.#closeIfIdle();
   }
 
   #watch(target: Target, listener: Listener): () => void {
-    const key = keyOf(target);
-    const watched = this.#watched.get(key) ?? { target, listeners: new Set() };
-    const begins = watched.listeners.size === 0;
-    watched.listeners.add(listener);
-    this.#watched.set(key, watched);
+    const begins = this.#targets.add(target, listener);
     for (const { state } of [...this.#tasks.values()]) {
-      if (keysOf(state).includes(key)) listener(state, this.connection);
+      if (isOf(state, target)) listener(state, this.connection);
     }
     if (begins && this.#line.isLive) this.#line.send((id) => encodeWatch(id, target));
     this.#line.look();
@@ -172,13 +150,11 @@ export class Channel {
   }
 
   #unwatch(target: Target, listener: Listener): void {
-    const watched = this.#watched.get(keyOf(target));
-    if (!watched?.listeners.delete(listener) || watched.listeners.size > 0) return;
-    this.#watched.delete(keyOf(target));
+    if (!this.#targets.remove(target, listener)) return;
     if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, target));
     // With the target the server forgets its tasks, those that were asked for by name too.
     for (const [taskId, { state, listeners }] of this.#tasks) {
-      if (listeners.size > 0 && keysOf(state).includes(keyOf(target))) this.#want(taskId);
+      if (listeners.size > 0 && isOf(state, target)) this.#subscriptions.want(taskId);
     }
     this.#forgetUnwanted();
   }
@@ -188,7 +164,9 @@ export class Channel {
     if (this.#line.isLive) this.#line.send((id) => encodeUnwatch(id, ALL));
     this.#forgetUnwanted();
     // With the target the server forgets every task of it, those that were asked for by name too.
-    for (const [taskId, { listeners }] of this.#tasks) if (listeners.size > 0) this.#want(taskId);
+    for (const [taskId, { listeners }] of this.#tasks) {
+      if (listeners.size > 0) this.#subscriptions.want(taskId);
+    }
   }
 
   #forgetUnwanted(): void {
@@ -204,8 +182,7 @@ export class Channel {
 
   #listenersOf(state: TaskState): readonly Listener[] {
     const own = this.#tasks.get(state.taskId)?.listeners ?? [];
-    const others = keysOf(state).flatMap((key) => [...(this.#watched.get(key)?.listeners ?? [])]);
-    return [...own, ...others];
+    return [...own, ...this.#targets.listenersOf(state)];
   }
 
   #open(): void {
@@ -215,7 +192,7 @@ export class Channel {
 
   /** A notebook that is closed and opened again, or a cell that is moved, keeps the connection. */
   #closeIfIdle(): void {
-    const wanted = this.#tasks.size + this.#watched.size + this.#followers.size;
+    const wanted = this.#tasks.size + this.#targets.size + this.#followers.size;
     if (wanted > 0) return;
     this.#env.clearTimeout(this.#idle);
     this.#idle = this.#env.setTimeout(() => this.#line.close(), IDLE_GRACE);
@@ -232,14 +209,10 @@ export class Channel {
 
   #onOpened(): void {
     this.#transfers.forget();
-    this.#toUnsubscribe.clear();
-    for (const [taskId, followed] of this.#tasks) {
-      followed.state = disconnected(followed.state);
-      this.#toSubscribe.add(taskId);
-    }
+    for (const followed of this.#tasks.values()) followed.state = disconnected(followed.state);
     // The tasks that are known come first, with where they are: only the others are new then.
-    this.#flush();
-    for (const { target } of this.#watched.values()) {
+    this.#subscriptions.wantAll();
+    for (const target of this.#targets.all) {
       this.#line.send((id) => encodeWatch(id, target));
     }
     if (this.#followers.size > 0) this.#line.send((id) => encodeWatch(id, ALL));
@@ -267,7 +240,8 @@ export class Channel {
   #onMessage(message: ServerMessage): void {
     switch (message.type) {
       case 'subscribed':
-        if (!this.#isLate(message.taskId, message.re)) this.#onTask(message.taskId, message);
+        if (this.#subscriptions.isLate(message.taskId, message.re)) break;
+        this.#onTask(message.taskId, message);
         break;
       case 'removed':
         this.#onTask(message.taskId, message);
@@ -295,7 +269,7 @@ export class Channel {
   #onError(message: ServerError): void {
     const { re } = message;
     if (message.taskId !== null) {
-      if (!this.#isLate(message.taskId, re)) this.#onTask(message.taskId, message);
+      if (!this.#subscriptions.isLate(message.taskId, re)) this.#onTask(message.taskId, message);
       return;
     }
     this.#env.warn(`the server answered "${message.code}": ${message.message}`);
@@ -305,18 +279,13 @@ export class Channel {
     }
   }
 
-  /** Whether an answer is to a question that was given up: a newer one will be answered, too. */
-  #isLate(taskId: string, re: number | null): boolean {
-    return re !== null && re < (this.#tasks.get(taskId)?.question ?? 0);
-  }
-
   #onTask(taskId: string, message: TaskMessage): void {
     const followed = this.#tasks.get(taskId) ?? this.#newcomer(taskId, message);
     if (!followed) return;
     const before = followed.state;
     const { state, resubscribe } = reduce(before, message);
     followed.state = state;
-    if (resubscribe) this.#want(taskId);
+    if (resubscribe) this.#subscriptions.want(taskId);
     if (state === before) return;
     tellEach(this.#env, this.#listenersOf(state), (listener) => listener(state, this.connection));
     tellEach(this.#env, this.#followers, (follower) => follower.task(state));
@@ -328,71 +297,10 @@ export class Channel {
   #newcomer(taskId: string, message: TaskMessage): Followed | undefined {
     if (message.type !== 'subscribed' || message.snapshot === null) return undefined;
     const followed = { state: newTask(taskId), listeners: new Set<Listener>(), question: 0 };
-    const keys = keysOf({ ...followed.state, record: message.snapshot });
-    const wanted = this.#followers.size > 0 || keys.some((key) => this.#watched.has(key));
-    if (!wanted) return undefined;
+    const state = { ...followed.state, record: message.snapshot };
+    if (this.#followers.size === 0 && !this.#targets.has(state)) return undefined;
     this.#tasks.set(taskId, followed);
     return followed;
-  }
-
-  // --- Subscriptions ----------------------------------------------------------------------------
-
-  #want(taskId: string): void {
-    this.#toUnsubscribe.delete(taskId);
-    this.#toSubscribe.add(taskId);
-    this.#flushSoon();
-    this.#line.look();
-  }
-
-  /** Bars that appear in the same turn share one message. */
-  #flushSoon(): void {
-    if (this.#flushing || !this.#line.isLive) return;
-    this.#flushing = true;
-    queueMicrotask(() => {
-      this.#flushing = false;
-      this.#flush();
-    });
-  }
-
-  #flush(): void {
-    if (!this.#line.isLive) return;
-    for (const ids of chunks([...this.#toUnsubscribe])) {
-      this.#line.send((id) => encodeUnsubscribe(id, ids));
-    }
-    for (const ids of chunks([...this.#toSubscribe])) {
-      const positions = ids.flatMap((id) => {
-        const followed = this.#tasks.get(id);
-        return followed ? [position(followed.state)] : [];
-      });
-      if (positions.length === 0) continue;
-      const id = this.#line.send((id) => encodeSubscribe(id, positions));
-      if (id === null) continue;
-      for (const { taskId } of positions) {
-        const followed = this.#tasks.get(taskId);
-        if (followed) followed.question = id;
-      }
-    }
-    this.#toUnsubscribe.clear();
-    this.#toSubscribe.clear();
-  }
-}
-
-function keyOf(target: Target): string {
-  return JSON.stringify(target);
-}
-
-/** The targets that a task belongs to, but for that of all. */
-function keysOf({ record }: TaskState): readonly string[] {
-  const { notebook = null, parent = null } = record ?? {};
-  return [
-    ...(notebook === null ? [] : [keyOf({ notebook })]),
-    ...(parent === null ? [] : [keyOf({ parent })]),
-  ];
-}
-
-function* chunks(ids: readonly string[]): Generator<readonly string[]> {
-  for (let start = 0; start < ids.length; start += TASKS_PER_FRAME) {
-    yield ids.slice(start, start + TASKS_PER_FRAME);
   }
 }
 
