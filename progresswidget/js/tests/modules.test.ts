@@ -51,3 +51,14 @@ it('names every module in a test, itself or by an index that passes it on', () =
   const without = sources.filter((path) => !named.has(path)).sort();
   expect(without).toEqual(Object.keys(WITHOUT).sort());
 });
+
+it('gives no class a rule in the sheet of the panel and in that of the dialogs', () => {
+  // Which of them comes first in a page depends on what a person opens first.
+  const classesOf = (name: string) =>
+    new Set(readFileSync(join(TESTS, '..', 'style', `${name}.css`), 'utf8').match(/\.pw-[a-z-]+/g));
+  const panel = classesOf('panel');
+  const both = [...classesOf('exporting')].filter((name) => panel.has(name));
+  expect(panel.size).toBeGreaterThan(10);
+  // The frame of a dialog, and the bar's own track, which either names with what is around it.
+  expect(both.sort()).toEqual(['.pw-dialog', '.pw-track']);
+});

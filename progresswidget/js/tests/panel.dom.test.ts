@@ -164,6 +164,25 @@ describe('the panel', () => {
     expect(executed).toEqual([['job', { choice: 'download', taskId: id(3) }]]);
   });
 
+  it('has the words of a job where they were when its bar goes, and nothing over them', async () => {
+    const panel = show();
+    counted(1);
+    const [job] = EVERY as [JobRecord];
+    take(job);
+    const text = await vi.waitFor(() => {
+      const found = rows(panel)[0]?.querySelector('.pw-export-text');
+      expect(found?.textContent).toContain('Writing');
+      return found as HTMLElement;
+    });
+    const before = text.getBoundingClientRect();
+    const track = rows(panel)[0]?.querySelector('.pw-track')?.getBoundingClientRect();
+    expect(track?.top).toBeGreaterThanOrEqual(before.bottom);
+    expect(track?.bottom).toBeLessThan(rows(panel)[0]?.getBoundingClientRect().bottom ?? 0);
+    take({ ...DONE, taskId: job.taskId });
+    await vi.waitFor(() => expect(text.textContent).toContain('Done'));
+    expect(text.getBoundingClientRect().top).toBe(before.top);
+  });
+
   it('shows the states that are chosen, each with how many there are', async () => {
     const panel = show();
     take(...EVERY);

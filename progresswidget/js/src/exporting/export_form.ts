@@ -190,7 +190,7 @@ export class ExportForm {
     this.#copy.textContent = dialogWords.copy;
     this.#copy.addEventListener('click', () => void this.#copyCode());
     code.append(pre, this.#copy);
-    const actions = group('pw-export-actions');
+    const actions = group('pw-export-submit');
     actions.append(this.#export);
     element.append(this.#preview.element, code, this.#error, actions);
     return element;

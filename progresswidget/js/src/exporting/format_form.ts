@@ -51,7 +51,7 @@ export class FormatForm {
     this.#packing.value = choice.packing;
     this.#packingRow = row(words.packing, this.#packing);
     this.#name = textInput(choice.name);
-    this.#name.className = 'pw-export-name';
+    this.#name.className = 'pw-export-filename';
     this.#usual.className = 'pw-export-options';
     this.#rest.className = 'pw-export-options';
     const summary = document.createElement('summary');

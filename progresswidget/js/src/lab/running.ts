@@ -11,6 +11,7 @@ import { IExports } from './exports';
 import { exportsIcon } from './icon';
 import { JOB } from './job_commands';
 import { OPEN } from './panel';
+import { adoptPanelStyle } from './panel/style';
 
 /** Milliseconds: JupyterLab draws the whole section anew at each change. */
 const EVERY = 500;
@@ -24,6 +25,7 @@ export const running: JupyterFrontEndPlugin<void> = {
   activate(app: JupyterFrontEnd, exports: IExports, managers: IRunningSessionManagers | null) {
     if (!managers) return;
     const section = new RunningExports(app, exports);
+    adoptPanelStyle(document.body);
     let added = false;
     const update = () => {
       const { running } = exports.preferences;
@@ -108,6 +110,7 @@ export class RunningExports implements IRunningSessions.IManager {
     const shown = exportText(record, feed.connection, messages, Date.now());
     const { commands } = this.#app;
     return {
+      className: 'pw-running-item',
       icon: () => exportsIcon,
       label: () => nameOf(record),
       labelTitle: () => shown.title,

@@ -1,9 +1,10 @@
 /** The button of the panel that sorts it, with a menu of its orders. */
 
-import { listIcon, MenuSvg, ToolbarButton } from '@jupyterlab/ui-components';
+import { MenuSvg, ToolbarButton } from '@jupyterlab/ui-components';
 import { CommandRegistry } from '@lumino/commands';
 import type { LabWords } from '../../i18n/lab';
 import type { Order } from '../../jobs/query';
+import { sortIcon } from '../icon';
 
 const ORDERS: readonly Order[] = ['newest', 'name', 'size', 'state'];
 
@@ -18,7 +19,7 @@ export class SortButton extends ToolbarButton {
     const commands = new CommandRegistry();
     const menu = new MenuSvg({ commands });
     super({
-      icon: listIcon,
+      icon: sortIcon,
       tooltip: words.sort,
       onClick: () => {
         const { left, bottom } = this.node.getBoundingClientRect();
