@@ -148,7 +148,7 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
         self.ncols, self.nrows, self.dynamic_ncols = ncols, nrows, dynamic_ncols
         self.mininterval, self.maxinterval = mininterval or 0, maxinterval or 0
         self.dynamic_miniters = miniters is None
-        self.miniters: float = miniters or 0
+        self.miniters = miniters or 0
         self.smoothing, self.delay = smoothing or 0, delay or 0
         self.postfix: Any = None
         self._lock_args = lock_args
@@ -167,7 +167,7 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
         endings.be_ready()
         self._begin_measuring()
         if gui:
-            self._due = -math.inf  # each step is refused
+            self._tally.due = -math.inf  # each step is refused
             self._take_place(position)
             return
         try:

@@ -59,7 +59,7 @@ class Counting(Drawn, Generic[T]):
         if self.gui:
             self._refuse_gui()
         job = self.job
-        if job is None and not self._is_usual:
+        if job is None and self._by_step:
             return watched(self._each(iterable), ended=self._loop_ended, later=endings.leave)
         obey = job.obey if job is not None and job.cancellable else None
         iterator, position = sampled(
@@ -94,7 +94,7 @@ class Counting(Drawn, Generic[T]):
             for item in iterable:
                 yield item
                 n += 1
-                if n - self._last_counted >= self.miniters:
+                if n >= tally.due:
                     now = clock()
                     if now - self.last_print_t >= self.mininterval:
                         tally.counted = n
@@ -120,15 +120,15 @@ class Counting(Drawn, Generic[T]):
         if self.disable:
             return None
         steps, tally = n or 0, self._tally
-        tally.counted = counted = tally.counted + steps
-        if counted < self._due:
+        before = tally.counted
+        tally.counted = counted = before + steps
+        if before <= counted < tally.due:
             return None  # as nearly always: when a line is due, a thread says
         if self._elsewhere:
             self._count_elsewhere(steps)
             return None
         if steps < 0:
-            self.last_print_n += steps  # what was undone comes again
-            self._last_counted += steps
+            self._undo(-steps)
         # By what was counted here: of the workers' steps a line is drawn by a thread.
         if counted - self._last_counted < self.miniters:
             return None

@@ -18,8 +18,6 @@ MAXINTERVAL: Final = 10.0
 """Seconds between two lines of text, at least and at most."""
 SMOOTHING: Final = 0.3
 """The share of the newest observation in the rate."""
-USUAL: Final = (MININTERVAL, MAXINTERVAL, SMOOTHING)
-"""With these a thread says when a line is due, and the loop itself does nothing for it."""
 MOST_SAID: Final = 10
 """Lines a second that are drawn for words beside the bar; as many may come at once."""
 
@@ -30,25 +28,27 @@ class Drawn(Placed, Asynchronous):
     leave: bool | None
     mininterval: float
     maxinterval: float
-    miniters: float
     dynamic_miniters: bool
     smoothing: float
     delay: float
     _elsewhere = True
     """Whether a step draws nothing here."""
-    _due: float = math.inf
-    """How many steps must have been counted for one to look whether a line is due."""
+    _by_step = False
+    """Whether it is a step that finds a line due, and draws it."""
+    _timed = True
+    """Whether a thread says when the time has come for a line, so that no step looks at a clock."""
     _tally: Tally
     _said_room: float = MOST_SAID
     _said_t: float = 0.0
     _unsaid = False
-    """Whether there are words that no line has shown yet."""
+    """Whether there are words, or steps taken back, that no line has shown yet."""
 
     def _begin_measuring(self) -> None:
         self.last_print_n, self._last_counted = self._tally(), self._tally.counted
         self._ema_dn, self._ema_dt = EMA(self.smoothing), EMA(self.smoothing)
         self._ema_miniters = EMA(self.smoothing)
         self._begin_clock()
+        self._aim()
 
     def _begin_clock(self) -> None:
         self.start_t = self.last_print_t = self._time()
@@ -66,24 +66,53 @@ class Drawn(Placed, Asynchronous):
             self._runs = False
             self.refresh(lock_args=self._lock_args)
         self._begin_clock()  # the first line has not run
-        if self._is_usual:
+        self._timed = self._can_be_timed
+        self._by_step = not self._timed or not (self.dynamic_miniters or self.miniters <= 1)
+        self._aim()
+        if self._timed:
             watch(self)
-        else:
-            self._due = -math.inf
 
     @property
-    def _is_usual(self) -> bool:
-        usual = (self.mininterval, self.maxinterval, self.smoothing) == USUAL
-        return usual and self.dynamic_miniters and not self.delay
+    def _can_be_timed(self) -> bool:
+        # A rate of hardly more than the newest observation is to be one of whole steps.
+        steady = self.smoothing <= SMOOTHING
+        seldom = self.mininterval >= MININTERVAL and bool(self.maxinterval)
+        return steady and seldom and not self.delay
+
+    @property
+    def miniters(self) -> float:
+        """Steps between two lines of text, at least."""
+        return self._miniters
+
+    @miniters.setter
+    def miniters(self, steps: float) -> None:
+        self._miniters = steps
+        self._aim()
+
+    def _aim(self) -> None:
+        """Have the step look whether a line is due with which one may be."""
+        if self._elsewhere:
+            return
+        at_once = not self._timed or (self._by_step and self._is_due(self._time()))
+        self._tally.due = self._last_counted + self._miniters if at_once else math.inf
+
+    def _undo(self, steps: float) -> None:
+        self.last_print_n -= steps  # what was undone comes again
+        self._last_counted -= steps
+        self._unsaid = self._unsaid or self._timed
+        self._aim()
 
     def draw_if_due(self) -> None:
         """Draw the line if steps were taken and the time for it has come; from any thread."""
         if self.disable:
             return
-        if self.n != self.last_print_n:
+        tally = self._tally
+        if self._by_step and not tally.elsewhere:
+            self._aim()
+        elif self.n != self.last_print_n:
             now = self._time()
-            if self._tally.position is None and self._due > 0 and self._is_due(now):
-                self._due = -math.inf  # the next step draws it, if one comes soon
+            if tally.position is None and tally.due > 0 and self._is_due(now):
+                tally.due = -math.inf  # the next step draws it, if one comes soon
             else:
                 self._show_if_due(now)
         if self._unsaid:
@@ -117,11 +146,10 @@ class Drawn(Placed, Asynchronous):
             self._ema_dt(elapsed)
         self.refresh(lock_args=self._lock_args)
         if self.dynamic_miniters:
-            self.miniters = self._fitting(steps, elapsed)
+            self._miniters = self._fitting(steps, elapsed)
         self.last_print_n, self.last_print_t, self._last_counted = n, now, counted
         self._unsaid, self._said_room = False, max(self._said_room - 1, 0)
-        if self._is_usual and not self._elsewhere:
-            self._due = math.inf
+        self._aim()
         return True
 
     def _is_due(self, now: float) -> bool:

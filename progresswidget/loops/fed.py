@@ -50,7 +50,8 @@ class Fed(Counting[T]):
 
     def forked(self, reporter: WorkerReporter) -> None:
         """Count, in a forked child, for the bar of the parent and draw nothing."""
-        self._reporter, self.job, self._elsewhere, self._due = reporter, None, True, -math.inf
+        self._reporter, self.job, self._elsewhere = reporter, None, True
+        self._tally.due = -math.inf
         if hasattr(self, "sp"):
             del self.sp
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ class Tally:
         Who counts elsewhere.
     """
 
-    __slots__ = ("counted", "position", "workers")
+    __slots__ = ("counted", "due", "position", "workers")
 
     def __init__(self, counted: float, workers: Workers) -> None:
         self.counted = counted
+        self.due = math.inf
+        """How many must have been counted for a step to look whether a line is due."""
         self.position: Callable[[], float] | None = None
         self.workers = workers
 

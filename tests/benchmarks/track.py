@@ -32,7 +32,14 @@ STEPS = 10_000
 """So few that most turns pass without another program having one, and many rounds instead."""
 SLOW = {"alive-progress": 10}
 """By how many fewer steps who is slow is measured with."""
-BY_HAND = "update()"
+BY_HAND: dict[str, dict[str, Any]] = {
+    "update()": {},
+    "each second": {"mininterval": 1},
+    "each hundred": {"miniters": 100},
+}
+"""Options of bars that are counted by hand, by what their figures are called."""
+KNOWING = {"bare", "progresswidget", "tqdm", "tqdm.notebook"}
+"""Ways that know these options."""
 
 
 def generated(count: int) -> Iterator[int]:
@@ -113,12 +120,12 @@ class Ways:
                 yield partial(progress.advance, progress.add_task("", total=total))
 
         @contextmanager
-        def by_update(kind: Any, total: int) -> Iterator[Callable[[], object]]:
-            with kind(total=total, **where) as bar:
+        def by_update(kind: Any, total: int, **options: Any) -> Iterator[Callable[[], object]]:
+            with kind(total=total, **where, **options) as bar:
                 yield bar.update
 
-        self.by_hand: dict[str, Callable[[int], Any]] = {
-            "bare": lambda _: nullcontext(),
+        self.by_hand: dict[str, Callable[..., Any]] = {
+            "bare": lambda _, **_options: nullcontext(),
             "progresswidget": partial(by_update, pw.tqdm),
             "tqdm": partial(by_update, tqdm.tqdm),
             "rich": by_rich,
@@ -152,13 +159,16 @@ def measure(rounds: int, *, kernel: bool) -> Figures:
                 took = run(over(make(count)), count - 1)
                 bare = bare or took
                 found.setdefault(kind, {}).setdefault(way, []).append(took - bare)
-        bare = 0.0
-        for way, by_hand in ways.by_hand.items():
-            count = STEPS // SLOW.get(way, 1)
-            with by_hand(count) as update:
-                took = run_by_hand(update, count)
-            bare = bare or took
-            found.setdefault(BY_HAND, {}).setdefault(way, []).append(took - bare)
+        for kind, options in BY_HAND.items():
+            bare = 0.0
+            for way, by_hand in ways.by_hand.items():
+                if options and way not in KNOWING:
+                    continue
+                count = STEPS // SLOW.get(way, 1)
+                with by_hand(count, **options) as update:
+                    took = run_by_hand(update, count)
+                bare = bare or took
+                found.setdefault(kind, {}).setdefault(way, []).append(took - bare)
     return found
 
 

@@ -9,6 +9,7 @@ import io
 import multiprocessing
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -219,6 +220,71 @@ def test_steps_by_hand_are_drawn_while_none_comes() -> None:
         while "7/10" not in out.getvalue():
             assert time.monotonic() < deadline
             os.sched_yield()
+
+
+def drawn(out: io.StringIO, text: str) -> None:
+    """Wait until a line has said something."""
+    deadline = time.monotonic() + 60
+    while text not in out.getvalue():
+        assert time.monotonic() < deadline, out.getvalue()
+        os.sched_yield()
+
+
+@pytest.mark.parametrize(
+    "options", [{"mininterval": 0.2}, {"miniters": 1}, {"smoothing": 0}, {"maxinterval": 60}]
+)
+def test_a_loop_with_an_interval_of_its_own_does_nothing_for_its_lines(
+    options: dict[str, Any],
+) -> None:
+    out = io.StringIO()
+    bar = pw.tqdm(range(3), file=out, **options)
+    steps = iter(bar)
+    assert bar._tally.position is not None  # the iterator itself tells how far it is
+    for number in steps:
+        if number == 2:
+            drawn(out, "2/3")  # while the loop stands
+    assert "3/3" in out.getvalue()
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_a_line_that_is_wanted_each_so_many_steps_is_drawn_with_these(*, by_hand: bool) -> None:
+    out = io.StringIO()
+    bar = pw.tqdm(range(1000), file=out, miniters=100)
+    steps = iter(bar)
+
+    def step() -> None:
+        if by_hand:
+            bar.update()
+        else:
+            next(steps)
+
+    if not by_hand:
+        next(steps)  # one is done when the next one is asked for
+    for _ in range(50):
+        step()
+    deadline = time.monotonic() + 60
+    while bar._tally.due > 100:  # the time for a line has come, and a thread has said so
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    for _ in range(49):
+        step()
+    assert out.getvalue().count("\r") == 1
+    step()
+    assert "100/1000" in out.getvalue()
+    assert out.getvalue().count("\r") == 2
+    bar.close()
+
+
+def test_steps_that_are_taken_back_are_shown_and_make_no_rate_below_nothing() -> None:
+    out = io.StringIO()
+    with pw.tqdm(total=1000, file=out) as bar:
+        bar.update(600)
+        drawn(out, "600/1000")
+        bar.update(-400)
+        drawn(out, "200/1000")
+        bar.update(1)
+        drawn(out, "201/1000")
+    assert not re.search(r"-[0-9.]+(it/s|s/it)", out.getvalue())
 
 
 def test_the_count_is_exact_in_the_loop_and_after_it() -> None:
