@@ -2,7 +2,8 @@
 
 A process id says nothing by itself: it may be another machine's, another container's, or used
 again. So "gone" is said only of a process that was seen alive on this host, and only where
-nothing else can be meant; whoever is in doubt waits for the lease.
+nothing else can be meant; whoever is in doubt waits for the lease. Kernels look at workers by
+`progresswidget.loops.mortality`, of which the server may import nothing.
 """
 
 from __future__ import annotations

@@ -31,7 +31,6 @@ ORDER = {
         "progresswidget.errors",
         "progresswidget.protocol",
     },
-    "progresswidget.tus": set(),
     "progresswidget.probe": {
         "progresswidget.client",
         "progresswidget.export",
@@ -185,12 +184,10 @@ ORDER = {
         "progresswidget.meter",
         "progresswidget.outbox",
         "progresswidget.protocol",
-        "progresswidget.remote",
         "progresswidget.reporting",
         "progresswidget.textbar",
         "progresswidget.texts",
         "progresswidget.told",
-        "progresswidget.widget",
     },
     "progresswidget.loops.pipe": {"progresswidget", "progresswidget.loops"},
     "progresswidget.loops.sampling": set(),
@@ -349,6 +346,11 @@ def is_below(module: str, row: str) -> bool:
     if row == "progresswidget":
         return module == row
     return module == row or module.startswith(f"{row}.")
+
+
+def test_every_row_is_of_a_module_and_names_modules() -> None:
+    named = set(ORDER) | set[str]().union(*ORDER.values())
+    assert {name for name in named if not path_of(name).exists()} == set()
 
 
 @pytest.mark.parametrize("module", modules())

@@ -4,6 +4,9 @@ A rename replaces what has the name. A second name by a hard link does not; and 
 hard links, Linux renames without replacing (renameat2(2)). Where there is neither, as on some
 network file systems, the name is claimed with an empty file first, and that is then replaced:
 should the process die in between, `is_claim` tells it from what somebody else has put there.
+
+Kernels do so by `progresswidget.export.naming`, of which the server may import nothing: there paths
+are its user's own, and here each is a name in an open folder.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Final, Self
+from typing import Final
 
+from jupyter_server_ext.stores.openfile import OpenFile
 from progresswidget.protocol import Fingerprint
 
 BLOCK: Final = 1024 * 1024
@@ -16,7 +17,7 @@ class FileChangedError(Exception):
     """The file was written to, or cut, while it was being read."""
 
 
-class PublishedFile:
+class PublishedFile(OpenFile):
     """An open file that is known to be the one that is meant. Close it after use.
 
     Parameters
@@ -28,21 +29,9 @@ class PublishedFile:
     """
 
     def __init__(self, descriptor: int, expected: Fingerprint) -> None:
-        self._descriptor = descriptor
+        super().__init__(descriptor)
         self._expected = expected
         self.fingerprint = fingerprint_of(os.fstat(descriptor))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the descriptor, once."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
     @property
     def descriptor(self) -> int:

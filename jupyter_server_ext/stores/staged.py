@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from typing import Final, Self
+from typing import Final
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.stores.openfile import OpenFile
 
 _BLOCK: Final = 1024 * 1024
 _CATCH_UP: Final = 8 * _BLOCK
@@ -63,7 +64,7 @@ class RunningDigest:
         return self._hash.hexdigest()
 
 
-class StagedFile:
+class StagedFile(OpenFile):
     """The open file of an upload. Close it after use.
 
     Parameters
@@ -73,22 +74,10 @@ class StagedFile:
     """
 
     def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+        super().__init__(descriptor)
         status = os.fstat(descriptor)
         self.offset = status.st_size
         self.inode = (status.st_dev, status.st_ino)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the descriptor, once."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
     def write(self, data: memoryview) -> None:
         """Append; whatever happens, `offset` tells what is there.

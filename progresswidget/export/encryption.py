@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from progresswidget.export.writers import Piece
 
-SUFFIX: Final = ".age"
-"""What follows the name of an encrypted file."""
 DEPTH: Final = 2
 """Pieces that may wait for the encryption."""
 HINT: Final = (

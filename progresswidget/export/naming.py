@@ -8,6 +8,9 @@ this process die over it, the next one knows it again. Where permissions are not
 death right between making the claim and giving it its time leaves an empty file that somebody has
 to remove: a file without a name (O_TMPFILE) is given one by a link, and no file replaces a folder
 (rename(2): EISDIR).
+
+The server does so by `jupyter_server_ext.stores.naming`, which may import nothing of this package
+but the wire.
 """
 
 from __future__ import annotations

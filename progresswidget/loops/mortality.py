@@ -1,4 +1,8 @@
-"""Whether a process of this machine has ended, perhaps before anybody has waited for it."""
+"""Whether a process of this machine has ended, perhaps before anybody has waited for it.
+
+The server looks at kernels by `jupyter_server_ext.processes`, which shares no code with this: they
+have nothing in common but the wire.
+"""
 
 from __future__ import annotations
 

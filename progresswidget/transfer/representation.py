@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 PARTIAL: Final = 206
 _STRONG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
-_UNSATISFIED: Final = re.compile(r"bytes\s+\*/([0-9]{1,18})")
 # RFC 9530 section 3: a dictionary of byte sequences; appendix of RFC 3230: its predecessor.
 _REPR_DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]{44}):", re.IGNORECASE)
 _DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*([A-Za-z0-9+/=]{44})(?:,|$)", re.IGNORECASE)
@@ -153,12 +152,6 @@ def content_range(headers: Mapping[str, str]) -> tuple[int, int, int | None] | N
     if length.isdigit() and int(length) != last - first + 1:
         return None
     return first, last, size
-
-
-def unsatisfied_size(headers: Mapping[str, str]) -> int | None:
-    """Return the size that a 416 tells."""
-    found = _UNSATISFIED.fullmatch(headers.get("Content-Range", "").strip())
-    return None if found is None else int(found[1])
 
 
 def _size(status: int, headers: Mapping[str, str]) -> int | None:

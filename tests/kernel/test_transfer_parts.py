@@ -18,7 +18,6 @@ from progresswidget.transfer.representation import (
     Representation,
     content_range,
     of_response,
-    unsatisfied_size,
 )
 from progresswidget.transfer.retry import BASE, CAP, PATIENCE, TRIES, Tries, retry_after
 from progresswidget.transfer.wire import LARGEST, SMALL, Stride
@@ -261,11 +260,6 @@ def test_a_digest_is_read_in_both_forms(name: str) -> None:
 )
 def test_a_content_range_is_read_or_refused(text: str, found: object) -> None:
     assert content_range({"Content-Range": text}) == found
-
-
-def test_a_416_tells_the_size() -> None:
-    assert unsatisfied_size({"Content-Range": "bytes */10"}) == 10
-    assert unsatisfied_size({"Content-Range": "bytes 0-9/10"}) is None
 
 
 @given(st.text(), st.text(), st.text())

@@ -112,7 +112,6 @@ class ZipWriter(ArchiveWriter):
         if self._password is not None:
             import_aes()
         self._headers = [self._header(heading) for heading in headings]
-        self._totals = [heading.total for heading in headings]
         self._inner = [make_inner(heading) for heading in headings]
         self.resumable = self._password is None and all(
             inner.resumable for inner in self._inner if inner is not None
