@@ -68,6 +68,7 @@ def combine(
     expected: int | None = None,
     held: bool = False,
     broken: Status | None = None,
+    refused: bool = False,
     floor: float = 0.0,
 ) -> Combined:
     """Return the state of a group.
@@ -89,11 +90,16 @@ def combine(
         Whether a part that comes now would be paused.
     broken
         What became of the code that makes the parts, where it did not come to its end.
+    refused
+        Whether that was because one more part could not begin.
     floor
         The progress that was told last: a group never goes back, also if it grows.
     """
     statuses: list[Status] = [member.status for member in members]
-    count = _count(len(members), closed=closed, expected=expected)
+    known = len(members) + refused
+    # Code that broke off may not have made all that was said.
+    made = closed and not (broken and expected)
+    count = _count(known, closed=made, expected=expected)
     active = [member for member in members if member.status in ACTIVE]
     over = closed and not active
     status = _ended({*statuses, broken}) if over else _moving(statuses, held=held)
@@ -137,8 +143,10 @@ def _progress(
 ) -> float | None:
     if status == "done":
         return 100.0
-    # How far one is of nobody knows how many, nobody knows.
-    if not count:
+    # How far one is of nobody knows how many, nobody knows: also where all are done, but not that
+    # which made them.
+    finished = sum(one.status == "done" for one in members)
+    if not count or (status not in ACTIVE and finished == count):
         return floor or None
     done = sum(100.0 if one.status == "done" else one.progress or 0.0 for one in members)
     return max(floor, min(round(done / count, 2), NEARLY))

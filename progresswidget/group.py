@@ -13,7 +13,12 @@ from progresswidget import protocol, texts
 from progresswidget.basejob import BaseJob
 from progresswidget.combined import Member, combine
 from progresswidget.display import Display
-from progresswidget.errors import ExportCancelledError, JobStateError, OptionError
+from progresswidget.errors import (
+    ExportCancelledError,
+    JobStateError,
+    OptionError,
+    ProgressWidgetError,
+)
 from progresswidget.family import current
 from progresswidget.followed import Followed
 from progresswidget.meter import Meter
@@ -35,6 +40,8 @@ LOOK: Final = 0.1
 """Seconds between two looks at the parts of a group that is waited for."""
 MANY: Final = 50
 """Parts that are told of while a group goes on; at its end all are."""
+_OWN: Final = (ExportCancelledError, JobStateError)
+"""Errors of a group itself, and not of what was to be a part of it."""
 _NO_NAME: Final = re.compile(r"[\x00-\x1f/\\]+")
 
 
@@ -299,6 +306,7 @@ class Group(Followed, BaseJob):
                 expected=self._expected,
                 held=self._wanted == "pause",
                 broken=_broken(self._broken),
+                refused=self._has_refused,
                 floor=self._floor,
             )
             self._floor = max(self._floor, found.progress or 0.0)
@@ -308,6 +316,14 @@ class Group(Followed, BaseJob):
                 self._end, self._ended = found, time.time()
                 self._meter.pause(now)
             return found
+
+    @property
+    def _has_refused(self) -> bool:
+        """Whether the block ended by what could not begin, and so is none of the parts."""
+        error = self._broken
+        if not isinstance(error, ProgressWidgetError) or isinstance(error, _OWN):
+            return False
+        return all(getattr(part, "error", None) is not error for part in self._parts)
 
     # --- what is told of it -------------------------------------------------------------------
 

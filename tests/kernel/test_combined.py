@@ -60,6 +60,22 @@ def test_what_breaks_the_block_breaks_the_group() -> None:
     assert combine([Member("failed")], closed=True, broken="cancelled").status == "failed"
 
 
+def test_what_could_not_begin_is_missing_from_the_files() -> None:
+    five = [Member("done")] * 5
+    broken = combine(five, closed=True, broken="failed", refused=True)
+    assert (broken.progress, broken.rows, broken.total) == (83.33, 5, 6)
+
+
+def test_what_a_broken_block_has_not_made_is_missing_where_it_was_said() -> None:
+    broken = combine([Member("done")] * 3, closed=True, expected=6, broken="interrupted")
+    assert (broken.progress, broken.rows, broken.total) == (50, 3, 6)
+
+
+def test_how_far_a_block_came_that_broke_between_its_parts_nobody_knows() -> None:
+    broken = combine([Member("done")] * 5, closed=True, broken="failed")
+    assert (broken.progress, broken.rows) == (None, 5)
+
+
 def test_how_far_it_is() -> None:
     parts = [Member("done", 100.0), Member("running", 50.0, 7, 3.0), Member("failed", 30.0, 5)]
     assert combine(parts, closed=True) == Combined("running", 60.0, 1, 3, 12, 3.0)

@@ -139,6 +139,19 @@ def test_a_part_that_fails_is_raised_and_told(
         pw.export(broken(), tmp_path / "c.csv", background=True)
 
 
+def test_what_is_refused_is_a_file_that_is_missing(tmp_path: Path, no_server: None) -> None:
+    group = pw.group("Both")
+
+    def make() -> None:
+        with group:
+            pw.export(FRAME, tmp_path / "a.csv")
+            pw.export(FRAME, tmp_path / "b.unknown")
+
+    with pytest.raises(pw.UnsupportedFormatError):
+        make()
+    assert (group.rows, group.total, group.snapshot()["progress"]) == (1, 2, 50)
+
+
 def test_other_errors_of_the_block_are_the_groups_own(no_server: None) -> None:
     group = pw.group("Wrong")
     with pytest.raises(ZeroDivisionError), group:
