@@ -9,13 +9,12 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from progresswidget.loops.mortality import has_ended
+from progresswidget.loops.mortality import has_ended, place
 
 _PREFIX: Final = "progresswidget-"
 _swept = False
@@ -24,14 +23,14 @@ _swept = False
 def new_folder() -> Path:
     """Return the path of a folder of this process; nobody can guess it, and it is not there."""
     _sweep()
-    name = f"{_PREFIX}{os.getpid()}@{socket.gethostname()}-{secrets.token_hex(8)}"
+    name = f"{_PREFIX}{os.getpid()}@{place()}-{secrets.token_hex(8)}"
     return Path(tempfile.gettempdir(), name)
 
 
 def owner_of(folder: Path) -> int | None:
-    """Return the process whose folder it is, None where that is none of this machine."""
+    """Return the process whose folder it is, None where that is none that is counted here."""
     number, _, rest = folder.name.removeprefix(_PREFIX).partition("@")
-    is_here = rest.rpartition("-")[0] == socket.gethostname()
+    is_here = rest.rpartition("-")[0] == place()
     return int(number) if is_here and number.isascii() and number.isdigit() else None
 
 

@@ -7,6 +7,8 @@ have nothing in common but the wire.
 from __future__ import annotations
 
 import os
+import socket
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +17,19 @@ _STATE, _START = 0, 19
 """Fields 3 and 22 of /proc/<pid>/stat (proc_pid_stat(5)), counted from the end of the name."""
 _ENDED: Final = frozenset({"Z", "X"})
 """A zombie has ended, too: only its parent has not looked yet."""
+
+
+@cache
+def place() -> str:
+    """Return where an id means the process that it means here.
+
+    Containers may share a disk and the name of a machine, and yet count their processes apart
+    (pid_namespaces(7)).
+    """
+    try:
+        return f"{socket.gethostname()}+{(_PROC / 'self/ns/pid').stat().st_ino}"
+    except OSError:  # a system that counts them once
+        return socket.gethostname()
 
 
 def start_of(pid: int) -> str | None:

@@ -20,7 +20,6 @@ import contextlib
 import mmap
 import os
 import secrets
-import socket
 import struct
 import sys
 import threading
@@ -31,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from progresswidget.loops import endings, farewell
 from progresswidget.loops.distant import SILENCE, Address, Telegraph, is_of
 from progresswidget.loops.folders import new_folder, remove
-from progresswidget.loops.mortality import has_ended
+from progresswidget.loops.mortality import has_ended, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableSequence
@@ -319,7 +318,7 @@ def _part_of(folder: str, address: Address | Callable[[], Address | None] | None
 
 
 def _map(folder: str) -> MutableSequence[float] | None:
-    name = f"{os.getpid()}-{secrets.token_hex(4)}@{socket.gethostname()}"
+    name = f"{os.getpid()}-{secrets.token_hex(4)}@{place()}"
     hidden = Path(folder, f".{name}")
     try:
         with hidden.open("xb+", buffering=0) as file:
@@ -335,9 +334,9 @@ def _map(folder: str) -> MutableSequence[float] | None:
 
 
 def _is_gone(name: str) -> bool:
-    number, _, host = name.partition("@")
+    number, _, where = name.partition("@")
     pid = number.partition("-")[0]
-    return host == socket.gethostname() and pid.isascii() and pid.isdigit() and has_ended(int(pid))
+    return where == place() and pid.isascii() and pid.isdigit() and has_ended(int(pid))
 
 
 def _say_when_leaving() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextvars
 import json
 import os
-import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,7 @@ from test_loop_cells import Outputs
 
 from progresswidget.loops.children import Children
 from progresswidget.loops.job import LoopJob
+from progresswidget.loops.mortality import place
 from progresswidget.loops.parent import Mailbox
 from progresswidget.protocol import ENDPOINT_VARIABLE, JOB_MIMETYPE
 
@@ -289,7 +289,7 @@ def test_a_process_without_a_kernel_has_none(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.delenv("PROGRESSWIDGET_PARENT", raising=False)
     assert mailbox() is None
-    here, parent = socket.gethostname(), os.getppid()
+    here, parent = place(), os.getppid()
     for owner in (f"{os.getpid()}@{here}", f"{2**22 + 1}@{here}", f"{parent}@elsewhere", "nobody"):
         monkeypatch.setenv("PROGRESSWIDGET_PARENT", f"/tmp/progresswidget-{owner}-0123")
         assert mailbox() is None
@@ -311,7 +311,7 @@ def states() -> tuple[Json, Json]:
 
 @pytest.mark.usefixtures("no_server")
 def test_what_a_thread_has_read_before_the_end_is_not_told_after_it(tmp_path: Path) -> None:
-    mailbox = Mailbox(tmp_path / f"progresswidget-{os.getppid()}@{socket.gethostname()}-0123")
+    mailbox = Mailbox(tmp_path / f"progresswidget-{os.getppid()}@{place()}-0123")
     middle, end = states()
     mailbox.report(end)
     mailbox.report(middle)

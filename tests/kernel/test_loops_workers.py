@@ -10,7 +10,8 @@ import os
 import pickle
 import shutil
 import signal
-import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,7 @@ import pytest
 
 import progresswidget as pw
 from progresswidget.loops import folders
+from progresswidget.loops.mortality import place
 from progresswidget.loops.workers import WorkerReporter, Workers
 
 if TYPE_CHECKING:
@@ -130,7 +132,7 @@ def test_a_folder_that_is_tidied_away_fails_nobody(owner: Owner) -> None:
 def test_a_file_that_is_none_of_a_worker_hides_nobody(owner: Owner) -> None:
     reporter = owner.workers.reporter()
     reporter.update(4)
-    for name in ("1@elsewhere", f"none@{socket.gethostname()}"):
+    for name in ("1@elsewhere", f"none@{place()}"):
         Path(reporter._folder, name).write_bytes(b"?")
     assert owner.workers.total == 4
 
@@ -164,11 +166,59 @@ def test_the_folder_of_a_killed_process_goes_when_the_next_is_made(
     for other in others:
         other.mkdir()
     monkeypatch.setattr(folders, "_swept", False)
-    assert len(list(tmp_path.glob(f"*-{victim}@{socket.gethostname()}-*"))) == 1
+    assert len(list(tmp_path.glob(f"*-{victim}@{place()}-*"))) == 1
     later = Owner()
     kept = Path(later.workers.reporter()._folder)
     assert set(tmp_path.glob("progresswidget-*")) >= {kept, *others}
-    assert not list(tmp_path.glob(f"*-{victim}@{socket.gethostname()}-*"))
+    assert not list(tmp_path.glob(f"*-{victim}@{place()}-*"))
+
+
+NAMESPACE = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
+"""Runs a command where processes are counted anew, as in a container."""
+
+
+def has_namespaces() -> bool:
+    if shutil.which(NAMESPACE[0]) is None:
+        return False
+    return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not has_namespaces(), reason="namespaces are not to be had here")
+def test_a_container_with_the_same_temporary_folder_takes_nobody_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: Owner
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    reporter = owner.workers.reporter()
+    folder = Path(reporter._folder)
+    reporter.update(3)
+    code = (
+        "import os, sys\n"
+        "from progresswidget.loops.folders import new_folder, owner_of\n"
+        "from progresswidget.loops.workers import Workers, WorkerReporter\n"
+        "from pathlib import Path\n"
+        "folder = Path(sys.argv[1])\n"
+        "assert owner_of(new_folder()) == os.getpid()\n"
+        "assert folder.is_dir() and owner_of(folder) is None\n"
+        "reporter = WorkerReporter(str(folder))\n"
+        "reporter.update(4)\n"
+        "print(reporter.n, flush=True)\n"
+        "sys.stdin.readline()\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    worker = subprocess.Popen(
+        [*NAMESPACE, sys.executable, "-c", code, str(folder)],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "4.0\n"
+    assert owner.workers.total == 7
+    assert owner.said == []
+    worker.communicate("\n", 60)
+    assert owner.workers.total == 7  # its id says nothing here
+    assert owner.said == []
 
 
 def test_threads_lose_nothing(owner: Owner) -> None:
