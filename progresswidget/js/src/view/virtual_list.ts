@@ -3,6 +3,7 @@
 import { block, setAttribute, setStyle } from './dom';
 import { forgetFrame, inNextFrame } from './frame';
 import { type Anchor, Offsets, step, survivor } from './offsets';
+import { RovingFocus } from './roving_focus';
 
 /** What is drawn for one key while it is in view. */
 export interface Row {
@@ -36,8 +37,6 @@ export interface VirtualListOptions {
 }
 
 const OVERSCAN = 4;
-const CONTROLS = 'button, a[href], input, select, textarea, summary';
-const TYPED_INTO = 'input, select, textarea, [contenteditable]';
 
 export class VirtualList {
   readonly element = block('pw-list');
@@ -52,9 +51,7 @@ export class VirtualList {
   #viewport = 0;
   /** As we set it last, or as the person has scrolled. */
   #scrollTop = 0;
-  #active: string | null = null;
-  /** Whether the keyboard is in the list. */
-  #focused = false;
+  readonly #keyboard: RovingFocus;
 
   constructor(options: VirtualListOptions) {
     this.#options = options;
@@ -70,9 +67,19 @@ export class VirtualList {
       inNextFrame(this.#render);
     };
     this.element.addEventListener('scroll', onScroll, { passive: true, signal });
-    this.#room.addEventListener('keydown', (event) => this.#onKey(event), { signal });
-    this.#room.addEventListener('focusin', (event) => this.#onFocus(event), { signal });
-    this.#room.addEventListener('focusout', () => this.#onBlur(), { signal });
+    this.#keyboard = new RovingFocus(
+      this.#room,
+      {
+        row: (key) => this.#rows.get(key),
+        next: (pressed, from) => {
+          const to = step(pressed, this.#offsets.indexOf(from), this.#offsets, this.#viewport);
+          return to === null ? null : (this.keys[to] ?? null);
+        },
+        focus: (key) => this.focus(key),
+        left: () => inNextFrame(this.#render),
+      },
+      signal,
+    );
     this.#sizes = new ResizeObserver((entries) => this.#onSizes(entries));
     this.#sizes.observe(this.element);
   }
@@ -88,7 +95,7 @@ export class VirtualList {
 
   /** The row that the keyboard is at, or would be. */
   get active(): string | null {
-    return this.#active;
+    return this.#keyboard.active;
   }
 
   /** Show these rows, in this order; what is in view stays where it is, and so does the focus. */
@@ -97,12 +104,11 @@ export class VirtualList {
     const at = this.#scrollTop;
     const anchor =
       this.#options.hold?.(this.#offsets, at, this.#viewport, keys) ?? this.#offsets.anchor(at);
-    const held = this.#active;
+    const held = this.#keyboard.active;
     this.#offsets.arrange([...new Set(keys)]);
     const heir = held === null ? null : survivor(held, before, this.#offsets);
     const moved = heir !== held;
-    if (heir === null) this.#active = null;
-    else this.#activate(heir);
+    this.#keyboard.activate(heir);
     // At the very top what is new comes into view.
     if (anchor !== null && at > 0) {
       const stays = survivor(anchor.key, before, this.#offsets);
@@ -111,9 +117,9 @@ export class VirtualList {
       const top = stays === null ? 0 : this.#offsets.restore({ key: stays, shift });
       this.#scrollTo(top ?? 0);
     }
-    if (this.#focused && moved) {
+    if (this.#keyboard.isIn && moved) {
       this.#draw();
-      this.#focusActive();
+      this.#keyboard.focusActive();
     }
     inNextFrame(this.#render);
   }
@@ -139,12 +145,12 @@ export class VirtualList {
   }
 
   /** Put the keyboard on a row. */
-  focus(key: string | undefined = this.#active ?? this.keys[0]): void {
+  focus(key: string | undefined = this.active ?? this.keys[0]): void {
     if (key === undefined || this.#offsets.indexOf(key) < 0) return;
-    this.#activate(key);
+    this.#keyboard.activate(key);
     this.reveal(key);
     this.#draw();
-    this.#focusActive();
+    this.#keyboard.focusActive();
   }
 
   dispose(): void {
@@ -169,8 +175,8 @@ export class VirtualList {
     const { first, end } = offsets.window(this.#scrollTop, this.#viewport, overscan);
     const shown = new Set(offsets.keys.slice(first, end));
     // The row of the keyboard stays in the page wherever the person scrolls: else Tab would pass by.
-    if (this.#active === null && offsets.keys[0] !== undefined) this.#activate(offsets.keys[0]);
-    if (this.#active !== null) shown.add(this.#active);
+    if (this.active === null) this.#keyboard.activate(offsets.keys[0] ?? null);
+    if (this.active !== null) shown.add(this.active);
     for (const key of [...this.#rows.keys()]) if (!shown.has(key)) this.#drop(key);
     setStyle(this.#room, 'height', `${offsets.total}px`);
     const inOrder = [...shown].sort((one, other) => offsets.indexOf(one) - offsets.indexOf(other));
@@ -197,17 +203,7 @@ export class VirtualList {
 
   #update(key: string, row: Row): void {
     row.update();
-    this.#admit(key, row.element);
-  }
-
-  /** By Tab the list is one stop, and the buttons of its one row the next ones. */
-  #admit(key: string, element: HTMLElement): void {
-    const active = key === this.#active;
-    setAttribute(element, 'tabindex', active ? '0' : '-1');
-    for (const control of element.querySelectorAll<HTMLElement>(CONTROLS)) {
-      if (active) control.removeAttribute('tabindex');
-      else setAttribute(control, 'tabindex', '-1');
-    }
+    this.#keyboard.admit(key, row.element);
   }
 
   #place(key: string, element: HTMLElement, previous: Element | null): void {
@@ -219,7 +215,7 @@ export class VirtualList {
     // element takes the focus from it, so that only those are moved that are elsewhere.
     const next = previous === null ? this.#room.firstElementChild : previous.nextElementSibling;
     if (next === element) return;
-    const held = this.#focused && element.contains(document.activeElement);
+    const held = this.#keyboard.isIn && element.contains(document.activeElement);
     if (held) {
       while (element.previousElementSibling !== previous && element.previousElementSibling) {
         element.after(element.previousElementSibling);
@@ -264,69 +260,5 @@ export class VirtualList {
     if (anchor) this.#scrollTo(this.#offsets.restore(anchor) ?? 0);
     // Now, before anything is painted: rows must not be seen where they no longer belong.
     this.#draw();
-  }
-
-  // --- The keyboard -----------------------------------------------------------------------------
-
-  #onKey(event: KeyboardEvent): void {
-    const target = event.target as HTMLElement;
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (target.matches(TYPED_INTO)) return;
-    const key = this.#active;
-    const row = key === null ? undefined : this.#rows.get(key);
-    if (key === null || !row) return;
-    if (target === row.element && (event.key === 'Enter' || event.key === ' ')) {
-      if (!row.press) return;
-      row.press();
-    } else if (event.key === 'ArrowRight' || event.key === 'ArrowLeft') {
-      if (!this.#moveWithin(row.element, target, event.key)) return;
-    } else {
-      const to = step(event.key, this.#offsets.indexOf(key), this.#offsets, this.#viewport);
-      if (to === null) return;
-      this.focus(this.keys[to]);
-    }
-    event.preventDefault();
-    event.stopPropagation();
-  }
-
-  /** From the row to its buttons and back. */
-  #moveWithin(row: HTMLElement, from: HTMLElement, key: string): boolean {
-    const controls = [...row.querySelectorAll<HTMLElement>(CONTROLS)];
-    const stops = [row, ...controls.filter((control) => control.checkVisibility())];
-    const rightwards = getComputedStyle(row).direction === 'rtl' ? 'ArrowLeft' : 'ArrowRight';
-    const to = stops.indexOf(from) + (key === rightwards ? 1 : -1);
-    stops[to]?.focus({ preventScroll: true });
-    return to >= 0 && to < stops.length;
-  }
-
-  #onFocus({ target }: FocusEvent): void {
-    this.#focused = true;
-    const row = (target as HTMLElement).closest<HTMLElement>('.pw-list-row');
-    if (row?.dataset.key !== undefined) this.#activate(row.dataset.key);
-  }
-
-  #onBlur(): void {
-    // When focus goes from one row to another both events come in one turn.
-    queueMicrotask(() => {
-      this.#focused = this.#room.contains(document.activeElement);
-      if (!this.#focused && !this.#living.signal.aborted) inNextFrame(this.#render);
-    });
-  }
-
-  #activate(key: string): void {
-    const before = this.#active;
-    if (before === key) return;
-    this.#active = key;
-    for (const changed of [before, key]) {
-      const row = changed === null ? undefined : this.#rows.get(changed);
-      if (row && changed !== null) this.#admit(changed, row.element);
-    }
-  }
-
-  #focusActive(): void {
-    const row = this.#active === null ? undefined : this.#rows.get(this.#active);
-    if (!row) return;
-    this.#focused = true;
-    row.element.focus({ preventScroll: true });
   }
 }
