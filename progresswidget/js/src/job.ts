@@ -16,6 +16,7 @@ import type { TransferState } from './transfer';
 import { forgetFrame, inNextFrame } from './view/frame';
 import { isInView, unwatchView, watchView } from './view/in_view';
 import { JobView } from './view/job_view';
+import { nameOf } from './view/kinds';
 import { adoptStyle } from './view/stylesheet';
 import { TransferView } from './view/transfer_view';
 
@@ -187,7 +188,7 @@ export class Job {
     const { messages, server } = this.#options;
     this.#parts ??= new Parts({
       messages,
-      name: group.title ?? group.name,
+      name: nameOf(group),
       download:
         server &&
         ((record) => {

@@ -6,6 +6,7 @@ import { Records } from './jobs/records';
 import type { JobRecord } from './protocol';
 import { formatCount } from './view/format';
 import { inNextFrame } from './view/frame';
+import { nameOf } from './view/kinds';
 import { PartsView } from './view/parts_view';
 import { stepsOf } from './view/step_records';
 
@@ -25,7 +26,7 @@ export class Steps {
         : step.allUndone(count, formatCount(this.#undone, locale));
     this.view = new PartsView({
       messages: { ...messages, group: { ...group, parts: step.steps, all } },
-      name: record.title ?? record.name,
+      name: nameOf(record),
       records: this.#records,
       read: (taskId) => this.#records.get(taskId),
       connection: () => this.#connection,

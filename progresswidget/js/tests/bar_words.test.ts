@@ -3,7 +3,7 @@ import { type Connection, hears } from '../src/channel/connection';
 import { ENGLISH } from '../src/i18n';
 import { partsOf } from '../src/view/amounts';
 import { isDeaf, linkText } from '../src/view/connection_words';
-import { hasFile, isGroup, isTask, isTransfer } from '../src/view/kinds';
+import { hasFile, isGroup, isTask, isTransfer, nameOf } from '../src/view/kinds';
 import { buttonsFor, offlineButtons } from '../src/view/offered';
 import { DONE, record } from './records';
 
@@ -24,6 +24,11 @@ describe('a kind of work', () => {
     expect(hasFile(job)).toBe(file);
     expect(hasFile({ ...job, url: null })).toBe(false);
   });
+});
+
+it('a job is called by its title, and else by its file', () => {
+  expect(nameOf(record({ title: 'Monthly close', name: 'close.csv' }))).toBe('Monthly close');
+  expect(nameOf(record({ title: null, name: 'close.csv' }))).toBe('close.csv');
 });
 
 describe('a connection', () => {

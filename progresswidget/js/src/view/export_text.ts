@@ -25,11 +25,6 @@ export interface ExportText {
   readonly stale: boolean;
 }
 
-/** What a person calls it. */
-export function nameOf({ title, name }: JobRecord): string {
-  return title ?? name;
-}
-
 /** @param now Milliseconds since 1970. */
 export function exportText(
   record: JobRecord,

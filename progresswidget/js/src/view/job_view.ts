@@ -9,6 +9,7 @@ import { DetailsView } from './details_view';
 import { block, setData, setHidden, setStyle, setText, setTitle, span } from './dom';
 import { Floor } from './floor';
 import { isInView } from './in_view';
+import { nameOf } from './kinds';
 import { Numbers } from './numbers';
 import { everySecond, Pace } from './pace';
 import { type Presentation, present } from './presentation';
@@ -273,6 +274,6 @@ export class JobView {
   }
 
   get #fileName(): string {
-    return this.#record?.title ?? this.#record?.name ?? this.#options.name;
+    return this.#record ? nameOf(this.#record) : this.#options.name;
   }
 }

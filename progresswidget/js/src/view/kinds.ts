@@ -1,4 +1,4 @@
-/** What kind of work a job does, as far as its bar depends on it. */
+/** What a job is, as far as its bar depends on it: its kind, its file and its name. */
 
 import type { JobRecord } from '../protocol';
 
@@ -18,4 +18,9 @@ export function isTask(record: JobRecord): boolean {
 /** What was sent is where it was, a group is its parts, and a loop makes no file. */
 export function hasFile({ kind, url }: JobRecord): boolean {
   return (kind === 'export' || kind === 'download') && url !== null;
+}
+
+/** What a person calls it. */
+export function nameOf({ title, name }: JobRecord): string {
+  return title ?? name;
 }

@@ -17,6 +17,7 @@ import {
 } from './dom';
 import { inOneLine } from './format';
 import { ACTION_ICONS } from './icons';
+import { nameOf } from './kinds';
 import { type Presentation, present } from './presentation';
 import { StateMark } from './state_mark';
 import { STEP } from './step_records';
@@ -71,7 +72,7 @@ export class PartLine implements Row {
       { record, connection: connection(), floor, canDownload: download() !== null },
       messages,
     );
-    const name = record.title ?? record.name;
+    const name = nameOf(record);
     const ended = isTerminal(record.status);
     setData(this.element, 'state', record.status);
     setData(this.element, 'stage', shown.stage);

@@ -12,9 +12,10 @@ import {
   setTitle,
   span,
 } from '../../view/dom';
-import { exportText, nameOf } from '../../view/export_text';
+import { exportText } from '../../view/export_text';
 import { inOneLine } from '../../view/format';
 import { PARTS_ICON } from '../../view/icons';
+import { nameOf } from '../../view/kinds';
 import { StateMark } from '../../view/state_mark';
 import { Track } from '../../view/track';
 import type { Row } from '../../view/virtual_list';
