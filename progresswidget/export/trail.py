@@ -6,6 +6,8 @@ an Arrow one. So a thread follows at a distance, reading out of the page cache, 
 when the file is complete is hashed after it has its name: half a second at most. Whoever asks
 for the digest waits for it.
 
+A download lends it what it has just written, and nothing has to be read again.
+
 The thread must not have a low priority: between two chunks it holds the interpreter's lock, and all
 of Python would wait for a thread that nobody lets run.
 """
@@ -15,6 +17,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -37,6 +41,15 @@ NEAR: Final = 2**19
 """Bytes that are read at once there: they are in the core's own cache yet when they are hashed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Loan:
+    """Bytes of the file that are to be hashed where they lie, and then given back."""
+
+    data: memoryview
+    end: int
+    back: Callable[[memoryview], None]
+
+
 class Trail:
     """The digest of a growing file.
 
@@ -55,6 +68,8 @@ class Trail:
         self._changed = threading.Condition()
         self._written = 0
         self._hashed = 0
+        self._loans: deque[_Loan] = deque()
+        self._hurried = False
         self._ended = False
         self._stopped = False
         self._failure: BaseException | None = None
@@ -72,12 +87,38 @@ class Trail:
         May be called from several threads: the file never becomes shorter by it.
         """
         self._written = written = max(self._written, written)
-        if written - self._hashed <= self._distance:
+        if written - self._hashed <= self._reach:
             return
         with self._changed:
             self._changed.notify_all()
             while written - self._hashed > LAG and not self._over():
                 self._changed.wait(0.1)
+
+    def lend(self, at: int, data: memoryview, back: Callable[[memoryview], None]) -> bool:
+        """Lend bytes of the file, which are taken if they are the next to be hashed.
+
+        Parameters
+        ----------
+        at
+            Where they begin in the file.
+        data
+            The bytes, which must stay as they are until then.
+        back
+            Called with them, from a thread, when they are not needed any more.
+
+        Returns
+        -------
+        Whether they were taken; others are read from the file.
+        """
+        with self._changed:
+            next_ = self._loans[-1].end if self._loans else self._hashed
+            taken = at == next_ and at >= self._written and not self._over()
+            # Who is a little behind comes so close that the next bytes can be taken.
+            self._hurried = not taken
+            if taken:
+                self._loans.append(_Loan(data, at + len(data), back))
+                self._changed.notify_all()
+            return taken
 
     def end(self, size: int, then: Callable[[str], None]) -> None:
         """Say that the file is complete; `then` is called with the digest, from a thread."""
@@ -110,6 +151,13 @@ class Trail:
             raise InterruptedError("the digest was given up")
         return self._hex
 
+    @property
+    def _reach(self) -> int:
+        return 0 if self._hurried else self._distance
+
+    def _idle(self) -> bool:
+        return not self._loans and self._written - self._hashed <= self._reach
+
     def _over(self) -> bool:
         return self._stopped or self._ended or self._failure is not None
 
@@ -118,7 +166,7 @@ class Trail:
         try:
             while not self._over():
                 with self._changed:
-                    while self._written - self._hashed <= self._distance and not self._over():
+                    while self._idle() and not self._over():
                         self._changed.wait(1)
                 if not self._over():
                     self._step(buffer)
@@ -148,8 +196,23 @@ class Trail:
             if not self._done.is_set():
                 os.close(self._descriptor)
                 self._done.set()
+            while self._loans:
+                self._give_back()
 
     def _step(self, buffer: bytearray) -> None:
+        if self._loans:
+            self._digest.update(self._loans[0].data)
+            with self._changed:
+                self._hashed = self._loans[0].end
+                self._give_back()
+        else:
+            self._read(buffer)
+
+    def _give_back(self) -> None:
+        loan = self._loans.popleft()
+        loan.back(loan.data)
+
+    def _read(self, buffer: bytearray) -> None:
         # Never below nothing: of two that advance at once the later one may say less.
         part = memoryview(buffer)[: max(self._written - self._hashed, 0)]
         if not part:

@@ -11,11 +11,12 @@ import httpx
 from progresswidget.errors import TransferError
 from progresswidget.transfer import journal
 from progresswidget.transfer.answers import refusal, unreachable
+from progresswidget.transfer.buffers import Buffers
 from progresswidget.transfer.incoming import Incoming
 from progresswidget.transfer.persistence import Persistence
 from progresswidget.transfer.representation import content_range, of_response
 from progresswidget.transfer.retry import Clock, Tries
-from progresswidget.transfer.wire import LARGEST, Stride, body_of, timed
+from progresswidget.transfer.wire import Stride, body_of, timed
 
 if TYPE_CHECKING:
     from progresswidget.export.parts import Part
@@ -191,7 +192,7 @@ class Receiver:
 
     def _work(self, incoming: Incoming | None, claim: Claim | None) -> None:
         tries = Persistence(Tries(), self._clock, self._look, self._set_waiting)
-        buffer, stride = memoryview(bytearray(LARGEST)), Stride()
+        buffers, stride = Buffers(self._look), Stride()
         try:
             while True:
                 if claim is None and incoming is not None:
@@ -203,7 +204,7 @@ class Receiver:
                     claim = self._claim()
                 if claim is None:
                     return
-                incoming = self._fetch(claim, incoming, tries, buffer, stride)
+                incoming = self._fetch(claim, incoming, tries, buffers, stride)
                 claim = None
         finally:
             if incoming is not None:
@@ -218,7 +219,7 @@ class Receiver:
         claim: Claim,
         incoming: Incoming | None,
         tries: Persistence,
-        buffer: memoryview,
+        buffers: Buffers,
         stride: Stride,
     ) -> Incoming | None:
         """Fetch the bytes of a claim; return the response if more of it is to come."""
@@ -228,7 +229,7 @@ class Receiver:
                     incoming = self._ask(claim, tries)
                 before = claim.at
                 try:
-                    self._copy(claim, incoming, buffer, stride)
+                    self._copy(claim, incoming, buffers, stride)
                     tries.progressed()
                     break
                 except httpx.TransportError as error:
@@ -295,21 +296,21 @@ class Receiver:
             raise StartOver(ranges=False)
         return Incoming(response, body_of(response), found[0], found[1] + 1)
 
-    def _copy(self, claim: Claim, incoming: Incoming, buffer: memoryview, stride: Stride) -> None:
+    def _copy(self, claim: Claim, incoming: Incoming, buffers: Buffers, stride: Stride) -> None:
         import xxhash
 
         digest = xxhash.xxh3_128()
         try:
             while not claim.complete:
-                self._look()
-                with self._changed:
-                    most = claim.reserve(min(len(buffer), UNIT - (claim.at - claim.first)))
-                size = timed(stride, incoming.body, buffer[:most])
+                piece = self._read(claim, incoming, buffers.own(), stride)
+                size = len(piece)
                 if not size:
                     self._end(claim, incoming)
                     break
-                self._write(buffer[:size], claim.at)
-                digest.update(buffer[:size])
+                self._write(piece, claim.at)
+                if self._trail.lend(claim.at, piece, buffers.give_back):
+                    buffers.lent()
+                digest.update(piece)
                 incoming.at += size
                 with self._changed:
                     claim.at += size
@@ -321,6 +322,14 @@ class Receiver:
                     digest.reset()
         finally:
             self._commit(claim, digest.digest())
+
+    def _read(
+        self, claim: Claim, incoming: Incoming, buffer: memoryview, stride: Stride
+    ) -> memoryview:
+        self._look()
+        with self._changed:
+            most = claim.reserve(min(len(buffer), UNIT - (claim.at - claim.first)))
+        return buffer[: timed(stride, incoming.body, buffer[:most])]
 
     def _end(self, claim: Claim, incoming: Incoming) -> None:
         """Take the end of a body for the end of the file, if that is what it can be."""

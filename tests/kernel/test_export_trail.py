@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from progresswidget.export.lease import Lock, lock
 from progresswidget.export.trail import Trail
@@ -83,3 +89,76 @@ def test_a_late_word_of_fewer_bytes_hashes_none_that_are_not_written(tmp_path: P
     trail._step(bytearray(64))
     assert trail._hashed == 7
     trail.stop()
+
+
+def growing(path: Path) -> tuple[int, Trail]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    return descriptor, Trail(descriptor)
+
+
+def test_what_is_lent_is_hashed_where_it_lies_and_given_back(tmp_path: Path) -> None:
+    descriptor, trail = growing(tmp_path / "file")
+    os.write(descriptor, bytes(6))  # what is read instead would be seen in the digest
+    back: SimpleQueue[bytes] = SimpleQueue()
+    try:
+        assert trail.lend(0, memoryview(b"abc"), lambda view: back.put(bytes(view)))
+        assert not trail.lend(4, memoryview(b"ef"), lambda _: None), "it is not the next"
+        assert trail.lend(3, memoryview(b"def"), lambda view: back.put(bytes(view)))
+        trail.advance(6)
+        assert [back.get(timeout=60), back.get(timeout=60)] == [b"abc", b"def"]
+        trail.end(6, lambda _: None)
+        assert trail.hexdigest() == hashlib.sha256(b"abcdef").hexdigest()
+        assert not trail.lend(6, memoryview(b"g"), lambda _: None), "it is over"
+    finally:
+        os.close(descriptor)
+
+
+def test_a_trail_that_is_behind_comes_up_until_it_can_take_what_is_lent(tmp_path: Path) -> None:
+    descriptor, trail = growing(tmp_path / "file")
+    data = bytes(range(256)) * 4
+    os.write(descriptor, data)
+    back = threading.Event()
+    try:
+        trail.advance(512)  # by far less than the distance
+        while not trail.lend(512, memoryview(data)[512:], lambda _: back.set()):
+            trail.advance(512)
+        assert back.wait(60)
+        trail.end(len(data), lambda _: None)
+        assert trail.hexdigest() == hashlib.sha256(data).hexdigest()
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("step", [1, 2], ids=["given up", "fails"])
+def test_whoever_lends_to_a_trail_that_ends_early_gets_it_all_back(
+    tmp_path: Path, step: int
+) -> None:
+    descriptor, trail = growing(tmp_path / "file")
+    os.close(descriptor)
+    block = memoryview(bytes(step * 2**16))[::step]  # which no digest takes in pieces
+    back: SimpleQueue[memoryview] = SimpleQueue()
+    lent = 0
+    while lent < 2**24 and trail.lend(lent, block, back.put):
+        lent += 2**16
+    assert lent
+    trail.stop()
+    for _ in range(0, lent, 2**16):
+        assert back.get(timeout=60) is block
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.binary(min_size=1, max_size=64), st.booleans()), max_size=40))
+def test_the_digest_is_that_of_the_file_whatever_of_it_was_lent(
+    pieces: list[tuple[bytes, bool]],
+) -> None:
+    with tempfile.TemporaryFile() as file:
+        trail, at = Trail(file.fileno(), distance=16), 0
+        for piece, lends in pieces:
+            os.pwrite(file.fileno(), piece, at)
+            if lends:
+                trail.lend(at, memoryview(piece), lambda _: None)
+            at += len(piece)
+            trail.advance(at)
+        trail.end(at, lambda _: None)
+        whole = b"".join(piece for piece, _ in pieces)
+        assert trail.hexdigest() == hashlib.sha256(whole).hexdigest()

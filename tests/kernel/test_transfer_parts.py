@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from progresswidget.errors import OptionError
-from progresswidget.transfer import address, journal
+from progresswidget.transfer import address, buffers, journal
 from progresswidget.transfer.pieces import LEAST, MOST, WORTH, Claim, Pieces
 from progresswidget.transfer.representation import (
     Representation,
@@ -191,6 +191,33 @@ def test_readings_are_large_where_bytes_come_fast_and_small_where_they_do_not() 
     for _ in range(10):
         stride.took(5)
     assert stride.size == SMALL // 16
+
+
+def test_a_buffer_is_the_same_until_it_is_lent_and_there_are_never_many() -> None:
+    looks = 0
+
+    class GivenUpError(Exception):
+        pass
+
+    def look() -> None:
+        nonlocal looks
+        looks += 1
+        if looks > 2:
+            raise GivenUpError
+
+    own = buffers.Buffers(look)
+    lent = []
+    for _ in range(buffers.MOST):
+        assert own.own() is own.own()
+        lent.append(own.own())
+        own.lent()
+    assert len({id(view.obj) for view in lent}) == buffers.MOST
+    with pytest.raises(GivenUpError):
+        own.own()
+    looks = 0
+    own.give_back(lent[2][:5])
+    assert own.own().obj is lent[2].obj
+    assert len(own.own()) == buffers.SIZE
 
 
 # --- Versions ---------------------------------------------------------------------------------
