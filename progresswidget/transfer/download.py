@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import (
     DestinationExistsError,
-    DigestMismatchError,
     OptionError,
     ProgressWidgetError,
     TransferError,
@@ -18,7 +17,6 @@ from progresswidget.export import finished
 from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.lease import holding
 from progresswidget.export.parts import journal_path
-from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, fetched, journal
 from progresswidget.transfer.asking import (
     CONDITIONAL,
@@ -28,23 +26,20 @@ from progresswidget.transfer.asking import (
     conditions,
     file_name,
 )
-from progresswidget.transfer.joining import leave, part_for
+from progresswidget.transfer.fetching import Fetch, Wanted
 from progresswidget.transfer.outcome import FileKind, Transferred
 from progresswidget.transfer.persistence import Persistence
-from progresswidget.transfer.pieces import LEAST, Pieces
-from progresswidget.transfer.receiving import Receiver, StartOver
+from progresswidget.transfer.receiving import StartOver
 from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.session import Session, attended, no_server
-from progresswidget.transfer.target import check_room, choose
+from progresswidget.transfer.target import choose
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping
 
     from progresswidget.export.lease import Lease
-    from progresswidget.export.parts import Part
     from progresswidget.export.progress import Progress
-    from progresswidget.transfer.representation import Representation
     from progresswidget.transfer.session import Server
 
 MOST_CONNECTIONS: Final = 16
@@ -272,97 +267,12 @@ class Download:
     def _fetch(
         self, lease: Lease, attempt: Attempt, progress: Progress, started: float
     ) -> Transferred:
-        version = attempt.version
-        self.total = progress.total = version.size
-        progress.rows = progress.bytes = progress.reused = 0
-        part, pieces = part_for(attempt, self.path, self._url, lease, progress, ranges=self._ranges)
-        trail = Trail(part.descriptor, CLOSE)
-        try:
-            check_room(self.path, version.size, pieces.count)
-            self._receive(lease, attempt, part, pieces, progress, trail)
-            return self._finish(lease, attempt, part, pieces, progress, trail, started)
-        except BaseException as error:
-            trail.stop()
-            with contextlib.suppress(OSError):
-                trail.hexdigest()  # it has a descriptor of the part, and with it the lock
-            leave(lease, part, error)
-            raise
-        finally:
-            part.close()
-
-    def _receive(
-        self,
-        lease: Lease,
-        attempt: Attempt,
-        part: Part,
-        pieces: Pieces,
-        progress: Progress,
-        trail: Trail,
-    ) -> None:
-        version = attempt.version
-        connections = self._connections if self._is_divisible(version) else 1
-        left = (version.size or 0) - pieces.count
-        pieces.connections = max(1, min(connections, left // LEAST))
-        receiver = Receiver(
-            attempt.session,
-            self._url,
-            version,
-            part,
-            lease.descriptor,
-            pieces,
-            progress,
-            trail,
-            self._clock,
-            unsafe=bool(self._expected),
+        self.total = attempt.version.size
+        wanted = Wanted(
+            self.path, self._url, self._connections, self._expected, self._overwrite, self._ranges
         )
-        receiver.run(attempt.incoming, pieces.connections)
-
-    def _is_divisible(self, version: Representation) -> bool:
-        # Answers that nothing holds together are only joined where a digest tells in the end.
-        proven = bool(version.validator or self._expected)
-        return self._ranges and version.ranges is True and version.size is not None and proven
-
-    def _finish(
-        self,
-        lease: Lease,
-        attempt: Attempt,
-        part: Part,
-        pieces: Pieces,
-        progress: Progress,
-        trail: Trail,
-        started: float,
-    ) -> Transferred:
-        size = pieces.size or 0
-        part.truncate(size)
-        expected = self._expected or attempt.version.sha256
-        if expected:
-            progress.phase = "verifying"
-            trail.end(size, lambda _: None)
-            joined = pieces.connections > 1 or progress.reused > 0
-            self._compare(trail.hexdigest(), expected, joined=joined)
-        progress.checkpoint()
-        progress.phase = "finishing"
-        lease.check()
-        published = part.publish(overwrite=self._overwrite)
-        lease.remove()
-        path, url, version = self.path, self._url, attempt.version
-        fetched.remember(path, url, published, version, expected)
-        if not expected:
-            trail.end(
-                size, lambda digest: fetched.add_digest(path, url, published, version, digest)
-            )
-        return self._result(published, started, trail.hexdigest, progress=progress)
-
-    def _compare(self, digest: str, expected: str, *, joined: bool) -> None:
-        if digest == expected:
-            return
-        if joined and self._ranges:
-            raise StartOver(ranges=False)  # once more in one piece, before the server is blamed
-        raise DigestMismatchError(
-            f"{address.shown(self._url)} is not what it should be: its SHA-256 is {digest}, and "
-            f"{expected} was expected.",
-            "Nothing was saved. Look whether the digest belongs to this version of the file.",
-        )
+        published, digest = Fetch(wanted, lease, attempt, progress, self._clock).run()
+        return self._result(published, started, digest, progress=progress)
 
     def _result(
         self,
