@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from progresswidget.protocol import Json
 
 PACKAGE = Path(jupyter_server_ext.__file__).parent
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "jupyter_server_ext" / "README.md"
 EXPORT = """
 import sys, pyarrow as pa, progresswidget as pw
 def batches():
