@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -351,6 +352,15 @@ def is_below(module: str, row: str) -> bool:
 def test_every_row_is_of_a_module_and_names_modules() -> None:
     named = set(ORDER) | set[str]().union(*ORDER.values())
     assert {name for name in named if not path_of(name).exists()} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_map_for_contributors_names_what_is_there(package: str) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
+    named = {name for name in re.findall(r"`([a-z_]+)/?`", table) if not name.startswith("pw.")}
+    assert len(named) > 20
+    assert {name for name in named if not path_of(f"{package}.{name}").exists()} == set()
 
 
 @pytest.mark.parametrize("module", modules())
