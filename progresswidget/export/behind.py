@@ -4,17 +4,19 @@ The digest of a unit's data is for a later run: this one does not look at it. It
 CSV export of a frame of polars, whose texts lie anywhere, and an eighth of a Parquet one. Where the
 texts cannot change any more while they are held (frames of polars, tables of Arrow), theirs need
 not be taken before the unit is written: it is taken when the encoders have nothing to do, because
-the source or the disk is slow, and else `LIMIT` seconds later at the latest. What is left when the
-file has its name is done then. Numbers may lie in an array of numpy, which whoever has it may write
-to as soon as the call returns: a digest that came later would tell of rows that the file does not
-have, so theirs is taken before. It costs next to nothing: their bytes lie in a row.
+the source or the disk is slow, and else `LIMIT` seconds later at the latest. In the first second
+none is: most exports have ended by then, and a digest beside them would only take a core's cache
+and the interpreter's lock from the writer. What is left when the file has its name is done then.
+Numbers may lie in an array of numpy, which whoever has it may write to as soon as the call returns:
+a digest that came later would tell of rows that the file does not have, so theirs is taken before.
+It costs next to nothing: their bytes lie in a row.
 
 So what *finished* means: the file is whole, on the disk and under its name when the call returns.
 Digests may follow, a tenth of a second of work for a usual frame, and only then is the export
-remembered as one that need not be done again; `Result.sha256`, another export to the same
-path, and the end of the interpreter wait for that. And what *committed* means: a unit counts from
-its digest on. A process that is killed loses what it has written in its last `LIMIT` seconds, which
-the next run writes again; it never trusts a unit without a digest.
+remembered as one that need not be done again; `Result.sha256`, another export to the same path, and
+the end of the interpreter wait for that. And what *committed* means: a unit counts from its digest
+on. A process that is killed loses what it has written in its last `LIMIT` seconds, which the next
+run writes again; it never trusts a unit without a digest.
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 LIMIT = 2.0
 """Seconds after which a digest is taken, however much else there is to do; 0 lets none wait."""
+START: Final = 1.0
+"""Seconds of an export in which no digest is taken, however little there is to do."""
 LOOK: Final = 0.05
 """Seconds between two looks whether there is time."""
 
@@ -45,14 +49,20 @@ class Behind:
         Seconds that one may wait; by default `LIMIT`.
     clock
         Seconds from any start.
+    start
+        Seconds, from now on, in which none is taken before `end`.
     """
 
     def __init__(
-        self, limit: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        limit: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        start: float = START,
     ) -> None:
         self.idle: Callable[[], bool] = lambda: False
         self._limit = LIMIT if limit is None else limit
         self._clock = clock
+        self._begin = clock() + start
         self._changed = Condition()
         self._waiting: deque[tuple[float, Callable[[], bytes], Future[bytes]]] = deque()
         self._ended = False
@@ -123,7 +133,8 @@ class Behind:
             put = self._waiting[0][0]
         except IndexError:
             return False
-        return self._ended or self._clock() - put >= self._limit or self.idle()
+        now = self._clock()
+        return self._ended or (now >= self._begin and (now - put >= self._limit or self.idle()))
 
     def _take(self) -> None:
         try:

@@ -75,9 +75,30 @@ def test_after_the_stop_no_thread_is_begun_for_what_comes_late() -> None:
 
 
 def test_a_digest_is_taken_when_there_is_time() -> None:
-    digests = Behind(LONG)
+    digests = Behind(LONG, start=0)
     told = digests.put(lambda: b"told")
     digests.idle = lambda: True
+    assert told.result(SECONDS) == b"told"
+    digests.end()
+    digests.join()
+
+
+def test_no_digest_is_taken_in_the_first_moment_however_much_time_there_is() -> None:
+    now, looks, looked = [0.0], [0], threading.Event()
+
+    def clock() -> float:
+        looks[0] += 1
+        if looks[0] > 3:  # to begin, to put, to look whether one is due, and once more
+            looked.set()
+        return now[0]
+
+    digests = Behind(LONG, clock, start=1.0)
+    digests.idle = lambda: True
+    now[0] = 0.9
+    told = digests.put(lambda: b"told")
+    assert looked.wait(SECONDS)
+    assert not told.done()
+    now[0] = 1.0
     assert told.result(SECONDS) == b"told"
     digests.end()
     digests.join()
@@ -108,7 +129,7 @@ def test_where_no_thread_can_be_had_nobody_waits_for_one(monkeypatch: pytest.Mon
 def test_units_are_committed_in_the_order_of_the_file(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "journal", os.O_RDWR | os.O_CREAT)
     journal.begin(descriptor, "key", "part", "owner", [])
-    digests, records, ends = Behind(LONG), [], []
+    digests, records, ends = Behind(LONG, start=0), [], []
     ledger = Ledger(descriptor, records, bytes(16), ends.append)
     go_on = threading.Event()
 
