@@ -10,13 +10,14 @@ only the numbers that are places are rewritten later: for 100 row groups of 100 
 
 from __future__ import annotations
 
-import io
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import thriftpy2
-from thriftpy2.protocol.compact import TCompactProtocol
+
+from progresswidget.export.writers import parquet_compact
+from progresswidget.export.writers.parquet_compact import Place, read_varint, write_varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,54 +27,20 @@ if TYPE_CHECKING:
 MAGIC: Final = b"PAR1"
 _END: Final = struct.Struct("<I4s")
 _LAST_ORDINAL: Final = 2**15 - 1
-_COMPACT: Final[Any] = TCompactProtocol  # its methods have no types
 
 IDL: Final[Any] = thriftpy2.load(
     str(Path(__file__).with_name("parquet.thrift")), module_name=f"{__name__}_thrift"
 )
 
 
-class _Place(int):
-    """A place in the file; it moves with its unit."""
-
-
-class _Protocol(_COMPACT):  # type: ignore[misc]
-    """The compact protocol that remembers where places are, and takes structs that are encoded."""
-
-    def __init__(self, stream: io.BytesIO) -> None:
-        super().__init__(stream)
-        self.trans = stream
-        self.places: list[int] = []
-
-    def write_struct(self, obj: Any) -> None:
-        if isinstance(obj, bytes):
-            self.trans.write(obj)
-        else:
-            super().write_struct(obj)
-
-    def _write_i64(self, i64: int) -> None:
-        if isinstance(i64, _Place):
-            self.places.append(self.trans.tell())
-        super()._write_i64(i64)
-
-
 def decode(kind: Any, data: bytes) -> Any:
     """Return the struct of a type of `IDL` that `data` holds."""
-    return read(kind, io.BytesIO(data))
-
-
-def read(kind: Any, stream: io.BytesIO) -> Any:
-    """Return the struct of a type of `IDL` that a stream goes on with."""
-    result = kind()
-    _COMPACT(stream).read_struct(result)
-    return result
+    return parquet_compact.read(kind, data)[0]
 
 
 def encode(value: Any) -> bytes:
     """Return a struct as bytes."""
-    stream = io.BytesIO()
-    _Protocol(stream).write_struct(value)
-    return stream.getvalue()
+    return parquet_compact.write(value)
 
 
 def footer(file: memoryview) -> bytes:
@@ -115,10 +82,10 @@ def _group_note(group: Any, file: memoryview) -> Any:
 
 def _chunk_note(chunk: Any, file: memoryview) -> Any:
     data = chunk.meta_data
-    data.data_page_offset = _Place(data.data_page_offset)
+    data.data_page_offset = Place(data.data_page_offset)
     for name in ("index_page_offset", "dictionary_page_offset", "bloom_filter_offset"):
         if getattr(data, name):
-            setattr(data, name, _Place(getattr(data, name)))
+            setattr(data, name, Place(getattr(data, name)))
     note = IDL.ChunkNote(meta_data=_movable(data))
     if chunk.column_index_offset is not None:
         begin = chunk.column_index_offset
@@ -127,17 +94,15 @@ def _chunk_note(chunk: Any, file: memoryview) -> Any:
         begin = chunk.offset_index_offset
         index = decode(IDL.OffsetIndex, bytes(file[begin : begin + chunk.offset_index_length]))
         for page in index.page_locations:
-            page.offset = _Place(page.offset)
+            page.offset = Place(page.offset)
         note.offset_index = _movable(index)
     return note
 
 
 def _movable(value: Any) -> Any:
-    stream = io.BytesIO()
-    protocol = _Protocol(stream)
-    protocol.write_struct(value)
-    places = struct.pack(f"<{len(protocol.places)}I", *protocol.places)
-    return IDL.Movable(data=stream.getvalue(), places=places)
+    found: list[int] = []
+    data = parquet_compact.write(value, found)
+    return IDL.Movable(data=data, places=struct.pack(f"<{len(found)}I", *found))
 
 
 def join(empty: bytes, units: Iterable[Placed], offset: int) -> Sequence[bytes]:
@@ -205,31 +170,12 @@ def _index(
 def _moved(movable: Any, shift: int) -> bytes:
     """Return a struct whose places are `shift` bytes further back in the file."""
     data: bytes = movable.data
-    parts: list[bytes] = []
+    moved = bytearray()
     done = 0
     for (place,) in struct.iter_unpack("<I", movable.places):
-        value, end = _read_varint(data, place)
+        value, end = read_varint(data, place)
+        moved += data[done:place]
         # In zigzag a number that is not negative is doubled.
-        parts += (data[done:place], _varint(value + 2 * shift))
+        write_varint(moved, value + 2 * shift)
         done = end
-    return b"".join((*parts, data[done:]))
-
-
-def _read_varint(data: bytes, place: int) -> tuple[int, int]:
-    value = bits = 0
-    while True:
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << bits
-        if byte < 0x80:  # noqa: PLR2004 - the bit that says that more follow
-            return value, place
-        bits += 7
-
-
-def _varint(value: int) -> bytes:
-    result = bytearray()
-    while value > 0x7F:  # noqa: PLR2004 - as above
-        result.append(value & 0x7F | 0x80)
-        value >>= 7
-    result.append(value)
-    return bytes(result)
+    return bytes(moved + data[done:])

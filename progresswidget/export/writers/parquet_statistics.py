@@ -9,11 +9,11 @@ by hashing. Texts are compared as unsigned bytes, which their order in the forma
 
 from __future__ import annotations
 
-import io
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.writers.parquet_footer import IDL, read
+from progresswidget.export.writers.parquet_compact import read
+from progresswidget.export.writers.parquet_footer import IDL
 from progresswidget.export.writers.storable import convert
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ def _of_dictionary(file: memoryview, data: Any) -> tuple[bytes, bytes] | None:
     encodings = {each.encoding for each in data.encoding_stats if each.page_type in _DATA_PAGES}
     if encodings != {_RLE_DICTIONARY}:
         return None
-    stream = io.BytesIO(file[data.dictionary_page_offset : data.data_page_offset])
-    header = read(IDL.PageHeader, stream)
+    chunk = bytes(file[data.dictionary_page_offset : data.data_page_offset])
+    header, begin = read(IDL.PageHeader, chunk)
     count = header.dictionary_page_header.num_values
     if count > MANY:
         return None
-    page = stream.read(header.compressed_page_size)
+    page = chunk[begin : begin + header.compressed_page_size]
     if data.codec in _CODECS:
         codec = pa.Codec(_CODECS[data.codec])
         page = codec.decompress(page, header.uncompressed_page_size, asbytes=True)
@@ -95,10 +95,12 @@ def _of_dictionary(file: memoryview, data: Any) -> tuple[bytes, bytes] | None:
 
 def _plain(page: bytes, count: int) -> list[bytes]:
     values = []
+    size_at, width = _LENGTH.unpack_from, _LENGTH.size  # looked up once: there are thousands
     place = 0
     for _ in range(count):
-        begin = place + _LENGTH.size
-        place = begin + _LENGTH.unpack_from(page, place)[0]
+        begin = place + width
+        (size,) = size_at(page, place)
+        place = begin + size
         values.append(page[begin:place])
     return values
 
