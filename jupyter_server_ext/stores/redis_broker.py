@@ -81,6 +81,7 @@ class RedisBroker:
         self._marks: dict[str, _Mark] = {}
         self._found: dict[str, _Known] = {}
         self._removed: dict[str, Job | None] = {}
+        """What was removed, as it was then: a Redis that was restored may still have it."""
         self._follower: Follower | None = None
         session.join(_KIND, self)
         session.owners = self._owners
@@ -110,10 +111,7 @@ class RedisBroker:
         if not self._session.attached:
             owner = self._session.id if owns else mark.owner
             self._marks[task_id] = _Mark(mark.seq, owner, mark.token)
-            if job is None:
-                self._removed[task_id] = self._the_follower.jobs.get(task_id)
-            else:
-                self._removed.pop(task_id, None)
+            self._note_removal(task_id, job)
             self._the_follower.taken(Change(task_id, job, None))
             return True
         answer = await self._session.change(*self._write(task_id, job, mark, owns=owns))
@@ -166,8 +164,17 @@ class RedisBroker:
             self._marks[task_id] = known.mark
         elif known.mark.seq > before.seq:
             self._marks[task_id] = known.mark
+            self._note_removal(task_id, known.job)
             self._forget_some()
             self._the_follower.taken(Change(task_id, known.job, known.mark.seq, own=own))
+
+    def _note_removal(self, task_id: str, job: Job | None) -> None:
+        if job is not None:
+            self._removed.pop(task_id, None)
+        elif (before := self._the_follower.jobs.get(task_id)) is not None:
+            self._removed[task_id] = before
+            if len(self._removed) > _REMOVED:
+                del self._removed[next(iter(self._removed))]
 
     def _forget_some(self) -> None:
         # How far removed jobs were is known for a while: what comes late must not bring one back.
@@ -221,7 +228,6 @@ class RedisBroker:
     def attached(self) -> None:
         """Go on with the history of all servers."""
         found, self._found = self._found, {}
-        self._removed.clear()
         self._marks = {task_id: known.mark for task_id, known in found.items()}
         self._the_follower.rebased(
             self._session.epoch,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.stores import Kept, Kind
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from jupyter_server_ext.stores.redis_session import RedisSession, Script
 
 T = TypeVar("T", bound=Kept)
+
+_REMOVED: Final = 10_000
+"""Removed items that are remembered."""
 
 
 class RedisStore(Generic[T]):
@@ -68,6 +71,8 @@ class RedisStore(Generic[T]):
         self._items: dict[str, T] = {}
         self._found: dict[str, T] = {}
         self._waiting: dict[str, T | None] = {}
+        self._removed: dict[str, int] = {}
+        """When what was removed had last changed: a Redis that was restored may still have it."""
         self._timer: asyncio.TimerHandle | None = None
         self._writing = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
@@ -93,20 +98,22 @@ class RedisStore(Generic[T]):
 
     def save(self, item: T) -> None:
         """Write an item with the next batch."""
-        self._items[item.key] = self._waiting[item.key] = item
+        self._keep(item)
+        self._waiting[item.key] = item
         if self._timer is None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._interval, self._flush_later)
 
     async def save_now(self, item: T) -> None:
         """Write an item; how safe it is then Redis has been told by its own configuration."""
-        self._items[item.key] = self._waiting[item.key] = item
+        self._keep(item)
+        self._waiting[item.key] = item
         await self._flush()
 
     async def delete(self, keys: list[str]) -> None:
         """Forget items."""
         for key in keys:
-            self._items.pop(key, None)
+            self._drop(key)
             self._waiting[key] = None
         await self._flush()
 
@@ -164,7 +171,9 @@ class RedisStore(Generic[T]):
             await redis.command("SREM", redis.key(name), *ended)
         if emptied:
             ahead = {key: item for key, item in self._items.items() if self._is_ahead(key, item)}
-            self._waiting = {key: ahead[key] for key in ahead.keys() - removed} | self._waiting
+            again = {key: None for key, item in self._found.items() if self._was_removed(key, item)}
+            ahead = {key: ahead[key] for key in ahead.keys() - removed}
+            self._waiting = again | ahead | self._waiting
         for key, item in tuple(self._waiting.items()):
             await self._session.run(*self._write(key, item))
             if self._waiting.get(key, self) is item:
@@ -176,12 +185,16 @@ class RedisStore(Generic[T]):
 
     def attached(self) -> None:
         """Go on with what was found, and with what came meanwhile."""
-        before, self._items, self._found = self._items, self._found, {}
+        before, found, self._found = dict(self._items), self._found, {}
         for key, item in self._waiting.items():
             if item is None:
-                self._items.pop(key, None)
+                found.pop(key, None)
             else:
-                self._items[key] = item
+                found[key] = item
+        for key in before.keys() - found.keys():
+            self._drop(key)
+        for item in found.values():
+            self._keep(item)
         for key in before.keys() | self._items.keys():
             if before.get(key) != self._items.get(key):
                 self.changed(key, self._items.get(key))
@@ -194,9 +207,9 @@ class RedisStore(Generic[T]):
             return
         item = self._decode(news.key, news.state)
         if item is None:
-            self._items.pop(news.key, None)
+            self._drop(news.key)
         else:
-            self._items[news.key] = item
+            self._keep(item)
         self.changed(news.key, item)
 
     def lost(self) -> None:
@@ -205,6 +218,23 @@ class RedisStore(Generic[T]):
     def lasting(self) -> list[str]:
         """Return the key of the index: the items have ends of their own."""
         return [self._session.redis.key(self._kind.name)]
+
+    # --- What is known here --------------------------------------------------------------------
+
+    def _keep(self, item: T) -> None:
+        self._items[item.key] = item
+        self._removed.pop(item.key, None)
+
+    def _drop(self, key: str) -> None:
+        item = self._items.pop(key, None)
+        if item is not None:
+            self._removed[key] = item.updated
+            if len(self._removed) > _REMOVED:
+                del self._removed[next(iter(self._removed))]
+
+    def _was_removed(self, key: str, item: T) -> bool:
+        # What was written since under the same key is another one.
+        return key in self._removed and item.updated <= self._removed[key]
 
     def _is_ahead(self, key: str, item: T) -> bool:
         found = self._found.get(key)

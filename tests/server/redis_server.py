@@ -34,7 +34,7 @@ class RedisServer:
     password = "5ECRETpassw0rd"
 
     def __init__(self, folder: Path, *options: str, sentinel: bool = False) -> None:
-        self._folder = folder
+        self.folder = folder
         self._options = options
         self._sentinel = sentinel
         self.port = free_port()
@@ -48,21 +48,21 @@ class RedisServer:
     def start(self) -> None:
         program = shutil.which("redis-server") or "/usr/bin/redis-server"
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1"]
-        command += ["--dir", str(self._folder), "--save", "", "--requirepass", self.password]
+        command += ["--dir", str(self.folder), "--save", "", "--requirepass", self.password]
         if self._sentinel:
             command = [program, self._written(), "--sentinel"]
-        with (self._folder / "log.txt").open("ab") as log:
+        with (self.folder / "log.txt").open("ab") as log:
             self.process = subprocess.Popen([*command, *self._options], stdout=log, stderr=log)
         end = time.monotonic() + 30
         while self.command("PING") != "+PONG":
-            assert self.process.poll() is None, (self._folder / "log.txt").read_text()
+            assert self.process.poll() is None, (self.folder / "log.txt").read_text()
             assert time.monotonic() < end
             time.sleep(0.01)
 
     def _written(self) -> str:
         # A Sentinel writes into its configuration, and takes none from the command.
-        path = self._folder / "sentinel.conf"
-        lines = (f"port {self.port}", "bind 127.0.0.1", f"dir {self._folder}")
+        path = self.folder / "sentinel.conf"
+        lines = (f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}")
         path.write_text("\n".join((*lines, f"requirepass {self.password}", "")))
         return str(path)
 

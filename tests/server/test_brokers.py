@@ -380,10 +380,13 @@ async def test_a_server_has_its_lease_to_come_back_after_redis_was_away(
     body = report()
     await b.registry.report(body)
     await eventually(lambda: a.job(body["taskId"]))
-    await b.sleep()
-    # While Redis is away leases end, and A is the first to find it again.
+    # While Redis is away leases end, and A is the first to find it again. Nothing is awaited before
+    # A has lost it: a machine that is slow would see B die with Redis there.
+    for task in b.session._tasks:
+        task.cancel()
     frail.redis.command("DEL", "progresswidget:{n}:server:server-1")
     a.session.lose(LostError("it was away"))
+    await b.sleep()
     await eventually(lambda: a.attached)
     found = a.session._since
     await eventually(lambda: a.job(body["taskId"])[1]["status"] == "interrupted")
@@ -574,6 +577,37 @@ async def test_a_redis_that_forgot_the_last_changes_begins_a_new_history(
     assert a.hub.epoch != shared, "number 2 would mean two different states"
     assert a.job(body["taskId"])[1]["revision"] == 5
     await place.close()
+
+
+async def test_a_redis_that_forgot_a_removal_is_told_it_again(
+    frail: Place, report: Report, eventually: Eventually
+) -> None:
+    a, b = await frail.server(), await frail.server()
+    gone, again, kept = (report(status="failed") for _ in range(3))
+    for body in (gone, again, kept):
+        await a.registry.report(body)
+    await eventually(lambda: a.position == b.position)
+    assert frail.redis.command("SAVE") == "+OK"
+    await a.registry.remove(gone["taskId"])
+    await b.registry.remove(again["taskId"])
+    await eventually(lambda: len(a.registry.jobs) == len(b.registry.jobs) == 1)
+    await a.registry.report(again | {"generation": again["generation"] + 1})
+    await eventually(lambda: a.position == b.position)
+    for losses in (1, 2):  # the same data twice: as a replica that is promoted late has it
+        dump = (frail.redis.folder / "dump.rdb").read_bytes()
+        frail.redis.stop()
+        (frail.redis.folder / "dump.rdb").write_bytes(dump)
+        frail.redis.start()
+        for side in (a, b):
+            await eventually(
+                lambda side=side, losses=losses: side.session.losses == losses and side.attached
+            )
+        await eventually(lambda: a.position == b.position)
+        late = await frail.server()
+        for side in (a, b, late):
+            assert side.registry.jobs.keys() == {again["taskId"], kept["taskId"]}
+            assert side.job(again["taskId"])[1]["generation"] == again["generation"] + 1
+        await late.broker.close()
 
 
 async def test_what_was_removed_meanwhile_stays_removed(

@@ -153,19 +153,28 @@ async def test_what_a_restarted_redis_has_forgotten_is_told_again(
     own_redis.start()
     session, store = redis_store(own_redis, "n", KINDS[kind][0], "a")
     await session.start()
-    saved, late, removed = make("a", 1), make("b", 2), make("c", 3)
-    await store.save_now(saved)
-    await store.save_now(removed)
-    assert own_redis.command("SAVE") == "+OK"
-    await store.save_now(late)
-    await store.delete([removed.key])
-    own_redis.stop()
-    own_redis.start()
-    await eventually(lambda: session.losses and session.attached)
-    assert {item.key for item in await store.load()} >= {saved.key, late.key}
     other_session, other = redis_store(own_redis, "n", KINDS[kind][0], "b")
     await other_session.start()
-    assert {item.key for item in await other.load()} >= {saved.key, late.key}
+    saved, late, removed, anew = make("a", 1), make("b", 2), make("c", 3), make("d", 4)
+    for item in (saved, removed, anew):
+        await store.save_now(item)
+    await eventually(lambda: len(other._items) == 3)
+    assert own_redis.command("SAVE") == "+OK"
+    await store.save_now(late)
+    await store.delete([removed.key, anew.key])
+    anew = make("d", 5)
+    await store.save_now(anew)
+    known = {item.key: item for item in (saved, late, anew)}
+    await eventually(lambda: other._items == known)
+    own_redis.stop()
+    own_redis.start()
+    for each in (session, other_session):
+        await eventually(lambda each=each: each.losses and each.attached)
+    await eventually(lambda: store._items == other._items == known)
+    last_session, last = redis_store(own_redis, "n", KINDS[kind][0], "c")
+    await last_session.start()
+    assert {item.key: item for item in await last.load()} == known
+    await last_session.close()
     # What another server removes while this one is away does not come back with it.
     for task in session._tasks:
         task.cancel()
@@ -176,6 +185,40 @@ async def test_what_a_restarted_redis_has_forgotten_is_told_again(
     assert late.key not in {item.key for item in await store.load()}
     await session.close()
     await other_session.close()
+
+
+@pytest.mark.parametrize("remembers", ["who removed it", "who heard of it"])
+async def test_what_was_removed_does_not_come_back_with_an_older_redis(
+    own_redis: RedisServer,
+    eventually: Callable[..., Any],
+    make: Make,
+    kind: str,
+    remembers: str,
+) -> None:
+    own_redis.start()
+    sides = [redis_store(own_redis, "n", KINDS[kind][0], name) for name in "ab"]
+    for session, _ in sides:
+        await session.start()
+    (one, store), (two, other) = sides
+    item = make("a", 1)
+    await store.save_now(item)
+    await eventually(lambda: item.key in other._items)
+    assert own_redis.command("SAVE") == "+OK"
+    await store.delete([item.key])
+    await eventually(lambda: item.key not in other._items)
+    # The one that dies now cannot say it again.
+    gone, stays = (two, one) if remembers == "who removed it" else (one, two)
+    await gone.close()
+    own_redis.stop()
+    own_redis.start()
+    await eventually(lambda: stays.losses and stays.attached)
+    for _, each in sides:
+        assert await each.load() == []
+    late, last = redis_store(own_redis, "n", KINDS[kind][0], "c")
+    await late.start()
+    assert await last.load() == []
+    await late.close()
+    await stays.close()
 
 
 async def test_a_store_starts_empty(store: Store[Any]) -> None:
