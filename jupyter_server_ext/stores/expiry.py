@@ -10,7 +10,7 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.stores.naming import take_name
 from jupyter_server_ext.stores.published import fingerprint_of
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from progresswidget.protocol import Fingerprint
+
+_NAMES: Final = 100
+"""Names that are tried for a file which was moved by mistake."""
 
 
 def folder_of(path: str, folders: Sequence[str]) -> tuple[str, tuple[str, ...]] | None:
@@ -76,14 +79,17 @@ def _remove(folder: int, name: str, published: Fingerprint, before_ns: int) -> b
     if not _is_due(folder, name, published, before_ns):
         return False
     # Out of the way first: should somebody have put another file there this very moment, it is that
-    # one which was moved, and it gets its name back.
+    # one which was moved, and it gets its name back or, should that be taken again, another one.
     aside = f".progresswidget-{secrets.token_hex(8)}.expired"
     os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
     if _is_due(folder, aside, published, None):
         os.unlink(aside, dir_fd=folder)
         return True
-    with suppress(FileExistsError):
-        take_name(folder, aside, name, lambda: None)
+    own = PurePath(name)
+    for again in (name, *(f"{own.stem} ({number}){own.suffix}" for number in range(1, _NAMES))):
+        with suppress(FileExistsError):
+            take_name(folder, aside, again, lambda: None)
+            break
     return False
 
 

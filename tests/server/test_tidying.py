@@ -7,12 +7,15 @@ import json
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import exporting
 import pytest
 from reports import done_report
 
+from jupyter_server_ext import tidying
+from jupyter_server_ext.stores import expiry
 from jupyter_server_ext.stores.expiry import folder_of, remove_expired
 from jupyter_server_ext.stores.published import fingerprint_of
 
@@ -95,10 +98,10 @@ def jp_server_config(jp_server_config: dict[str, Any], jp_root_dir: Path) -> dic
 
 @pytest.mark.parametrize(
     "settings",
-    [QUICK | {"expiring_folders": [FOLDER], "keep_files_days": 4.0 / DAY, "keep_finished": 0}],
+    [QUICK | {"expiring_folders": [FOLDER], "keep_files_days": 1.0, "keep_finished": 0}],
 )
 async def test_exports_of_a_temporary_folder_expire_and_nothing_else(
-    server: Server, root: Path, eventually: Eventually
+    server: Server, root: Path, eventually: Eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = root / FOLDER
     (root / "lasting.csv").write_text("1")
@@ -110,7 +113,11 @@ async def test_exports_of_a_temporary_folder_expire_and_nothing_else(
     await server.publish(folder / "changed.csv")
     (folder / "changed.csv").write_text("somebody's work")
     # Its record is kept for it, though no finished job is to be remembered.
+    await server.extension._tidying.round()
     assert (await server.fetch(f"api/jobs/{expiring['taskId']}")).code == 200
+    assert (folder / "expiring.csv").exists()
+    later = SimpleNamespace(time=lambda: time.time() + 1.5 * DAY, monotonic=time.monotonic)
+    monkeypatch.setattr(tidying, "time", later)
     await eventually(lambda: not (folder / "expiring.csv").exists())
     kept = {path.name for path in root.rglob("*.csv")}
     assert kept == {"lasting.csv", "changed.csv", "own.csv"}
@@ -124,6 +131,31 @@ async def test_a_folder_outside_of_the_roots_is_no_folder(
     server: Server, root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert server.extension._tidying.folders == ()
+
+
+def test_a_file_that_was_taken_for_an_expired_one_is_not_hidden(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("1")
+    published, looks = fingerprint_of(path.stat()), 0
+
+    def is_due(*_: object) -> bool:
+        # Somebody renames another file to this name just before it is moved, and one just after.
+        nonlocal looks
+        looks += 1
+        path.write_text("work" if looks == 1 else "more work")
+        return looks == 1
+
+    monkeypatch.setattr(expiry, "_is_due", is_due)
+    (tmp_path / "a (1).csv").write_text("older work")
+    later = published.mtime_ns + 10**9
+    assert not remove_expired(str(path), published, [str(tmp_path)], later)
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {
+        "a.csv": "more work",
+        "a (1).csv": "older work",
+        "a (2).csv": "work",
+    }
 
 
 def test_only_the_very_file_is_removed(tmp_path: Path) -> None:
