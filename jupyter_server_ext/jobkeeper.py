@@ -79,21 +79,22 @@ class JobKeeper(JobIndex):
         await asyncio.gather(*self._deleting)
         await self._store.close()
 
-    async def _change(self, task_id: str, decide: Decide, *, owns: bool = False) -> None:
+    async def _change(self, task_id: str, decide: Decide, *, owns: bool = False) -> Job | None:
+        """Change a job, and return it; it may be forgotten by then."""
         while True:
             old = self._jobs.get(task_id)
             new = decide(old)
             if new is None or new is old:
-                return
+                return old
             if await self._broker.append(task_id, new, owns=owns):
                 break
         # What another server speaks for is its business to keep.
-        if not self._broker.owns(task_id):
-            return
-        if new.active:
-            self._store.save(new)
-        else:
-            await self._store.save_now(new)
+        if self._broker.owns(task_id):
+            if new.active:
+                self._store.save(new)
+            else:
+                await self._store.save_now(new)
+        return self._jobs.get(task_id, new)
 
     async def _forget(self, task_ids: list[str]) -> None:
         for task_id in task_ids:

@@ -119,8 +119,9 @@ class JobRegistry(JobKeeper):
                 return replace(new)
             return new
 
-        await self._change(report["taskId"], decide, owns=True)
-        return self.get(report["taskId"])
+        # One that ended may be forgotten already, and was taken all the same.
+        job = await self._change(report["taskId"], decide, owns=True)
+        return job or self.get(report["taskId"])
 
     async def order(self, report: Json, user: str | None, conversion: Json | None = None) -> Job:
         """Make a job that nobody has reported to yet.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
+    from jupyter_server_ext.job import Job
     from progresswidget.protocol import Json
 
     Report = Callable[..., Json]
@@ -269,6 +270,23 @@ async def test_room_is_made_by_forgetting_the_finished(server: Server, report: R
     assert response.code == 503
     assert json.loads(response.body)["code"] == "too-many-jobs"
     assert response.headers["Retry-After"] == "10"
+
+
+@pytest.mark.parametrize("settings", [{"keep_finished": 0, "reap_interval": 3600}])
+async def test_the_end_of_a_job_that_is_forgotten_at_once_is_taken(
+    server: Server, report: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = server.services.registry
+    save = registry._store.save_now
+
+    async def save_slowly(job: Job) -> None:
+        await save(job)
+        await registry.reap()
+
+    monkeypatch.setattr(registry._store, "save_now", save_slowly)
+    body = report(status="failed")
+    assert (await server.reported(body))["control"] is None
+    assert not registry.jobs
 
 
 @pytest.mark.parametrize("settings", [{"keep_finished": 1, "reap_interval": 0.05}])
