@@ -222,12 +222,14 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
         if self.disable:
             return
         self.disable = True
-        self._tally.workers.close()
-        if self.job is not None:
-            self.job.end(self._error)
-        if hasattr(self, "pos"):
-            with self.get_lock():
-                self._end_text()
+        try:
+            self._tally.workers.close()
+        finally:  # it waits for a moment for other machines, and may be interrupted
+            if self.job is not None:
+                self.job.end(self._error)
+            if hasattr(self, "pos"):
+                with self.get_lock():
+                    self._end_text()
 
     def __enter__(self) -> Self:
         self._hold()

@@ -1,7 +1,8 @@
 """Counting for a bar from where its folder cannot be seen: another machine, another container.
 
-The count goes to the notebook server, with the capability of this one job; the kernel hears it with
-the reply to its next report. It is the whole count each time: nothing is lost or counted twice.
+The count goes to the notebook server, with what lets count for this one job and do nothing else;
+the kernel hears it with the reply to its next report. It is the whole count each time: nothing is
+lost or counted twice.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from progresswidget import protocol
@@ -110,13 +112,16 @@ class Telegraph:
         self._over = False
         self._lock = threading.Lock()
         self._connection: Connection | None = None
-        self._woken = threading.Event()
+        # The collector may let go of a reporter, and wake this, in the very thread that waits here:
+        # of all that one can wait for only the `put` of this queue may interrupt itself.
+        self._woken: SimpleQueue[None] = SimpleQueue()
         thread = threading.Thread(target=self._run, name="progresswidget-telegraph", daemon=True)
         thread.start()
 
     def wake(self) -> None:
         """Say it now rather than in a moment."""
-        self._woken.set()
+        if not self._over:
+            self._woken.put(None)
 
     def flush(self) -> None:
         """Say what is still unsaid, once."""
@@ -125,8 +130,10 @@ class Telegraph:
 
     def _run(self) -> None:
         while not self._over:
-            self._woken.wait(INTERVAL)
-            self._woken.clear()
+            with suppress(Empty):
+                self._woken.get(timeout=INTERVAL)
+                while True:  # many wishes are one
+                    self._woken.get_nowait()
             with self._lock:
                 self._say()
 

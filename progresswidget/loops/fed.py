@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.loops.counting import Counting, T
-from progresswidget.loops.distant import address_of
+from progresswidget.loops.distant import INTERVAL, address_of
 from progresswidget.loops.parent import reporter
 from progresswidget.loops.watching import watch
 from progresswidget.outbox import outbox
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from progresswidget.loops.workers import WorkerReporter
 
 LAST_STEPS: Final = 1.0
-"""Seconds that a bar waits at its end for steps of workers on other machines."""
+"""Seconds that a bar waits at its end for steps of workers on other machines, at most."""
+_QUIET: Final = 2 * INTERVAL
+"""Seconds without news after which none are expected of workers that have said they are idle."""
 
 
 class Fed(Counting[T]):
@@ -68,11 +70,17 @@ class Fed(Counting[T]):
             return None
         return address_of(self.job, self._server)
 
-    def wait_for(self, steps: Callable[[], float]) -> None:
+    def wait_for(self, steps: Callable[[], float], idle: Callable[[], bool]) -> None:
         """Wait for a moment for the last steps of workers on other machines."""
-        deadline = time.monotonic() + LAST_STEPS
-        while time.monotonic() < deadline and not outbox().is_here:
-            if self.total is not None and self._tally.counted + steps() >= self.total:
+        begun = since = time.monotonic()
+        before = -1.0
+        while (now := time.monotonic()) < begun + LAST_STEPS and not outbox().is_here:
+            done = steps()
+            if self.total is not None and self._tally.counted + done >= self.total:
+                return
+            if done != before or not idle():
+                before, since = done, now
+            elif now - since >= _QUIET:
                 return
             reporter().wake()
             time.sleep(LAST_STEPS / 20)

@@ -60,8 +60,16 @@ class Shared(Protocol):
     def address(self) -> Address | None:
         """Return where those count for it who do not see its folder."""
 
-    def wait_for(self, steps: Callable[[], float]) -> None:
-        """Wait for a moment for the last steps of those who do not see its folder."""
+    def wait_for(self, steps: Callable[[], float], idle: Callable[[], bool]) -> None:
+        """Wait for a moment for the last steps of those who do not see its folder.
+
+        Parameters
+        ----------
+        steps
+            Says how many all workers have done.
+        idle
+            Says whether none of those is at work, as far as they have said.
+        """
 
 
 class WorkerReporter:
@@ -154,6 +162,8 @@ class Workers:
         self._asked = False
         self._distant = False
         """Whether somebody counts who does not see the folder."""
+        self._at_work: set[str] = set()
+        """Those of them who have said last that they are at work."""
         # The collector may end the bar within a look, in the very thread that looks.
         self._lock = threading.RLock()
         _crews.add(self)
@@ -184,6 +194,7 @@ class Workers:
                 if is_of(worker, loop):
                     self._distant = True
                     self._seen[worker] = count["steps"]
+                    (self._at_work.add if count["used"] else self._at_work.discard)(worker)
                     if count["used"] and count["silent"] >= SILENCE:
                         self._dead.add(worker)
             self._say_lost()
@@ -205,12 +216,14 @@ class Workers:
     def close(self) -> None:
         """Keep the total, and tidy up; what a worker does from now on is no longer counted."""
         owner = self._owner()
-        if self._distant and owner is not None and not self._closed:
-            owner.wait_for(lambda: self.total)
-        self.each()
-        self._closed = True
-        if self._folder is not None:
-            remove(Path(self._folder), self._pid)
+        try:
+            if self._distant and owner is not None and not self._closed:
+                owner.wait_for(lambda: self.total, lambda: self._at_work <= self._dead)
+        finally:  # whoever waits may be interrupted
+            self.each()
+            self._closed = True
+            if self._folder is not None:
+                remove(Path(self._folder), self._pid)
 
     def __del__(self) -> None:
         if self._folder is not None and not self._closed:

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import progresswidget as pw
-from progresswidget.loops import folders
+from progresswidget.client import Endpoint
+from progresswidget.loops import fed, folders
+from progresswidget.loops.distant import Address, Telegraph
 from progresswidget.loops.mortality import place
 from progresswidget.loops.workers import WorkerReporter, Workers
 
@@ -54,7 +56,7 @@ class Owner:
     def address(self) -> None:
         return None
 
-    def wait_for(self, steps: object) -> None:
+    def wait_for(self, steps: object, idle: object) -> None:
         pass
 
 
@@ -488,3 +490,105 @@ def test_workers_of_a_cluster_add_up_and_one_may_be_killed(owner: Owner) -> None
         # It is replaced, and what it did still counts.
         client.gather(client.map(work, [reporter] * 10, range(1, 11), pure=False))
         assert owner.workers.total == sum(range(21)) + sum(range(11))
+
+
+# --- Those that do not see the folder -------------------------------------------------------------
+
+
+class Timepiece:
+    """A clock that goes on only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.then: Callable[[], object] = bool
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self.then()
+
+
+def said(bar: Any, steps: float, *, used: bool) -> None:
+    """Let a worker on another machine be heard, as the reply to a report tells of it."""
+    worker = {"worker": "7-a", "steps": steps, "used": used, "silent": 0.0}
+    bar._tally.workers.hear([worker], 7)
+
+
+def test_a_bar_waits_at_its_end_for_who_is_at_work_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Timepiece()
+    monkeypatch.setattr(fed, "time", clock)
+
+    def closed(total: int | None, *, used: bool) -> tuple[float, float]:
+        """Return what the bar has counted, and for how long it has waited."""
+        bar = pw.tqdm(total=total, file=io.StringIO())
+        bar.reporter()
+        said(bar, 3, used=used)
+        clock.now = 0.0
+        bar.close()
+        return bar.n, clock.now
+
+    assert closed(3, used=True) == (3, 0), "nothing is left to come"
+    steps, waited = closed(10, used=False)
+    assert steps == 3
+    assert waited < fed.LAST_STEPS, "nobody is at work"
+    steps, waited = closed(None, used=True)
+    assert steps == 3
+    assert waited >= fed.LAST_STEPS
+
+
+def test_the_last_steps_of_who_was_at_work_elsewhere_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Timepiece()
+    monkeypatch.setattr(fed, "time", clock)
+    bar = pw.tqdm(file=io.StringIO())
+    bar.reporter()
+    said(bar, 3, used=True)
+    clock.then = lambda: said(bar, 4, used=False) if clock.now >= 0.5 else None
+    bar.close()
+    assert bar.n == 4
+    assert 0.5 <= clock.now < fed.LAST_STEPS
+
+
+def test_a_bar_whose_wait_is_interrupted_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Timepiece()
+    monkeypatch.setattr(fed, "time", clock)
+    bar = pw.tqdm(total=10, file=io.StringIO())
+    folder = Path(bar.reporter()._folder)
+    said(bar, 3, used=True)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    clock.then = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        bar.close()
+    assert bar.n == 3
+    assert not folder.exists()
+    assert bar not in pw.tqdm._instances
+
+
+def test_the_collector_may_wake_the_thread_that_waits() -> None:
+    made: list[Telegraph] = []
+    turns = 0
+
+    def collect(_frame: object, event: str, _argument: object) -> None:
+        # As the collector does when it lets go of a reporter: in the middle of anything.
+        nonlocal turns
+        if made and event in {"call", "return"}:
+            turns += 1
+            made[0].wake()
+
+    threading.setprofile(collect)
+    try:
+        address = Address(Endpoint("http://127.0.0.1:1/", "secret"), "a" * 32, 7)
+        made.append(Telegraph(address, [0.0, 0.0]))
+    finally:
+        threading.setprofile(None)
+    end = time.monotonic() + 60
+    while turns < 1000:
+        assert time.monotonic() < end, "it waits for itself"
+        time.sleep(0.01)
+    made[0]._over = True
