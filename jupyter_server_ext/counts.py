@@ -1,6 +1,7 @@
 """What workers on other machines have counted for a job, until its own process hears it. Pure.
 
-It is not kept: a worker says its whole count each time, and says it again to the next server.
+It is not kept: a worker says its whole count each time, and says it again to the next server. Of a
+job that is no longer at work nothing is known: should it go on, its workers say it again.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, Final
 from jupyter_server_ext.errors import ApiError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from progresswidget.protocol import Json
 
 MOST_WORKERS: Final = 1000
 """Workers of one job."""
 MOST_JOBS: Final = 1000
-"""Jobs for which workers count at the same time; of more the oldest is forgotten."""
+"""Jobs for which workers count at the same time; of more the one is forgotten that was silent for
+longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Counts:
         if worker not in workers and len(workers) >= MOST_WORKERS:
             raise ApiError("too-many-workers", f"{MOST_WORKERS} workers count for the job.")
         workers[worker] = count
+        self._jobs.move_to_end(task_id)
         if len(self._jobs) > MOST_JOBS:
             self._jobs.popitem(last=False)
 
@@ -75,3 +80,8 @@ class Counts:
     def forget(self, task_id: str) -> None:
         """Forget a job: it has ended."""
         self._jobs.pop(task_id, None)
+
+    def keep(self, is_at_work: Callable[[str], bool]) -> None:
+        """Forget the jobs that are not at work, however they have ended."""
+        for task_id in [task_id for task_id in self._jobs if not is_at_work(task_id)]:
+            del self._jobs[task_id]

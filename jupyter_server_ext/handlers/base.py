@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tornado.httputil import HTTPServerRequest
 
+    from jupyter_server_ext.capabilities import Deed
     from jupyter_server_ext.services import Services
 
 _LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")
@@ -70,7 +71,7 @@ class Handler(VisitorMixin, APIHandler):
 
     @property
     def is_reporter(self) -> bool:
-        """Whether the request claims to come from who reports to one job only."""
+        """Whether the request claims to come from who has a capability of one job only."""
         return self._has_scheme(JOB_SCHEME)
 
     def _has_scheme(self, scheme: str) -> bool:
@@ -96,8 +97,8 @@ class Handler(VisitorMixin, APIHandler):
         self.check_length()
         await self.wait_until_started()
 
-    async def prepare_reporter(self, task_id: str) -> None:
-        """Check the capability of one job in the place of a user.
+    async def prepare_reporter(self, task_id: str, deed: Deed) -> None:
+        """Check the capability of one job for a deed in the place of a user.
 
         Raises
         ------
@@ -106,8 +107,8 @@ class Handler(VisitorMixin, APIHandler):
         """
         self._refuse_users()
         await self.wait_until_started()  # the key is read meanwhile
-        if not opens(self.services.links.read_key(), task_id, self.shown_secret):
-            raise ApiError("capability-wrong", "This is not the capability of this job.")
+        if not opens(self.services.links.read_key(), task_id, deed, self.shown_secret):
+            raise ApiError("capability-wrong", f"This does not let {deed} for this job.")
         self.check_origin()
         self.check_length()
 

@@ -40,7 +40,7 @@ class CountsHandler(Handler):
         if not is_task_id(task_id):
             raise ApiError("malformed", "A task id is 32 lower-case hexadecimal digits.")
         self.set_header("Cache-Control", "no-store")
-        lets = capability(self.services.links.read_key(), task_id)
+        lets = capability(self.services.links.read_key(), task_id, "count")
         self.finish(json.dumps({"capability": lets}))
 
 
@@ -50,10 +50,11 @@ class CountHandler(Handler):
     max_body: ClassVar[int] = _MOST
 
     async def prepare(self) -> None:  # type: ignore[override]  # as APIHandler narrows it
-        """Authenticate by what lets report to this job, or as a kernel."""
+        """Authenticate by what lets count for this job, or as a kernel."""
         task_id, _ = self.path_args
-        reporter = self.prepare_reporter(task_id) if self.is_reporter else self.prepare_kernel()
-        await self.admit(reporter)
+        own = self.is_reporter
+        counter = self.prepare_reporter(task_id, "count") if own else self.prepare_kernel()
+        await self.admit(counter)
 
     def check_xsrf_cookie(self) -> None:
         """Check nothing: what no cookie opens none can forge."""

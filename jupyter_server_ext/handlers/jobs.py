@@ -89,7 +89,7 @@ class JobsHandler(OwnerHandler):
             job = await self.visible(job.task_id)
         self.set_status(HTTPStatus.CREATED)
         self.set_header("Location", f"{self.base_url}progresswidget/api/jobs/{job.task_id}")
-        lets = capability(services.links.read_key(), job.task_id)
+        lets = capability(services.links.read_key(), job.task_id, "report")
         self.set_header("Cache-Control", "no-store")
         self.finish(json.dumps({**services.registry.public(job), "capability": lets}))
 
@@ -192,7 +192,8 @@ class JobHandler(PollHandler):
             await super().prepare()
             return
         (task_id,) = self.path_args
-        reporter = self.prepare_reporter(task_id) if self.is_reporter else self.prepare_kernel()
+        own = self.is_reporter
+        reporter = self.prepare_reporter(task_id, "report") if own else self.prepare_kernel()
         await self.admit(reporter)
 
     def _is_local(self) -> bool:

@@ -64,7 +64,7 @@ _TABLES: Final[dict[str, Fields]] = {
             item=Field("object", "One of them.", fields=_WORKER),
         ),
     },
-    "Counting": {"capability": Field("text", "Lets count for this job, and report to it.", 64)},
+    "Counting": {"capability": Field("text", "Lets count for this job, and do nothing else.", 64)},
     "Count": COUNT_FIELDS,
 }
 _COUNTS: Final = {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}}
@@ -224,7 +224,7 @@ _COUNT = Operation(
     "Say how many steps a worker has done in all. One that is lost or repeated does no harm.",
     {204: Answer("Taken; the kernel hears it with the next reply.")},
     ("malformed", "task-ended", "too-many-workers", *_NO_JOB),
-    "reporter",
+    "counter",
     body=Body("Count"),
 )
 _READ_LIMITS = Operation("readLimits", "Return the limits.", {200: Answer("They.", Body("Limits"))})

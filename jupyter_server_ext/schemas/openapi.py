@@ -60,6 +60,7 @@ _BY_WHOM: Final = {
     "user": (),
     "kernel": ("kernel-secret-required", "kernel-secret-wrong"),
     "reporter": ("kernel-secret-required", "kernel-secret-wrong", "capability-wrong"),
+    "counter": ("kernel-secret-required", "kernel-secret-wrong", "capability-wrong"),
     "both": ("kernel-secret-required", "kernel-secret-wrong"),
     "anyone": (),
 }

@@ -47,8 +47,8 @@ class Operation:
     about
         What it does, in a sentence.
     whom
-        ``user``, ``kernel``, ``both``, ``anyone``, or ``reporter``: a kernel, or who has the
-        capability of the job.
+        ``user``, ``kernel``, ``both``, ``anyone``, or ``reporter`` and ``counter``: a kernel, or
+        who has the capability of the job for it.
     answers
         What it answers where it does what was asked, by status.
     errors

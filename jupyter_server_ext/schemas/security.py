@@ -54,6 +54,11 @@ SCHEMES: Final[dict[str, Scheme]] = {
         "header",
         "Authorization",
     ),
+    "counter": Scheme(
+        f"`{JOB_SCHEME} <capability>`, with the capability that `letCount` has answered with.",
+        "header",
+        "Authorization",
+    ),
 }
 
 # Who an operation is for -> any of these sets of credentials lets one in.
@@ -61,6 +66,7 @@ WAYS: Final[dict[str, list[Json]]] = {
     "user": [{"token": []}, {"cookie": [], "xsrf": []}],
     "kernel": [{"kernel": []}],
     "reporter": [{"kernel": []}, {"reporter": []}],
+    "counter": [{"kernel": []}, {"counter": []}],
     "both": [{"token": []}, {"cookie": [], "xsrf": []}, {"kernel": []}],
     "anyone": [],
 }

@@ -18,7 +18,7 @@ variables whose name begins with ``KERNEL_``. Set only on a server that has one.
 AUTHORIZATION_SCHEME: Final = "Kernel"
 """Scheme of the ``Authorization`` header with which a kernel reports (RFC 9110 section 11.6.2)."""
 JOB_SCHEME: Final = "Job"
-"""The scheme of who may report to one job: with the capability that its order was answered with."""
+"""The scheme of who may report to one job, or count for it, with a capability for that alone."""
 
 Status: TypeAlias = Literal[
     "queued", "running", "paused", "done", "failed", "cancelled", "interrupted"

@@ -30,17 +30,19 @@ A, B = "a" * 32, "b" * 32
 ORDER = {"name": "train", "path": "/data/train", "kind": "task", "total": 10}
 
 
-def test_it_opens_one_job_of_one_key() -> None:
-    shown = capability(b"k" * 32, A)
-    assert opens(b"k" * 32, A, shown)
-    for key, task_id, other in (
-        (b"k" * 32, B, shown),
-        (b"l" * 32, A, shown),
-        (b"k" * 32, A, ""),
-        (b"k" * 32, A, shown[:-1]),
-        (b"k" * 32, A, "\udc80"),
+def test_it_opens_one_job_of_one_key_for_one_deed() -> None:
+    shown = capability(b"k" * 32, A, "report")
+    assert opens(b"k" * 32, A, "report", shown)
+    for key, task_id, deed, other in (
+        (b"k" * 32, B, "report", shown),
+        (b"l" * 32, A, "report", shown),
+        (b"k" * 32, A, "count", shown),
+        (b"k" * 32, A, "report", capability(b"k" * 32, A, "count")),
+        (b"k" * 32, A, "report", ""),
+        (b"k" * 32, A, "report", shown[:-1]),
+        (b"k" * 32, A, "report", "\udc80"),
     ):
-        assert not opens(key, task_id, other)
+        assert not opens(key, task_id, deed, other)
 
 
 async def order(server: Server, **headers: str) -> Json:
@@ -124,6 +126,7 @@ async def test_it_opens_no_other_address(server: Server) -> None:
         ("POST", address),
         ("DELETE", address),
         ("PUT", f"{address}/place"),
+        ("PUT", f"{address}/counts/1-a"),
         ("GET", "api/jobs"),
         ("POST", "api/jobs"),
         ("POST", "uploads/"),

@@ -41,10 +41,16 @@ def test_there_is_an_end_to_workers_and_to_jobs() -> None:
     counts.put("job", "0", count)
     with pytest.raises(ApiError, match="1000 workers"):
         counts.put("job", "one more", count)
-    for number in range(MOST_JOBS):
+    for number in range(MOST_JOBS - 1):
         counts.put(f"job {number}", "a", count)
-    assert counts.of("job", 0) == []
-    assert len(counts.of("job 0", 0)) == 1
+    counts.put("job", "0", count)
+    counts.put("one more", "a", count)
+    assert counts.of("job 0", 0) == []
+    assert len(counts.of("job", 0)) == MOST_WORKERS, "it counts on"
+    assert len(counts.of("job 1", 0)) == 1
+    counts.keep({"job", "one more"}.__contains__)
+    assert counts.of("job 1", 0) == []
+    assert len(counts.of("one more", 0)) == 1
 
 
 # --- The handlers ---------------------------------------------------------------------------------
@@ -75,7 +81,10 @@ async def test_a_worker_counts_with_what_the_kernel_was_given(
     assert heard.pop("silent") >= 0
     assert heard == {"worker": "1-a", "steps": 12, "used": True}
     assert "workers" not in await server.reported(other | {"revision": 2})
-    # It opens no other job, and is no secret of kernels.
+    # It opens no other job, lets say nothing else of this one, and is no secret of kernels.
+    told = json.dumps(body | {"revision": 3, "status": "done"})
+    refused = await ask(server, "PUT", f"api/jobs/{body['taskId']}", job, told)
+    assert (refused.code, json.loads(refused.body)["code"]) == (403, "capability-wrong")
     elsewhere = f"api/jobs/{other['taskId']}/counts"
     assert (await ask(server, "PUT", f"{elsewhere}/1-a", job, count)).code == 403
     assert (await ask(server, "POST", place, job)).code == 401
@@ -83,6 +92,22 @@ async def test_a_worker_counts_with_what_the_kernel_was_given(
     await server.reported(body | {"revision": 3, "status": "cancelled"})
     assert (await ask(server, "PUT", f"{place}/1-a", job, count)).code == 409
     assert server.services.counts.of(body["taskId"], 0) == []
+
+
+async def test_of_a_job_whose_kernel_was_killed_nothing_is_kept(
+    server: Server, report: Report
+) -> None:
+    dead, alive = report(), report()
+    kernel, count = f"Kernel {server.services.secret}", json.dumps({"steps": 12, "used": True})
+    for body in (dead, alive):
+        await server.reported(body)
+        place = f"api/jobs/{body['taskId']}/counts/1-a"
+        assert (await ask(server, "PUT", place, kernel, count)).code == 204
+    await server.services.registry.interrupt(dead["taskId"], "kernel-killed")
+    await server.extension._tidying.round()
+    counts = server.services.counts
+    assert counts.of(dead["taskId"], 0) == []
+    assert len(counts.of(alive["taskId"], 0)) == 1
 
 
 @pytest.mark.parametrize(

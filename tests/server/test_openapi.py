@@ -111,7 +111,7 @@ class Api:
 
     def credentials(self, address: str = "/api/limits", method: str = "put") -> dict[str, str]:
         ways = DOCUMENT["paths"][address][method]["security"]
-        for_kernels = {name for way in ways for name in way} <= {"kernel", "reporter"}
+        for_kernels = {name for way in ways for name in way} <= {"kernel", "reporter", "counter"}
         secret = self.process.content["secret"]
         scheme = f"Kernel {secret}" if for_kernels else f"token {self.process.token}"
         return {"Authorization": scheme}
