@@ -7,36 +7,27 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import (
-    DestinationExistsError,
-    ExportCancelledError,
-    LeaseLostError,
-    OptionError,
-    ProgressWidgetError,
-)
-from progresswidget.export import finished, journal, leftovers
+from progresswidget.errors import OptionError, ProgressWidgetError
+from progresswidget.export import journal, leftovers
 from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.formats import AGE, Format, find_format
-from progresswidget.export.lease import Lease, holding
+from progresswidget.export.lease import holding
 from progresswidget.export.options import shown
-from progresswidget.export.parts import is_part, journal_path, remove_stale
+from progresswidget.export.parts import journal_path
 from progresswidget.export.reading import call
-from progresswidget.export.result import Result
-from progresswidget.export.resume import Damaged, Earlier, StartOver, key_of
-from progresswidget.export.running import Run
 from progresswidget.export.sections import find_sections
 from progresswidget.export.sources import once, recognise
 from progresswidget.export.sources.deferred import is_deferred, produce
-from progresswidget.export.trail import digest_of
+from progresswidget.export.writing import Plan, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from progresswidget.export.progress import Progress
+    from progresswidget.export.result import Result
     from progresswidget.export.sections import Section
     from progresswidget.export.sink import Filter
-    from progresswidget.export.trail import Trail
 
 _NO_OPTIONS: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -195,7 +186,7 @@ class Export:
         leftovers.keep(self.path)
         try:
             with holding(journal_path(self.path), _owner) as lease:
-                return self._write(lease, progress, started)
+                return Writing(self._planned(), lease, progress, started).run()
         except ProgressWidgetError:
             raise
         except OSError as error:
@@ -219,42 +210,16 @@ class Export:
             )
         return narrow(frame, columns, where)
 
-    def _write(self, lease: Lease, progress: Progress, started: float) -> Result:
-        earlier, key = self._earlier(lease)
-        run = self._attempt(earlier, lease, key, progress)
-        try:
-            while True:
-                try:
-                    filled = run.fill()
-                    break
-                except StartOver:
-                    run.behind.stop()
-                    earlier = Earlier()
-                except Damaged as damage:
-                    run.behind.stop()
-                    earlier.records = earlier.records[: damage.units]
-                run = self._attempt(earlier, lease, key, progress)
-            if run.omitted:
-                progress.total = progress.rows  # known by now, and worth to be told
-            progress.checkpoint()
-            progress.phase = "finishing"
-            return self._publish(run, filled, lease, key, progress, started)
-        except BaseException as error:
-            self._leave(run, lease, error)
-            raise
-
-    def _attempt(self, earlier: Earlier, lease: Lease, key: str, progress: Progress) -> Run:
-        headings = [section.heading for section in self._sections]
-        return Run(
+    def _planned(self) -> Plan:
+        return Plan(
             self.path,
+            self.format,
             self._sections,
-            self.format.make(headings, self._options),
-            earlier,
-            lease,
-            key,
-            progress,
-            "writing" if self.format.codec is None else "compressing",
-            self._encryptor(),
+            self._options,
+            self.columns,
+            self._encryptor if self._encrypt_to is not None else None,
+            overwrite=self.overwrite,
+            once=self.once,
         )
 
     def _encryptor(self) -> Filter | None:
@@ -263,120 +228,6 @@ class Export:
         from progresswidget.export.encryption import AgeEncryptor
 
         return AgeEncryptor(self._encrypt_to)
-
-    def _earlier(self, lease: Lease) -> tuple[Earlier, str]:
-        """Return what can be gone on with, and the key of the journal."""
-        secret = any(
-            option.secret and self._options.get(option.name) is not None
-            for option in self.format.options
-        )
-        if self._encrypt_to is not None or secret:
-            return Earlier(), ""  # the same data gives other bytes each time
-        headings = [section.heading for section in self._sections]
-        key = key_of(self.format, self._options, headings)
-        writer = self.format.make(headings, self._options)
-        writer.close()
-        begun = journal.read(lease.descriptor)
-        usable = begun is not None and begun.key == key and is_part(self.path, begun.part)
-        if begun is not None and usable and writer.resumable and begun.records:
-            return Earlier(self.path.with_name(begun.part), begun.records), key
-        if not self.overwrite or (self.once and not writer.resumable):
-            return Earlier(), key
-        known = finished.recall(self.path)
-        if known is not None and known.key == key:
-            earlier = Earlier(self.path, list(known.records), True, known.size, known.sha256)  # noqa: FBT003
-            earlier.whole = known.whole
-            return earlier, key
-        return Earlier(), key
-
-    def _publish(
-        self,
-        run: Run,
-        filled: tuple[int, Trail] | None,
-        lease: Lease,
-        key: str,
-        progress: Progress,
-        started: float,
-    ) -> Result:
-        if filled is None or run.part is None:
-            run.behind.end()
-            lease.remove()
-            return self._unchanged(run, progress, started)
-        size, trail = filled
-        try:
-            lease.check()
-            published = run.part.publish(overwrite=self.overwrite)
-        except BaseException:
-            trail.stop()
-            raise
-        whole = run.close_journal()
-        lease.remove()
-        path = self.path
-        if key:
-            done = finished.Finished(key, list(run.records), size, "", whole=whole)
-            finished.remember(path, published, done)
-            if not whole:
-                done = finished.Finished(key, run.records, size, "")
-                finished.remember_later(path, published, done, run.behind, run.close_journal)
-        if whole:
-            run.behind.end()
-        trail.end(
-            size,
-            lambda digest: finished.add_digest(path, published, key, digest) if key else None,
-        )
-        run.part.close()
-        return Result(
-            path=self.path,
-            rows=progress.rows - run.omitted,
-            columns=self.columns,
-            bytes=size,
-            seconds=time.monotonic() - started,
-            reused=min(run.reused, progress.rows - run.omitted),
-            stat=published,
-            _digest=trail.hexdigest,
-            omitted=run.omitted,
-        )
-
-    def _unchanged(self, run: Run, progress: Progress, started: float) -> Result:
-        known = run.earlier
-        digest = known.sha256
-        return Result(
-            path=self.path,
-            rows=progress.rows - run.omitted,
-            columns=self.columns,
-            bytes=known.size,
-            seconds=time.monotonic() - started,
-            reused=min(run.reused, progress.rows - run.omitted),
-            stat=self.path.stat(),
-            _digest=(lambda: digest) if digest else digest_of(self.path),
-            omitted=run.omitted,
-        )
-
-    def _leave(self, run: Run, lease: Lease, error: BaseException) -> None:
-        """Leave what a later run can go on with, and nothing else."""
-        part = run.part
-        if _keeps(error) and run.resumable:
-            run.behind.end()  # what is written shall count
-        else:
-            run.behind.stop()
-        run.behind.join()
-        if _keeps(error) and run.resumable and run.records:
-            if part is not None:
-                part.close()
-            return
-        if part is not None:
-            part.remove()
-        if _keeps(error) and part is None and run.earlier.records:
-            return  # nothing was changed yet
-        remove_stale(self.path)
-        lease.remove()
-
-
-def _keeps(error: BaseException) -> bool:
-    """Say whether what was written is of use to a later run."""
-    if isinstance(error, ExportCancelledError):
-        return not error.final
-    return not isinstance(error, (DestinationExistsError, LeaseLostError))
 
 
 def _owner(descriptor: int) -> str:
