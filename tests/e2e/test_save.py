@@ -1,4 +1,4 @@
-"""\"Save and resume\": into a file that a person picks, across losses of the line and of the page.
+"""\"Save (resumable)\": into a file that a person picks, across losses of the line and of the page.
 
 The picker itself cannot be driven. In its place stands one that answers with a file of the
 browser's own file system, which is a real file handle in every other respect: it is written by the
@@ -130,7 +130,7 @@ class Saving:
         self.row.locator(f"button[data-transfer={name}]").click()
 
     def begin(self) -> None:
-        """Press "Save and resume"."""
+        """Press "Save (resumable)"."""
         self.shown.bars.first.locator("button[data-action=save]").click()
 
     def wait_for(self, status: str) -> None:

@@ -128,6 +128,15 @@ describe('the feed', () => {
     expect(feed.records.size).toBe(1);
   });
 
+  it('knows that nothing is left, once the last one has been taken off', () => {
+    say({ type: 'watching', re: 1, data: { all: true, tasks: 1 } });
+    snapshot(DONE);
+    feed.records.remove(TASK);
+    expect(feed.isComplete).toBe(true);
+    say({ type: 'watching', re: 1, data: { all: true, tasks: 2 } });
+    expect(feed.isComplete).toBe(false);
+  });
+
   it('knows that there is nothing', () => {
     say({ type: 'watching', re: 1, data: { all: true, tasks: 0 } });
     expect(feed.isComplete).toBe(true);

@@ -225,9 +225,14 @@ describe('the panel', () => {
     await vi.waitFor(() => expect(names(panel)).toEqual(['sales.parquet']));
     const scope = panel.node.querySelector<HTMLButtonElement>('.pw-scope');
     expect([scope?.textContent, scope?.checkVisibility()]).toEqual(['other.ipynb', true]);
+    // As many as there are to be seen.
+    expect(stateButton(panel, 'all')?.textContent).toBe('All 1');
     scope?.click();
     await vi.waitFor(() => expect(rows(panel)).toHaveLength(7));
     expect(scope?.checkVisibility()).toBe(false);
+    expect(stateButton(panel, 'all')?.textContent).toBe('All 7');
+    panel.showNotebook('new.ipynb');
+    expect(emptiness(panel)).toContain('This notebook has no exports yet.');
   });
 
   it('is sorted as the person wants', async () => {

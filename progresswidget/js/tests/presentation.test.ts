@@ -143,6 +143,7 @@ describe('the buttons', () => {
     ['done', DONE, {}, ['download']],
     ['done, without a server', DONE, { canDownload: false }, []],
     ['done, of another server', DONE, { unknown: true }, []],
+    ['done and forgotten', DONE, { unknown: true, canRerun: true }, ['retry']],
     ['done, without an address', { ...DONE, url: null }, {}, []],
     ['done, sent', { ...DONE, kind: 'upload' }, {}, []],
     ['done, a loop', { ...DONE, kind: 'task' }, EVERYTHING, []],
@@ -274,9 +275,13 @@ describe('what went wrong', () => {
   });
 
   it('is that the file cannot be had where the server does not know the job', () => {
-    expect(show(DONE, { unknown: true }).note?.message).toBe(
-      'This server does not know this job any more.',
-    );
+    expect(show(DONE, { unknown: true }).note).toEqual({
+      message: 'This server does not know this job any more.',
+      hint: 'To download the file from here, run the cell again.',
+    });
+    for (const kind of ['task', 'group', 'upload']) {
+      expect(show({ ...DONE, kind }, { unknown: true }).note).toBeNull();
+    }
   });
 
   it('is no news to the person who cancelled', () => {

@@ -145,6 +145,7 @@ export const CHINESE: Messages = {
     noCell: '该单元格已不存在。',
     refused: '服务器拒绝了请求。',
   },
+  runForFile: '要从这里下载文件，请重新运行该单元格。',
   transfer: {
     label: { save: (name) => `保存 ${name}`, upload: (name) => `上传 ${name}` },
     starting: '正在询问服务器',

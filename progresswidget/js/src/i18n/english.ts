@@ -48,7 +48,7 @@ export const ENGLISH: Messages = {
     cancel: 'Cancel',
     download: 'Download',
     follow: 'Download while it is written',
-    save: 'Save and resume',
+    save: 'Save (resumable)',
     undo: 'Undo',
     continue: 'Continue',
     retry: 'Run again',
@@ -148,6 +148,7 @@ export const ENGLISH: Messages = {
     noCell: 'The cell is not there any more.',
     refused: 'The server refused the request.',
   },
+  runForFile: 'To download the file from here, run the cell again.',
   transfer: {
     label: { save: (name) => `Saving ${name}`, upload: (name) => `Upload of ${name}` },
     starting: 'Asking the server',

@@ -77,6 +77,8 @@ export interface Messages {
   /** Shown in place of the buttons where the kernel could not hear them. */
   readonly stopByHand: string;
   readonly failure: Readonly<Record<FailureKey, string>>;
+  /** What helps where the server has forgotten who wrote a file. */
+  readonly runForFile: string;
   readonly transfer: TransferMessages;
   /** Of the thin bar: what left the server for a download that is not this page's. */
   readonly received: {

@@ -18,6 +18,8 @@ export class Feed {
   #connection: Connection;
   /** How many jobs the server has said that there are; null before it has. */
   #expected: number | null = null;
+  /** Whether any of them has come since then, also if it has gone again. */
+  #arrived = false;
 
   /** @param schedule As of `Records`. */
   constructor(channel: Channel, schedule: (run: () => void) => void) {
@@ -32,6 +34,7 @@ export class Feed {
       },
       counted: (tasks) => {
         this.#expected = tasks;
+        this.#arrived = this.records.size > 0;
         this.#tellState();
       },
     });
@@ -45,7 +48,7 @@ export class Feed {
   /** Whether what is known is what there is. */
   get isComplete(): boolean {
     if (this.#connection.kind === 'polling') return true;
-    return this.#expected !== null && (this.#expected === 0 || this.records.size > 0);
+    return this.#expected !== null && (this.#expected === 0 || this.#arrived);
   }
 
   /** Whether the server hears of what a person wants. */
@@ -74,6 +77,7 @@ export class Feed {
   }
 
   #take({ taskId, record, missing, awaiting }: TaskState): void {
+    this.#arrived ||= record !== null && !awaiting;
     if (missing) {
       this.records.remove(taskId);
       return;

@@ -8,7 +8,6 @@ import {
 } from '@jupyterlab/filebrowser';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator } from '@jupyterlab/translation';
-import { spreadsheetIcon } from '@jupyterlab/ui-components';
 import {
   ConversionFailure,
   convert,
@@ -24,6 +23,7 @@ import { freeName } from '../upload/plan';
 import { askAboutTaken } from './ask_taken';
 import { ConversionList } from './conversion_list';
 import { askFor, ExportBody, firstChoice } from './export_dialog';
+import { exportsIcon } from './icon';
 import { type Chosen, Place } from './place';
 import { say } from './say';
 import { translateSchema } from './schemas';
@@ -61,11 +61,25 @@ export const exportAs: JupyterFrontEndPlugin<void> = {
       return file && isReadable(file.name) ? file : null;
     };
 
+    let isAsked = false;
+    /** The first answer takes the server a second or two: while a person still reads the menu. */
+    const askAhead = () => {
+      if (isAsked) return;
+      isAsked = true;
+      fetchOffers(server).catch(() => {
+        isAsked = false;
+      });
+    };
+
     app.commands.addCommand(COMMAND, {
       label: words.command,
       caption: words.caption,
-      icon: spreadsheetIcon,
-      isVisible: () => table() !== null,
+      icon: exportsIcon,
+      isVisible: () => {
+        const file = table();
+        if (file) askAhead();
+        return file !== null;
+      },
       execute: async () => {
         const file = table();
         const record = file && (await new Wish(server, place, file, said).fulfil());

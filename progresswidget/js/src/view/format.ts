@@ -45,6 +45,8 @@ export function formatBytes(value: number, locale: string): string {
 
 /** Seconds as a clock shows them: 0.4 s, 12 s, 3:05, 1:02:45; in Chinese 12秒. */
 export function formatDuration(seconds: number, locale: string): string {
+  // Some time has passed: nothing takes none.
+  if (seconds > 0 && seconds < 0.05) return `<\u00a0${inSeconds(0.1, locale, 1)}`;
   if (seconds < 9.95) return inSeconds(seconds, locale, 1);
   const whole = Math.round(seconds);
   if (whole < 60) return inSeconds(whole, locale, 0);

@@ -255,7 +255,8 @@ export class JobView {
     setText(this.#noteHint, note?.hint ?? '');
     setHidden(this.#note, note === null);
     // What a button failed at has not the colour of what the job came to.
-    const kind = failure !== null ? 'failure' : this.#unknown ? 'unknown' : 'job';
+    const isForgotten = this.#unknown && (this.#record?.status ?? 'done') === 'done';
+    const kind = failure !== null ? 'failure' : isForgotten ? 'unknown' : 'job';
     if (this.#note.dataset.kind !== kind) this.#note.dataset.kind = kind;
   }
 

@@ -15,9 +15,14 @@ export function isTask(record: JobRecord): boolean {
   return record.kind === 'task';
 }
 
+/** Whether it is there for its file. */
+export function makesFile({ kind }: JobRecord): boolean {
+  return kind === 'export' || kind === 'download';
+}
+
 /** What was sent is where it was, a group is its parts, and a loop makes no file. */
-export function hasFile({ kind, url }: JobRecord): boolean {
-  return (kind === 'export' || kind === 'download') && url !== null;
+export function hasFile(record: JobRecord): boolean {
+  return makesFile(record) && record.url !== null;
 }
 
 /** What a person calls it. */

@@ -4,7 +4,7 @@ import { type Connection, hears } from '../channel/connection';
 import { isTerminal, type JobRecord } from '../protocol';
 import { isDeaf } from './connection_words';
 import type { ButtonName } from './icons';
-import { hasFile, isGroup, isTask } from './kinds';
+import { hasFile, isGroup, isTask, makesFile } from './kinds';
 import type { Situation } from './presentation';
 
 export function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet<ButtonName> {
@@ -16,6 +16,8 @@ export function buttonsFor(situation: Situation, record: JobRecord): ReadonlySet
       if (situation.canSave) buttons.add('save');
       if (situation.canLink) buttons.add('link');
     }
+    // Nothing is written then that is there already, and the server knows of it again.
+    else if (situation.unknown && situation.canRerun && makesFile(record)) buttons.add('retry');
     const fileless = isTask(record) || isGroup(record);
     if (situation.canReveal && record.contents !== null && !fileless) buttons.add('reveal');
     return buttons;

@@ -6,7 +6,7 @@ import { isTerminal, type JobRecord, type Phase, type Status } from '../protocol
 import { type Part, type PartName, partsOf } from './amounts';
 import { isDeaf, linkText } from './connection_words';
 import type { ButtonName, StateIcon } from './icons';
-import { isGroup, isTask } from './kinds';
+import { isGroup, isTask, makesFile } from './kinds';
 import { buttonsFor, offlineButtons } from './offered';
 import { STEP } from './step_records';
 
@@ -172,7 +172,10 @@ function percentOf(record: JobRecord, floor: number): number | null {
 
 function noteFor({ unknown }: Situation, record: JobRecord, messages: Messages) {
   if (unknown && record.status === 'done') {
-    return { message: messages.failure.unknownJob, hint: '' };
+    // Of what has no file here nothing is lost.
+    return makesFile(record)
+      ? { message: messages.failure.unknownJob, hint: messages.runForFile }
+      : null;
   }
   if (record.error === null || !isTerminal(record.status)) return null;
   // Those that did not succeed say themselves why.

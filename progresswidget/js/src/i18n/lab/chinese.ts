@@ -18,6 +18,7 @@ export const LAB_CHINESE: LabWords = {
   empty: '这里还没有内容',
   emptyHint: '运行一个这样的单元格，进度和文件就会显示在这里：',
   nothing: '没有符合条件的任务。',
+  nothingOfNotebook: '此笔记本还没有导出。',
   showAll: '显示全部',
   command: {
     open: '显示导出',

@@ -18,6 +18,7 @@ export const LAB_ENGLISH: LabWords = {
   empty: 'Nothing here yet',
   emptyHint: 'Run a cell like this one, and its progress and its file appear here:',
   nothing: 'Nothing matches.',
+  nothingOfNotebook: 'This notebook has no exports yet.',
   showAll: 'Show All',
   command: {
     open: 'Show Exports',

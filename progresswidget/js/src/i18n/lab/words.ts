@@ -34,6 +34,7 @@ export interface LabWords {
   /** What to do about it; the code comes after it. */
   readonly emptyHint: string;
   readonly nothing: string;
+  readonly nothingOfNotebook: string;
   readonly showAll: string;
   readonly command: Readonly<Record<ExportsCommand, string>>;
   readonly caption: Readonly<Record<ExportsCommand, string>>;

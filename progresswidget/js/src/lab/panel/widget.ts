@@ -225,8 +225,10 @@ export class ExportsPanel extends SidePanel {
 
   #update(rearranged: boolean): void {
     const { feed } = this.#exports;
-    this.#states.update(summarise(feed.records.values()));
     const { notebook } = this.#selection.query;
+    const records = [...feed.records.values()];
+    const within = records.filter((record) => notebook == null || record.notebook === notebook);
+    this.#states.update(summarise(within));
     this.#scope.hidden = notebook == null;
     setText(this.#scope, notebook?.split('/').at(-1) ?? '');
     setTitle(this.#scope, notebook ?? '');
@@ -249,7 +251,10 @@ export class ExportsPanel extends SidePanel {
       this.#empty.show(null);
     } else if (feed.records.size > 0) {
       const run = () => this.#showAll();
-      this.#empty.show({ title: words.nothing, action: { label: words.showAll, run } });
+      const { notebook, text, statuses } = this.#selection.query;
+      const isOwn = notebook != null && text.trim() === '' && statuses === null;
+      const title = isOwn ? words.nothingOfNotebook : words.nothing;
+      this.#empty.show({ title, action: { label: words.showAll, run } });
     } else if (offline) {
       const run = () => feed.reconnect();
       const title = messages.offline[connection.reason];
