@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from progresswidget.loops.workers import WorkerReporter
+    from progresswidget.loops.worker_reporter import WorkerReporter
 
 T = TypeVar("T")
 

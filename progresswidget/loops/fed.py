@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from progresswidget.loops.distant import Address
-    from progresswidget.loops.workers import WorkerReporter
+    from progresswidget.loops.worker_reporter import WorkerReporter
 
 LAST_STEPS: Final = 1.0
 """Seconds that a bar waits at its end for steps of workers on other machines, at most."""

@@ -17,32 +17,22 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import mmap
 import os
-import secrets
 import struct
-import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from progresswidget.loops import endings, farewell
-from progresswidget.loops.distant import SILENCE, Address, Telegraph, is_of
+from progresswidget.loops.distant import SILENCE, Address, is_of
 from progresswidget.loops.folders import new_folder, remove
-from progresswidget.loops.mortality import has_ended, place
+from progresswidget.loops.worker_reporter import STATE, WorkerReporter, is_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableSequence
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Callable
 
     from progresswidget.protocol import Json
-
-_STATE: Final = struct.Struct("dd")
-"""A total as it lies in the file, and how many reporters are in use. Each is written at once, since
-it is one aligned word of memory."""
-_TOTAL, _USED = 0, 1
 
 
 class Shared(Protocol):
@@ -70,71 +60,6 @@ class Shared(Protocol):
         idle
             Says whether none of those is at work, as far as they have said.
         """
-
-
-class WorkerReporter:
-    """Adds to the bar that it is of, from any thread of any process; it can be pickled.
-
-    Parameters
-    ----------
-    folder
-        Of the bar.
-    address
-        Where to count if the folder is not there.
-    inherited
-        Whether nobody has sent it: then its process may end at any time and in any way.
-    """
-
-    def __init__(
-        self,
-        folder: str,
-        address: Address | Callable[[], Address | None] | None = None,
-        *,
-        inherited: bool = False,
-    ) -> None:
-        self._folder = folder
-        self._address = address
-        self._inherited = inherited
-        self._part: _Part | None = None
-
-    def update(self, n: float = 1) -> None:
-        """Count `n` steps more."""
-        part = self._part
-        if part is None or part.stale:
-            part = self._part = _part_of(self._folder, self._address)
-            part.use(0 if self._inherited else 1)
-        with part.lock:
-            part.words[_TOTAL] += n
-
-    def __del__(self) -> None:
-        part = self._part
-        if part is not None and not (part.stale or self._inherited):
-            part.use(-1)
-
-    @property
-    def n(self) -> float:
-        """The steps that this process has counted."""
-        return 0.0 if self._part is None or self._part.stale else self._part.words[_TOTAL]
-
-    def close(self) -> None:
-        """Do nothing: who made the bar ends it."""
-
-    def __enter__(self) -> Self:
-        """Return the reporter, so that it can be used as the bar is."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing, as `close`."""
-
-    def __reduce__(self) -> Any:
-        """Return what goes to another process: the folder, and where to count without it."""
-        address = self._address() if callable(self._address) else self._address
-        return type(self), (self._folder, address)
 
 
 class Workers:
@@ -234,13 +159,13 @@ class Workers:
         with contextlib.suppress(OSError):  # somebody tidies up; what was seen stays
             paths = [path for path in folder.iterdir() if not path.name.startswith(".")]
         for path in paths:
-            gone = _is_gone(path.name)
+            gone = is_gone(path.name)
             with contextlib.suppress(OSError, struct.error):  # one says nothing of the others
                 state = path.read_bytes()
-                self._seen[path.name], used = _STATE.unpack_from(state)
+                self._seen[path.name], used = STATE.unpack_from(state)
                 if gone:
                     path.unlink()  # it was read after the end, so that nothing can be missing
-                    if used and not farewell.was_idle(state[_STATE.size :]):
+                    if used and not farewell.was_idle(state[STATE.size :]):
                         self._dead.add(path.name)
         self._say_lost()
 
@@ -271,107 +196,7 @@ class Workers:
         self._closed = True
 
 
-class _Part:
-    """The part of this process."""
-
-    def __init__(self, words: MutableSequence[float]) -> None:
-        self.words = words
-        # The collector may let go of a reporter in the middle of an update.
-        self.lock = threading.RLock()
-        self.stale = False
-        """Whether it is that of the process from which this one was forked."""
-
-    def use(self, more: int) -> None:
-        """Note how many reporters are in use."""
-        with self.lock:
-            self.words[_USED] = max(self.words[_USED] + more, 0)
-
-    def leave(self) -> None:
-        """Say that the process ends as it should."""
-        self.words[_USED] = 0
-
-
-class _DistantPart(_Part):
-    """That of a process which does not see the folder."""
-
-    def __init__(self, address: Address) -> None:
-        words = [0.0, 0.0]
-        super().__init__(words)
-        self._telegraph = Telegraph(address, words)
-
-    def use(self, more: int) -> None:
-        super().use(more)
-        if more < 0:
-            self._telegraph.wake()  # a task is done, and its result is on its way
-
-    def leave(self) -> None:
-        super().leave()
-        self._telegraph.flush()
-
-
 _crews: weakref.WeakSet[Workers] = weakref.WeakSet()
-_parts: dict[str, _Part] = {}
-_parts_lock = threading.Lock()
-
-
-def _part_of(folder: str, address: Address | Callable[[], Address | None] | None) -> _Part:
-    # Each task of a pool unpickles a reporter of its own: they share what is of this process.
-    with _parts_lock:
-        if folder not in _parts:
-            for other, part in list(_parts.items()):
-                if type(part) is _Part and not Path(other).is_dir():
-                    del _parts[other]
-            memory = _map(folder)
-            if memory is None and isinstance(address, Address):
-                _parts[folder] = _DistantPart(address)
-            else:
-                _parts[folder] = _Part(memory or [0.0, 0.0])
-            _say_when_leaving()
-        return _parts[folder]
-
-
-def _map(folder: str) -> MutableSequence[float] | None:
-    name = f"{os.getpid()}-{secrets.token_hex(4)}@{place()}"
-    hidden = Path(folder, f".{name}")
-    try:
-        with hidden.open("xb+", buffering=0) as file:
-            file.write(_STATE.pack(0.0, 0.0))
-        whole = hidden.rename(Path(folder, name))  # it is seen from the moment it is whole
-        with whole.open("rb+", buffering=0) as file:  # Windows renames nothing that is mapped
-            memory: Any = mmap.mmap(file.fileno(), _STATE.size)
-    except OSError:
-        return None
-    farewell.leave_word(whole)
-    view: Any = memoryview(memory).cast("d")
-    return view  # type: ignore[no-any-return]
-
-
-def _is_gone(name: str) -> bool:
-    number, _, where = name.partition("@")
-    pid = number.partition("-")[0]
-    return where == place() and pid.isascii() and pid.isdigit() and has_ended(int(pid))
-
-
-def _say_when_leaving() -> None:
-    global _leaves  # noqa: PLW0603
-    if _leaves == os.getpid():
-        return
-    _leaves = os.getpid()
-    util: Any = sys.modules.get("multiprocessing.util")
-    if util is not None:
-        # A child that it has forked does no more than this at its end.
-        util.Finalize(None, _leave, exitpriority=0)
-    atexit.register(_leave)
-
-
-_leaves = 0
-"""The process that does."""
-
-
-def _leave() -> None:
-    """Say that this process ends as it should."""
-    for part in _parts.values():
-        part.leave()
 
 
 def _close_all() -> None:
@@ -385,11 +210,6 @@ def _before_fork() -> None:
 
 
 def _after_fork() -> None:
-    global _parts_lock  # noqa: PLW0603
-    _parts_lock = threading.Lock()
-    for part in _parts.values():
-        part.stale = True
-    _parts.clear()
     for crew in list(_crews):
         crew._after_fork()  # noqa: SLF001 - of this module
 
