@@ -15,6 +15,7 @@ from progresswidget.errors import ExportInterrupted, OptionError, ProgressWidget
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from progresswidget.export.result import Result
     from progresswidget.transfer.job import TransferJob
     from progresswidget.transfer.outcome import Transferred
 
@@ -79,10 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         help="an option of the format; see: progresswidget formats",
     )
     export.add_argument("--encrypt-to", action="append", metavar="RECIPIENT", help="with age")
-    export.add_argument("--no-overwrite", action="store_true", help="keep a file that is there")
-    export.add_argument("--json", action="store_true", help="print the result as JSON")
-    export.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    export.set_defaults(run=_export)
+    _add_common(export, _export)
     _add_transfers(commands)
     formats = commands.add_parser("formats", help="list the formats and their options")
     formats.add_argument("--json", action="store_true", help="as JSON, with what is installed")
@@ -136,12 +134,14 @@ def _add_transfers(commands: Any) -> None:
             metavar="SECONDS",
             help="without a byte, after which a connection is opened anew [30]",
         )
-        command.add_argument(
-            "--no-overwrite", action="store_true", help="keep a file that is there"
-        )
-        command.add_argument("--json", action="store_true", help="print the result as JSON")
-        command.add_argument("--quiet", action="store_true", help="print nothing but errors")
-        command.set_defaults(run=run)
+        _add_common(command, run)
+
+
+def _add_common(command: argparse.ArgumentParser, run: Callable[[argparse.Namespace], int]) -> None:
+    command.add_argument("--no-overwrite", action="store_true", help="keep a file that is there")
+    command.add_argument("--json", action="store_true", help="print the result as JSON")
+    command.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    command.set_defaults(run=run)
 
 
 def _add_transfer(commands: Any, name: str, description: str) -> argparse.ArgumentParser:
@@ -207,18 +207,18 @@ def _tell(
     job: TransferJob, given: argparse.Namespace, place: Callable[[Transferred], object]
 ) -> int:
     done = job.result()
+    fields = ("path", "url", "bytes", "sha256", "seconds", "reused")
+    return _answer(given, done, fields, place(done))
+
+
+def _answer(given: argparse.Namespace, done: Result, fields: Sequence[str], text: object) -> int:
+    """Print what came of a command as it was asked to: as JSON, in a line, or not at all."""
     if given.json:
-        fields = {
-            "path": str(done.path),
-            "url": done.url,
-            "bytes": done.bytes,
-            "sha256": done.sha256,
-            "seconds": round(done.seconds, 3),
-            "reused": done.reused,
-        }
-        print(json.dumps(fields))  # noqa: T201
+        values = {name: getattr(done, name) for name in fields}
+        values |= {"path": str(done.path), "seconds": round(done.seconds, 3)}
+        print(json.dumps(values))  # noqa: T201
     elif not given.quiet:
-        print(place(done))  # noqa: T201
+        print(text)  # noqa: T201
     return 0
 
 
@@ -237,21 +237,8 @@ def _export(given: argparse.Namespace) -> int:
         **options,
     )
     result = job.result()
-    if given.json:
-        fields = {
-            "path": str(result.path),
-            "rows": result.rows,
-            "omitted": result.omitted,
-            "columns": result.columns,
-            "bytes": result.bytes,
-            "sha256": result.sha256,
-            "seconds": round(result.seconds, 3),
-            "reused": result.reused,
-        }
-        print(json.dumps(fields))  # noqa: T201
-    elif not given.quiet:
-        print(result.path)  # noqa: T201
-    return 0
+    fields = ("path", "rows", "omitted", "columns", "bytes", "sha256", "seconds", "reused")
+    return _answer(given, result, fields, result.path)
 
 
 def _option(text: str) -> tuple[str, Any]:
