@@ -1,8 +1,9 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
-import { Sha256 } from '../src/save/sha256';
+import { expect, it, vi } from 'vitest';
+import { newSha256, Sha256 } from '../src/save/sha256';
+import { sha256Code } from '../src/save/sha256_code';
 
 const of = (...pieces: readonly Uint8Array[]) => {
   const hash = new Sha256();
@@ -30,9 +31,30 @@ it('is that of a library, wherever the pieces end', () => {
     }),
     { seed: 6, numRuns: 300 },
   );
-  // Each length around the ends of two blocks.
-  for (let length = 0; length < 140; length += 1) {
-    const whole = new Uint8Array(length).fill(7);
+  // Each length around the ends of two blocks, and around those of what is collected.
+  const lengths = Array.from({ length: 140 }, (_, length) => length);
+  for (const length of [...lengths, 65_527, 65_528, 65_535, 65_536, 65_537, 131_072, 200_000]) {
+    const whole = Uint8Array.from({ length }, (_, at) => at * 7);
     expect(of(whole)).toBe(bytesToHex(sha256(whole)));
+    expect(of(whole.subarray(0, 50), whole.subarray(50))).toBe(bytesToHex(sha256(whole)));
+  }
+});
+
+it('asks nothing of the page for its compiled code', () => {
+  const module = new WebAssembly.Module(sha256Code(new Int32Array(64)));
+  expect(WebAssembly.Module.imports(module)).toEqual([]);
+  expect(WebAssembly.Module.exports(module).map(({ name }) => name)).toEqual(['m', 'f']);
+});
+
+it('is none where a policy of the page forbids compiled code', () => {
+  expect(newSha256()?.digest()).toMatch(/^e3b0c442/);
+  const refuse = () => {
+    throw new Error('forbidden');
+  };
+  const refusing = vi.spyOn(WebAssembly, 'Module').mockImplementation(refuse);
+  try {
+    expect(newSha256()).toBeNull();
+  } finally {
+    refusing.mockRestore();
   }
 });
