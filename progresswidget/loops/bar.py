@@ -181,6 +181,7 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
             self.job.begin()
         if drawn:
             self._look_after()
+            self._begin_clock()  # what was made ready is no time of the loop's
 
     # --- Its faces -------------------------------------------------------------------------------
 

@@ -287,6 +287,18 @@ def test_steps_that_are_taken_back_are_shown_and_make_no_rate_below_nothing() ->
     assert not re.search(r"-[0-9.]+(it/s|s/it)", out.getvalue())
 
 
+def test_the_time_of_a_loop_begins_when_all_is_ready_for_it() -> None:
+    ready = []
+
+    class Watched(pw.tqdm):  # type: ignore[type-arg]
+        def _look_after(self) -> None:
+            super()._look_after()
+            ready.append(self._time())
+
+    with Watched(total=1, file=io.StringIO()) as bar:
+        assert bar.start_t >= ready[0]
+
+
 def test_the_count_is_exact_in_the_loop_and_after_it() -> None:
     bar = quiet(range(5))
     within = [bar.n for _ in bar]

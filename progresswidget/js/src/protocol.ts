@@ -101,6 +101,8 @@ export interface JobRecord {
   readonly appendOnly: boolean;
   /** The job that it is a part of. */
   readonly parent: string | null;
+  /** The part of the same job that it runs within, where there is one. */
+  readonly within: string | null;
   /** What a person calls it, where that is not its file. */
   readonly title: string | null;
   /** When the work began; null before. */

@@ -55,6 +55,7 @@ export const RECORD_FIELDS: Rules = {
   reused: ['count', false, MOST, 0],
   appendOnly: ['flag', false, MOST, false],
   parent: [TASK_ID, true, MOST, null],
+  within: [TASK_ID, true, MOST, null],
   title: ['text', true, 255, null],
   started: ['count', true, MOST, null],
   schema: ['text', false, 1500, ''],

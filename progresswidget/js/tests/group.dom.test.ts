@@ -53,8 +53,9 @@ afterEach(() => {
 describe('the lines of a group', () => {
   it('are those that go on or went wrong, and all when it is open', () => {
     const some = parts({ 3: { status: 'failed' } });
-    expect(linesOf(some, false)).toEqual(some.slice(2).map(({ taskId }) => taskId));
-    expect(linesOf([...some].reverse(), true)).toEqual(some.map(({ taskId }) => taskId));
+    const flat = (records: readonly JobRecord[]) => records.map((record) => ({ record, depth: 0 }));
+    expect(linesOf(some, false)).toEqual(flat(some.slice(2)));
+    expect(linesOf([...some].reverse(), true)).toEqual(flat(some));
   });
 });
 

@@ -219,7 +219,7 @@ describe('a row of the panel', () => {
   it('asks for what its buttons say, and keeps the keyboard when one goes', () => {
     take(record());
     const executed: unknown[] = [];
-    const folds = { isOpen: () => null, flip: vi.fn() };
+    const folds = { isOpen: () => null, depthOf: () => 0, flip: vi.fn() };
     commands.addCommand(JOB, { execute: (args) => void executed.push(args) });
     const row = new ExportRow(record().taskId, exports, commands, folds);
     row.element.tabIndex = -1;

@@ -68,7 +68,7 @@ describe('the line of numbers', () => {
     [
       'done with a loop that was left',
       { ...DONE, kind: 'task', progress: 37, rows: 37, total: 100, unit: 'it', sha256: null },
-      '5.8 s',
+      '37 of 100 · 5.8 s',
     ],
     [
       'done with a loop',
@@ -214,14 +214,15 @@ describe('the bar', () => {
   it('of a loop that was left shows how far it came', () => {
     const left = { ...DONE, kind: 'task', progress: 37, rows: 37, total: 100, unit: 'page' };
     const shown = show(left);
-    expect([shown.percent, shown.words, shown.icon]).toEqual([
+    expect([shown.percent, shown.words, shown.icon, shown.stage]).toEqual([
       37,
-      'Left at 37 of 100\u00a0page',
-      'cancelled',
+      'Stopped at 37 of 100\u00a0page',
+      'stopped',
+      'stopped',
     ]);
-    expect(shown.parts.has('rows')).toBe(false);
+    expect(shown.valueText).toBe(shown.words);
     expect(show({ ...left, progress: null, total: null }).words).toBe('Done');
-    expect(show({ ...left, rows: 100, progress: 100 }).icon).toBe('done');
+    expect(show({ ...left, rows: 100, progress: 100 }).stage).toBe('done');
   });
 
   it('of a loop that is to leave nothing is gone when it is done', () => {

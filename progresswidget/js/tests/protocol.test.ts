@@ -29,6 +29,7 @@ const MISSING = {
   appendOnly: false,
   userId: null,
   parent: null,
+  within: null,
   title: null,
   started: null,
   schema: '',

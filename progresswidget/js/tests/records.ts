@@ -31,6 +31,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     background: false,
     appendOnly: false,
     parent: null,
+    within: null,
     title: null,
     started: 1_712_000_000_000,
     schema: 'year\tint64\nmonth\tint64\ncarrier\tstring\nflight\tint64\ndistance\tdouble',

@@ -59,7 +59,7 @@ export interface Messages {
   /** The same of a transfer, in bytes. */
   readonly sizeOf: (size: string, total: string) => string;
   /** Of a loop that was left before its end: where. */
-  readonly leftAt: (amount: string) => string;
+  readonly stoppedAt: (amount: string) => string;
   readonly reusedSize: (size: string) => string;
   readonly speed: (size: string) => string;
   readonly left: (time: string) => string;

@@ -49,6 +49,7 @@ const RANK: Readonly<Record<Status, number>> = {
 /** Whether a change of a record can move it in this order, or fold the parts of it. */
 export function movesWith(before: JobRecord, after: JobRecord, order: Order): boolean {
   if (before.created !== after.created || before.parent !== after.parent) return true;
+  if (before.within !== after.within) return true;
   if (after.kind === 'group' && before.status !== after.status) return true;
   switch (order) {
     case 'newest':

@@ -1,9 +1,11 @@
 /**
  * The rows that a list of jobs has for a query, kept up to date with the least work. The parts of a
- * group follow it, and are folded away once it is done.
+ * group follow it, and are folded away once it is done. Those of a loop are loops within loops: they
+ * stand as they do in its card.
  */
 
 import type { JobRecord } from '../protocol';
+import { nested } from './nesting';
 import { comparison, matches, movesWith, type Query } from './query';
 import type { Records } from './records';
 
@@ -26,6 +28,8 @@ export class Selection {
   #arranged = new Map<string, JobRecord>();
   /** The parts that match, by the group that they follow. */
   #parts = new Map<string, readonly string[]>();
+  /** Of the parts: within how many others of the same job each runs. */
+  #depths = new Map<string, number>();
   /** The groups that a person has opened or closed. */
   readonly #opened = new Map<string, boolean>();
 
@@ -57,6 +61,11 @@ export class Selection {
     const { text, statuses } = this.#query;
     if (text.trim() !== '' || statuses !== null) return null;
     return this.#opened.get(taskId) ?? group.status !== 'done';
+  }
+
+  /** How far inwards a row stands: 0 for what is no part of another. */
+  depthOf(taskId: string): number {
+    return this.#depths.get(taskId) ?? 0;
   }
 
   /** Open or close a group. */
@@ -103,16 +112,27 @@ export class Selection {
     found.sort(comparison(this.#query.order, this.#locale));
     this.#arranged = new Map(found.map((record) => [record.taskId, record]));
     const roots: string[] = [];
-    const parts = new Map<string, string[]>();
+    const parts = new Map<string, JobRecord[]>();
     for (const record of found) {
       const group = this.#groupOf(record);
       if (group === null) roots.push(record.taskId);
-      else if (!parts.get(group)?.push(record.taskId)) parts.set(group, [record.taskId]);
+      else if (!parts.get(group)?.push(record)) parts.set(group, [record]);
     }
-    this.#parts = parts;
-    this.#keys = roots.flatMap((key) =>
-      this.isOpen(key) === false ? [key] : [key, ...(parts.get(key) ?? [])],
+    this.#depths = new Map();
+    this.#parts = new Map(
+      [...parts].map(([group, records]) => [group, this.#place(group, records)]),
     );
+    this.#keys = roots.flatMap((key) =>
+      this.isOpen(key) === false ? [key] : [key, ...(this.#parts.get(key) ?? [])],
+    );
+  }
+
+  /** The parts of a group in their order, each at its depth. */
+  #place(group: string, records: readonly JobRecord[]): readonly string[] {
+    const lines = nested(records);
+    for (const { record, depth } of lines) this.#depths.set(record.taskId, depth + 1);
+    const loops = this.#arranged.get(group)?.kind === 'task' && this.#query.order === 'newest';
+    return (loops ? lines.map(({ record }) => record) : records).map(({ taskId }) => taskId);
   }
 
   /** The outermost group in sight that a job is a part of; null where it stands by itself. */

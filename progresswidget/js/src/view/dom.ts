@@ -46,6 +46,13 @@ export function setStyle(
   if (element.style[name] !== value) element.style[name] = value;
 }
 
+/** How far inwards something stands, for the style sheet. */
+export function setDepth(element: HTMLElement, depth: number): void {
+  const value = String(depth);
+  const { style } = element;
+  if (style.getPropertyValue('--pw-depth') !== value) style.setProperty('--pw-depth', value);
+}
+
 export function setHidden(element: HTMLElement, hidden: boolean): void {
   if (element.hidden !== hidden) element.hidden = hidden;
 }

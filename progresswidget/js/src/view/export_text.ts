@@ -40,7 +40,11 @@ export function exportText(
   const facts = active
     ? [part('percent'), part('time'), part('rows')]
     : record.status === 'done'
-      ? [part('bytes') ?? part('rows'), when, part('bytes') && part('rows')]
+      ? [
+          shown.stage === 'stopped' ? undefined : (part('bytes') ?? part('rows')),
+          when,
+          part('bytes') && part('rows'),
+        ]
       : [shown.note?.message ?? when];
   const lines = [
     record.path,

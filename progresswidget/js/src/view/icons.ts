@@ -14,6 +14,7 @@ export const STATE_ICONS = {
   ),
   paused: svg(`${RING}<path d="M6.4 5.75v4.5M9.6 5.75v4.5"/>`),
   done: svg(`${RING}<path d="m5.2 8.2 2 2 3.7-4.1"/>`),
+  stopped: svg(`${RING}<path d="M6 6h4v4H6z"/>`),
   failed: svg(`${RING}<path d="M8 4.75v3.9M8 11.05v.05"/>`),
   cancelled: svg(`${RING}<path d="M5.25 8h5.5"/>`),
   interrupted: svg(`${RING}<path d="M8.75 4.25 6.25 8.5h3.5l-2.5 3.5"/>`),

@@ -9,6 +9,7 @@ import {
   button,
   setAttribute,
   setData,
+  setDepth,
   setHidden,
   setStyle,
   setText,
@@ -28,6 +29,8 @@ export interface PartLineOptions {
   readonly messages: Messages;
   /** What is known of the part by now. */
   read(): JobRecord | undefined;
+  /** How many of the lines above it it runs within. */
+  depth?(): number;
   /** That of the group: a part is as old as what is known of the group. */
   connection(): Connection;
   /** Null where no server can be reached from the page. */
@@ -74,6 +77,7 @@ export class PartLine implements Row {
     );
     const name = nameOf(record);
     const ended = isTerminal(record.status);
+    setDepth(this.element, this.#options.depth?.() ?? 0);
     setData(this.element, 'state', record.status);
     setData(this.element, 'stage', shown.stage);
     setData(this.element, 'stale', String(shown.stale));

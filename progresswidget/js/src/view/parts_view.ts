@@ -2,6 +2,7 @@
 
 import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
+import { type Nested, nested } from '../jobs/nesting';
 import type { Records } from '../jobs/records';
 import type { JobRecord } from '../protocol';
 import { block, button, setAttribute, setHidden, setText, span } from './dom';
@@ -28,12 +29,9 @@ export interface PartsViewOptions {
 const LINE = 24;
 const MOST = 10 * LINE;
 
-/** The lines to show, in the order in which the parts began. */
-export function linesOf(records: Iterable<JobRecord>, open: boolean): readonly string[] {
-  return [...records]
-    .filter((record) => open || asksToBeSeen(record))
-    .sort((a, b) => a.created - b.created || (a.taskId < b.taskId ? -1 : 1))
-    .map(({ taskId }) => taskId);
+/** The lines to show, in the order in which the parts began and nest. */
+export function linesOf(records: Iterable<JobRecord>, open: boolean): readonly Nested[] {
+  return nested([...records].filter((record) => open || asksToBeSeen(record)));
 }
 
 /** Of a step more than its status says whether there is something to be looked at. */
@@ -49,6 +47,7 @@ export class PartsView {
   readonly #toggle = button('pw-button pw-parts-toggle', PARTS_ICON);
   readonly #label = span('pw-parts-label');
   readonly #render = () => this.#draw();
+  #depths: ReadonlyMap<string, number> = new Map();
   #open = false;
 
   constructor(options: PartsViewOptions) {
@@ -60,7 +59,13 @@ export class PartsView {
       estimate: LINE,
       atMost: MOST,
       create: (taskId) =>
-        new PartLine({ messages, read: () => options.read(taskId), connection, download }),
+        new PartLine({
+          messages,
+          read: () => options.read(taskId),
+          depth: () => this.#depths.get(taskId) ?? 0,
+          connection,
+          download,
+        }),
     });
     this.#list.element.id = `pw-parts-${Math.random().toString(36).slice(2)}`;
     this.#toggle.append(this.#label);
@@ -101,10 +106,14 @@ export class PartsView {
   #draw(): void {
     const { records, messages } = this.#options;
     const lines = linesOf(records.values(), this.#open);
+    const keys = lines.map(({ record }) => record.taskId);
     const before = this.#list.keys;
-    if (lines.length !== before.length || lines.some((key, index) => key !== before[index])) {
-      this.#list.arrange(lines);
+    const depths = this.#depths;
+    this.#depths = new Map(lines.map(({ record, depth }) => [record.taskId, depth]));
+    if (keys.length !== before.length || keys.some((key, index) => key !== before[index])) {
+      this.#list.arrange(keys);
     }
+    this.#list.refresh(keys.filter((key) => depths.get(key) !== this.#depths.get(key)));
     setHidden(this.#list.element, lines.length === 0);
     const { group, locale } = messages;
     setAttribute(this.#toggle, 'aria-expanded', String(this.#open));

@@ -16,6 +16,7 @@ export type Stage =
   | 'queued'
   | 'working'
   | 'finishing'
+  | 'stopped'
   | Exclude<Status, 'running' | 'queued'>;
 
 export interface Presentation {
@@ -73,10 +74,9 @@ export function present(situation: Situation, messages: Messages): Presentation 
   const stale = !ended && !hears(connection) && connection.kind !== 'comm';
   const parts = partsOf(record, percent, situation.ahead ?? 0, messages);
   let words = situation.cancelling ? messages.cancelling : wordsFor(record, messages);
-  const left = isTask(record) && record.status === 'done' && record.rows < (record.total ?? 0);
-  if (left) {
-    words = messages.leftAt(parts.get('rows')?.text as string);
-    parts.delete('rows'); // the words say them
+  const stage = stageOf(record);
+  if (stage === 'stopped') {
+    words = messages.stoppedAt(parts.get('rows')?.text as string);
   }
   if (stale) {
     // A rate and a time left that are old would be lies.
@@ -86,13 +86,16 @@ export function present(situation: Situation, messages: Messages): Presentation 
   }
   return {
     state: record.status,
-    stage: stageOf(record),
-    icon: left ? 'cancelled' : record.status,
+    stage,
+    icon: stage === 'stopped' ? stage : record.status,
     words,
     percent,
     moving: record.status === 'running',
-    ring: percent === null && isAtWork(record) && stageOf(record) !== 'connecting',
-    valueText: [words, parts.get('percent')?.text, parts.get('rows')?.text]
+    ring: percent === null && isAtWork(record) && stage !== 'connecting',
+    valueText: (stage === 'stopped'
+      ? [words]
+      : [words, parts.get('percent')?.text, parts.get('rows')?.text]
+    )
       .filter((text) => text !== undefined)
       .join(', '),
     parts,
@@ -136,7 +139,10 @@ function presentNothing({ connection, unknown }: Situation, messages: Messages):
 const SILENT: ReadonlySet<Connection['kind']> = new Set(['connecting', 'live', 'comm']);
 
 function stageOf(record: JobRecord): Stage {
-  if (record.status !== 'running') return record.status;
+  const { status, rows, total } = record;
+  // A loop that was left has done what it was let do, and that is not all.
+  if (isTask(record) && status === 'done' && rows < (total ?? 0)) return 'stopped';
+  if (status !== 'running') return status;
   if (BEGINNING.has(record.phase)) return 'connecting';
   return ENDING.has(record.phase) || (record.progress ?? 0) >= LAST ? 'finishing' : 'working';
 }

@@ -6,6 +6,7 @@ import {
   block,
   button,
   setAttribute,
+  setDepth,
   setHidden,
   setStyle,
   setText,
@@ -29,6 +30,8 @@ export interface Folds {
   /** Null of what has no parts. */
   isOpen(taskId: string): boolean | null;
   flip(taskId: string): void;
+  /** How far inwards a row stands. */
+  depthOf(taskId: string): number;
 }
 
 export class ExportRow implements Row {
@@ -71,6 +74,7 @@ export class ExportRow implements Row {
     const name = nameOf(record);
     setText(this.#name, name);
     setAttribute(this.element, 'data-part', String(record.parent !== null));
+    setDepth(this.element, this.#folds.depthOf(this.#taskId));
     const open = this.#folds.isOpen(this.#taskId);
     if (open === null) this.#fold.remove();
     else if (this.#fold.parentNode === null) this.#track.element.before(this.#fold);

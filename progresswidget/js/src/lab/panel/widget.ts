@@ -54,6 +54,7 @@ export class ExportsPanel extends SidePanel {
     this.#selection = new Selection(feed.records, query, messages.locale);
     const folds = {
       isOpen: (taskId: string) => this.#selection.isOpen(taskId),
+      depthOf: (taskId: string) => this.#selection.depthOf(taskId),
       flip: (taskId: string) => {
         this.#selection.flip(taskId);
         this.#list.arrange(this.#selection.keys);
