@@ -27,7 +27,7 @@ ENGLISH: Final[Table] = {
     "receipt group": "{name}: {rows}",
     "title task": "{name}",
     "receipt task": "{name}: {rows}",
-    "unfinished": "{name}: left at {rows}",
+    "unfinished": "{name}: stopped at {rows}",
     "loop": "Loop",
     "processes": "Worker processes",
     "by an error": "An exception ended it.",

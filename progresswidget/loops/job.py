@@ -110,6 +110,8 @@ class LoopJob(Measured, BaseJob):
         self._error: BaseException | None = None
         self._line: Line | None = None
         self._begun = False
+        self._is_inner = False
+        """Whether the loop that it began in holds it, and not only was there before it."""
 
     # --- its life -----------------------------------------------------------------------------
 
@@ -128,6 +130,8 @@ class LoopJob(Measured, BaseJob):
         outer = self.outer = parent
         self._begin_measuring()
         self.depth = 0 if outer is None else outer.depth + 1
+        # Bars that are moved by hand stand side by side, for all that is known.
+        self._is_inner = outer is not None and outer.held
         self._begun = True
         open_loops.enter(self)
         if outer is None:
@@ -337,6 +341,17 @@ class LoopJob(Measured, BaseJob):
             return self.root.id
         group = self.card.group
         return None if group is None else group.id
+
+    @property
+    def within_id(self) -> str | None:
+        """The line of its card that it runs within; None where that is the card itself."""
+        loop: LoopJob = self
+        while loop.outer is not None and loop.outer.outer is not None:
+            found = loop.outer.ensure_line()
+            if loop._is_inner and found is not self._line:
+                return found.id if found in self.card.lines.values() else None
+            loop = loop.outer
+        return None
 
     def report(self) -> Json:
         """Return the whole state, as `progresswidget.protocol.REPORT_FIELDS` has it."""

@@ -84,7 +84,8 @@ class Line(Followed):
 
     def _fields(self) -> Json:
         loop, status = self.loop, self.status
-        moves = loop.state == "running"
+        # What was left goes nowhere, also before it is known by what.
+        moves = loop.state == "running" and loop.left is None
         rows, total, progress = loop.amounts()
         rate, eta, elapsed = loop.measured(rows, total)
         created = round(self._created * 1000)
@@ -109,6 +110,7 @@ class Line(Followed):
             "obeys": loop.cancellable,
             "leave": loop.leave,
             "parent": loop.parent_id,
+            "within": loop.within_id,
             "title": _plain(loop.name, protocol.MAX_NAME),
             "error": reason_of(loop.error),
             "undone": 0,

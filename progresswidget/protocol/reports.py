@@ -89,6 +89,14 @@ LATER_FIELDS: Final[Fields] = {
         missing=None,
         pattern=TASK_ID,
     ),
+    "within": Field(
+        "text",
+        "Id of the part of the same job that it runs within, where there is one.",
+        32,
+        nullable=True,
+        missing=None,
+        pattern=TASK_ID,
+    ),
     "title": Field(
         "text",
         "What a person calls it, where it is not its file.",

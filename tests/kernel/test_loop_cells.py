@@ -273,7 +273,7 @@ def test_bars_that_nobody_closes_have_a_card_each(cell: Cell) -> None:
         assert whole.own_ends == [("done", 4, 100)] * 3
         part = cell(code.replace("{}", "3", 1).replace("{}", seconds))
         assert part.titles == ["file0", "file1", "file2"]
-        assert part.receipts == [f"file{f}: left at 3 of 4" for f in range(2)]
+        assert part.receipts == [f"file{f}: stopped at 3 of 4" for f in range(2)]
         assert [end[0] for end in part.own_ends] == ["done", "done", "running"]
         cell("p = None")
     two = cell(
@@ -373,16 +373,24 @@ def test_a_task_that_fails_beside_a_cell_that_fails_tells_its_own_error(cell: Ce
     [
         (
             "for x in pw.track(range(100), 'p', unit='page'):\n    if x == 42: break",
-            "p: left at 42 of 100 page",
+            "p: stopped at 42 of 100 page",
             42,
         ),
-        ("for x in pw.track(iter([1, 2, 3]), 'p'):\n    if x == 3: break", "p: left at 2", None),
-        ("p = pw.tqdm(total=3, desc='p')\np.close()", "p: left at 0 of 3", 0),
+        ("for x in pw.track(iter([1, 2, 3]), 'p'):\n    if x == 3: break", "p: stopped at 2", None),
+        ("p = pw.tqdm(total=3, desc='p')\np.close()", "p: stopped at 0 of 3", 0),
         ("for x in pw.track([1, 2], 'p', total=9): pass", "✓ p: 2", 100),
         ("p = pw.tqdm(total=3, desc='p')\np.update(5)\np.close()", "✓ p: 5", 100),
         ("for x in pw.track(range(6), 'p', unit='month'): pass", "✓ p: 6 month", 100),
-        ("p = pw.tqdm(total=2.5, desc='p')\np.update(2.0)\np.close()", "p: left at 2 of 2.5", 80),
-        ("p = pw.tqdm(total=1.0, desc='p')\np.update(0.8)\np.close()", "p: left at 0.8 of 1", 80),
+        (
+            "p = pw.tqdm(total=2.5, desc='p')\np.update(2.0)\np.close()",
+            "p: stopped at 2 of 2.5",
+            80,
+        ),
+        (
+            "p = pw.tqdm(total=1.0, desc='p')\np.update(0.8)\np.close()",
+            "p: stopped at 0.8 of 1",
+            80,
+        ),
         (
             "p = pw.tqdm(total=1.0, desc='p')\nfor _ in range(10): p.update(0.1)\np.close()",
             "✓ p: 1",
@@ -402,7 +410,7 @@ def test_a_task_that_fails_beside_a_cell_that_fails_tells_its_own_error(cell: Ce
                 "import numpy as np\np = pw.tqdm(total=np.int64(12), desc='p')\n"
                 "p.update(np.int8(3))\np.close()"
             ),
-            "p: left at 3 of 12",
+            "p: stopped at 3 of 12",
             25,
         ),
     ],

@@ -15,6 +15,7 @@ import progresswidget as pw
 from progresswidget import protocol
 from progresswidget.errors import LoopCancelledError
 from progresswidget.loops import job as loop_job
+from progresswidget.loops.departure import Departure
 from progresswidget.loops.job import LoopJob
 
 if TYPE_CHECKING:
@@ -137,6 +138,32 @@ def test_two_inner_loops_side_by_side_have_a_line_each(no_server: None) -> None:
         assert (a.parent_id, b.parent_id) == (outer.id, outer.id)
     with opened("after") as (after, _):
         assert after.parent_id is None
+
+
+def test_a_line_says_within_which_other_one_it_runs(no_server: None) -> None:
+    with opened("outer") as (outer, _), opened("folds") as (folds, _):
+        folds.held = True  # as of what loops, or stands in a `with`
+        with opened("epochs") as (epochs, _):
+            epochs.held = True
+            with opened("batches"), opened("moved by hand beside them"):
+                assert outer.report()["within"] is None
+                parts = outer.snapshot()["parts"]
+                within = [None, folds.id, epochs.id, epochs.id]
+                assert [part["within"] for part in parts] == within
+        with opened("next epochs") as (epochs, _):
+            assert epochs.report()["within"] == folds.id
+
+
+def test_what_was_left_has_no_pace_and_no_time_left(no_server: None) -> None:
+    with opened("search", total=10) as (loop, steps):
+        steps.n = 5
+        deadline = time.monotonic() + LIMIT
+        while loop.report()["rate"] is None:
+            assert time.monotonic() < deadline
+        loop.left = Departure(test_what_was_left_has_no_pace_and_no_time_left.__code__, 0)
+        told = loop.report()
+        assert (told["status"], told["rate"], told["eta"]) == ("running", None, None)
+        loop.left = None
 
 
 def test_the_lines_of_loops_that_begin_at_once_are_in_their_order(

@@ -193,7 +193,7 @@ def test_one_that_fails_says_why_and_one_that_is_killed_that_it_is_gone(cell: Ce
     }
     assert reasons["file 1"]["code"] == "process-died"
     assert reasons["file 0"] is None
-    assert outputs.receipts == ["Worker processes: left at 2 of 5"]
+    assert outputs.receipts == ["Worker processes: stopped at 2 of 5"]
 
 
 @pytest.mark.parametrize("pool", ["spawn", "futures"])

@@ -66,6 +66,7 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "postfix": "",
         "obeys": True,
         "leave": True,
+        "within": None,
         "part": None,
         "probe": None,
     }

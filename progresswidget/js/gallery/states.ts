@@ -147,6 +147,13 @@ const INNER = [
   }),
   line('3', { title: 'pages', rows: 7, total: null, progress: null, created: 3 }),
 ];
+/** Of a search whose folds run epochs, and those batches; another one stands beside the folds. */
+const NESTED = [
+  line('1', { title: 'folds', unit: 'fold', rows: 2, total: 5, progress: 40, created: 1 }),
+  line('2', { title: 'epochs', within: '1'.repeat(32), rows: 311, total: 938, created: 2 }),
+  line('3', { title: 'batches', within: '2'.repeat(32), rows: 48, total: 64, created: 3 }),
+  line('4', { title: 'checks', rows: 7, total: null, progress: null, created: 4 }),
+];
 const OVER = { status: 'done', rate: null, eta: null, ended: 1_712_000_006_000 } as const;
 
 const LOOPS: readonly GalleryState[] = [
@@ -155,7 +162,12 @@ const LOOPS: readonly GalleryState[] = [
   state('a loop over bytes', loop({ unit: 'B', rows: 48_128_000, total: 138_412_032, rate: 2e6 })),
   state('a loop of nobody knows how many', loop({ total: null, progress: null, eta: null })),
   state('a loop, done', loop({ ...OVER, rows: 100, progress: 100 })),
-  state('a loop that was left', loop(OVER)),
+  { ...state('loops within loops within a loop', loop()), parts: NESTED },
+  {
+    ...state('a loop that was left, and some within it', loop(OVER)),
+    parts: NESTED.map((part) => ({ ...part, ...OVER })),
+  },
+  { ...state('a loop that was left, Chinese', loop(OVER)), language: 'zh' },
   state('a loop that failed', {
     ...FAILED,
     ...loop({
