@@ -96,3 +96,18 @@ def test_a_plan_over_ten_times_as_much_needs_no_more_than_a_few_row_groups(tmp_p
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     # Of five gigabytes; it was three and more.
     assert 1024 * int(done.stdout) < 1.2e9
+
+
+def test_a_fork_does_not_have_the_limits(source: Path) -> None:
+    before = now()
+    with reading_nearby(pl.scan_parquet(source)):
+        read_end, write_end = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.write(write_end, repr(now()).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert os.read(read_end, 10_000).decode() == repr(before)
+        assert now() == LIMITS
+    os.close(read_end)
+    os.close(write_end)

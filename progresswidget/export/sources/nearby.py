@@ -2,7 +2,8 @@
 
 By itself its streaming engine reads many row groups ahead, whoever takes them: plans over ten
 gigabytes in files needed five to seven. One row group ahead is enough on a disk: it takes a fifth
-of the memory, however large the files are, and less processor time (polars 2.1.0).
+of the memory, however large the files are, and less processor time (polars 2.1.0). Of Parquet a few row
+groups are in memory all the same, each decoded as a whole, and there is no setting for that.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ LIMITS: Final = {
     "POLARS_ROW_GROUP_PREFETCH_SIZE": "1",
     "POLARS_RECORD_BATCH_PREFETCH_SIZE": "1",
     "POLARS_CSV_CHUNK_PREFETCH_LIMIT": "1",
+    # Bytes of text that are parsed at a time; of the usual 16 MB several are at it side by side.
+    "POLARS_CSV_CHUNK_SIZE": "1000000",
     "POLARS_LINES_CHUNK_PREFETCH_LIMIT": "1",
     "POLARS_NDJSON_CHUNK_PREFETCH_LIMIT": "1",
     "POLARS_MAX_CONCURRENT_SCANS": "1",
@@ -40,9 +43,10 @@ _set: list[str] = []
 def reading_nearby(query: pl.LazyFrame) -> Iterator[None]:
     """Let polars read little ahead for as long as a query of files on a disk runs.
 
-    The engine looks at the variables all the time, so they hold for everything that polars does
-    meanwhile; what the user has set counts more. From the net polars reads as far ahead as ever:
-    there each row group is waited for.
+    The engine looks at the variables whenever it opens a file, so they hold for everything that
+    polars does meanwhile; what the user has set counts more. Forks of this process do not have
+    them, other programs that it starts meanwhile do. From the net polars reads as far ahead as
+    ever: there each row group is waited for.
 
     Parameters
     ----------
@@ -78,11 +82,15 @@ def _leave() -> None:
         _running -= 1
         if _running:
             return
-        for name in _set:
-            if os.environ.get(name) == LIMITS[name]:  # else the user has set it meanwhile
-                del os.environ[name]
-        _set.clear()
+        _unset()
         _tell()
+
+
+def _unset() -> None:
+    for name in _set:
+        if os.environ.get(name) == LIMITS[name]:  # else the user has set it meanwhile
+            del os.environ[name]
+    _set.clear()
 
 
 def _tell() -> None:
@@ -90,3 +98,8 @@ def _tell() -> None:
     reload = getattr(sys.modules["polars"].Config, "reload_env_vars", None)
     if reload is not None:
         reload()
+
+
+# A fork has none of the threads that run queries; what it starts shall not read as we do.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unset)
