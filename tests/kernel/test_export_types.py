@@ -5,13 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import io
+import sqlite3
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import duckdb
+import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.pipeline import Export
@@ -351,3 +356,57 @@ def test_durations_are_written_alike_inside_and_outside_of_lists(tmp_path: Path)
     path = Export(table, tmp_path / "t.csv").run(Progress()).path
     frame = pl.read_csv(io.BytesIO(path.read_bytes()))
     assert [f'["{text}"]' for text in frame["plain"]] == frame["nested"].to_list()
+
+
+def test_decimals_of_a_negative_scale_are_whole_numbers(tmp_path: Path) -> None:
+    price = decimal.Decimal(12_300)
+    inner = pa.decimal128(5, -2)
+    table = pa.table(
+        {"a": pa.array([price, None], inner), "b": pa.array([[price], None], pa.list_(inner))}
+    )
+    for suffix in ("parquet", "orc", "duckdb", "csv"):
+        Export(table, tmp_path / f"a.{suffix}").run(Progress())
+    read = pq.read_table(tmp_path / "a.parquet")
+    assert read.schema.types == [pa.decimal128(7, 0), pa.list_(pa.decimal128(7, 0))]
+    assert orc.read_table(tmp_path / "a.orc").to_pylist() == read.to_pylist()
+    assert read.to_pylist() == [{"a": price, "b": [price]}, {"a": None, "b": None}]
+    with duckdb.connect(str(tmp_path / "a.duckdb"), read_only=True) as database:
+        assert database.execute("FROM a").fetchall() == [(price, [price]), (None, None)]
+    assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ['12300,"[""12300""]"', ","]
+
+
+def test_wide_decimals_have_all_their_places_and_no_exponent(tmp_path: Path) -> None:
+    values = [decimal.Decimal("1E-20"), decimal.Decimal("1.5"), None]
+    Export(pa.table({"a": pa.array(values, pa.decimal256(51, 20))}), tmp_path / "a.csv").run(
+        Progress()
+    )
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert lines[1:] == ["0.00000000000000000001", "1.50000000000000000000", '""']
+
+
+def test_parquet_holds_values_of_a_fixed_size_of_nothing(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "a": pa.array([b"", None], pa.binary(0)),
+            "b": pa.array([[], None], pa.list_(pa.int16(), 0)),
+        }
+    )
+    Export(table, tmp_path / "a.parquet").run(Progress())
+    read = pq.read_table(tmp_path / "a.parquet")
+    assert read.to_pylist() == [{"a": b"", "b": []}, {"a": None, "b": None}]
+    assert pl.read_parquet(tmp_path / "a.parquet").rows() == [(b"", []), (None, None)]
+
+
+def test_run_ends_inside_lists_are_their_values(tmp_path: Path) -> None:
+    runs = pa.RunEndEncodedArray.from_arrays([2, 3], ["x", None])
+    table = pa.table({"a": pa.ListArray.from_arrays([0, 2, 3], runs)})
+    Export(table, tmp_path / "a.sqlite").run(Progress())
+    with sqlite3.connect(tmp_path / "a.sqlite") as database:
+        assert database.execute("SELECT a FROM a").fetchall() == [('["x","x"]',), ("[null]",)]
+
+
+def test_categories_of_pandas_with_missing_values_are_read_by_polars(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": pd.Categorical(["b", "a", None], categories=["z", "a", "b"])})
+    Export(frame, tmp_path / "a.feather").run(Progress())
+    assert pl.read_ipc(tmp_path / "a.feather")["a"].cast(pl.String).to_list() == ["b", "a", None]
+    assert pyarrow.feather.read_feather(tmp_path / "a.feather")["a"].tolist()[:2] == ["b", "a"]

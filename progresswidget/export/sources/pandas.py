@@ -256,7 +256,9 @@ def _categorical(
     def convert(start: int, stop: int) -> pa.Array:
         part = values(start, stop)
         codes = part.codes if hasattr(part, "codes") else part.cat.codes.to_numpy()
-        indices = pa.array(codes, mask=codes < 0)
+        missing = codes < 0
+        # Not -1 below what is missing: polars reads no file that has it.
+        indices = pa.array(codes.clip(0) if missing.any() else codes, mask=missing)
         return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=bool(dtype.ordered))
 
     return Column(name, convert(0, 0).type, convert)

@@ -140,9 +140,21 @@ def _number(kind: pa.DataType) -> Plan | None:
         return _casting(pa.large_string())
     if pa.types.is_decimal(kind):
         if pa.types.is_decimal256(kind) or kind.scale < 0:  # polars has neither
-            return _casting(pa.string())
+            return Plan(_digits)
         return _casting(pa.decimal128(kind.precision, kind.scale))
     return None
+
+
+def _digits(array: pa.Array) -> pa.Array:
+    """Return decimals as texts with all their places; Arrow's own may have an exponent."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = array.cast(pa.string())
+    if not pc.any(pc.match_substring(found, "E")).as_py():
+        return found
+    written = [None if value is None else f"{value:f}" for value in array.to_pylist()]
+    return pa.array(written, pa.string())
 
 
 def _moment(kind: pa.DataType) -> Plan | None:

@@ -8,7 +8,7 @@ type                            in the file
 uint8, uint16, uint32           the next larger signed integer
 uint64                          decimal with 20 digits
 float16                         float
-decimal32, decimal64            decimal
+decimal32, decimal64            decimal, of no negative scale
 large and view types            string, binary, list
 fixed size binary and list      binary, list
 date64                          date
@@ -35,7 +35,14 @@ from progresswidget.export.options import Option
 from progresswidget.export.writers import Encoded, Heading, Placed, Writer, only_schema
 from progresswidget.export.writers.buffers import Buffers, joined
 from progresswidget.export.writers.columns import check_name
-from progresswidget.export.writers.storable import convert, decoded, no_rows, rebuilt, storable
+from progresswidget.export.writers.storable import (
+    convert,
+    decoded,
+    no_rows,
+    rebuilt,
+    scaled,
+    storable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -172,4 +179,4 @@ def _orc_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
-    return decoded(storable(kind))
+    return scaled(decoded(storable(kind)))  # pyarrow ends the process over a negative scale

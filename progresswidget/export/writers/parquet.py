@@ -14,6 +14,8 @@ dictionary (categorical)        its values; of text a dictionary again by the Ar
 string and binary views         large string, large binary: older readers know no views
 list view                       list; inside of other types as pyarrow writes it
 run-end encoded                 its values
+decimal of a negative scale     decimal without places
+binary and list of size 0       binary, list
 null                            a column without values
 extension types                 their storage, the extension again by the Arrow schema
 union, month-day-nano interval  refused, as is a struct without fields: Parquet has none of them
@@ -233,7 +235,7 @@ def _leaves(field: pa.Field) -> list[str]:
 
     try:
         file = _write(no_rows(pa.schema([field])), 1, {})
-    except (pa.ArrowException, ValueError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
         raise ColumnError(
             f"Parquet cannot hold the column {field.name!r} of type {field.type}.",
             "Change its type or leave it out.",
@@ -247,7 +249,7 @@ def _takes(schema: pa.Schema) -> bool:
 
     try:
         _write(no_rows(schema), 1, {})
-    except (pa.ArrowException, ValueError, TypeError):
+    except (pa.ArrowException, OSError, ValueError, TypeError):
         return False
     return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from progresswidget.export.writers.storable import listed, plain
+from progresswidget.export.writers.storable import listed, plain, rebuilt, scaled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,9 +14,10 @@ def column_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of a column in the file's Arrow schema.
 
     A list view is a list. Inside of other types it stays: pyarrow casts it wrongly there, and
-    writes it well.
+    writes it well. Parquet has no negative scales and no values of a fixed size of nothing, and
+    pyarrow reads no lists of that size.
     """
-    return listed(kind, _inner)
+    return _sized(scaled(listed(kind, _inner)))
 
 
 def encoder_type(kind: pa.DataType) -> pa.DataType:
@@ -29,3 +30,13 @@ def encoder_type(kind: pa.DataType) -> pa.DataType:
 
 def _inner(kind: pa.DataType) -> pa.DataType:
     return plain(kind, _inner)
+
+
+def _sized(kind: pa.DataType) -> pa.DataType:
+    import pyarrow as pa
+
+    if pa.types.is_fixed_size_binary(kind) and kind.byte_width == 0:
+        return pa.binary()
+    if pa.types.is_fixed_size_list(kind) and kind.list_size == 0:
+        return pa.list_(kind.value_field.with_type(_sized(kind.value_type)))
+    return rebuilt(kind, _sized)

@@ -6,7 +6,7 @@ its parent, and older readers know no views. List views become lists for the sam
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from progresswidget.export.writers.blame import blame_a_row
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pyarrow as pa
+
+DIGITS: Final = 38
+WIDEST: Final = 76
+"""Digits of Arrow's decimals of 128 and 256 bits."""
 
 
 def storable(kind: pa.DataType) -> pa.DataType:
@@ -52,6 +56,19 @@ def plain(  # noqa: PLR0911 - one row a kind
             return value
         return pa.dictionary(kind.index_type, value, kind.ordered)
     return rebuilt(kind, change)
+
+
+def scaled(kind: pa.DataType) -> pa.DataType:
+    """Return a decimal of no negative scale, which few know, at any depth; others as they are."""
+    import pyarrow as pa
+
+    if not pa.types.is_decimal(kind):
+        return rebuilt(kind, scaled)
+    if kind.scale >= 0:
+        return kind
+    digits = kind.precision - kind.scale
+    # With one that is too wide its values are refused that do not fit.
+    return pa.decimal128(digits, 0) if digits <= DIGITS else pa.decimal256(min(digits, WIDEST), 0)
 
 
 def decoded(kind: pa.DataType) -> pa.DataType:

@@ -53,11 +53,11 @@ def _converter(kind: pa.DataType, end: Convert) -> Convert:
         return _optional(lambda value: {name: to(value[name]) for name, to in fields})
     if pa.types.is_union(kind):
         return end
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _converter(kind.value_type, end)
     if pa.types.is_nested(kind):
         item = _converter(kind.value_type, end)
         return _optional(lambda value: [item(each) for each in value])
-    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
-        return _converter(kind.value_type, end)
     return end
 
 
