@@ -1,5 +1,6 @@
 /** What a person can do with one bar beside pause and resume, and how it moves. */
 
+import outputs from '@jupyterlab/outputarea/style/base.css?inline';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
@@ -198,6 +199,25 @@ describe('the file browser', () => {
 });
 
 describe('the details', () => {
+  it('have a line for each, also among the outputs of JupyterLab', () => {
+    const view = show();
+    const output = document.createElement('div');
+    output.className = 'jp-OutputArea-output';
+    output.style.width = '800px';
+    const style = document.createElement('style');
+    style.textContent = outputs;
+    output.append(style, view.element);
+    document.body.append(output);
+    view.update(DONE, LIVE);
+    button(view, 'details').click();
+    const terms = [...view.element.querySelectorAll<HTMLElement>('dt')];
+    const kept = terms.find(({ textContent }) => textContent === 'Kept from before');
+    expect(kept?.clientHeight).toBe(terms[0]?.clientHeight);
+    expect(getComputedStyle(kept as HTMLElement).fontWeight).toBe('400');
+    // The names take no more than they need.
+    expect(kept?.clientWidth).toBeLessThan(150);
+  });
+
   it('come on demand, by keyboard too, and go again', async () => {
     const view = show();
     view.update(DONE, LIVE);

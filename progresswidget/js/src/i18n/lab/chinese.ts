@@ -82,7 +82,7 @@ export const LAB_CHINESE: LabWords = {
     exportAsTitle: '导出为',
     exportAsDescription: '将文件浏览器中的表格写成其他格式的文件。',
     exportsTitle: '导出',
-    exportsDescription: '包含所有导出、传输和循环的面板，以及在其他位置显示的内容。',
+    exportsDescription: '包含所有导出、传输和循环的面板，以及通知、状态栏和运行面板。',
     noticesTitle: '通知',
     noticesDescription: '任务结束时是否发出通知。',
     noticeAfterTitle: '超过多久才通知（秒）',
