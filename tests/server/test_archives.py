@@ -576,6 +576,12 @@ def test_no_name_leads_anywhere(parts: list[str]) -> None:
         ("\udcff.txt", "_.txt"),
         ("exe\u202etxt.csv", "exe_txt.csv"),
         ("\u00fc" * 200, "\u00fc" * 127),
+        ("a" * 254 + ". b", "a" * 254 + "_"),
+        ("aux", "_aux"),
+        ("Nul.tar.gz", "_Nul.tar.gz"),
+        ("com\u00b9 .txt", "_com\u00b9 .txt"),
+        ("console.txt", "console.txt"),
+        ("lpt", "lpt"),
     ],
 )
 def test_names_are_made_plain(part: str, name: str) -> None:
@@ -587,6 +593,18 @@ def test_no_two_names_are_alike(names: list[str]) -> None:
     taken = Names()
     found = [taken.take(name) for name in names]
     assert len({name.casefold() for name in found}) == len(names)
+
+
+def test_a_name_that_is_alike_in_another_form_or_too_long_to_be_numbered_gets_another() -> None:
+    taken = Names()
+    assert taken.take("d/\u00e9.txt") == "d/\u00e9.txt"
+    assert taken.take("d/E\u0301.txt") == "d/E\u0301 (2).txt"
+    long = "a" * 251 + ".txt"
+    assert taken.take(long) == long
+    assert taken.take(long.upper()) == "A" * 247 + " (2).TXT"
+    suffix = "x." + "\u00fc" * 126
+    assert taken.take(suffix) == suffix
+    assert len(taken.take(suffix).encode()) <= 255
 
 
 async def test_files_that_would_get_one_name_get_two(server: Server, root: Path) -> None:
