@@ -211,7 +211,7 @@ class ProgressExtension(Settings, ExtensionApp):
                 instead: MemoryStore[Any] = MemoryStore()
                 instead.health.failed(error, milliseconds())
                 part.use(instead)
-        services.state.follow(services.transfers, services.links)
+        services.state.follow(services.registry, services.transfers, services.links)
         services.uploads.share()
         await services.state.broker.start(services.registry)
 

@@ -70,6 +70,12 @@ class JobKeeper(JobIndex):
         """How the store fares that is used now."""
         return self._store.health
 
+    def save_all(self) -> None:
+        """Save all that this server speaks for: the store has lost it."""
+        for task_id, job in self._jobs.items():
+            if self._broker.owns(task_id):
+                self._store.save(job)
+
     def use(self, store: JobStore) -> None:
         """Remember jobs in another store from now on."""
         self._store = store

@@ -207,6 +207,11 @@ class Links:
         else:
             self._links[identity] = link
 
+    def save_all(self) -> None:
+        """Save all of them: the store has lost them."""
+        for link in self._links.values():
+            self._store.save(link)
+
     def use(self, store: LinkStore) -> None:
         """Remember links in another store from now on."""
         self._store = store

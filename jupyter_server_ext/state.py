@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from jupyter_server_ext.config import Settings
     from jupyter_server_ext.links import Link, Links
+    from jupyter_server_ext.registry import JobRegistry
     from jupyter_server_ext.stores import (
         Broker,
         JobStore,
@@ -80,10 +81,13 @@ class State:
     uploads: UploadSharing | None = None
     reaper: Lease | None = None
 
-    def follow(self, transfers: Transfers, links: Links) -> None:
-        """Let both hear of what other servers do."""
+    def follow(self, jobs: JobRegistry, transfers: Transfers, links: Links) -> None:
+        """Let them hear of what other servers do, and of the loss of what was kept."""
         self.transfers.changed = transfers.heard
         self.links.changed = links.heard
+        self.jobs.emptied = jobs.save_all
+        self.transfers.emptied = transfers.save_all
+        self.links.emptied = links.save_all
         if self.secret is not None:
             self.secret.own, self.secret.chosen = links.read_key, links.use_key
 

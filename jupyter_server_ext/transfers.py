@@ -88,6 +88,11 @@ class Transfers:
         """How the store fares that is used now."""
         return self._store.health
 
+    def save_all(self) -> None:
+        """Save all of them: the store has lost them."""
+        for live in self._lives.values():
+            self._store.save(live.record)
+
     def use(self, store: TransferStore) -> None:
         """Remember transfers in another store from now on."""
         self._store = store

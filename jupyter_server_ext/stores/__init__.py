@@ -77,6 +77,8 @@ class Store(Protocol[T]):
 
     changed: Callable[[str, T | None], None]
     """Called with the key of what another server has written or, None, forgotten."""
+    emptied: Callable[[], None]
+    """Called when all that was kept is lost: who knows it saves it again."""
 
     async def load(self) -> list[T]:
         """Return everything, in no particular order."""

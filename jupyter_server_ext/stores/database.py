@@ -1,4 +1,8 @@
-"""A SQLite file in the hands of one thread: opened, checked, moved aside where it is damaged."""
+"""A SQLite file in the hands of one thread: opened, checked, moved aside where it is damaged.
+
+The file may also be damaged, or be taken away, while it is open. Then a new one takes its place,
+and whoever keeps something there hears of it.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _APPLICATION_ID: Final = 0x70777331
+_DAMAGE: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""Errors that come again with each call, whatever the kind of them (their upper bits)."""
 _PATIENCE: Final = 10.0
 """Seconds that a statement waits for another process to let go of the file."""
 
@@ -54,6 +60,8 @@ class Database:
     ) -> None:
         self.journal_mode: str | None = None
         """How it guards against a loss of power; None before it is open."""
+        self.replaced = 0
+        """How often it was made anew while it was in use: what was in it is gone."""
         self._path = path
         self._prepare = prepare
         self._name = name
@@ -62,22 +70,17 @@ class Database:
         self._vfs = vfs
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-sqlite")
         self._connection: sqlite3.Connection | None = None
+        self._file = (0, 0)
 
     async def run(self, work: Callable[[sqlite3.Connection], R]) -> R:
-        """Do something with the database, which the first call opens.
+        """Do something with the database, which the first call opens; if need be, with a new one.
 
         Raises
         ------
         OSError, sqlite3.Error
             If no database can be made at this path, or as `work`.
         """
-
-        def call() -> R:
-            if self._connection is None:
-                self._connection = self._open()
-            return work(self._connection)
-
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._do, work)
 
     async def close(self) -> None:
         """Close it, after what was begun."""
@@ -85,6 +88,50 @@ class Database:
         self._thread.shutdown(wait=False)
 
     # --- In the one thread ---------------------------------------------------------------------
+
+    def _do(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        if self._connection is None:
+            self._connection = self._open()
+        elif self._is_taken_away():
+            # What SQLite writes into a file without a name is gone with the process.
+            self._begin_anew("somebody has removed or replaced it")
+        try:
+            return work(self._connection)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise
+            self._begin_anew(f"{error}; it was moved to {self._move_aside()}")
+            return work(self._connection)
+
+    def _is_taken_away(self) -> bool:
+        try:
+            return _file_of(self._path) != self._file
+        except FileNotFoundError:
+            return True
+        except OSError:  # nobody can say
+            return False
+
+    def _move_aside(self) -> Path | None:
+        with suppress(sqlite3.Error):
+            self._close()
+        self._connection = None
+        try:
+            return _move_aside(self._path)
+        except FileNotFoundError:
+            return None
+
+    def _begin_anew(self, why: str) -> None:
+        with suppress(sqlite3.Error):
+            self._close()
+        self._connection = None
+        self.replaced += 1
+        self._log.error(
+            "The database %s was lost while it was in use (%s): a new one is made.",
+            self._path,
+            why,
+            extra=about("store-damaged", store=self._name),
+        )
+        self._connection = self._open()
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -111,6 +158,7 @@ class Database:
             _check(connection)
             self._prepare(connection)
             self.journal_mode = self._set_journal_mode(connection)
+            self._file = _file_of(self._path)
         except BaseException:
             connection.close()
             raise
@@ -163,6 +211,18 @@ def _check(connection: sqlite3.Connection) -> None:
     # Every page is read: damage shows here, and not in the middle of an export.
     if connection.execute("PRAGMA quick_check").fetchone() != ("ok",):
         raise sqlite3.DatabaseError("the integrity check found damage")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    # What is missing at the end of a file is not the disk's fault.
+    return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def _file_of(path: Path) -> tuple[int, int]:
+    """Return what tells a file from another one of the same name."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
 
 
 def _move_aside(path: Path) -> Path:

@@ -19,6 +19,7 @@ class MemoryStore(Generic[T]):
     def __init__(self) -> None:
         self._items: dict[str, T] = {}
         self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
+        self.emptied: Callable[[], None] = lambda: None
         self.health = StoreHealth("memory")
 
     async def load(self) -> list[T]:

@@ -61,6 +61,8 @@ class RedisStore(Generic[T]):
     ) -> None:
         self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
         """Called with what another server has written or, None, forgotten."""
+        self.emptied: Callable[[], None] = lambda: None
+        """Never called: what a Redis has lost this store itself tells it again."""
         self.health = session.health
         self._kind = kind
         self._session = session

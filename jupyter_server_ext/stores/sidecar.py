@@ -55,6 +55,8 @@ class WithSidecar(Generic[T]):
     def __init__(self, kind: Kind[T], store: Store[T], path: Path, log: Logger) -> None:
         self._kind, self._store, self._log = kind, store, log
         self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
+        self.emptied: Callable[[], None] = lambda: None
+        store.emptied = self._tell_loss
         self._lines = _Lines(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-sidecar")
         self._writing: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
@@ -115,6 +117,9 @@ class WithSidecar(Generic[T]):
         await self._store.close()
         await self._try(self._lines.close)
         self._thread.shutdown(wait=False)
+
+    def _tell_loss(self) -> None:
+        self.emptied()
 
     def _behind(self, write: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(write)

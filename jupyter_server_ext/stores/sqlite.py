@@ -84,6 +84,8 @@ class SqliteStore(Generic[T]):
         self._closing = False
         self._writes: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
         self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
+        self.emptied: Callable[[], None] = lambda: None
+        self._replaced = 0
         self.health = StoreHealth("sqlite")
 
     # --- On the event loop -------------------------------------------------------------------
@@ -129,10 +131,16 @@ class SqliteStore(Generic[T]):
         if self._timer is not None:
             self._timer.cancel()
         await asyncio.gather(*self._writes)
+        replaced = self._replaced
+        await self._write_waiting()
+        if self._replaced != replaced:
+            await self._write_waiting()
+        await self._database.close()
+
+    async def _write_waiting(self) -> None:
         rows, self._waiting = list(self._waiting.values()), {}
         if rows:
             await self._write(rows, durable=True)
-        await self._database.close()
 
     def _flush_later(self) -> None:
         if self._timer is None and not self._closing:
@@ -172,6 +180,9 @@ class SqliteStore(Generic[T]):
             for row in rows:
                 if self._newest.get(row[0]) is row:
                     del self._newest[row[0]]
+            if self._database.replaced != self._replaced:
+                self._replaced = self._database.replaced
+                self.emptied()
 
     # --- In the one thread that has the database ---------------------------------------------
 

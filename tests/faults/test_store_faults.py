@@ -143,9 +143,13 @@ def test_row_60_a_server_that_is_killed_meanwhile_keeps_the_end(own: Own) -> Non
 
 
 def database_has(server: Server, task_id: str) -> bool:
-    with closing(sqlite3.connect(server.directory / "state.sqlite")) as connection:
-        found = connection.execute("SELECT 1 FROM jobs WHERE task_id = ?", [task_id])
-        return found.fetchone() is not None
+    address = f"{(server.directory / 'state.sqlite').as_uri()}?mode=ro"  # who looks makes none
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            found = connection.execute("SELECT 1 FROM jobs WHERE task_id = ?", [task_id])
+            return found.fetchone() is not None
+    except sqlite3.DatabaseError:  # one that is not there yet, or damaged
+        return False
 
 
 # --- Row 61 ---------------------------------------------------------------------------------------
@@ -218,4 +222,47 @@ def test_row_61_a_database_that_is_lost_loses_no_file(
         assert "moved to" in server.log
     server.restart()
     assert len(server.request("GET", "api/jobs?status=done").json) == len(records)
+    server.stop()
+
+
+def remove(path: Path) -> None:
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+
+
+def break_disk(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 1")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    scribble(path)
+
+
+@pytest.mark.parametrize("harm", [remove, pytest.param(break_disk, marks=pytest.mark.faults)])
+def test_row_61_what_is_lost_while_the_server_runs_is_written_anew(
+    own: Own, harm: Callable[[Path], None]
+) -> None:
+    server = own().start()
+    paths, records = [], []
+    for number in range(20):
+        paths.append(server.root / f"{number}.csv")
+        paths[-1].write_text(f"{number}\n" * 1000)
+        report = done_report(paths[-1])
+        server.report(report)
+        records.append(server.request("GET", f"api/jobs/{report['taskId']}").json)
+    running, new = make_report(), make_report()
+    server.report(running)
+    eventually(lambda: database_has(server, running["taskId"]))
+    harm(server.directory / "state.sqlite")
+    (server.directory / "ended.jsonl").unlink()  # it is not from there that they come
+    with server.watched():
+        server.report(new)
+        eventually(lambda: database_has(server, records[0]["taskId"]))
+        eventually(lambda: database_has(server, new["taskId"]))
+    server.kill()
+    server.start()
+    jobs = {job["taskId"]: job for job in server.request("GET", "api/jobs").json}
+    assert jobs.keys() == {job["taskId"] for job in (*records, running, new)}
+    assert {job["taskId"]: job for job in records}.items() <= jobs.items()
+    for path, record in zip(paths, records, strict=True):
+        assert server.request("GET", record["url"]).body == path.read_bytes()
     server.stop()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
 import sqlite3
 import time
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -328,6 +330,74 @@ def _spoil(path: Path, damage: str) -> None:
     else:
         del content[len(content) // 2 :]
     path.write_bytes(content)
+
+
+def scribble(path: Path) -> None:
+    """Damage a database that is open, as a broken disk does, and let nobody have it in memory."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 1")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+
+
+def cut(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA user_version = 1")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    os.truncate(path, 5000)
+
+
+def take_away(path: Path) -> None:
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+
+
+@pytest.mark.parametrize(
+    ("backend", "harm"),
+    [
+        ("sqlite", scribble),
+        ("sqlite", cut),
+        ("sqlite", take_away),
+        ("sqlite-sidecar", scribble),
+        ("sqlite-sidecar", take_away),
+        ("sqlite-dotfile", take_away),
+    ],
+)
+async def test_a_database_that_is_lost_while_it_is_in_use_is_filled_anew(
+    tmp_path: Path,
+    report: Report,
+    eventually: Eventually,
+    caplog: pytest.LogCaptureFixture,
+    harm: Callable[[Path], None],
+    backend: str,
+) -> None:
+    path = tmp_path / "state.sqlite"
+    store = BACKENDS[backend](tmp_path, JOBS, None)
+    await store.load()
+    jobs = {job.task_id: job for job in (Job(report(), updated=count) for count in range(100))}
+
+    def save_all() -> None:
+        for job in jobs.values():
+            store.save(job)
+
+    store.emptied = save_all
+    save_all()
+    gone = Job(report(), updated=5)
+    await store.save_now(gone)
+    await eventually(lambda: not (getattr(store, "_store", store)._newest))
+    harm(path)
+    await store.delete([gone.task_id])
+    new = Job(report(), updated=1000)
+    jobs[new.task_id] = new
+    await store.save_now(new)
+    await store.close()
+    assert "lost while it was in use" in caplog.text
+    again = sqlite_store(tmp_path)
+    assert {job.task_id: job for job in await again.load()} == jobs
+    await again.close()
 
 
 async def test_one_unreadable_record_does_not_cost_the_others(
