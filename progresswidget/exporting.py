@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from progresswidget.errors import OptionError
+from progresswidget.export.options import require_flag
 from progresswidget.export.pipeline import Export
 from progresswidget.job import Job
 
@@ -91,8 +91,7 @@ def export(
         interrupted only to be restarted or shut down: then the next run goes on. A file that was
         there before stays.
     """
-    if not isinstance(background, bool):
-        raise OptionError(f"background must be True or False, not {background!r}.")
+    require_flag("background", background)
     work = Export(
         frame,
         path,

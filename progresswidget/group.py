@@ -19,6 +19,7 @@ from progresswidget.errors import (
     OptionError,
     ProgressWidgetError,
 )
+from progresswidget.export.options import require_flag
 from progresswidget.family import current
 from progresswidget.followed import Followed
 from progresswidget.meter import Meter
@@ -93,8 +94,7 @@ def _check(title: object, total: object, background: object) -> None:
         raise OptionError(f"title must be {limit}, not {title!r}.")
     if total is not None and (not isinstance(total, int) or isinstance(total, bool) or total < 1):
         raise OptionError(f"total must be a whole number from 1 on, not {total!r}.")
-    if not isinstance(background, bool):
-        raise OptionError(f"background must be True or False, not {background!r}.")
+    require_flag("background", background)
 
 
 class Group(Followed, BaseJob):

@@ -11,8 +11,9 @@ from progresswidget.delivery.server import ServerReceiver
 from progresswidget.delivery.work import Delivery
 from progresswidget.errors import OptionError
 from progresswidget.export.destination import check, locate
+from progresswidget.export.options import require_flag
 from progresswidget.transfer.aim import take_aim
-from progresswidget.transfer.job import find_server, require_flag, started
+from progresswidget.transfer.job import find_server, started
 from progresswidget.transfer.outcome import FileKind
 from progresswidget.transfer.retry import Clock
 from progresswidget.transfer.session import Session

@@ -12,6 +12,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 
+def require_flag(name: str, value: object, hint: str = "") -> None:
+    """Refuse what is neither True nor False.
+
+    Parameters
+    ----------
+    name
+        What the caller gave it as.
+    value
+        What was given.
+    hint
+        What True does.
+
+    Raises
+    ------
+    OptionError
+        If it is neither; what else is taken for true in Python may well be a mistake.
+    """
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be True or False, not {value!r}.", hint)
+
+
 def _anything(value: object) -> str | None:  # noqa: ARG001 - the signature of every check
     return None
 

@@ -13,7 +13,7 @@ from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.formats import AGE, Format, find_format
 from progresswidget.export.lease import holding
-from progresswidget.export.options import shown
+from progresswidget.export.options import require_flag, shown
 from progresswidget.export.parts import journal_path
 from progresswidget.export.reading import call
 from progresswidget.export.sections import find_sections
@@ -92,11 +92,7 @@ class Export:
         columns: Sequence[str] | None = None,
         where: str | None = None,
     ) -> None:
-        if not isinstance(overwrite, bool):
-            raise OptionError(
-                f"overwrite must be True or False, not {type(overwrite).__name__}.",
-                "True replaces a file that is there already.",
-            )
+        require_flag("overwrite", overwrite, "True replaces a file that is there already.")
         self.path = locate(path)
         # The name as given tells the format, also where it is a link to a file of another name.
         name = os.path.basename(os.fspath(path))  # noqa: PTH119

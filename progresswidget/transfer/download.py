@@ -16,6 +16,7 @@ from progresswidget.errors import (
 from progresswidget.export import finished
 from progresswidget.export.destination import check, explain, locate
 from progresswidget.export.lease import holding
+from progresswidget.export.options import require_flag
 from progresswidget.export.parts import journal_path
 from progresswidget.transfer import address, fetched, journal
 from progresswidget.transfer.asking import (
@@ -99,8 +100,7 @@ class Download:
     ) -> None:
         if type(connections) is not int or not 1 <= connections <= MOST_CONNECTIONS:
             raise OptionError(f"connections must be from 1 to {MOST_CONNECTIONS}.")
-        if not isinstance(overwrite, bool):
-            raise OptionError("overwrite must be True or False.")
+        require_flag("overwrite", overwrite)
         self._url, self._connections, self._overwrite = url, connections, overwrite
         self._expected = _checked_digest(sha256)
         self._headers, self._timeout, self._find_server = headers, timeout, find_server

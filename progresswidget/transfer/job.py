@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from progresswidget.client import Endpoint
-from progresswidget.errors import OptionError, TransferStoppedError
+from progresswidget.errors import TransferStoppedError
+from progresswidget.export.options import require_flag
 from progresswidget.job import Job
 from progresswidget.transfer.session import Server
 from progresswidget.transfer.token import users_token
@@ -182,12 +183,6 @@ def started(work: Work, *, background: bool, parent: Group | None = None) -> Tra
     else:
         job._block()  # noqa: SLF001
     return job
-
-
-def require_flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False."""
-    if not isinstance(value, bool):
-        raise OptionError(f"{name} must be True or False, not {value!r}.")
 
 
 class TransferJob(Job):

@@ -14,13 +14,13 @@ import httpx
 
 from progresswidget.errors import (
     ExportCancelledError,
-    OptionError,
     SourceChangedError,
     SourceError,
     TransferError,
     TransferRefusedError,
 )
 from progresswidget.export.destination import locate
+from progresswidget.export.options import require_flag
 from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, remembered, tus
 from progresswidget.transfer.aim import UPLOADS, take_aim
@@ -88,8 +88,7 @@ class Upload:
         find_server: Callable[[], Server | None] = no_server,
         clock: Clock | None = None,
     ) -> None:
-        if not isinstance(overwrite, bool):
-            raise OptionError("overwrite must be True or False.")
+        require_flag("overwrite", overwrite)
         self.path = locate(path)
         self.overwrite, self._headers, self._timeout = overwrite, headers, timeout
         self.find_server = find_server
