@@ -95,6 +95,8 @@ describe('facts in one line', () => {
     [['1,428,000 / 3,367,760 行', '剩余 4秒'], '1,428,000_/_3,367,760_行 ·_剩余_4秒'],
     [['48.1\u00a0MB of 138.4\u00a0MB'], '48.1_MB of_138.4_MB'],
     [['20 of 50', '4\u00a0s left'], '20 of_50 ·_4_s_left'],
+    [['In progress', '28%', '57 of 200'], 'In_progress ·_28% ·_57_of_200'],
+    [['Saving', '3\u00a0MB of 5\u00a0MB'], 'Saving ·_3_MB of_5_MB'],
 
     [['Waiting for the server'], 'Waiting_for_the_server'],
     [['81,000 rows'], '81,000_rows'],

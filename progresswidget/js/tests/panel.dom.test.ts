@@ -432,6 +432,10 @@ describe('the item of the status bar', () => {
     exports.feed.records.remove(id(1));
     take(DONE);
     await vi.waitFor(() => expect(changes).toEqual([true, false, true, false]));
+    expect(item.node.dataset.stale).toBe('false');
+    network.wire.break(1006);
+    // Nothing new is heard: it must not look as if it went on.
+    expect(item.node.dataset.stale).toBe('true');
   });
 
   it('says no percent that nobody knows', () => {

@@ -5,7 +5,7 @@ import { IStatusBar } from '@jupyterlab/statusbar';
 import { Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
 import { isSingle, type Summary, summarise } from '../jobs/query';
-import { block, setAttribute, setText, span } from '../view/dom';
+import { block, setAttribute, setData, setText, span } from '../view/dom';
 import { formatPercent } from '../view/format';
 import { IExports } from './exports';
 import { exportsIcon } from './icon';
@@ -60,6 +60,7 @@ export class ExportsStatus extends Widget {
     this.#button.append(icon, this.#text, this.#bar);
     this.node.append(this.#button);
     feed.records.follow(() => this.#update(), signal);
+    feed.followState(() => this.#update(), signal);
     exports.preferencesChanged.connect(this.#update, this);
     this.#update();
   }
@@ -83,6 +84,7 @@ export class ExportsStatus extends Widget {
     const single = [...feed.records.values()].filter(isSingle);
     const summary = summarise(single);
     const active = summary.active > 0 && preferences.statusBar;
+    setData(this.node, 'stale', String(!feed.isConnected));
     if (active) this.#draw(statusText(summary, words.active, messages.locale), summary.progress);
     if (active === this.#active) return;
     this.#active = active;

@@ -20,13 +20,17 @@ export function formatPercent(value: number, locale: string): string {
 /** Between two facts: a line may break before it and not behind it. */
 export const BETWEEN = ' ·\u00a0';
 
+const WITHIN_FIRST = /(?<!^\d[^ ]*(?= [^ ]+ [^ ]+$)) /g;
+const WITHIN = /(?<!^\d[^ ]*\u00a0[^ ]*(?= [^ ]+ [^ ]+$)) /g;
+
 /**
  * Facts for one line: where it has no room for one that goes as a whole, and of "3 MB of 5 MB" the
- * rest; but not of "3 of 5 rows", whose first number alone says nothing.
+ * rest; but not of "3 of 5 rows", whose first number alone says nothing, and neither that of "3 of 5"
+ * behind other facts.
  */
 export function inOneLine(facts: readonly string[]): string {
   return facts
-    .map((fact) => fact.replace(/(?<!^\d[^ ]*(?= [^ ]+ [^ ]+$)) /g, '\u00a0'))
+    .map((fact, index) => fact.replace(index === 0 ? WITHIN_FIRST : WITHIN, '\u00a0'))
     .join(BETWEEN);
 }
 
