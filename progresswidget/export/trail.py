@@ -39,6 +39,8 @@ CLOSE: Final = 2**20
 """The distance where the digest decides whether the file may appear, and a core has time for it."""
 NEAR: Final = 2**19
 """Bytes that are read at once there: they are in the core's own cache yet when they are hashed."""
+LOANS: Final = 8
+"""Pieces that wait in memory to be hashed; what is more is read from the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class Trail:
         """
         with self._changed:
             next_ = self._loans[-1].end if self._loans else self._hashed
-            taken = at == next_ and at >= self._written and not self._over()
+            free = len(self._loans) < LOANS and not self._over()
+            taken = free and at == next_ and at >= self._written
             # Who is a little behind comes so close that the next bytes can be taken.
             self._hurried = not taken
             if taken:

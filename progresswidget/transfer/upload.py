@@ -41,6 +41,10 @@ ANEW: Final = 3
 """Times that a server may lose an upload before this is no accident."""
 
 
+def _nobody(_: memoryview) -> None:
+    """Take no block back: each is read into memory of its own."""
+
+
 class Upload:
     """A file that can be sent, checked as far as that goes without sending it.
 
@@ -316,6 +320,7 @@ class _Sending:
         for block in blocks(self._descriptor, 0, self._size):
             self._progress.checkpoint()
             self._check(block)
+            trail.lend(offset, memoryview(block), _nobody)
             yield block
             offset += len(block)
             self._moved(offset)

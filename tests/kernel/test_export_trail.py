@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from progresswidget.export.lease import Lock, lock
-from progresswidget.export.trail import Trail
+from progresswidget.export.trail import LOANS, Trail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,3 +162,15 @@ def test_the_digest_is_that_of_the_file_whatever_of_it_was_lent(
         trail.end(at, lambda _: None)
         whole = b"".join(piece for piece, _ in pieces)
         assert trail.hexdigest() == hashlib.sha256(whole).hexdigest()
+
+
+def test_no_more_is_borrowed_than_a_few_pieces(tmp_path: Path) -> None:
+    descriptor, trail = growing(tmp_path / "file")
+    os.pwrite(descriptor, bytes(LOANS + 1), 0)
+    with trail._changed:  # nothing that was lent can be given back
+        for at in range(LOANS):
+            assert trail.lend(at, memoryview(b"a"), lambda _: None)
+        assert not trail.lend(LOANS, memoryview(b"a"), lambda _: None)
+    trail.end(LOANS + 1, lambda _: None)
+    assert trail.hexdigest() == hashlib.sha256(b"a" * LOANS + b"\0").hexdigest()
+    os.close(descriptor)
