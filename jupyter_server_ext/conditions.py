@@ -58,6 +58,22 @@ def judge(headers: Mapping[str, str], validators: Validators) -> Verdict:
     return "not-modified" if _is_unchanged(headers, validators) else "go-on"
 
 
+def judge_unnamed(headers: Mapping[str, str]) -> Verdict:
+    """Evaluate the preconditions for what is there, and has neither a tag nor a date.
+
+    Parameters
+    ----------
+    headers
+        The request's fields, looked up by name.
+    """
+    # Sections 13.1.1 and 13.1.2: no tag is equal to one that there is not, and "*" is anything.
+    # Sections 13.1.3 and 13.1.4: where there is no date, fields that compare it are ignored.
+    if_match = headers.get("If-Match")
+    if if_match is not None and if_match.strip(" \t") != "*":
+        return "failed"
+    return "not-modified" if headers.get("If-None-Match", "").strip(" \t") == "*" else "go-on"
+
+
 def if_range_holds(value: str | None, validators: Validators) -> bool:
     """Say whether a range may be sent: RFC 9110 section 13.1.5, with a tag or a date.
 

@@ -91,6 +91,8 @@ class ArchiveHandler(FileHandler):
         running[user] += 1
         try:
             plan = await self.in_thread(partial(self._plan, path, names, packing))
+            if self.answered_unnamed():
+                return
             stem = names[0] if len(names) == 1 else path.rpartition("/")[2] or "files"
             name = f"{safe([stem])}.{ending}"
             self._announce(name, media_type, plan)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.conditions import Validators
+from jupyter_server_ext.conditions import Validators, judge_unnamed
 from jupyter_server_ext.digests import weight
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
@@ -120,7 +120,7 @@ class FileHandler(Handler):
         is_head = self.request.method == "HEAD"
         decision = decide(self.request.headers, size, validators, head=is_head)
         if decision.outcome == "failed":
-            raise ApiError("precondition-failed", "A precondition of the request is false.")
+            raise _failed()
         if decision.outcome == "unsatisfiable":
             fields = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
             message = f"The file has {size} bytes."
@@ -137,6 +137,23 @@ class FileHandler(Handler):
             await self._send_parts(file, about, parts)
         else:
             await self._send_range(file, about, decision.ranges)
+
+    def answered_unnamed(self) -> bool:
+        """Answer where no body is wanted of what has neither a tag nor a date; say whether so.
+
+        Raises
+        ------
+        ApiError
+            ``precondition-failed``.
+        """
+        verdict = judge_unnamed(self.request.headers)
+        if verdict == "failed":
+            raise _failed()
+        if verdict == "not-modified":
+            self.set_status(HTTPStatus.NOT_MODIFIED)
+            self.set_header("Cache-Control", "no-store")
+            self.finish()
+        return verdict == "not-modified"
 
     def _describe(self, about: Representation, validators: Validators) -> None:
         self.set_header("ETag", validators.etag)
@@ -262,3 +279,7 @@ class FileHandler(Handler):
         loop: Any = asyncio.get_running_loop()
         result: T = await loop.run_in_executor(self.services.readers, call)
         return result
+
+
+def _failed() -> ApiError:
+    return ApiError("precondition-failed", "A precondition of the request is false.")

@@ -59,6 +59,8 @@ class Follower:
             # Opened before the answer begins where that can be: a refusal still has a status.
             if job.part is not None:
                 await self._open(job)
+            if self._handler.answered_unnamed():
+                return
             self._describe(job)
             if self._handler.request.method == "HEAD":
                 await self._handler.flush()  # before the end: else it would have a length of 0

@@ -69,12 +69,12 @@ def _file(
 
 def _archive() -> Methods:
     refused = ("malformed", "too-many", "archive-too-large", "too-many-archives")
-    errors = (*refused, "not-found", *_PLACE, "not-ready")
-    takes = ("format", "picked")
+    errors = (*refused, "not-found", *_PLACE, "precondition-failed", "not-ready")
+    takes = ("format", "picked", "If-Match", "If-None-Match")
     whole = Answer("The archive.", _BINARY, ("Content-Disposition", "Accept-Ranges"))
-    head = {200: replace(whole, body=None)}
+    sent, head = {200: whole, 304: _SENT[304]}, {200: replace(whole, body=None), 304: _SENT[304]}
     return {
-        "get": Operation("getArchive", "Send a folder, packed.", {200: whole}, errors, takes=takes),
+        "get": Operation("getArchive", "Send a folder, packed.", sent, errors, takes=takes),
         "head": Operation("headArchive", "Send what GET says of it.", head, errors, takes=takes),
         "options": Operation(
             "optionsArchive", "Say which methods there are.", _OPTIONS, (), "anyone"

@@ -188,6 +188,29 @@ async def test_a_range_is_ignored_and_the_whole_sent(server: Server, root: Path)
     assert read("zip", response.body) == files
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"If-Match": "*"}, 200),
+        ({"If-Match": '"tag"'}, 412),
+        ({"If-None-Match": '"tag"'}, 200),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-Match": '"tag"', "If-None-Match": "*"}, 412),
+        ({"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}, 200),
+        ({"If-Modified-Since": "Fri, 01 Jan 2100 00:00:00 GMT"}, 200),
+    ],
+)
+async def test_what_has_no_tag_and_no_date_has_preconditions_all_the_same(
+    server: Server, root: Path, method: str, fields: dict[str, str], code: int
+) -> None:
+    fill(root / "project")
+    response = await server.fetch("archives/project", method=method, headers=fields)
+    assert response.code == code
+    assert bool(response.body) is (method == "GET" and code != 304)
+    assert not server.services.packing
+
+
 async def test_an_unchanged_folder_is_packed_the_same(server: Server, root: Path) -> None:
     fill(root / "project")
     first, second = [(await pack(server, "project")).body for _ in range(2)]

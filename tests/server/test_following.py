@@ -407,6 +407,16 @@ async def test_a_head_tells_as_much_and_leaves_the_connection_usable(
         assert (await client.start()).startswith("HTTP/1.1 503")
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"), [({"If-Match": '"tag"'}, 412), ({"If-None-Match": "*"}, 304)]
+)
+async def test_a_growing_file_is_no_version_that_anybody_has(
+    server: Server, export: Export, fields: dict[str, str], code: int
+) -> None:
+    url = f"{(await record_of(export))['url']}?follow=1"
+    assert (await server.fetch(url, headers=fields)).code == code
+
+
 async def test_http_1_0_is_refused_in_words(server: Server, export: Export) -> None:
     async with following(server, await record_of(export), version="1.0") as client:
         assert " 505 " in (await client.start()).splitlines()[0]
