@@ -7,7 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from progresswidget.loops import endings, line
 from progresswidget.loops.drawing import MAXINTERVAL, MININTERVAL, SMOOTHING
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from typing import Self
 
     from progresswidget.loops.worker_reporter import WorkerReporter
+
+BYTES: Final = frozenset({"B", "iB", "byte", "bytes"})
+"""What people call a byte; of a server's view it is the first of them."""
 
 T = TypeVar("T")
 
@@ -193,8 +196,12 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
 
     def _new_job(self) -> LoopJob:
         leave = self.leave is not False
+        scale: bool | float = self.unit_scale
         unit = str(self.unit)
+        if scale is True and unit in BYTES:
+            unit = "B"
         job = self._job_kind(self.desc, self._tally, total=self.total, unit=unit, leave=leave)
+        job.scale = float(scale) if scale and scale is not True else 1.0
         job.counted_elsewhere = self._tally.workers.hear
         return job
 

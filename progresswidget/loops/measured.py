@@ -34,6 +34,8 @@ class Measured:
     def __init__(self, position: Callable[[], float], total: float | None) -> None:
         self.whole: bool | None = None
         """Whether what was looped over has come to its end, where there is such a thing."""
+        self.scale = 1.0
+        """By what its numbers are multiplied where they are shown: what one step is of its unit."""
         self._position = position
         self._total = total
         self._state: Status = "running"
@@ -75,7 +77,7 @@ class Measured:
     @property
     def rows(self) -> int:
         """How many steps are done."""
-        return count_of(self._position() if self._final is None else self._final)
+        return count_of(self._scaled(self._position() if self._final is None else self._final))
 
     @property
     def unfinished(self) -> bool:
@@ -86,8 +88,9 @@ class Measured:
     def exact(self) -> tuple[float, float | None]:
         """Return the steps done and those in all as they were counted, perhaps in halves."""
         done = number_of(self._position() if self._final is None else self._final) or 0.0
-        done = round(done, DIGITS)
+        done = round(self._scaled(done), DIGITS)
         total = number_of(self.total)
+        total = None if total is None else round(self._scaled(total), DIGITS)
         if total is None or total < 0:
             return done, None
         # Of what has come to its end there was no more, whatever was said before.
@@ -116,7 +119,10 @@ class Measured:
         return self._meter.rate, self._meter.eta, round(self._meter.elapsed, 3)
 
     def _begin_measuring(self) -> None:
-        self._before = count_of(self._position())
+        self._before = count_of(self._scaled(self._position()))
+
+    def _scaled(self, steps: Any) -> Any:
+        return steps if self.scale == 1 else steps * self.scale
 
     def _keep_count(self) -> None:
         """Let the steps be as many as they are now."""

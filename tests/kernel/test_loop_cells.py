@@ -398,6 +398,30 @@ def test_a_task_that_fails_beside_a_cell_that_fails_tells_its_own_error(cell: Ce
         ),
         (
             (
+                "p = pw.tqdm(total=1000, unit='km', unit_scale=0.001, desc='p')\n"
+                "p.update(500)\np.close()"
+            ),
+            "p: stopped at 0.5 of 1 km",
+            50,
+        ),
+        (
+            (
+                "p = pw.tqdm(total=4000, unit='kg', unit_scale=0.5, desc='p')\n"
+                "p.total = 8000\nfor _ in range(8): p.update(1000)\np.close()"
+            ),
+            "✓ p: 4,000 kg",
+            100,
+        ),
+        (
+            (
+                "p = pw.tqdm(total=10**9, unit='iB', unit_scale=True, desc='p')\n"
+                "p.update(10**9)\np.close()"
+            ),
+            "✓ p: 1.0 GB",
+            100,
+        ),
+        (
+            (
                 "import numpy as np\np = pw.tqdm(total=12, desc='p')\n"
                 "for _ in range(3): p.update(np.ones(3, bool).sum())\n"
                 "p.update(np.float32(3))\np.close()"
