@@ -230,8 +230,6 @@ class Receiver:
                 before = claim.at
                 try:
                     self._copy(claim, incoming, buffers, stride)
-                    tries.progressed()
-                    break
                 except httpx.TransportError as error:
                     incoming.close()
                     incoming = None
@@ -239,6 +237,12 @@ class Receiver:
                     if claim.at > before:
                         tries.progressed()
                     self._recover(claim, error, tries)
+                else:
+                    tries.progressed()
+                    if claim.complete:
+                        break
+                    incoming.close()
+                    incoming = None
         except BaseException:
             if incoming is not None:
                 incoming.close()
@@ -271,13 +275,13 @@ class Receiver:
                 headers["If-Range"] = self._version.validator
         response = tries.insist(lambda: self._session.get(self._url, headers), self._url)
         try:
-            return self._accept(response, claim.at, end)
+            return self._accept(response, claim, end)
         except BaseException:
             response.close()
             raise
 
-    def _accept(self, response: httpx.Response, at: int, end: int | None) -> Incoming:
-        status = response.status_code
+    def _accept(self, response: httpx.Response, claim: Claim, end: int | None) -> Incoming:
+        status, at = response.status_code, claim.at
         if status in {412, 416}:
             raise StartOver
         if status not in {200, 206}:
@@ -290,11 +294,16 @@ class Receiver:
         if status == 200:  # noqa: PLR2004
             if at:
                 raise StartOver(ranges=False)  # the same version, but no part of it is given
-            return Incoming.of(response, version)
-        found = content_range(response.headers)
-        if found is None or found[0] != at or (end and found[1] >= end):
-            raise StartOver(ranges=False)
-        return Incoming(response, body_of(response), found[0], found[1] + 1)
+            incoming = Incoming.of(response, version)
+        else:
+            found = content_range(response.headers)
+            if found is None or found[0] != at or (end and found[1] >= end):
+                raise StartOver(ranges=False)
+            incoming = Incoming(response, body_of(response), found[0], found[1] + 1)
+        with self._changed:
+            if self._pieces.size is None and version.size is not None:
+                self._pieces.size = claim.end = version.size  # the first answer did not tell
+        return incoming
 
     def _copy(self, claim: Claim, incoming: Incoming, buffers: Buffers, stride: Stride) -> None:
         import xxhash
@@ -333,10 +342,16 @@ class Receiver:
 
     def _end(self, claim: Claim, incoming: Incoming) -> None:
         """Take the end of a body for the end of the file, if that is what it can be."""
-        if claim.end is not None or (incoming.end is not None and incoming.at < incoming.end):
+        if incoming.end is not None and incoming.at >= incoming.end:
+            # RFC 9110 section 15.3.7: a server may send less than was asked for. What is behind it
+            # is asked for next, where it is known that there is something.
+            if claim.end is None:
+                raise StartOver(ranges=False)
+        elif incoming.end is not None or claim.end is not None:
             raise httpx.RemoteProtocolError("The connection was cut.")
-        with self._changed:
-            self._pieces.size = claim.end = incoming.end = claim.at
+        else:
+            with self._changed:
+                self._pieces.size = claim.end = incoming.end = claim.at
 
     def _write(self, view: memoryview, at: int) -> None:
         while view:

@@ -47,7 +47,8 @@ class OddServer:
     the next requests get instead of the file; None stands for neither. Of the next responses only
     so many bytes are sent as `headings` has, and the connection is closed. Where there is a `gate`,
     nothing of the file from byte `free` on passes before it is opened. With `waits_for_ranges` a
-    whole file is sent to its end only when a part has been asked for.
+    whole file is sent to its end only when a part has been asked for. Of a part `most` bytes are
+    given at most, and of how many it is one is told with `says_total` alone.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -57,6 +58,8 @@ class OddServer:
         self.ranges = True
         self.heeds_if_range = True
         self.says_length = True
+        self.most: int | None = None
+        self.says_total = True
         self.chunked = False
         self.digest = False
         self.fields: dict[str, str] = {}
@@ -152,7 +155,10 @@ class OddServer:
                 fields["Content-Range"] = f"bytes */{len(body)}"
                 _send(connection, "416 Range Not Satisfiable", fields, b"")
                 return True
-            fields["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
+            if self.most is not None:
+                last = min(last, first + self.most - 1)
+            total = len(body) if self.says_total else "*"
+            fields["Content-Range"] = f"bytes {first}-{last}/{total}"
             status, body = "206 Partial Content", body[first : last + 1]
         return self._send_body(connection, status, fields, body, cut, first)
 

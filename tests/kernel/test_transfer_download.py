@@ -247,6 +247,22 @@ def test_a_server_that_lies_about_the_rest_is_not_believed(
         assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("total", [True, False])
+def test_a_part_of_what_was_asked_for_is_not_the_end(
+    server: OddServer, tmp_path: Path, *, chunked: bool, total: bool
+) -> None:
+    server.chunked, server.says_total, server.most = chunked, total, 2 * MIB
+    server.cuts.append(9 * MIB)
+    clock = Waits()
+    fetch(server, tmp_path / "a.bin", clock, connections=1)
+    assert (tmp_path / "a.bin").read_bytes() == CONTENT
+    # Only the cut was waited for. Where nobody tells how much there is, it is fetched in one piece.
+    assert len(clock.seconds) == 1
+    parts = [request.range for request in server.requests if request.range]
+    assert len(parts) > 4 if total or not chunked else len(parts) == 1
+
+
 @pytest.mark.parametrize("length", [1, 9, 17, 40, 100])
 def test_a_heading_that_is_cut_is_no_heading(
     length: int, server: OddServer, tmp_path: Path
