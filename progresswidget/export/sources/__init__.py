@@ -28,6 +28,8 @@ GROUP: Final = "progresswidget.sources"
 
 BATCH_ROWS: Final = 65_536
 """Rows of a batch at most: small enough to stop between two, large enough to cost nothing."""
+SLICE_ROWS: Final = 131_072
+"""The same where a batch is a slice of what is in memory: a unit, for what each costs adds up."""
 QUERY_ROWS: Final = 16_384
 """Rows of a batch of a query: an engine holds several of them, and how wide they are is not known.
 
@@ -46,8 +48,8 @@ class Source:
     total
         Rows in all, or None if nobody knows before the end.
     batches
-        Begins to read and yields batches of at most `BATCH_ROWS` rows. Closing the iterator ends
-        the reading.
+        Begins to read and yields batches of at most `BATCH_ROWS` rows, or `SLICE_ROWS`. Closing the
+        iterator ends the reading.
     once
         Whether it can be read only once; then `once.start` is called for the frame.
     unicode

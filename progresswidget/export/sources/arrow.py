@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from progresswidget.export.sources import Source, once
+from progresswidget.export.sources import SLICE_ROWS, Source, once
 from progresswidget.export.sources.stream import cut, read_batches
 
 if TYPE_CHECKING:
@@ -39,7 +39,10 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     if isinstance(frame, pa.RecordBatch):
         batch = cast("pa.RecordBatch", frame)
         return Source(
-            batch.schema, batch.num_rows, lambda: cut(batch), steady=_steady(batch.schema)
+            batch.schema,
+            batch.num_rows,
+            lambda: cut(batch, SLICE_ROWS),
+            steady=_steady(batch.schema),
         )
     table = cast("pa.Table", frame)
     return Source(
@@ -57,4 +60,4 @@ def _steady(schema: pa.Schema) -> bool:
 
 def _slices(table: pa.Table) -> Generator[pa.RecordBatch, None, None]:
     for batch in table.to_reader():
-        yield from cut(batch)
+        yield from cut(batch, SLICE_ROWS)

@@ -65,7 +65,7 @@ def read_batches(reader: pa.RecordBatchReader) -> Generator[pa.RecordBatch, None
             yield from cut(batch)
 
 
-def cut(batch: pa.RecordBatch) -> Generator[pa.RecordBatch, None, None]:
-    """Yield slices of a batch, without copying, of at most `BATCH_ROWS` rows."""
-    for start in range(0, batch.num_rows, BATCH_ROWS):
-        yield batch.slice(start, BATCH_ROWS)
+def cut(batch: pa.RecordBatch, rows: int = BATCH_ROWS) -> Generator[pa.RecordBatch, None, None]:
+    """Yield slices of a batch, without copying, of at most `rows` rows."""
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)

@@ -90,8 +90,7 @@ class ArrowStreamWriter(Writer):
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         self._ipc = _ipc_options(options["compression"], options["compression_level"])
         self._schema = _stored(only_schema(headings, "Arrow"))
-        for field in self._schema:
-            _check(field)
+        _check(self._schema)
 
     def head(self) -> Sequence[Piece]:
         """Return the schema."""
@@ -146,8 +145,7 @@ class FeatherWriter(Writer):
         schema = _stored(only_schema(headings, "Arrow"))
         fields = [field.with_type(file_type(field.type)) for field in schema]
         self._schema = pa.schema(fields, metadata=schema.metadata)
-        for field in self._schema:
-            _check(field)
+        _check(self._schema)
         self._dictionaries = {
             position: Growing(field)
             for position, field in enumerate(self._schema)
@@ -299,21 +297,30 @@ def _stored(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, metadata=schema.metadata)
 
 
-def _check(field: pa.Field) -> None:
+def _check(schema: pa.Schema) -> None:
+    """Refuse columns that pyarrow does not write, which costs less to try of all at once."""
+    if _refused(schema) is None:
+        return
+    import pyarrow as pa
+
+    for field in schema:
+        error = _refused(pa.schema([field]))
+        if error is not None:
+            raise ColumnError(
+                f"Arrow IPC cannot hold the column {field.name!r} of type {field.type}.",
+                "Change its type or leave it out.",
+            ) from error
+
+
+def _refused(schema: pa.Schema) -> Exception | None:
     import pyarrow as pa
 
     try:
-        alone = pa.schema([field])
-        next(
-            _encode(
-                [pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], schema=alone)], alone, None
-            )
-        )
+        row = [pa.nulls(1, field.type) for field in schema]
+        next(_encode([pa.RecordBatch.from_arrays(row, schema=schema)], schema, None))
     except (pa.ArrowException, ValueError, TypeError) as error:
-        raise ColumnError(
-            f"Arrow IPC cannot hold the column {field.name!r} of type {field.type}.",
-            "Change its type or leave it out.",
-        ) from error
+        return error
+    return None
 
 
 def _ipc_options(name: str | None, level: int | None) -> Any:
