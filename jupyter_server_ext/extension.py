@@ -212,6 +212,8 @@ class ProgressExtension(Settings, ExtensionApp):
                 instead.health.failed(error, milliseconds())
                 part.use(instead)
         services.state.follow(services.registry, services.transfers, services.links)
+        if services.state.counts is not None:
+            services.state.counts.counted = services.counted
         services.uploads.share()
         await services.state.broker.start(services.registry)
 

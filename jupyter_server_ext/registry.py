@@ -76,6 +76,10 @@ class JobRegistry(JobKeeper):
         """Return those of them whose process reports to this server, and to no other one."""
         return [job for job in self.active() if self._broker.owns(job.task_id)]
 
+    def speaks_for(self, task_id: str) -> bool:
+        """Say whether the process of a job reports to this server."""
+        return self._broker.owns(task_id)
+
     async def report(
         self, report: Json, user: str | None = None, conversion: Json | None = None
     ) -> Job:

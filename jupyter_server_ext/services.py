@@ -6,11 +6,13 @@ import asyncio
 import hmac
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from jupyter_server_ext.counts import Counts
+from jupyter_server_ext.counts import Count, Counts
+from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.tally import Tally
 
 if TYPE_CHECKING:
@@ -96,6 +98,24 @@ class Services:
     begun: float = field(default_factory=time.monotonic)
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
+
+    async def count(self, task_id: str, worker: str, steps: float, *, used: bool) -> None:
+        """Take what a worker has counted, wherever its kernel hears of it.
+
+        Raises
+        ------
+        ApiError
+            ``too-many-workers``.
+        """
+        self.counts.put(task_id, worker, Count(steps, used, time.monotonic()))
+        if self.state.counts is not None and not self.registry.speaks_for(task_id):
+            await self.state.counts.tell(task_id, worker, steps, used=used)
+
+    def counted(self, task_id: str, worker: str, steps: float, used: bool) -> None:  # noqa: FBT001
+        """Take what came to another server, if the kernel reports here and can be told."""
+        with suppress(ApiError):
+            if self.registry.speaks_for(task_id):
+                self.counts.put(task_id, worker, Count(steps, used, time.monotonic()))
 
     @property
     def root(self) -> str:

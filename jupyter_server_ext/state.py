@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         T,
         TransferStore,
     )
+    from jupyter_server_ext.stores.redis_counts import RedisCounts
     from jupyter_server_ext.stores.redis_secret import RedisSecret
     from jupyter_server_ext.stores.redis_session import RedisSession
     from jupyter_server_ext.transferrecords import Record
@@ -63,9 +64,9 @@ class State:
         Seconds between two rounds of whoever forgets what is old.
     database
         Of leases and keys, where there is one.
-    session, secret, uploads
-        The life with Redis, what all sign links with, and what uploads have in common; None where
-        the server is alone.
+    session, secret, uploads, counts
+        The life with Redis, what all sign links with, what uploads have in common, and what workers
+        have counted elsewhere; None where the server is alone.
     """
 
     jobs: JobStore
@@ -79,6 +80,7 @@ class State:
     session: RedisSession | None = None
     secret: RedisSecret | None = None
     uploads: UploadSharing | None = None
+    counts: RedisCounts | None = None
     reaper: Lease | None = None
 
     def follow(self, jobs: JobRegistry, transfers: Transfers, links: Links) -> None:
@@ -162,6 +164,7 @@ def _together(
 ) -> State:
     from jupyter_server_ext.stores.redis import Redis
     from jupyter_server_ext.stores.redis_broker import RedisBroker
+    from jupyter_server_ext.stores.redis_counts import RedisCounts
     from jupyter_server_ext.stores.redis_locker import RedisKeys, RedisLocker
     from jupyter_server_ext.stores.redis_secret import RedisSecret
     from jupyter_server_ext.stores.redis_session import RedisSession
@@ -195,6 +198,7 @@ def _together(
         session=session,
         secret=RedisSecret("links", session),
         uploads=UploadSharing(sidecars, locker, session),
+        counts=RedisCounts(session),
     )
 
 

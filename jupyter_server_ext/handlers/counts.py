@@ -7,13 +7,11 @@ what they have said in the reply to its own reports.
 from __future__ import annotations
 
 import json
-import time
 from typing import ClassVar, Final
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 
 from jupyter_server_ext.capabilities import capability
-from jupyter_server_ext.counts import Count
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
 from progresswidget.protocol import decode_count, is_task_id
@@ -65,6 +63,6 @@ class CountHandler(Handler):
         if not self.services.registry.get(task_id).active:
             raise ApiError("task-ended", "The job has ended: nothing is counted for it any more.")
         steps, used = decode_count(worker, self.body)
-        self.services.counts.put(task_id, worker, Count(steps, used, time.monotonic()))
+        await self.services.count(task_id, worker, steps, used=used)
         self.set_status(204)
         self.finish()

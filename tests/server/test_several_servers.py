@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import itertools
 import json
 import os
 import random
@@ -96,6 +97,35 @@ async def test_a_page_at_one_server_sees_and_steers_what_reports_to_another(
     await eventually(lambda: page.states[body["taskId"]][2]["status"] == "failed")
     assert page.mistakes == []
     await page.close()
+
+
+def test_a_kernel_hears_of_workers_that_count_at_another_server(
+    several: Several, report: Report, until: Callable[..., object]
+) -> None:
+    a, b = several.begin(2)
+    body = report()
+    a.report(body)
+    address = f"api/jobs/{body['taskId']}"
+    until(lambda: any(job["taskId"] == body["taskId"] for job in b.request("api/jobs")))
+    b.request(f"{address}/counts/1-w", method="PUT", body={"steps": 5, "used": True}, empty=True)
+    revisions = itertools.count(2)
+
+    def heard() -> object:
+        answer = a.report(body | {"revision": next(revisions)})
+        return [(one["worker"], one["steps"], one["used"]) for one in answer.get("workers", [])]
+
+    until(lambda: heard() == [("1-w", 5, True)])
+    b.request(f"{address}/counts/1-w", method="PUT", body={"steps": 9, "used": False}, empty=True)
+    until(lambda: heard() == [("1-w", 9, False)])
+    # The kernel goes to the other server, where a count is still to come.
+    b.report(body | {"revision": 10_000})
+    a.request(f"{address}/counts/1-w", method="PUT", body={"steps": 12, "used": True}, empty=True)
+
+    def moved() -> bool:
+        answer = b.report(body | {"revision": 10_000 + next(revisions)})
+        return [one["steps"] for one in answer.get("workers", [])] == [12]
+
+    until(moved)
 
 
 def test_links_and_transfers_are_those_of_all_servers(
