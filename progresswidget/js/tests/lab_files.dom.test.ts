@@ -4,8 +4,8 @@ import type { ITranslator } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { EXPORT_WORDS } from '../src/exporting/words';
-import { CHINESE, ENGLISH } from '../src/i18n';
-import { LAB_CHINESE, LAB_ENGLISH } from '../src/i18n/lab';
+import { CHINESE, ENGLISH, errorText } from '../src/i18n';
+import { LAB_CHINESE, LAB_ENGLISH, withConversions } from '../src/i18n/lab';
 import { exportAs } from '../src/lab/export_as';
 import { files } from '../src/lab/files';
 import { exportsIcon } from '../src/lab/icon';
@@ -86,10 +86,23 @@ describe('the words of JupyterLab', () => {
 
   it('are ours in Chinese, and English without a translator', () => {
     const chinese = wordsOf(translator('zh_CN', (text) => text));
-    expect([chinese.messages, chinese.words]).toEqual([CHINESE, LAB_CHINESE]);
+    const messages = withConversions(CHINESE, LAB_CHINESE);
+    expect([chinese.messages, chinese.words]).toEqual([messages, LAB_CHINESE]);
     expect(chinese.exporting).toBe(EXPORT_WORDS.zh);
-    expect(messagesOf(translator('en', (text) => text))).toBe(ENGLISH);
+    const english = messagesOf(translator('en', (text) => text));
+    expect(english).toEqual(withConversions(ENGLISH, LAB_ENGLISH));
     expect(languageOf(null)).toBeNull();
+  });
+
+  it('say in the language of the page what ends a conversion, and what the engine says', () => {
+    const messages = messagesOf(translator('zh_CN', (text) => text));
+    const error = (code: string) => errorText(messages, { code, message: 'Too much.', hint: '' });
+    expect(error('memory-limit')).toBe(LAB_CHINESE.conversionError['memory-limit']);
+    expect(error('bad-option')).toEqual({
+      message: '某个选项不存在，或者它的值不被接受。',
+      hint: 'Too much.',
+    });
+    expect(error('no-such-code').message).toBe('Too much.');
   });
 
   it('are those of a language pack that knows ours', () => {

@@ -20,7 +20,7 @@ const state = (changes: Partial<TransferState>): TransferState => ({
   ...changes,
 });
 const show = (changes: Partial<TransferState>, rate: number | null = null, messages = ENGLISH) =>
-  presentTransfer(state(changes), 'save', rate, true, messages);
+  presentTransfer(state(changes), rate, true, messages);
 const line = (changes: Partial<TransferState>, rate: number | null = null) =>
   [...show(changes, rate).parts.values()]
     .map(({ text }) => text)

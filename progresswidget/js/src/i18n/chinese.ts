@@ -147,17 +147,15 @@ export const CHINESE: Messages = {
   },
   runForFile: '要从这里下载文件，请重新运行该单元格。',
   transfer: {
-    label: { save: (name) => `保存 ${name}`, upload: (name) => `上传 ${name}` },
+    label: (name) => `保存 ${name}`,
     starting: '正在询问服务器',
     checking: '正在核对已有内容',
     paused: '已暂停',
     failed: '已停止',
-    running: { save: '正在保存', upload: '正在上传' },
-    done: { save: '已保存', upload: '已上传' },
-    verified: { save: '已保存，已校验', upload: '已上传，已校验' },
+    running: '正在保存',
+    done: '已保存',
+    verified: '已保存，已校验',
     waiting: (attempt, of) => `正在重试（第 ${attempt} 次，共 ${of} 次）`,
-    bytesOf: (bytes, total) => `${bytes} / ${total}`,
-    rate: (bytes) => `${bytes}/秒`,
     action: {
       pause: '暂停',
       resume: '继续',
@@ -199,15 +197,6 @@ export const CHINESE: Messages = {
     'kernel-stopped': { message: '内核已关闭。', hint: RUN_ON },
     'process-died': { message: '执行任务的进程已结束。', hint: START_ON },
     'kernel-silent': { message: '收不到执行任务的进程的消息。', hint: START_ON },
-    'server-stopped': { message: '服务器已关闭。', hint: '点击“继续”，会尽可能从停止处接着进行。' },
-    'memory-limit': {
-      message: '占用的内存超过了服务器允许的上限。',
-      hint: '请选择占用较少的格式，例如 Parquet 或 CSV，或请求提高限制。',
-    },
-    'time-limit': {
-      message: '所用的时间超过了服务器允许的上限。',
-      hint: '点击“继续”，会尽可能从停止处接着进行。',
-    },
     'keyboard-interrupt': { message: '已从笔记本停止。', hint: RUN_AGAIN },
     'transfer-stopped': { message: '已从笔记本停止。', hint: RUN_ON },
     'unknown-task': {

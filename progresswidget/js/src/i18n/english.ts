@@ -150,17 +150,15 @@ export const ENGLISH: Messages = {
   },
   runForFile: 'To download the file from here, run the cell again.',
   transfer: {
-    label: { save: (name) => `Saving ${name}`, upload: (name) => `Upload of ${name}` },
+    label: (name) => `Saving ${name}`,
     starting: 'Asking the server',
     checking: 'Checking what is there',
     paused: 'Paused',
     failed: 'Stopped',
-    running: { save: 'Saving', upload: 'Uploading' },
-    done: { save: 'Saved', upload: 'Uploaded' },
-    verified: { save: 'Saved and verified', upload: 'Uploaded and verified' },
+    running: 'Saving',
+    done: 'Saved',
+    verified: 'Saved and verified',
     waiting: (attempt, of) => `Trying again, ${attempt} of ${of}`,
-    bytesOf: (bytes, total) => `${bytes} of ${total}`,
-    rate: (bytes) => `${bytes}/s`,
     action: {
       pause: 'Pause',
       resume: 'Continue',
@@ -203,18 +201,6 @@ export const ENGLISH: Messages = {
     'kernel-stopped': { message: 'The kernel was shut down.', hint: RUN_ON },
     'process-died': { message: 'The process that was at work ended.', hint: START_ON },
     'kernel-silent': { message: 'Nothing is heard from the process at work.', hint: START_ON },
-    'server-stopped': {
-      message: 'The server was shut down.',
-      hint: 'Continue: it goes on where it can.',
-    },
-    'memory-limit': {
-      message: 'It took more memory than the server allows.',
-      hint: 'Choose a format that needs less, such as Parquet or CSV, or ask for a higher limit.',
-    },
-    'time-limit': {
-      message: 'It took longer than the server allows.',
-      hint: 'Continue: it goes on where it can.',
-    },
     'keyboard-interrupt': { message: 'Stopped from the notebook.', hint: RUN_AGAIN },
     'transfer-stopped': { message: 'Stopped from the notebook.', hint: RUN_ON },
     'unknown-task': {

@@ -38,7 +38,8 @@ export function errorText(messages: Messages, error: JobError): ErrorText {
   if (Object.hasOwn(messages.error, error.code)) {
     return messages.error[error.code as keyof Messages['error']];
   }
-  if (messages !== CHINESE || !Object.hasOwn(CHINESE_ERRORS, error.code)) return error;
+  if (messages.locale !== CHINESE.locale || !Object.hasOwn(CHINESE_ERRORS, error.code))
+    return error;
   const message = CHINESE_ERRORS[error.code] ?? error.message;
   return { message, hint: `${error.message} ${error.hint}`.trim() };
 }

@@ -7,7 +7,6 @@ import type { TransferFailure, UploadFailure } from '../transfer';
 import type { Asked } from '../view/buttons';
 import type { DetailName } from '../view/details';
 import type { ButtonName, TransferButton } from '../view/icons';
-import type { Direction } from '../view/transfer_presentation';
 
 /** What is said of a job that did not come to its end. */
 export type ErrorText = Pick<JobError, 'message' | 'hint'>;
@@ -97,9 +96,6 @@ export interface Messages {
       | 'kernel-stopped'
       | 'kernel-silent'
       | 'process-died'
-      | 'server-stopped'
-      | 'memory-limit'
-      | 'time-limit'
       | 'keyboard-interrupt'
       | 'transfer-stopped'
       | 'unknown-task',
@@ -108,19 +104,17 @@ export interface Messages {
   >;
 }
 
-/** Of one file on its way between the server and this computer. */
+/** Of one file that is saved; what is said of uploads in its place is in `i18n/lab`. */
 export interface TransferMessages {
-  readonly label: Readonly<Record<Direction, (name: string) => string>>;
+  readonly label: (name: string) => string;
   readonly starting: string;
   readonly checking: string;
   readonly paused: string;
   readonly failed: string;
-  readonly running: Readonly<Record<Direction, string>>;
-  readonly done: Readonly<Record<Direction, string>>;
-  readonly verified: Readonly<Record<Direction, string>>;
+  readonly running: string;
+  readonly done: string;
+  readonly verified: string;
   readonly waiting: (attempt: number, of: number) => string;
-  readonly bytesOf: (bytes: string, total: string) => string;
-  readonly rate: (bytes: string) => string;
   readonly action: Readonly<Record<TransferButton, string>>;
   /** Those of uploads alone come from `i18n/lab`, where there are any. */
   readonly failure: Readonly<

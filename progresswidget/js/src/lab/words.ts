@@ -3,7 +3,7 @@
 import type { ITranslator } from '@jupyterlab/translation';
 import { type ExportWords, exportWords } from '../exporting/words';
 import type { Messages } from '../i18n';
-import { type LabWords, labWordsOf } from '../i18n/lab';
+import { type LabWords, labWordsOf, withConversions } from '../i18n/lab';
 import { type Language, speechOf } from '../i18n/speech';
 
 export interface Words {
@@ -18,7 +18,12 @@ export function wordsOf(translator: ITranslator | null): Words {
     document.documentElement.lang,
     navigator.language,
   );
-  return { messages, words: say(labWordsOf(messages)), exporting: say(exportWords(messages)) };
+  const words = say(labWordsOf(messages));
+  return {
+    messages: withConversions(messages, words),
+    words,
+    exporting: say(exportWords(messages)),
+  };
 }
 
 export function messagesOf(translator: ITranslator | null): Messages {

@@ -32,7 +32,7 @@ export class ReceivedBar {
     const { locale, received } = this.#messages;
     const bytes = formatBytes(record.received, locale);
     if (record.complete || record.size === null) return received[state(record)](bytes);
-    const of = this.#messages.transfer.bytesOf(bytes, formatBytes(record.size, locale));
+    const of = this.#messages.sizeOf(bytes, formatBytes(record.size, locale));
     return received[state(record)](of);
   }
 }

@@ -34,14 +34,13 @@ const ICONS = {
  */
 export function presentTransfer(
   state: TransferState,
-  direction: Direction,
   rate: number | null,
   canBeginAgain: boolean,
   messages: Messages,
 ): TransferPresentation {
   const stage = stageOf(state);
   const percent = percentOf(state);
-  const words = wordsFor(state, direction, messages);
+  const words = wordsFor(state, messages);
   const parts = partsOf(state, words, percent, rate, messages);
   return {
     stage,
@@ -62,15 +61,15 @@ function stageOf({ status }: TransferState): TransferPresentation['stage'] {
     : status;
 }
 
-function wordsFor(state: TransferState, direction: Direction, messages: Messages): string {
+function wordsFor(state: TransferState, messages: Messages): string {
   const { transfer } = messages;
   switch (state.status) {
     case 'waiting':
       return transfer.waiting(state.attempt, state.tries);
     case 'done':
-      return state.verified ? transfer.verified[direction] : transfer.done[direction];
+      return state.verified ? transfer.verified : transfer.done;
     case 'running':
-      return transfer.running[direction];
+      return transfer.running;
     case 'queued':
       return messages.status.queued;
     default:
@@ -89,7 +88,7 @@ function partsOf(
   words: string,
   percent: number | null,
   rate: number | null,
-  { locale, transfer, left }: Messages,
+  { locale, left, sizeOf, speed }: Messages,
 ): Map<PartName, Part> {
   const { status, offset, size } = state;
   const parts = new Map<PartName, Part>([['words', { text: words }]]);
@@ -98,10 +97,10 @@ function partsOf(
   if (size !== null || offset > 0) {
     const moved = formatBytes(status === 'done' ? (size ?? offset) : offset, locale);
     const whole = size === null || status === 'done' ? null : formatBytes(size, locale);
-    parts.set('bytes', { text: whole === null ? moved : transfer.bytesOf(moved, whole) });
+    parts.set('bytes', { text: whole === null ? moved : sizeOf(moved, whole) });
   }
   if (status === 'running' && rate !== null && rate >= 1) {
-    parts.set('rate', { text: transfer.rate(formatBytes(rate, locale)) });
+    parts.set('rate', { text: speed(formatBytes(rate, locale)) });
     if (size !== null) parts.set('time', { text: left(formatEta((size - offset) / rate, locale)) });
   }
   return parts;

@@ -53,14 +53,14 @@ export class TransferView {
     if (!isMoving(state)) this.#meter.reset();
     const running = state.status === 'running';
     const rate = running ? this.#meter.note(performance.now(), state.offset) : null;
-    const { name, direction, messages, handlers } = this.#options;
+    const { name, messages, handlers } = this.#options;
     const again = handlers.again !== null;
-    const shown = presentTransfer(state, direction, rate, again, messages);
+    const shown = presentTransfer(state, rate, again, messages);
     const { stage, words, percent, parts, note } = shown;
     setData(this.element, 'status', state.status);
     setData(this.element, 'stage', stage);
     this.#icon.show(shown.icon);
-    const label = messages.transfer.label[direction](name);
+    const label = messages.transfer.label(name);
     this.#track.update(label, shown.valueText, percent, stage === 'working');
     setStyle(this.#track.fill, 'width', `${percent ?? 0}%`);
     this.#numbers.update(parts);

@@ -101,6 +101,12 @@ export const LAB_CHINESE: LabWords = {
     state: '状态',
   },
   upload: {
+    said: {
+      label: (name) => `上传 ${name}`,
+      running: '正在上传',
+      done: '已上传',
+      verified: '已上传，已校验',
+    },
     command: '上传（可续传）…',
     caption: '上传任意大小的文件，断网或刷新页面后可继续',
     list: '上传',
@@ -166,6 +172,17 @@ export const LAB_CHINESE: LabWords = {
       tooManyLinks: '有效链接过多。请撤销一些，或等待它们过期。',
       noLinks: '此服务器不提供此类链接。',
       refused: '服务器拒绝了请求。',
+    },
+  },
+  conversionError: {
+    'server-stopped': { message: '服务器已关闭。', hint: '点击“继续”，会尽可能从停止处接着进行。' },
+    'memory-limit': {
+      message: '占用的内存超过了服务器允许的上限。',
+      hint: '请选择占用较少的格式，例如 Parquet 或 CSV，或请求提高限制。',
+    },
+    'time-limit': {
+      message: '所用的时间超过了服务器允许的上限。',
+      hint: '点击“继续”，会尽可能从停止处接着进行。',
     },
   },
 };

@@ -109,6 +109,12 @@ export const LAB_ENGLISH: LabWords = {
     state: 'State',
   },
   upload: {
+    said: {
+      label: (name) => `Upload of ${name}`,
+      running: 'Uploading',
+      done: 'Uploaded',
+      verified: 'Uploaded and verified',
+    },
     command: 'Upload (Resumable)…',
     caption: 'Upload files of any size, and go on after a lost network or a reload',
     list: 'Uploads',
@@ -183,6 +189,20 @@ export const LAB_ENGLISH: LabWords = {
       tooManyLinks: 'Too many links are open. Revoke some, or wait until they expire.',
       noLinks: 'This server does not make such links.',
       refused: 'The server refused the request.',
+    },
+  },
+  conversionError: {
+    'server-stopped': {
+      message: 'The server was shut down.',
+      hint: 'Continue: it goes on where it can.',
+    },
+    'memory-limit': {
+      message: 'It took more memory than the server allows.',
+      hint: 'Choose a format that needs less, such as Parquet or CSV, or ask for a higher limit.',
+    },
+    'time-limit': {
+      message: 'It took longer than the server allows.',
+      hint: 'Continue: it goes on where it can.',
     },
   },
 };

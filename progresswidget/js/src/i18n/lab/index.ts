@@ -13,7 +13,12 @@ export type { DiskPart, ExportsCommand, LabWords, SchemaText } from './words';
 export function withUploads(messages: Messages, { upload }: LabWords): Messages {
   const { transfer } = messages;
   const failure = { ...transfer.failure, ...upload.failure };
-  return { ...messages, transfer: { ...transfer, failure } };
+  return { ...messages, transfer: { ...transfer, ...upload.said, failure } };
+}
+
+/** The bar's table with what ends conversions, which JupyterLab alone begins. */
+export function withConversions(messages: Messages, { conversionError }: LabWords): Messages {
+  return { ...messages, error: { ...messages.error, ...conversionError } };
 }
 
 /** The table beside that of the bar. */

@@ -9,6 +9,7 @@ import type { Choice } from '../../jobs/choices';
 import type { Order } from '../../jobs/query';
 import type { UploadFailure } from '../../transfer';
 import type { GroupFacts } from '../../upload/group';
+import type { ErrorText, TransferMessages } from '../messages';
 
 export const EXPORTS_COMMANDS = ['open', 'notebook', 'pauseAll', 'resumeAll', 'clear'] as const;
 export type ExportsCommand = (typeof EXPORTS_COMMANDS)[number];
@@ -20,6 +21,10 @@ export type DiskPart = (typeof DISK_PARTS)[number];
 export interface LabWords {
   readonly upload: UploadMessages;
   readonly files: FilesMessages;
+  /** By the code of the error, of those that only a conversion may meet. */
+  readonly conversionError: Readonly<
+    Record<'server-stopped' | 'memory-limit' | 'time-limit', ErrorText>
+  >;
   readonly title: string;
   readonly search: string;
   readonly running: string;
@@ -92,6 +97,8 @@ export type SchemaText =
 
 /** Of the uploads in the file browser. */
 export interface UploadMessages {
+  /** In the place of what the bar's table says of saves. */
+  readonly said: Pick<TransferMessages, 'label' | 'running' | 'done' | 'verified'>;
   readonly command: string;
   readonly caption: string;
   readonly list: string;
