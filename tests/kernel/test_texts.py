@@ -102,7 +102,7 @@ def test_the_page_says_the_same_of_errors() -> None:
     twins = Path(texts.__file__).parent / "js/src/i18n"
     about = (twins / "chinese_errors.ts").read_text(encoding="utf-8")
     pairs = dict(re.findall(r"^  '?([a-z-]+)'?: '(.+)',$", about, re.MULTILINE))
-    said = (twins / "chinese.ts").read_text(encoding="utf-8")
+    said = (twins / "lab" / "chinese.ts").read_text(encoding="utf-8")
     for code in ("server-stopped", "memory-limit", "time-limit"):
         (pairs[code],) = re.findall(rf"'{code}': {{\s*message: '(.+?)'", said)
     assert pairs == texts.CHINESE_ERRORS

@@ -1,6 +1,6 @@
 /**
- * What an error of the engine is about, by its code: with what `chinese.ts` says whole, the twin of
- * `CHINESE_ERRORS` in `texts.py`.
+ * What an error of the engine is about, by its code. With what `chinese.ts` and `lab/chinese.ts` say
+ * whole it is the twin of `CHINESE_ERRORS` in `texts.py`.
  */
 export const CHINESE_ERRORS: Readonly<Record<string, string>> = {
   'unsupported-source': '给出的对象不是可以导出的表格。',
