@@ -469,6 +469,20 @@ describe('the section of what runs', () => {
     running.dispose();
   });
 
+  it('lists fifty at most, and leads to the others', () => {
+    const running = section();
+    take(...Array.from({ length: 2_000 }, (_, index) => record({ taskId: id(index) })));
+    const items = running.running();
+    expect(items).toHaveLength(51);
+    expect(items.at(-1)?.label()).toBe('and 1,950 more…');
+    expect(items.at(-1)?.shutdown).toBeUndefined();
+    items.at(-1)?.open?.();
+    expect(executed).toEqual([['open', {}]]);
+    running.shutdownAll();
+    expect(executed).toHaveLength(1 + 2_000);
+    running.dispose();
+  });
+
   it('is drawn anew at most twice a second, and not for what has ended already', async () => {
     const running = section();
     let changes = 0;

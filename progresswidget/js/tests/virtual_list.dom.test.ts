@@ -71,6 +71,34 @@ afterEach(() => {
 });
 
 describe('a list of thousands', () => {
+  it('asks for no layout to draw a row anew, and stays where it is', async () => {
+    const list = await show(keysOf(2_000));
+    list.element.scrollTop = 3_000;
+    await frame();
+    let asked = 0;
+    Object.defineProperty(list.element, 'scrollTop', {
+      configurable: true,
+      get() {
+        asked += 1;
+        return Reflect.get(Element.prototype, 'scrollTop', this);
+      },
+      set(value: number) {
+        Reflect.set(Element.prototype, 'scrollTop', value, this);
+      },
+    });
+    const before = updated.get('k101');
+    list.refresh(['k101']);
+    await frame();
+    expect(updated.get('k101')).toBe((before ?? 0) + 1);
+    expect(asked).toBe(0);
+    // What was hidden has lost its place, and takes it again.
+    list.element.hidden = true;
+    await frame();
+    list.element.hidden = false;
+    await frame();
+    expect(list.element.scrollTop).toBe(3_000);
+  });
+
   it('has in the page what is in view, and says how many there are', async () => {
     const list = await show(keysOf(2_000));
     expect(list.drawn).toBe(12);

@@ -93,8 +93,15 @@ export function isSingle({ kind, parent }: JobRecord): boolean {
   return kind !== 'group' && (kind !== 'task' || parent === null);
 }
 
-/** What a status bar says of all jobs. */
-export function summarise(records: Iterable<JobRecord>): Summary {
+/**
+ * How many jobs are in which state, and how far they are.
+ *
+ * @param counts Which of them are counted; by default all.
+ */
+export function summarise(
+  records: Iterable<JobRecord>,
+  counts: (record: JobRecord) => boolean = () => true,
+): Summary {
   const count: Record<Status, number> = {
     queued: 0,
     running: 0,
@@ -107,7 +114,9 @@ export function summarise(records: Iterable<JobRecord>): Summary {
   let active = 0;
   let known = 0;
   let sum = 0;
-  for (const { status, progress } of records) {
+  for (const record of records) {
+    if (!counts(record)) continue;
+    const { status, progress } = record;
     count[status] += 1;
     if (isTerminal(status)) continue;
     active += 1;

@@ -6,7 +6,8 @@ import { stopIcon } from '@jupyterlab/ui-components';
 import { type ISignal, Signal } from '@lumino/signaling';
 import { comparison, isSingle } from '../jobs/query';
 import { isTerminal, type JobRecord } from '../protocol';
-import { exportText } from '../view/export_text';
+import { type ExportText, exportText } from '../view/export_text';
+import { formatCount } from '../view/format';
 import { nameOf } from '../view/kinds';
 import { IExports } from './exports';
 import { exportsIcon } from './icon';
@@ -16,6 +17,8 @@ import { adoptPanelStyle } from './panel/style';
 
 /** Milliseconds: JupyterLab draws the whole section anew at each change. */
 const EVERY = 500;
+/** Jobs that are listed: JupyterLab draws all of a section, in sight or not. */
+const MOST = 50;
 
 export const running: JupyterFrontEndPlugin<void> = {
   id: 'progresswidget:running',
@@ -83,8 +86,11 @@ export class RunningExports implements IRunningSessions.IManager {
     this.#changed.emit();
   }
 
+  /** The newest of them; the panel has them all. */
   running(): IRunningSessions.IRunningItem[] {
-    return this.#active().map((record) => this.#item(record));
+    const active = this.#active();
+    const items = active.slice(0, MOST).map((record) => this.#item(record));
+    return active.length > MOST ? [...items, this.#rest(active.length - MOST)] : items;
   }
 
   refreshRunning(): void {
@@ -108,21 +114,36 @@ export class RunningExports implements IRunningSessions.IManager {
 
   #item(record: JobRecord): IRunningSessions.IRunningItem {
     const { feed, messages } = this.#exports;
-    const shown = exportText(record, feed.connection, messages, Date.now());
     const { commands } = this.#app;
+    // JupyterLab asks for the items several times for one that it draws, also while nobody looks.
+    let text: ExportText | undefined;
+    const shown = () => {
+      text ??= exportText(record, feed.connection, messages, Date.now());
+      return text;
+    };
     return {
       className: 'pw-running-item',
       icon: () => exportsIcon,
       label: () => nameOf(record),
-      labelTitle: () => shown.title,
+      labelTitle: () => shown().title,
       // What it does is seen from how it goes on, and the room is for a word or a number.
-      detail: () => (record.status === 'running' && shown.facts[0]) || shown.words,
+      detail: () => (record.status === 'running' && shown().facts[0]) || shown().words,
       open: () => {
         const args = { choice: 'notebook', taskId: record.taskId };
         if (record.notebook !== null) void commands.execute(JOB, args);
         else void commands.execute(OPEN);
       },
       shutdown: () => void this.#cancel(record),
+    };
+  }
+
+  #rest(count: number): IRunningSessions.IRunningItem {
+    const { words, messages } = this.#exports;
+    return {
+      className: 'pw-running-item',
+      icon: () => exportsIcon,
+      label: () => words.more(formatCount(count, messages.locale)),
+      open: () => void this.#app.commands.execute(OPEN),
     };
   }
 

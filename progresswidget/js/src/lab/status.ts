@@ -81,8 +81,7 @@ export class ExportsStatus extends Widget {
 
   #update(): void {
     const { feed, preferences, words, messages } = this.#exports;
-    const single = [...feed.records.values()].filter(isSingle);
-    const summary = summarise(single);
+    const summary = summarise(feed.records.values(), isSingle);
     const active = summary.active > 0 && preferences.statusBar;
     setData(this.node, 'stale', String(!feed.isConnected));
     if (active) this.#draw(statusText(summary, words.active, messages.locale), summary.progress);

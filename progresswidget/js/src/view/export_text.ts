@@ -73,10 +73,7 @@ export function exportText(
 /** The time of today, the day of any other. */
 function shortMoment(moment: number, now: number, locale: string): string {
   const today = new Date(moment).toDateString() === new Date(now).toDateString();
-  const format = new Intl.DateTimeFormat(
-    locale,
-    today ? { timeStyle: 'short' } : { dateStyle: 'medium' },
-  );
+  const format = today ? ({ timeStyle: 'short' } as const) : ({ dateStyle: 'medium' } as const);
   // One fact: nothing of it stands alone where there is little room.
-  return format.format(moment).replaceAll(' ', '\u00a0');
+  return formatMoment(moment, locale, format).replaceAll(' ', '\u00a0');
 }

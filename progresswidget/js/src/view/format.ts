@@ -155,10 +155,22 @@ export function formatSpan(seconds: number, locale: string): string {
   return new Intl.NumberFormat(locale, format).format(seconds / size);
 }
 
-/** Day and minute, as the person's own clock has them. */
-export function formatMoment(milliseconds: number, locale: string): string {
-  const format = { dateStyle: 'medium', timeStyle: 'short' } as const;
-  return new Intl.DateTimeFormat(locale, format).format(milliseconds);
+const moments = new Map<string, Intl.DateTimeFormat>();
+
+/** A moment as the person's own clock has it; by default day and minute. */
+export function formatMoment(
+  milliseconds: number,
+  locale: string,
+  format: Intl.DateTimeFormatOptions = { dateStyle: 'medium', timeStyle: 'short' },
+): string {
+  const name = `${format.dateStyle} ${format.timeStyle} ${locale}`;
+  // As of numbers, and dearer still: a list of many has one in each row.
+  let known = moments.get(name);
+  if (!known) {
+    known = new Intl.DateTimeFormat(locale, format);
+    moments.set(name, known);
+  }
+  return known.format(milliseconds);
 }
 
 /**

@@ -52,6 +52,8 @@ export class VirtualList {
   /** As we set it last, or as the person has scrolled. */
   #scrollTop = 0;
   readonly #keyboard: RovingFocus;
+  /** Whether the list may stand elsewhere: to look costs a layout, which an update need not have. */
+  #unsettled = true;
 
   constructor(options: VirtualListOptions) {
     this.#options = options;
@@ -106,6 +108,7 @@ export class VirtualList {
       this.#options.hold?.(this.#offsets, at, this.#viewport, keys) ?? this.#offsets.anchor(at);
     const held = this.#keyboard.active;
     this.#offsets.arrange([...new Set(keys)]);
+    this.#unsettled = true;
     const heir = held === null ? null : survivor(held, before, this.#offsets);
     const moved = heir !== held;
     this.#keyboard.activate(heir);
@@ -167,10 +170,13 @@ export class VirtualList {
     const offsets = this.#offsets;
     const { atMost } = this.#options;
     if (atMost !== undefined) {
-      this.#viewport = Math.min(offsets.total, atMost);
-      setStyle(this.element, 'height', `${this.#viewport}px`);
+      const viewport = Math.min(offsets.total, atMost);
+      this.#unsettled ||= viewport !== this.#viewport;
+      this.#viewport = viewport;
+      setStyle(this.element, 'height', `${viewport}px`);
     }
-    this.#scrollTo(this.#scrollTop);
+    if (this.#unsettled) this.#scrollTo(this.#scrollTop);
+    this.#unsettled = false;
     const overscan = this.#options.overscan ?? OVERSCAN;
     const { first, end } = offsets.window(this.#scrollTop, this.#viewport, overscan);
     const shown = new Set(offsets.keys.slice(first, end));
@@ -257,6 +263,7 @@ export class VirtualList {
       }
     }
     if (!moved) return;
+    this.#unsettled = true;
     if (anchor) this.#scrollTo(this.#offsets.restore(anchor) ?? 0);
     // Now, before anything is painted: rows must not be seen where they no longer belong.
     this.#draw();

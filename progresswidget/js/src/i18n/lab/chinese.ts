@@ -59,6 +59,7 @@ export const LAB_CHINESE: LabWords = {
     state: (size) => `记录：${size}`,
   },
   active: (count) => `${count} 个任务`,
+  more: (count) => `还有 ${count} 个…`,
   cancelAll: '全部取消',
   cancelAllBody: '取消所有进行中的任务？导出已写入的部分会保留。',
   notice: {

@@ -63,6 +63,7 @@ export const LAB_ENGLISH: LabWords = {
     state: (size) => `Records: ${size}`,
   },
   active: (count) => (count === 1 ? '1 job' : `${count} jobs`),
+  more: (count) => `and ${count} more…`,
   cancelAll: 'Cancel All',
   cancelAllBody: 'Cancel every job that runs? What exports have written so far is kept.',
   notice: {

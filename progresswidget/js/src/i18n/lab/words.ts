@@ -53,6 +53,8 @@ export interface LabWords {
   readonly diskParts: Readonly<Record<DiskPart, (size: string) => string>>;
   /** Of the status bar, and of the section of what runs. */
   readonly active: (count: number) => string;
+  /** What is not listed there. */
+  readonly more: (count: string) => string;
   readonly cancelAll: string;
   readonly cancelAllBody: string;
   readonly notice: {
