@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gallery
 import pytest
 from page_objects import LIMIT, NotebookPage, write_notebook
-from playwright.sync_api import Page, WebSocket, expect
+from playwright.sync_api import Page, Route, WebSocket, expect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,35 +91,78 @@ WIDGETS = """
 import ipywidgets
 
 job = pw.export(rows, f"{NAME}-w.csv")
-ipywidgets.VBox([pw.ExportWidget(job), pw.ExportWidget(job)])
+inside = ipywidgets.Output()
+with inside:
+    display(pw.ExportWidget(job))
+bar = pw.ProgressWidget(value=3, max=7)
+ipywidgets.VBox([pw.ExportWidget(job), pw.ExportWidget(job), inside, bar])
 """
 
 
+def open_beside(page: Page, name: str) -> None:
+    """Open a notebook in a tab of the same page."""
+    page.evaluate(
+        "path => void jupyterapp.commands.execute('docmanager:open', {path})", f"{name}.ipynb"
+    )
+    page.wait_for_function(
+        """path => {
+          const panel = window.jupyterapp.shell.currentWidget;
+          return panel?.context?.path === path && panel.sessionContext.isReady
+            && panel.sessionContext.session?.kernel;
+        }""",
+        arg=f"{name}.ipynb",
+        timeout=LIMIT,
+    )
+
+
 def test_a_page_has_one_connection_whatever_it_shows(
-    lab: JupyterProcess, context: BrowserContext
+    lab: JupyterProcess, context: BrowserContext, tmp_path: Path
 ) -> None:
     page = context.new_page()
     ours: list[WebSocket] = []
-    page.on("websocket", lambda one: ours.append(one) if "/progresswidget/ws" in one.url else None)
-    for name in ("one", "two"):
+    page.on("websocket", lambda one: ours.append(one) if "/progresswidget/" in one.url else None)
+    names = ("one", "two", "three")
+    for name in names:
         write_notebook(lab.root / f"{name}.ipynb", f"NAME = {name!r}{SETUP}", SEVERAL, WIDGETS)
-    first = NotebookPage(page, lab, "one.ipynb").open()
-    for number in range(3):
-        first.run_and_wait(number)
-    # A second notebook in a tab of the same page.
-    page.evaluate("() => void jupyterapp.commands.execute('docmanager:open', {path: 'two.ipynb'})")
-    page.wait_for_function(
-        """() => {
-          const panel = window.jupyterapp.shell.currentWidget;
-          return panel?.context?.path === 'two.ipynb' && panel.sessionContext.isReady
-            && panel.sessionContext.session?.kernel;
-        }""",
-        timeout=LIMIT,
-    )
-    for number in range(3):
-        first.run_and_wait(number)
-    # Three cards of ours and two widgets in each.
-    expect(page.locator(".pw-job[data-state=done]")).to_have_count(2 * 6, timeout=LIMIT)
-    expect(page.locator(".jp-OutputArea .widget-vbox .pw-job")).to_have_count(4, timeout=LIMIT)
+    shown = NotebookPage(page, lab, "one.ipynb").open()
+    for number, name in enumerate(names):
+        if number:
+            open_beside(page, name)
+        for cell in range(3):
+            shown.run_and_wait(cell)
+    # Three cards of ours and three widgets in each, and the bar of a loop.
+    expect(page.locator(".pw-job[data-state=done]")).to_have_count(3 * 6, timeout=LIMIT)
+    boxed = page.locator(".jp-OutputArea .widget-vbox")
+    expect(boxed.locator(".pw-job")).to_have_count(3 * 3, timeout=LIMIT)
+    expect(boxed.locator(".pw-progress[data-live=true]")).to_have_count(3, timeout=LIMIT)
+
+    # All that there is beside notebooks: the panel, what runs, and uploads that have begun.
+    shown.command("progresswidget:open")
+    rows = page.locator("#progresswidget-exports .pw-export")
+    expect(rows.first).to_be_visible(timeout=LIMIT)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PATCH":
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/progresswidget/uploads/**", hold)
+    page.evaluate("() => { delete window.showOpenFilePicker; }")
+    for name in ("a.bin", "b.bin"):
+        (tmp_path / name).write_bytes(b"x" * 100_000)
+        with page.expect_file_chooser(timeout=LIMIT) as chooser:
+            page.evaluate("() => void jupyterapp.commands.execute('progresswidget:upload')")
+        chooser.value.set_files(tmp_path / name)
+    expect(page.locator(".pw-transfer[data-status=running]")).to_have_count(2, timeout=LIMIT)
+    shown.command("running:show-panel")
+    expect(page.locator(".jp-RunningSessions")).to_be_visible(timeout=LIMIT)
+
     assert len(ours) == 1
     assert not ours[0].is_closed()
+    for route in held:
+        route.continue_()
+    page.unroute("**/progresswidget/uploads/**")
+    expect(page.locator(".pw-transfer[data-status=done]")).to_have_count(2, timeout=LIMIT)
+    assert len(ours) == 1
