@@ -1,6 +1,6 @@
 /**
- * A page with very many bars, for `tests/benchmarks/page.py` and for the tests of what is left
- * behind: real jobs on a real channel, whose other end is in the hands of whoever drives the page.
+ * A page with very many bars, for the tests of what is left behind: real jobs on a real channel,
+ * whose other end is in the hands of whoever drives the page.
  */
 
 import { Channel } from '../src/channel/channel';
@@ -21,19 +21,6 @@ import { record } from '../tests/records';
 const messages = messagesFor('en');
 const main = document.querySelector('main') as HTMLElement;
 const idOf = (index: number) => index.toString(16).padStart(32, '0');
-
-/** Milliseconds of script, of each message and of the frames that follow from it. */
-let spent = 0;
-/** Frames in which something was drawn. */
-let drawn = 0;
-const ask = window.requestAnimationFrame.bind(window);
-window.requestAnimationFrame = (run) =>
-  ask((time) => {
-    const start = performance.now();
-    run(time);
-    spent += performance.now() - start;
-    drawn += 1;
-  });
 
 class Bars {
   readonly network = new Network();
@@ -65,8 +52,8 @@ class Bars {
     for (let index = 0; index < count; index += 1) this.network.wire.say(this.#snapshot(index));
   }
 
-  /** Let one job go on, and return the milliseconds of the message alone. */
-  update(index: number, progress: number): number {
+  /** Let one job go on. */
+  update(index: number, progress: number): void {
     const seq = (this.#seqs[index] ?? 0) + 1;
     this.#seqs[index] = seq;
     const data = {
@@ -76,9 +63,7 @@ class Bars {
       rows: Math.round(progress * 1e4),
     };
     const frame = { type: 'progress_update', timestamp: 1, epoch: 'E', from: seq, seq, data };
-    const start = performance.now();
     this.network.wire.say(frame);
-    return performance.now() - start;
   }
 
   end(): void {
@@ -129,14 +114,6 @@ class Rows {
     }
   }
 
-  update(index: number, progress: number, turn: number): number {
-    const start = performance.now();
-    this.#records.put(
-      record({ taskId: idOf(index), created: index, progress, updated: 2e12 + turn }),
-    );
-    return performance.now() - start;
-  }
-
   end(): void {
     this.#living.abort();
     this.list.dispose();
@@ -144,42 +121,7 @@ class Rows {
   }
 }
 
-const frame = () => new Promise((resolve) => ask(resolve));
-
-interface Measured {
-  /** Milliseconds of script for each update, its frame included. */
-  readonly times: readonly number[];
-  readonly frames: number;
-  /** Changes of the page. */
-  readonly touched: number;
-}
-
-/** Make updates at a pace, spread over all bars, and measure each with the frame that draws it. */
-async function measure(
-  count: number,
-  updates: number,
-  pause: number,
-  update: (index: number, progress: number, turn: number) => number,
-): Promise<Measured> {
-  let touched = 0;
-  const watch = new MutationObserver((changes) => {
-    touched += changes.length;
-  });
-  watch.observe(main, { subtree: true, childList: true, attributes: true, characterData: true });
-  const times: number[] = [];
-  drawn = 0;
-  for (let turn = 0; turn < updates; turn += 1) {
-    spent = 0;
-    // 617 shares no factor with the counts: every bar has its turn.
-    const message = update((turn * 617) % count, 5 + (90 * turn) / updates, turn);
-    await frame();
-    await frame();
-    times.push(message + spent);
-    await new Promise((resolve) => setTimeout(resolve, pause));
-  }
-  watch.disconnect();
-  return { times, frames: drawn, touched };
-}
+const frame = () => new Promise(requestAnimationFrame);
 
 /** Put everything that there is into the page, let it live for a moment, and take it away. */
 async function cycle(times: number): Promise<void> {
@@ -213,26 +155,4 @@ async function cycle(times: number): Promise<void> {
   }
 }
 
-Object.assign(window, {
-  bench: {
-    async bars(count: number, updates: number, pause: number) {
-      const bars = new Bars();
-      await bars.show(count);
-      await frame();
-      await frame();
-      const measured = await measure(count, updates, pause, (at, to) => bars.update(at, to));
-      bars.end();
-      return measured;
-    },
-    async rows(count: number, updates: number, pause: number) {
-      const rows = new Rows();
-      rows.show(count);
-      await frame();
-      await frame();
-      const measured = await measure(count, updates, pause, (...at) => rows.update(...at));
-      rows.end();
-      return measured;
-    },
-    cycle,
-  },
-});
+Object.assign(window, { bench: { cycle } });
