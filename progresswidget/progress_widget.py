@@ -12,12 +12,15 @@ import traitlets
 
 from progresswidget import protocol, texts
 from progresswidget.cell import running_kernel
+from progresswidget.errors import OptionError
 from progresswidget.meter import Meter
 from progresswidget.outbox import outbox
 from progresswidget.synced import SyncedWidget
 from progresswidget.widget import BAR_STYLES, ESM
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from progresswidget.protocol import Json
 
 TICK: Final = 1.0
@@ -27,8 +30,8 @@ STANDSTILL: Final = 30.0
 VERSION: Final = 1
 WIDGET_MIMETYPE: Final = "application/vnd.jupyter.widget-view+json"
 SNAPSHOT: Final = (
-    *("value", "min", "max", "state", "description", "bar_style", "orientation"),
-    *("rate", "eta", "elapsed"),
+    *("value", "min", "max", "state", "description", "description_width", "bar_style"),
+    *("orientation", "rate", "eta", "elapsed"),
 )
 """The traits that are saved with the notebook."""
 
@@ -58,10 +61,19 @@ class ProgressWidget(SyncedWidget):
         The value at the end, or None where nobody knows: then the bar tells only that it moves.
     min
         The value at the beginning.
+    style
+        ``description_width``, as ipywidgets take it.
     **traits
-        ``description``, ``state`` (one of `progresswidget.protocol.STATUSES`), ``bar_style``
-        (``"success"``, ``"info"``, ``"warning"``, ``"danger"`` or ``""`` for that of the state),
-        ``orientation``, ``layout`` and what else every ipywidget has.
+        ``description``, ``description_width`` (a length of CSS, ``"initial"`` for that of the text,
+        or ``""`` for at least that of ipywidgets),
+        ``state`` (one of `progresswidget.protocol.STATUSES`), ``bar_style`` (``"success"``,
+        ``"info"``, ``"warning"``, ``"danger"`` or ``""`` for that of the state), ``orientation``,
+        ``layout`` and what else every ipywidget has.
+
+    Raises
+    ------
+    OptionError
+        If `style` has something else.
 
     Notes
     -----
@@ -75,6 +87,7 @@ class ProgressWidget(SyncedWidget):
     max = _Number(100, allow_none=True).tag(sync=True)
     state = traitlets.Enum(sorted(protocol.STATUSES), "running").tag(sync=True)
     description = traitlets.Unicode("").tag(sync=True)
+    description_width = traitlets.Unicode("").tag(sync=True)
     bar_style = traitlets.Enum(BAR_STYLES, "").tag(sync=True)
     orientation = traitlets.Enum(("horizontal", "vertical"), "horizontal").tag(sync=True)
     rate = traitlets.Float(None, allow_none=True, read_only=True).tag(sync=True)
@@ -86,8 +99,16 @@ class ProgressWidget(SyncedWidget):
         value: float = 0,
         max: float | None = 100,
         min: float = 0,
+        *,
+        style: Mapping[str, str] | None = None,
         **traits: Any,
     ) -> None:
+        unknown = set(style or ()) - {"description_width"}
+        if unknown:
+            raise OptionError(
+                f"The style of a ProgressWidget has no {', '.join(sorted(unknown))}.",
+                "It has description_width; the colour is chosen by bar_style.",
+            )
         self._meter: Meter | None = None
         self._measured = threading.Lock()
         self._counting = threading.Lock()
@@ -96,7 +117,7 @@ class ProgressWidget(SyncedWidget):
         self._first: float = 0
         self._shown = ""
         self._kept: Json = {}
-        super().__init__(min=min, max=max, value=value, **traits)
+        super().__init__(min=min, max=max, value=value, **{**(style or {}), **traits})
 
     def _clock(self) -> float:
         return time.monotonic()

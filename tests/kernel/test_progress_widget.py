@@ -9,6 +9,7 @@ import pytest
 from traitlets import TraitError
 
 from progresswidget import outbox, progress_widget
+from progresswidget.errors import OptionError
 from progresswidget.progress_widget import ProgressWidget
 
 
@@ -61,6 +62,13 @@ def test_what_makes_no_sense_is_refused(name: str, value: object) -> None:
     with pytest.raises(TraitError):
         setattr(bar, name, value)
     assert getattr(bar, name) == before
+
+
+def test_a_style_is_taken_as_ipywidgets_take_it() -> None:
+    assert ProgressWidget(style={"description_width": "initial"}).description_width == "initial"
+    assert ProgressWidget(description_width="30px").description_width == "30px"
+    with pytest.raises(OptionError, match="no bar_color"):
+        ProgressWidget(style={"bar_color": "red"})
 
 
 def test_numbers_of_numpy_become_plain_ones() -> None:

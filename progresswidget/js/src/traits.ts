@@ -28,6 +28,8 @@ export interface ProgressTraits {
   max: number | null;
   state: string;
   description: string;
+  /** A length of CSS, or `initial` for that of the text; the host's own where it is empty. */
+  description_width: string;
   bar_style: string;
   orientation: string;
   rate: number | null;
@@ -41,6 +43,7 @@ export const PROGRESS_TRAITS = [
   'max',
   'state',
   'description',
+  'description_width',
   'bar_style',
   'orientation',
   'rate',
@@ -59,6 +62,7 @@ export function progressTraits(get: (name: (typeof PROGRESS_TRAITS)[number]) => 
     max: number(get('max'), null),
     state: text(get('state')),
     description: text(get('description')),
+    description_width: text(get('description_width')),
     bar_style: text(get('bar_style')),
     orientation: text(get('orientation')),
     rate: number(get('rate'), null),

@@ -43,6 +43,7 @@ function initialize({ model, signal }: Context): () => void {
 
 function render({ model, el, signal }: RenderContext): () => void {
   const living = lifetime(signal);
+  el.classList.add('pw-host');
   if (isTaskId(model.get('task_id'))) renderJob(model as JobModel, el, living.signal);
   else if (typeof model.get('value') === 'number') {
     renderProgress(model as ProgressModel, el, living.signal);

@@ -232,6 +232,27 @@ describe('a ProgressWidget', () => {
     await vi.waitFor(() => expect(bar?.hasAttribute('aria-valuenow')).toBe(false));
   });
 
+  it('has a description as wide as somebody asks for', async () => {
+    const model = progressModel({ description: 'A rather long description of it' });
+    const el = render(model);
+    el.style.width = '500px';
+    const label = el.querySelector<HTMLElement>('.pw-progress-label');
+    const width = () => label?.getBoundingClientRect().width ?? 0;
+    const own = width();
+    for (const [asked, seen] of [
+      ['50px', 50],
+      ['nonsense', own],
+      ['initial', own],
+    ] as const) {
+      model.set('description_width', asked);
+      await vi.waitFor(() => expect(width()).toBeCloseTo(seen, 0));
+    }
+    model.set('description', 'x');
+    await vi.waitFor(() => expect(width()).toBeLessThan(20));
+    model.set('description_width', '');
+    await vi.waitFor(() => expect(width()).toBe(80));
+  });
+
   it('tells no rate once its kernel is gone, and keeps what was reached', async () => {
     const model = progressModel({ value: 50, rate: 2, eta: 25 });
     const el = render(model);

@@ -16,6 +16,7 @@ export class ProgressView {
   readonly #words = span('pw-progress-words');
   readonly #numbers = new Numbers();
   readonly #announcer = new Announcer();
+  #width = '';
 
   constructor(messages: Messages) {
     this.#messages = messages;
@@ -35,12 +36,25 @@ export class ProgressView {
     setData(this.element, 'live', String(live));
     setText(this.#label, traits.description);
     setTitle(this.#label, traits.description);
+    this.#widen(traits);
     setText(this.#words, shown.words);
     this.#numbers.update(shown.parts);
     this.#renderTrack(traits, shown);
     const { state } = shown;
     const news = state === 'running' ? '' : this.#messages.status[state];
     this.#announcer.update(this.#nameOf(traits), news);
+  }
+
+  /** As `description_width` of ipywidgets: `initial` is as wide as the text. */
+  #widen({ description_width: width, orientation }: ProgressTraits): void {
+    const wanted = orientation === 'vertical' ? '' : width === 'initial' ? 'max-content' : width;
+    if (wanted === this.#width) return;
+    this.#width = wanted;
+    this.#label.removeAttribute('style');
+    const { style } = this.#label;
+    // What is no length is not taken.
+    style.width = wanted;
+    if (style.width) style.minWidth = '0';
   }
 
   #renderTrack(traits: ProgressTraits, shown: ProgressPresentation): void {
