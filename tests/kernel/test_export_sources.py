@@ -27,6 +27,7 @@ from progresswidget.errors import (
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.export.sources import BATCH_ROWS, KINDS, find_kind, general_kinds
+from progresswidget.export.sources.sql import sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +151,16 @@ def test_a_relation_leaves_its_connection_free_until_it_is_read(tmp_path: Path) 
     assert connection.execute("select 8").fetchall() == [(8,)]
     assert export.run(Progress()).path.read_text() == "a\n7\n"
     assert connection.execute("select 9").fetchall() == [(9,)]
+
+
+def test_bit_strings_and_long_integers_of_duckdb_are_their_digits(tmp_path: Path) -> None:
+    connection = duckdb.connect()
+    digits = "123456789012345678901234567890123456789012345"
+    query = f"""select '0101'::bit "a""b", '{digits}'::bignum c, 7 d"""
+    for number, frame in enumerate([connection.sql(query), sql(query, connection)]):
+        Export(frame, tmp_path / f"{number}.parquet").run(Progress())
+        read = pq.read_table(tmp_path / f"{number}.parquet").to_pylist()
+        assert read == [{'a"b': "0101", "c": digits, "d": 7}]
 
 
 def test_a_relation_without_its_connection_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import SourceError
 from progresswidget.export.sources import QUERY_ROWS, Source, is_of, reason
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from progresswidget.export.formats import Flavour
+
+OWN: Final = frozenset({"BIT", "BIGNUM", "VARINT"})
 
 
 def recognises(frame: object) -> bool:
@@ -38,9 +40,25 @@ def _stream(relation: Any) -> Generator[pa.RecordBatch, None, None]:
     yield from read_batches(_open(relation))
 
 
+def readable(relation: Any) -> Any:
+    """Return a relation with texts for what DuckDB hands to Arrow as bytes of its own, its digits.
+
+    Its bit strings and its integers of any length would come out as bytes that only it knows. Those
+    inside of lists and structs do, and those of a relation with two columns of one name.
+    """
+    names, kinds = relation.columns, [str(kind) for kind in relation.types]
+    if not OWN.intersection(kinds) or len(set(names)) < len(names):
+        return relation
+    columns = []
+    for name, kind in zip(names, kinds, strict=True):
+        quoted = '"' + name.replace('"', '""') + '"'
+        columns.append(f"{quoted}::VARCHAR AS {quoted}" if kind in OWN else quoted)
+    return relation.project(", ".join(columns))
+
+
 def _open(relation: Any, *, empty: bool = False) -> pa.RecordBatchReader:
     try:
-        query = relation.limit(0) if empty else relation
+        query = readable(relation.limit(0) if empty else relation)
         # Versions before 1.4 have the other name only.
         begin = getattr(query, "to_arrow_reader", None) or query.fetch_arrow_reader
         reader: pa.RecordBatchReader = begin(QUERY_ROWS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from progresswidget.errors import ColumnError, SourceError
+from progresswidget.export.sources.duckdb import readable
 from progresswidget.export.sources.sql_columns import plain, plain_schema
 from progresswidget.export.sources.sql_uri import URI
 
@@ -196,7 +197,7 @@ def _relation(query: Query, connection: Any) -> Any:
     relation = connection.sql(query.query, params=query.params)
     if relation is None:
         raise SourceError("The statement has no rows.", "Export a SELECT.")
-    return relation
+    return readable(relation)
 
 
 def _reader(relation: Any, rows: int) -> Any:
