@@ -53,9 +53,9 @@ afterEach(() => {
 describe('the lines of a group', () => {
   it('are those that go on or went wrong, and all when it is open', () => {
     const some = parts({ 3: { status: 'failed' } });
-    const flat = (records: readonly JobRecord[]) => records.map((record) => ({ record, depth: 0 }));
-    expect(linesOf(some, false)).toEqual(flat(some.slice(2)));
-    expect(linesOf([...some].reverse(), true)).toEqual(flat(some));
+    const flat = (records: readonly JobRecord[]) => records.map(({ taskId }) => [taskId, 0]);
+    expect([...linesOf(some, false)]).toEqual(flat(some.slice(2)));
+    expect([...linesOf([...some].reverse(), true)]).toEqual(flat(some));
   });
 });
 

@@ -2,32 +2,26 @@
 
 import type { JobRecord } from '../protocol';
 
-export interface Nested {
-  readonly record: JobRecord;
-  /** How many of the others it runs within. */
-  readonly depth: number;
-}
-
-/** Parts in the order in which they began, each followed by what runs within it. */
-export function nested(parts: Iterable<JobRecord>): readonly Nested[] {
-  const rest = new Map([...parts].sort(asTheyBegan).map((record) => [record.taskId, record]));
-  const inner = new Map<string | null, JobRecord[]>();
-  for (const record of rest.values()) {
-    const around = record.within !== null && rest.has(record.within) ? record.within : null;
-    const others = inner.get(around);
-    if (others) others.push(record);
-    else inner.set(around, [record]);
-  }
-  const found: Nested[] = [];
-  const take = (record: JobRecord, depth: number) => {
-    if (!rest.delete(record.taskId)) return;
-    found.push({ record, depth });
-    for (const next of inner.get(record.taskId) ?? []) take(next, depth + 1);
+/**
+ * Parts in the order in which they began, each followed by what runs within it, and how many of the
+ * others each runs within.
+ */
+export function nested(parts: Iterable<JobRecord>): ReadonlyMap<string, number> {
+  const sorted = [...parts].sort(asTheyBegan);
+  // Files have none, and of loops a card has few.
+  const inner = sorted.filter(
+    ({ within }) => within !== null && sorted.some(({ taskId }) => taskId === within),
+  );
+  const depths = new Map<string, number>();
+  const take = ({ taskId }: JobRecord, depth: number) => {
+    if (depths.has(taskId)) return;
+    depths.set(taskId, depth);
+    for (const next of inner) if (next.within === taskId) take(next, depth + 1);
   };
-  for (const record of inner.get(null) ?? []) take(record, 0);
+  for (const record of sorted) if (!inner.includes(record)) take(record, 0);
   // Whoever reports jobs says what is within what: it might go round.
-  for (const record of rest.values()) take(record, 0);
-  return found;
+  for (const record of inner) take(record, 0);
+  return depths;
 }
 
 /** Compare for sorting: the first one first. */

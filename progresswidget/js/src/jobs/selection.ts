@@ -130,9 +130,9 @@ export class Selection {
   /** The parts of a group in their order, each at its depth. */
   #place(group: string, records: readonly JobRecord[]): readonly string[] {
     const lines = nested(records);
-    for (const { record, depth } of lines) this.#depths.set(record.taskId, depth + 1);
+    for (const [taskId, depth] of lines) this.#depths.set(taskId, depth + 1);
     const loops = this.#arranged.get(group)?.kind === 'task' && this.#query.order === 'newest';
-    return (loops ? lines.map(({ record }) => record) : records).map(({ taskId }) => taskId);
+    return loops ? [...lines.keys()] : records.map(({ taskId }) => taskId);
   }
 
   /** The outermost group in sight that a job is a part of; null where it stands by itself. */

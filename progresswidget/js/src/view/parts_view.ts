@@ -2,7 +2,7 @@
 
 import type { Connection } from '../channel/connection';
 import type { Messages } from '../i18n';
-import { type Nested, nested } from '../jobs/nesting';
+import { nested } from '../jobs/nesting';
 import type { Records } from '../jobs/records';
 import type { JobRecord } from '../protocol';
 import { block, button, setAttribute, setHidden, setText, span } from './dom';
@@ -30,7 +30,7 @@ const LINE = 24;
 const MOST = 10 * LINE;
 
 /** The lines to show, in the order in which the parts began and nest. */
-export function linesOf(records: Iterable<JobRecord>, open: boolean): readonly Nested[] {
+export function linesOf(records: Iterable<JobRecord>, open: boolean): ReadonlyMap<string, number> {
   return nested([...records].filter((record) => open || asksToBeSeen(record)));
 }
 
@@ -106,20 +106,20 @@ export class PartsView {
   #draw(): void {
     const { records, messages } = this.#options;
     const lines = linesOf(records.values(), this.#open);
-    const keys = lines.map(({ record }) => record.taskId);
+    const keys = [...lines.keys()];
     const before = this.#list.keys;
     const depths = this.#depths;
-    this.#depths = new Map(lines.map(({ record, depth }) => [record.taskId, depth]));
+    this.#depths = lines;
     if (keys.length !== before.length || keys.some((key, index) => key !== before[index])) {
       this.#list.arrange(keys);
     }
-    this.#list.refresh(keys.filter((key) => depths.get(key) !== this.#depths.get(key)));
-    setHidden(this.#list.element, lines.length === 0);
+    this.#list.refresh(keys.filter((key) => depths.get(key) !== lines.get(key)));
+    setHidden(this.#list.element, lines.size === 0);
     const { group, locale } = messages;
     setAttribute(this.#toggle, 'aria-expanded', String(this.#open));
     setText(this.#label, this.#open ? group.fewer : group.all(formatCount(records.size, locale)));
     // Where all are to be seen anyway there is nothing to open.
-    setHidden(this.#toggle, !this.#open && lines.length === records.size);
+    setHidden(this.#toggle, !this.#open && lines.size === records.size);
     setHidden(this.element, records.size === 0);
   }
 }
