@@ -30,6 +30,18 @@ for epoch in pw.track(range(100), "epochs"):
         pass
     may(epoch)
 """
+DEEPER = """
+for fold in pw.tqdm(range(3), "folds"):
+    for epoch in pw.tqdm(range(4), "epochs"):
+        for batch in pw.tqdm(range(5), "batches"):
+            may(60 * fold + 20 * epoch + batch)
+            if fold == 1 and batch == 3:
+                break
+        if fold == 1:
+            break
+    if fold == 1:
+        break
+"""
 WORKERS = """
 import os, signal, time
 import progresswidget as pw
@@ -128,6 +140,37 @@ def test_nested_loops_are_back_after_a_reload_and_in_a_second_tab(
         expect(page.bar.locator(".pw-part-line")).to_have_count(0, timeout=LIMIT)
     assert [job["title"] for job in lab.jobs()] == ["epochs"]
     second.page.close()
+
+
+def test_loops_within_loops_stand_further_in_in_the_card_and_in_the_panel(
+    lab: JupyterProcess, open_notebook: Callable[..., NotebookPage]
+) -> None:
+    allow(lab, 2)
+    shown = open_notebook(lab, SETUP, DEEPER)
+    shown.run_and_wait(0)
+    shown.run(1)
+    lines = shown.bar.locator(".pw-part-name")
+    expect(lines).to_have_text(["epochs", "batches"], timeout=LIMIT)
+    shown.command("progresswidget:open")
+    rows = shown.page.locator(".pw-exports .pw-export-name")
+    expect(rows).to_have_text(["folds", "epochs", "batches"], timeout=LIMIT)
+    for names in (lines, rows):
+        places = [name.bounding_box() for name in names.all()]
+        starts = [place["x"] for place in places if place is not None]
+        assert sorted(set(starts)) == starts
+    picture(shown, "deeper")
+    for theme in ("JupyterLab Dark", "JupyterLab Light"):
+        shown.command("apputils:change-theme", theme=theme)
+        body = f"body[data-jp-theme-name='{theme}']"
+        shown.page.wait_for_selector(body, state="attached", timeout=LIMIT)
+        settle(shown.page)
+        name = theme.split()[1].lower()
+        shown.page.screenshot(path=SCREENSHOTS / f"loops-deeper-{name}.png")
+    allow(lab, 1000)
+    shown.wait_for_state("done")
+    expect(shown.bar).to_have_attribute("data-stage", "stopped")
+    expect(shown.bar.locator(".pw-words")).to_have_text("Stopped at 1 of 3")
+    picture(shown, "stopped")
 
 
 def test_eight_processes_feed_one_bar_and_one_of_them_is_killed(
