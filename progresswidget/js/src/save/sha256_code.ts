@@ -75,9 +75,9 @@ function rounds(constants: Int32Array): Code {
     const most = [GET, a, GET, b, AND, GET, a, GET, b, OR, GET, c, AND, OR];
     return [
       n < 16 ? [] : scheduled(n),
-      [GET, h, number(constant), ADD, GET, word(n), ADD, mixed(e, 6, 11, 25), ADD, chosen, ADD],
+      [GET, h, number(constant), ADD, GET, word(n), ADD, mixed(e, [6, 11, 25]), ADD, chosen, ADD],
       [TEE, SPARE, GET, d, ADD, SET, d],
-      [GET, SPARE, mixed(a, 2, 13, 22), ADD, most, ADD, SET, h],
+      [GET, SPARE, mixed(a, [2, 13, 22]), ADD, most, ADD, SET, h],
     ];
   });
 }
@@ -96,16 +96,12 @@ const list = <T>(length: number, each: (n: number) => T) =>
 const VARIABLES = list(8, (n) => FIRST + n);
 const word = (n: number) => WORDS + (n % 16);
 
-const turned = (own: number, by: number): Code => [GET, own, number(by), RIGHT];
-const mixed = (own: number, one: number, two: number, three: number): Code => [
-  [turned(own, one), turned(own, two), XOR, turned(own, three), XOR],
-];
-const spread = (own: number, one: number, two: number, shift: number): Code => [
-  [turned(own, one), turned(own, two), XOR, GET, own, number(shift), SHIFT, XOR],
-];
+/** A word turned right by three distances and mixed; the last may be a shift. */
+const mixed = (own: number, distances: readonly number[], last = RIGHT): Code =>
+  distances.map((by, n) => [GET, own, number(by), n < 2 ? RIGHT : last, n ? XOR : []]);
 const scheduled = (n: number): Code => [
-  [GET, word(n), GET, word(n - 7), ADD, spread(word(n - 15), 7, 18, 3), ADD],
-  [spread(word(n - 2), 17, 19, 10), ADD, SET, word(n)],
+  [GET, word(n), GET, word(n - 7), ADD, mixed(word(n - 15), [7, 18, 3], SHIFT), ADD],
+  [mixed(word(n - 2), [17, 19, 10], SHIFT), ADD, SET, word(n)],
 ];
 
 const loaded = (place: Code, n: number): Code => [place, LOAD, 2, leb(4 * n)];
