@@ -43,7 +43,7 @@ ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html"]
 """Those that go on by the same code as one of the others, or begin again."""
 MORE_ROWS = {"parquet": 4 * ROW_GROUP + 1_000}
 """Where a unit has so many rows that the others' would be less than four."""
-KILLS = int(os.environ.get("PROGRESSWIDGET_KILLS", "8"))
+KILLS = int(os.environ.get("PROGRESSWIDGET_KILLS", "12"))
 """Processes that are killed for each format."""
 CHAINS = 2
 """Files that are exported side by side, each killed again and again."""
@@ -187,7 +187,7 @@ def plain_csv(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return run(make().to_arrow(), tmp_path_factory.mktemp("plain") / "a.csv")
 
 
-@settings(max_examples=3 * KILLS, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2 * KILLS, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_whatever_happened_to_what_was_left(
     data: st.DataObject, plain_csv: Result, tmp_path: Path
