@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 AUTH_RESOURCE: Final = "progresswidget"
 """The resource of the whole extension; each job has one of its own."""
 _REMEMBERED: Final = 20_000
-"""Answers that one connection remembers."""
+"""Answers that one connection remembers: of more the one is forgotten that is the oldest."""
 _AT_ONCE: Final = 100
 """Jobs about which is asked in one turn of the event loop, where nobody waits for it."""
 _PATIENCE: Final = 100
@@ -183,8 +183,10 @@ class Access:
             self._waiting.popleft()()
 
     def _remember(self, resource: JobResource, answer: bool) -> None:  # noqa: FBT001
+        # Never all of them: what a page may see would be gone until a slow authorizer has answered.
+        self._known.pop(resource.task_id, None)
         if len(self._known) >= _REMEMBERED:
-            self._known.clear()
+            del self._known[next(iter(self._known))]
         self._known[resource.task_id] = (resource.place, answer)
 
     def _failed(self, resource: JobResource) -> bool:

@@ -55,6 +55,24 @@ def test_a_job_is_asked_about_once_and_again_where_it_moves() -> None:
     assert (asked.questions[1].task_id, asked.questions[1].kernel_id) == (A, "k")
 
 
+async def test_of_many_answers_the_oldest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jupyter_server_ext.access._REMEMBERED", 3)
+    asked = Asked()
+    for task_id in (A, B, "c" * 32):
+        assert asked.access.sees(record(task_id, "mine.ipynb"))
+    asked.access.renew([record(A, "mine.ipynb")])
+    await asyncio.sleep(0)
+    assert asked.access.sees(record("d" * 32, "mine.ipynb"))
+    before = len(asked.questions)
+    asked.slow = True
+    for task_id in (A, "c" * 32):
+        assert asked.access.sees(record(task_id, "mine.ipynb")), "a page that follows it goes on"
+    assert len(asked.questions) == before
+    assert not asked.access.sees(record(B, "mine.ipynb"))
+    asked.answers[0].set_result(True)
+    await asyncio.sleep(0)
+
+
 async def test_while_an_authorizer_thinks_what_was_true_is_true() -> None:
     asked = Asked(slow=True)
     done: list[str] = []
