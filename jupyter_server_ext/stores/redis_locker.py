@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server_ext.stores import Claim, Lease
@@ -77,6 +78,7 @@ class RedisKeys:
 
     async def claim(self, key: str, request: str, result: str, ttl: float) -> Claim | None:
         """Take a key."""
+        begun = time.monotonic()
         keys = [self._session.redis.key("key", key)]
         arguments = (request, result, _milliseconds(ttl))
         found = await _ask(self._session, scripts.CLAIM, keys, *arguments)
@@ -84,8 +86,10 @@ class RedisKeys:
             return await self._alone.claim(key, request, result, ttl)
         if found:
             return Claim(found[0], found[1], settled=found[2] == "1")
-        # What was claimed while Redis was away counts; and should it go away, this is known too.
-        claim = await self._alone.claim(key, request, result, ttl)
+        # What was claimed while Redis was away counts; and should it go away, this is known too,
+        # but not for longer than there: or what has ended would be taken for something from then.
+        left = max(ttl - (time.monotonic() - begun), 0.0)
+        claim = await self._alone.claim(key, request, result, left)
         if claim is not None:
             settled = "1" if claim.settled else "0"
             await _ask(self._session, scripts.CORRECT, keys, claim.request, claim.result, settled)

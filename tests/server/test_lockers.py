@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_server_ext.stores import Claim
+from jupyter_server_ext.stores import Claim, redis_locker
 from jupyter_server_ext.stores.local import LocalKeys, LocalLocker
 from jupyter_server_ext.stores.redis import Redis
 from jupyter_server_ext.stores.redis_locker import RedisKeys, RedisLocker
@@ -158,6 +158,23 @@ async def test_a_key_is_forgotten(one: Any, eventually: Eventually) -> None:
         return claim in (None, Claim("other", "another"))
 
     await eventually(is_free)
+
+
+async def test_a_key_that_redis_has_forgotten_is_not_brought_back(
+    backends: Backends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await backends.make("redis")
+    ask = redis_locker._ask
+
+    async def ask_and_wait(*arguments: Any) -> Any:
+        answer = await ask(*arguments)
+        await asyncio.sleep(2 * SHORT)  # a busy server: Redis has forgotten it by now
+        return answer
+
+    monkeypatch.setattr(redis_locker, "_ask", ask_and_wait)
+    assert await one.claim("key", "digest", "job", SHORT) is None
+    monkeypatch.undo()
+    assert await one.claim("key", "other", "another", LONG) is None
 
 
 async def test_of_many_one_claims_the_key(one: Any) -> None:
