@@ -222,7 +222,7 @@ def test_row_7_of_two_processes_with_one_job_the_second_is_refused(
 async def test_row_64_a_server_that_slept_changes_nothing(
     several: Several, report: Report, eventually: Eventually
 ) -> None:
-    a, b = several.begin(2, server_lease=1, kernel_lease=30)
+    a, b = several.begin(2, server_lease=3, kernel_lease=30)
     body, idle = report(), report()
     for one in (body, idle):
         a.report(one)
