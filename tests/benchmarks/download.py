@@ -44,7 +44,10 @@ def make_file(path: Path, size: int) -> None:
 
 def start(what: str, server: Server, path: str, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-S", str(READER), what, str(server.port), path, *more]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if what == "probe" and process.stdout is not None:
+        process.stdout.readline()  # what is measured beside it must not end before it begins
+    return process
 
 
 def result(process: subprocess.Popen[str]) -> list[float]:

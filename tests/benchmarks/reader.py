@@ -87,6 +87,8 @@ def probe(port: int, path: str) -> None:
         while came < length:
             came += len(connection.recv(4096))
         took.append(time.perf_counter() - start)
+        if len(took) == 1:
+            print(flush=True)  # from now on it is there
     print(json.dumps(took))
 
 
