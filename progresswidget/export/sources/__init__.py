@@ -29,7 +29,10 @@ GROUP: Final = "progresswidget.sources"
 BATCH_ROWS: Final = 65_536
 """Rows of a batch at most: small enough to stop between two, large enough to cost nothing."""
 SLICE_ROWS: Final = 131_072
-"""The same where a batch is a slice of what is in memory: a unit, for what each costs adds up."""
+"""The same of slices of Arrow's tables: a unit, since what each costs adds up.
+
+Not of polars' frames: to count and gather the views of so many rows does not fit a core's cache.
+"""
 QUERY_ROWS: Final = 16_384
 """Rows of a batch of a query: an engine holds several of them, and how wide they are is not known.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
-from progresswidget.export.sources import SLICE_ROWS, Source, is_of
+from progresswidget.export.sources import BATCH_ROWS, Source, is_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
@@ -73,8 +73,8 @@ def _slices(frame: pl.DataFrame, chunks: list[int]) -> Generator[pa.RecordBatch,
     # Not one stream over the whole frame: polars first copies what is not chunked alike.
     begun = 0
     for rows in chunks:
-        for start in range(begun, begun + rows, SLICE_ROWS):
-            yield from batches_of(frame.slice(start, min(SLICE_ROWS, begun + rows - start)))
+        for start in range(begun, begun + rows, BATCH_ROWS):
+            yield from batches_of(frame.slice(start, min(BATCH_ROWS, begun + rows - start)))
         begun += rows
 
 

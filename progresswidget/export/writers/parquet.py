@@ -29,11 +29,12 @@ Each unit is encoded as a small file of its own, on any thread and in any order,
 Why pyarrow, and not polars: for every type above their encoders need the same processor (5 million
 rows of the mixed frame with snappy: 0.9 s both, and 1.1 s pyarrow's as it is), and pyarrow's can be
 told what it need not do, see `parquet_columns`, works on threads of ours, and keeps every type
-above. What is left between us and polars is the digest of the data (0.05 s for Arrow's texts, 0.12
-for polars' views). Texts that Arrow has made dictionaries of before, larger batches and pages, and
-memory that is used again for the encoded bytes gained nothing. For other sizes of groups or numbers
-of workers the differences were smaller than the noise, but memory is not: three workers with groups
-of 262,144 rows take 130 MB more than two with half of that.
+above. What is left between us and polars is the digest of numbers (0.04 s), the look at Arrow's
+texts (0.04), what the footers of the units take (0.04), and the thread that reads and the one that
+gives out units (0.05). Texts that Arrow has made dictionaries of before, larger batches and pages,
+and memory that is used again for the encoded bytes gained nothing. For other sizes of groups or
+numbers of workers the differences were smaller than the noise, but memory is not: three workers
+with groups of 262,144 rows take 130 MB more than two with half of that.
 
 The dictionary page is limited to 128 KiB: with pyarrow's 1 MiB a column of distinct values is
 hashed for half of a row group before the encoder gives up, which costs 1.7 times the processor.

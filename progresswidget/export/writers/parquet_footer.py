@@ -5,7 +5,7 @@ indexes do, and both end up behind the last row group: the indexes of all column
 format recommends (https://parquet.apache.org/docs/file-format/pageindex/), then the footer. So a
 unit can be encoded before its place is known. What is needed of its footer goes into a note, and
 only the numbers that are places are rewritten later: for 100 row groups of 100 columns that takes
-0.13 s, with a page index 0.45 s, where decoding and encoding the footer again would take 1 s.
+0.04 s, with a page index 0.08 s.
 """
 
 from __future__ import annotations
