@@ -225,6 +225,13 @@ describe('the bar', () => {
     expect(show({ ...left, rows: 100, progress: 100 }).stage).toBe('done');
   });
 
+  it('of a loop in its first step says that none is done', () => {
+    expect(line(show(loop({ rows: 0, total: 4, progress: 0, rate: null, eta: null })))).toContain(
+      '0 of 4',
+    );
+    expect(show(loop({ rows: 0, total: null, progress: null })).parts.has('rows')).toBe(false);
+  });
+
   it('of a loop that is to leave nothing is gone when it is done', () => {
     const end = loop({ status: 'done', leave: false });
     expect(show(end).gone).toBe(true);

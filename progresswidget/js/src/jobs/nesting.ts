@@ -10,7 +10,7 @@ export function nested(parts: Iterable<JobRecord>): ReadonlyMap<string, number> 
   const sorted = [...parts].sort(asTheyBegan);
   // Files have none, and of loops a card has few.
   const inner = sorted.filter(
-    ({ within }) => within !== null && sorted.some(({ taskId }) => taskId === within),
+    ({ within }) => within && sorted.some(({ taskId }) => taskId === within),
   );
   const depths = new Map<string, number>();
   const take = ({ taskId }: JobRecord, depth: number) => {

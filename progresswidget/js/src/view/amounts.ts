@@ -50,7 +50,12 @@ export function partsOf(
     parts.set('percent', { text: formatPercent(percent, locale) });
   }
   // Before the first unit is finished nothing is known to be written; an empty table is done with 0.
-  if (status === 'done' || (status !== 'queued' && (rows > 0 || isGroup(record)))) {
+  // Of a loop it is known that nothing is done.
+  if (
+    status === 'done' ||
+    (status !== 'queued' &&
+      (rows > 0 || isGroup(record) || (isTask(record) && record.total !== null)))
+  ) {
     for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
   }
   const rate = status === 'running' ? (record.rate ?? 0) : 0;
