@@ -46,7 +46,7 @@ const smaller = {
 };
 
 // gzip finds again only what is at most 32 KiB away: what is alike lies side by side.
-const ALIKE = ['view/stylesheet', 'i18n', 'save/saves'];
+const ALIKE = ['view/icons', 'view/stylesheet', 'i18n', 'save/saves', 'view/virtual_list'];
 const widget = [
   ...ALIKE.map((name) => `import './src/${name}';`),
   "export { default } from './src/widget';",
