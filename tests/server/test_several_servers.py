@@ -206,7 +206,7 @@ async def test_a_page_of_a_killed_server_misses_nothing(
 
 
 def test_row_7_of_two_processes_with_one_job_the_second_is_refused(
-    several: Several, report: Report
+    several: Several, report: Report, until: Callable[..., object]
 ) -> None:
     a, b = several.begin(2)
     body = report(kernelId="first", pid=11)
@@ -216,7 +216,7 @@ def test_row_7_of_two_processes_with_one_job_the_second_is_refused(
         assert (answer["status"], answer["code"]) == (409, "task-taken")
         assert "Process 11 of kernel first" in answer["message"]
     a.report(body | {"revision": 2})
-    assert b.request(f"api/jobs/{body['taskId']}")["revision"] == 2
+    until(lambda: b.request(f"api/jobs/{body['taskId']}")["revision"] == 2)
 
 
 async def test_row_64_a_server_that_slept_changes_nothing(
@@ -226,6 +226,7 @@ async def test_row_64_a_server_that_slept_changes_nothing(
     body, idle = report(), report()
     for one in (body, idle):
         a.report(one)
+    await eventually(lambda: len(b.request("api/jobs")) == 2)
     os.kill(a.pid, signal.SIGSTOP)
     # Two reports that nobody answers, as a kernel that gave up waiting has sent them.
     host, port = "127.0.0.1", several.ports[0]
