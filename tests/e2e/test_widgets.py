@@ -233,3 +233,53 @@ def test_in_a_notebook_links_and_last_states_outlive_the_kernel(
         "data-state", "interrupted", timeout=LIMIT
     )
     expect(outputs.nth(2).locator(".pw-progress")).to_have_count(1)
+
+
+LINKED_BARS = """
+import ipywidgets
+import progresswidget as pw
+
+bar = pw.ProgressWidget(value=30, max=100, description="Loading")
+slider = ipywidgets.IntSlider(value=30, max=100)
+theirs = ipywidgets.IntProgress(max=100)
+links = [
+    ipywidgets.jslink((slider, "value"), (bar, "value")),
+    ipywidgets.jslink((bar, "value"), (theirs, "value")),
+]
+heard = []
+bar.observe(lambda change: heard.append(change["new"]), "value")
+bar.observe(lambda change: heard.append(change["new"]), "state")
+display(ipywidgets.VBox([bar, slider, theirs]), ipywidgets.Accordion([bar], selected_index=0))
+"""
+OF_THE_PAGE = "print(bar.value, bar.state, sorted(map(str, heard)))"
+OF_THE_KERNEL = "theirs.value = 20"
+CLOSED = "bar.close(); print('closed')"
+
+
+@pytest.mark.parametrize("application", ["lab", "notebook7"])
+def test_links_go_both_ways_to_every_view_of_a_bar_until_it_is_closed(
+    application: str, request: pytest.FixtureRequest, open_notebook: Opener
+) -> None:
+    server: JupyterProcess = request.getfixturevalue(application)
+    shown = open_notebook(server, LINKED_BARS, OF_THE_PAGE, OF_THE_KERNEL, CLOSED)
+    cells = shown.page.locator(".jp-Cell")
+    shown.run_and_wait(0)
+    bars = cells.nth(0).locator(".pw-progress [role=progressbar]")
+    expect(bars).to_have_count(2, timeout=LIMIT)
+    handle = cells.nth(0).locator(".noUi-handle")
+    handle.focus()
+    handle.press("End")
+    theirs = cells.nth(0).locator(".progress-bar")
+    for bar in bars.all():
+        expect(bar).to_have_attribute("aria-valuenow", "100", timeout=LIMIT)
+    expect(theirs).to_have_attribute("style", FULL)
+    shown.run_and_wait(1)
+    expect(cells.nth(1)).to_contain_text("100 done ['100', 'done']", timeout=LIMIT)
+    # What the kernel sets of one goes through the page to the bar, and on to the other.
+    shown.run_and_wait(2)
+    for bar in bars.all():
+        expect(bar).to_have_attribute("aria-valuenow", "20", timeout=LIMIT)
+    expect(handle).to_have_attribute("aria-valuenow", "20.0", timeout=LIMIT)
+    shown.run_and_wait(3)
+    expect(bars).to_have_count(0, timeout=LIMIT)
+    expect(cells.nth(3)).to_contain_text("closed")
