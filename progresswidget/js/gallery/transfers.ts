@@ -4,6 +4,7 @@ import { messagesFor } from '../src/i18n';
 import { withUploads } from '../src/i18n/lab';
 import { LAB_CHINESE } from '../src/i18n/lab/chinese';
 import { LAB_ENGLISH } from '../src/i18n/lab/english';
+import { adoptPanelStyle } from '../src/lab/panel/style';
 import { NEW_TRANSFER, type TransferState } from '../src/transfer';
 import { adoptStyle } from '../src/view/stylesheet';
 import type { Direction } from '../src/view/transfer_presentation';
@@ -38,6 +39,7 @@ const TRANSFERS: readonly (readonly [Direction, string, Partial<TransferState>])
 /** The list of them in one language. */
 export function mountTransfers(main: HTMLElement, language: string): void {
   adoptStyle(main);
+  adoptPanelStyle(main);
   const chinese = language.startsWith('zh');
   const messages = withUploads(messagesFor(language, 'en'), chinese ? LAB_CHINESE : LAB_ENGLISH);
   const list = document.createElement('div');

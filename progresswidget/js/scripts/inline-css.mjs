@@ -18,7 +18,8 @@ export const inlineCss = {
         metafile: true,
       });
       return {
-        contents: outputFiles[0].text.trim(),
+        // What esbuild leaves as it is: the values of custom properties, and lists.
+        contents: outputFiles[0].text.trim().replace(/([:,]) /g, '$1'),
         loader: 'text',
         watchFiles: Object.keys(metafile.inputs).map((input) => resolve(input)),
       };

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { userEvent } from 'vitest/browser';
 import { CHINESE, ENGLISH } from '../src/i18n';
 import { LAB_ENGLISH, withUploads } from '../src/i18n/lab';
+import { adoptPanelStyle } from '../src/lab/panel/style';
 import { NEW_TRANSFER, type TransferState } from '../src/transfer';
 import { adoptStyle } from '../src/view/stylesheet';
 import { TransferView } from '../src/view/transfer_view';
@@ -35,6 +36,7 @@ function show(width = 600, name = 'flights.csv', said = ENGLISH) {
   list.append(view.element);
   document.body.append(list);
   adoptStyle(view.element);
+  adoptPanelStyle(view.element);
   views.push(view);
   view.update(state({}));
   return { view, handlers, list };

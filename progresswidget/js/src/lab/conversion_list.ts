@@ -11,6 +11,7 @@ import { channelOf, type Server } from '../server';
 import { block } from '../view/dom';
 import { TRANSFER_ICONS } from '../view/icons';
 import { adoptStyle } from '../view/stylesheet';
+import { adoptPanelStyle } from './panel/style';
 import { takeOff } from './transfer_list';
 
 export interface ConversionListOptions {
@@ -42,6 +43,7 @@ export class ConversionList extends Widget {
 
   protected override onAfterAttach(): void {
     adoptStyle(this.node);
+    adoptPanelStyle(this.node);
     adoptExportStyle(this.node);
   }
 

@@ -8,6 +8,7 @@ import { block, setText } from '../view/dom';
 import { adoptStyle } from '../view/stylesheet';
 import type { Direction } from '../view/transfer_presentation';
 import { TransferView } from '../view/transfer_view';
+import { adoptPanelStyle } from './panel/style';
 
 /** One file on its way. */
 export interface Item {
@@ -63,6 +64,7 @@ export class TransferList extends Widget {
 
   protected override onAfterAttach(): void {
     adoptStyle(this.node);
+    adoptPanelStyle(this.node);
   }
 
   #show(items: readonly Item[]): void {

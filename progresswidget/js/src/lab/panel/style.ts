@@ -1,4 +1,4 @@
-/** The panel's style, which only JupyterLab needs. */
+/** The style of the panel and its neighbours, which only JupyterLab needs. */
 
 import panel from '../../../style/panel.css?inline';
 
