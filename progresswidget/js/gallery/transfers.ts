@@ -41,7 +41,8 @@ export function mountTransfers(main: HTMLElement, language: string): void {
   adoptStyle(main);
   adoptPanelStyle(main);
   const chinese = language.startsWith('zh');
-  const messages = withUploads(messagesFor(language, 'en'), chinese ? LAB_CHINESE : LAB_ENGLISH);
+  const saves = messagesFor(language, 'en');
+  const uploads = withUploads(saves, chinese ? LAB_CHINESE : LAB_ENGLISH);
   const list = document.createElement('div');
   list.className = 'pw-transfers';
   // All of them are to be seen.
@@ -51,7 +52,7 @@ export function mountTransfers(main: HTMLElement, language: string): void {
     const view = new TransferView({
       name,
       direction,
-      messages,
+      messages: direction === 'save' ? saves : uploads,
       handlers: {
         pause: nothing,
         resume: nothing,

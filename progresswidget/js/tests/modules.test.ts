@@ -59,6 +59,6 @@ it('gives no class a rule in the sheet of the panel and in that of the dialogs',
   const panel = classesOf('panel');
   const both = [...classesOf('exporting')].filter((name) => panel.has(name));
   expect(panel.size).toBeGreaterThan(10);
-  // The frame of a dialog, and the bar's own track, which either names with what is around it.
-  expect(both.sort()).toEqual(['.pw-dialog', '.pw-track']);
+  // The frame of a dialog, and of the bar's own what either names with what is around it.
+  expect(both.sort()).toEqual(['.pw-dialog', '.pw-numbers', '.pw-track']);
 });
