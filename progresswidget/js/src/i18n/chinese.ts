@@ -150,7 +150,6 @@ export const CHINESE: Messages = {
     label: (name) => `保存 ${name}`,
     starting: '正在询问服务器',
     checking: '正在核对已有内容',
-    paused: '已暂停',
     failed: '已停止',
     running: '正在保存',
     done: '已保存',

@@ -153,7 +153,6 @@ export const ENGLISH: Messages = {
     label: (name) => `Saving ${name}`,
     starting: 'Asking the server',
     checking: 'Checking what is there',
-    paused: 'Paused',
     failed: 'Stopped',
     running: 'Saving',
     done: 'Saved',

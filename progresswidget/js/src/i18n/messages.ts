@@ -109,7 +109,6 @@ export interface TransferMessages {
   readonly label: (name: string) => string;
   readonly starting: string;
   readonly checking: string;
-  readonly paused: string;
   readonly failed: string;
   readonly running: string;
   readonly done: string;

@@ -71,7 +71,8 @@ function wordsFor(state: TransferState, messages: Messages): string {
     case 'running':
       return transfer.running;
     case 'queued':
-      return messages.status.queued;
+    case 'paused':
+      return messages.status[state.status];
     default:
       return transfer[state.status];
   }
