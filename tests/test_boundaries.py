@@ -60,6 +60,7 @@ ORDER = {
     },
     "progresswidget.progress_widget": {
         "progresswidget.cell",
+        "progresswidget.errors",
         "progresswidget.meter",
         "progresswidget.outbox",
         "progresswidget.protocol",
