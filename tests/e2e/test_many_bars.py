@@ -130,8 +130,8 @@ def test_a_page_has_one_connection_whatever_it_shows(
             open_beside(page, name)
         for cell in range(3):
             shown.run_and_wait(cell)
-    # Three cards of ours and three widgets in each, and the bar of a loop.
-    expect(page.locator(".pw-job[data-state=done]")).to_have_count(3 * 6, timeout=LIMIT)
+    # In each the cards of three exports and a group, and three widgets.
+    expect(page.locator(".pw-job[data-state=done]")).to_have_count(3 * 7, timeout=LIMIT)
     boxed = page.locator(".jp-OutputArea .widget-vbox")
     expect(boxed.locator(".pw-job")).to_have_count(3 * 3, timeout=LIMIT)
     expect(boxed.locator(".pw-progress[data-live=true]")).to_have_count(3, timeout=LIMIT)

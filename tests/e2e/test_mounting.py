@@ -22,6 +22,8 @@ OWN = 200
 """What the page may have more of by itself: one of each cycle would be a thousand."""
 KEPT_BY_IPYWIDGETS = 2
 """Elements that it keeps of each view that it has made, also of its own: empty ones, of ours."""
+ITS_OWN = "pw-host"
+"""Our class of the element that ipywidgets gives a view, and keeps."""
 
 SETUP = """
 import progresswidget as pw
@@ -87,7 +89,7 @@ class Held:
 def our_classes(node: dict[str, Any]) -> Iterator[str]:
     """Yield the classes of those elements of ours that are in a tree outside of the page."""
     names = " ".join(node.get("attributes", [])).split()
-    yield from (name for name in names if name.startswith("pw-"))
+    yield from (name for name in names if name.startswith("pw-") and name != ITS_OWN)
     for child in node.get("children", []):
         yield from our_classes(child)
 
