@@ -66,6 +66,8 @@ def reported(
     order = (report["generation"], report["revision"])
     if order <= (known["generation"], known["revision"]) and not _revives(job, report):
         return _taken_up(job, report, now)
+    if _outlived(job, report):
+        return job
     same_run = report["generation"] == known["generation"]
     event = transitions.reporting if same_run else transitions.rerunning
     transitions.after(job.status, event(status))
@@ -156,6 +158,17 @@ def _revives(job: Job, report: Json) -> bool:
         and report["status"] in ACTIVE
         and (report["generation"], report["revision"])
         == (job.report["generation"], job.report["revision"])
+    )
+
+
+def _outlived(job: Job, report: Json) -> bool:
+    # The server saw the worker of a conversion end: that it is at work was on its way meanwhile.
+    return (
+        job.conversion is not None
+        and job.status == "interrupted"
+        and report["status"] in ACTIVE
+        and (job.report["error"] or {}).get("code") == "process-died"
+        and report["generation"] == job.report["generation"]
     )
 
 

@@ -434,6 +434,10 @@ async def test_a_killed_worker_is_seen_and_the_next_run_goes_on(
     os.kill(server.services.registry.get(identity).report["pid"], signal.SIGKILL)
     died = await until(server, identity, "interrupted")
     assert died["error"]["code"] == "process-died"
+    # A report that the worker had sent, and that is taken only now.
+    late = {**server.services.registry.get(identity).report, "status": "running", "error": None}
+    await server.reported({**late, "revision": late["revision"] + 5, "ended": None})
+    assert (await server.job(identity))["status"] == "interrupted"
     assert not target.exists()
     again = await server.fetch(f"api/conversions/{identity}", method="POST", body="")
     assert again.code == 201, again.body

@@ -82,6 +82,19 @@ def test_only_silence_is_revoked_by_the_report_that_is_known_already(report: Rep
     assert model.reported(model.interrupted(job, "kernel-died", 2), same, 3).status == "interrupted"
 
 
+def test_what_a_worker_said_before_its_end_does_not_revive_its_conversion(report: Report) -> None:
+    job = Job(report(TASK, revision=3), updated=1, conversion={"source": "a.parquet"})
+    died = model.interrupted(job, "process-died", 2)
+    assert model.reported(died, report(TASK, revision=9), 3) is died
+    again = report(TASK, generation=2, revision=1)
+    assert model.reported(died, again, 3).status == "running"
+    # Of one that was only silent, and of its last word, the report stands.
+    silent = model.interrupted(job, "kernel-silent", 2)
+    assert model.reported(silent, report(TASK, revision=9), 3).status == "running"
+    done = report(TASK, status="done", revision=9)
+    assert model.reported(died, done, 3).status == "done"
+
+
 @pytest.mark.parametrize("status", sorted(TERMINAL))
 def test_what_has_ended_is_not_interrupted(report: Report, status: str) -> None:
     job = Job(report(TASK, status=status), updated=1)
