@@ -1,7 +1,8 @@
 """What workers on other machines have counted for a job, until its own process hears it. Pure.
 
 It is not kept: a worker says its whole count each time, and says it again to the next server. Of a
-job that is no longer at work nothing is known: should it go on, its workers say it again.
+job that is no longer at work nothing is known: should it go on, its workers say it again. One that
+nobody has told of yet may still be: its workers may be quicker than the loop's bar is shown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ MOST_WORKERS: Final = 1000
 MOST_JOBS: Final = 1000
 """Jobs for which workers count at the same time; of more the one is forgotten that was silent for
 longest."""
+UNTOLD: Final = 60.0
+"""Seconds without a word after which no report of an unknown job is expected any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,19 @@ class Counts:
         """Forget a job: it has ended."""
         self._jobs.pop(task_id, None)
 
-    def keep(self, is_at_work: Callable[[str], bool]) -> None:
-        """Forget the jobs that are not at work, however they have ended."""
-        for task_id in [task_id for task_id in self._jobs if not is_at_work(task_id)]:
-            del self._jobs[task_id]
+    def keep(self, is_at_work: Callable[[str], bool | None], now: float) -> None:
+        """Forget the jobs that are not at work, however they have ended.
+
+        Parameters
+        ----------
+        is_at_work
+            Says it of a job; None for one that is not known.
+        now
+            The time in seconds.
+        """
+        for task_id, workers in list(self._jobs.items()):
+            at_work = is_at_work(task_id)
+            if at_work is None:
+                at_work = now - max(count.heard for count in workers.values()) < UNTOLD
+            if not at_work:
+                del self._jobs[task_id]

@@ -99,6 +99,11 @@ class Services:
     started: asyncio.Event = field(default_factory=asyncio.Event)
     stopping: bool = False
 
+    def at_work(self, task_id: str) -> bool | None:
+        """Say whether a job is at work; None for one that nobody has told of."""
+        job = self.registry.jobs.get(task_id)
+        return None if job is None else job.active
+
     async def count(self, task_id: str, worker: str, steps: float, *, used: bool) -> None:
         """Take what a worker has counted, wherever its kernel hears of it.
 
@@ -112,9 +117,9 @@ class Services:
             await self.state.counts.tell(task_id, worker, steps, used=used)
 
     def counted(self, task_id: str, worker: str, steps: float, used: bool) -> None:  # noqa: FBT001
-        """Take what came to another server, if the kernel reports here and can be told."""
+        """Take what came to another server, if the kernel reports here, or may still do so."""
         with suppress(ApiError):
-            if self.registry.speaks_for(task_id):
+            if self.registry.speaks_for(task_id) or self.at_work(task_id) is None:
                 self.counts.put(task_id, worker, Count(steps, used, time.monotonic()))
 
     @property

@@ -126,7 +126,7 @@ class Tidying:
         services = self._services
         known = {job.task_id for job in services.registry.find()}
         services.watcher.forget(known.__contains__)
-        services.counts.keep({job.task_id for job in services.registry.active()}.__contains__)
+        services.counts.keep(services.at_work, time.monotonic())
         await services.transfers.reap()
         await services.links.reap()
         removed = services.tally.removed

@@ -18,6 +18,7 @@ from progresswidget.protocol import decode_count, is_task_id
 
 _MOST: Final = 1024
 """Bytes of a request."""
+_NO_TASK_ID: Final = "A task id is 32 lower-case hexadecimal digits."
 
 
 class CountsHandler(Handler):
@@ -36,7 +37,7 @@ class CountsHandler(Handler):
     async def post(self, task_id: str) -> None:
         """Return it, also of a job that is still to be told of."""
         if not is_task_id(task_id):
-            raise ApiError("malformed", "A task id is 32 lower-case hexadecimal digits.")
+            raise ApiError("malformed", _NO_TASK_ID)
         self.set_header("Cache-Control", "no-store")
         lets = capability(self.services.links.read_key(), task_id, "count")
         self.finish(json.dumps({"capability": lets}))
@@ -59,8 +60,10 @@ class CountHandler(Handler):
 
     @allow_unauthenticated  # by jupyter_server's means: prepare() has seen the secret
     async def put(self, task_id: str, worker: str) -> None:
-        """Take the whole count of a worker; it may come twice."""
-        if not self.services.registry.get(task_id).active:
+        """Take the whole count of a worker; it may come twice, and before the job is told of."""
+        if not is_task_id(task_id):
+            raise ApiError("malformed", _NO_TASK_ID)
+        if self.services.at_work(task_id) is False:
             raise ApiError("task-ended", "The job has ended: nothing is counted for it any more.")
         steps, used = decode_count(worker, self.body)
         await self.services.count(task_id, worker, steps, used=used)

@@ -221,9 +221,10 @@ _LET_COUNT = Operation(
 )
 _COUNT = Operation(
     "countForJob",
-    "Say how many steps a worker has done in all. One that is lost or repeated does no harm.",
+    "Say how many steps a worker has done in all, also of a job that is still to be told of. One "
+    "that is lost or repeated does no harm.",
     {204: Answer("Taken; the kernel hears it with the next reply.")},
-    ("malformed", "task-ended", "too-many-workers", *_NO_JOB),
+    ("malformed", "task-ended", "too-many-workers"),
     "counter",
     body=Body("Count"),
 )

@@ -32,7 +32,7 @@ SILENCE: Final = 30.0
 _TIMEOUT: Final = 2.0
 _TAKEN: Final = 204
 _OVER: Final = frozenset({403, 409, 429})
-"""Answers after which nothing is counted any more. 404 is none: the job may be told of later."""
+"""Answers after which nothing is counted any more."""
 
 
 @dataclass(frozen=True, slots=True)

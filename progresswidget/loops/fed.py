@@ -72,6 +72,8 @@ class Fed(Counting[T]):
 
     def wait_for(self, steps: Callable[[], float], idle: Callable[[], bool]) -> None:
         """Wait for a moment for the last steps of workers on other machines."""
+        if self.job is not None:  # a loop that has lasted for no longer is not reported yet
+            reporter().follow(self.job.ensure_line())
         begun = since = time.monotonic()
         before = -1.0
         while (now := time.monotonic()) < begun + LAST_STEPS and not outbox().is_here:
@@ -80,8 +82,8 @@ class Fed(Counting[T]):
                 return
             if done != before or not idle():
                 before, since = done, now
-            elif now - since >= _QUIET:
-                return
+            elif now - since >= _QUIET and reporter().silence < now - begun:
+                return  # and a report was answered meanwhile
             reporter().wake()
             time.sleep(LAST_STEPS / 20)
 

@@ -141,8 +141,10 @@ class Workers:
     def close(self) -> None:
         """Keep the total, and tidy up; what a worker does from now on is no longer counted."""
         owner = self._owner()
+        # Before anything was heard of those elsewhere, they are all that can have counted.
+        elsewhere = self._distant or (self._found is not None and not self._seen)
         try:
-            if self._distant and owner is not None and not self._closed:
+            if elsewhere and owner is not None and not self._closed:
                 owner.wait_for(lambda: self.total, lambda: self._at_work <= self._dead)
         finally:  # whoever waits may be interrupted
             self.each()

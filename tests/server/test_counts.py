@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_server_ext.counts import MOST_JOBS, MOST_WORKERS, Count, Counts
+from jupyter_server_ext.counts import MOST_JOBS, MOST_WORKERS, UNTOLD, Count, Counts
 from jupyter_server_ext.errors import ApiError
 
 if TYPE_CHECKING:
@@ -48,9 +48,18 @@ def test_there_is_an_end_to_workers_and_to_jobs() -> None:
     assert counts.of("job 0", 0) == []
     assert len(counts.of("job", 0)) == MOST_WORKERS, "it counts on"
     assert len(counts.of("job 1", 0)) == 1
-    counts.keep({"job", "one more"}.__contains__)
+    counts.keep({"job", "one more"}.__contains__, now=0)
     assert counts.of("job 1", 0) == []
     assert len(counts.of("one more", 0)) == 1
+
+
+def test_a_job_that_nobody_has_told_of_is_waited_for_for_a_while() -> None:
+    counts = Counts()
+    for worker, heard in enumerate((10, 30)):
+        counts.put("job", str(worker), Count(1, used=True, heard=heard))
+    for now, kept in ((30, 2), (29 + UNTOLD, 2), (30 + UNTOLD, 0)):
+        counts.keep({}.get, now)
+        assert len(counts.of("job", 0)) == kept
 
 
 # --- The handlers ---------------------------------------------------------------------------------
@@ -71,15 +80,15 @@ async def test_a_worker_counts_with_what_the_kernel_was_given(
     assert given.headers["Cache-Control"] == "no-store"
     job = f"Job {json.loads(given.body)['capability']}"
     count = json.dumps({"steps": 12, "used": True})
-    # It may be given before the job is told of, and is taken afterwards.
-    assert (await ask(server, "PUT", f"{place}/1-a", job, count)).code == 404
-    assert "workers" not in await server.reported(body)
-    assert "workers" not in await server.reported(other)
+    # It is given, and counted with, before the job is told of: a worker may be as quick as that.
     for _ in range(2):
         assert (await ask(server, "PUT", f"{place}/1-a", job, count)).code == 204
-    (heard,) = (await server.reported(body | {"revision": 2}))["workers"]
-    assert heard.pop("silent") >= 0
-    assert heard == {"worker": "1-a", "steps": 12, "used": True}
+        await server.extension._tidying.round()
+    for revision in (1, 2):
+        (heard,) = (await server.reported(body | {"revision": revision}))["workers"]
+        assert heard.pop("silent") >= 0
+        assert heard == {"worker": "1-a", "steps": 12, "used": True}
+    assert "workers" not in await server.reported(other)
     assert "workers" not in await server.reported(other | {"revision": 2})
     # It opens no other job, lets say nothing else of this one, and is no secret of kernels.
     told = json.dumps(body | {"revision": 3, "status": "done"})

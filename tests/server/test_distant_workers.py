@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 WORKER = """
 import os, pickle, signal, sys
+import progresswidget as pw
 
+print("ready", flush=True)
 reporter, steps, dies = pickle.load(sys.stdin.buffer)
 for _ in range(steps):
     reporter.update()
@@ -30,23 +32,39 @@ if dies:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 KERNEL = """
-import io, json, os, pickle, subprocess, sys, time
+import json, os, pickle, subprocess, sys, time
 import progresswidget as pw
-from progresswidget.loops import distant, workers
+from progresswidget.loops import distant, fed, workers
 
 environment = {name: value for name, value in os.environ.items() if "PROGRESS" not in name}
 
-def start(reporter, steps, dies=False):
+def prepare():
+    command = [sys.executable, "-c", sys.argv[1]]
+    pipe = subprocess.PIPE
+    worker = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment)
+    assert worker.stdout.readline() == b"ready\\n"
+    return worker
+
+def send(worker, reporter, steps, dies=False):
     sent = pickle.dumps((reporter, steps, dies))
     folder = bar._tally.workers._folder.encode()
     assert folder in sent
-    command = [sys.executable, "-c", sys.argv[1]]
-    worker = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
     worker.stdin.write(sent.replace(folder, folder.replace(b"progress", b"elsewher")))
     worker.stdin.flush()
+
+def start(*task, **how):
+    worker = prepare()
+    send(worker, *task, **how)
     return worker
 
 told = {}
+quick = prepare()
+fed.LAST_STEPS = 20.0
+with pw.tqdm(total=12, desc="over at once") as bar:
+    send(quick, bar.reporter(), 10)
+    quick.stdin.close()
+    quick.wait(60)
+told["quick"] = bar.n
 with pw.tqdm(total=100, desc="files") as bar:
     reporter = bar.reporter()
     ended = [start(reporter, 10) for _ in range(3)]
@@ -96,6 +114,7 @@ def test_they_count_by_the_server_and_one_that_is_killed_is_said(
     assert told["died"] == -9
     assert told["said"] == "1 of 5 workers died"  # the kernel's own process counts, too
     assert (told["n"], told["workers"]) == (100, 6)
+    assert told["quick"] == 10, "also of a loop that is over before it is shown"
     assert told["secret"] is False
     record = server.request(f"api/jobs/{told['task']}")
     assert (record["status"], record["rows"], record["total"]) == ("done", 100, 100)

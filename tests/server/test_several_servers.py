@@ -104,8 +104,10 @@ def test_a_kernel_hears_of_workers_that_count_at_another_server(
 ) -> None:
     a, b = several.begin(2)
     body = report()
-    a.report(body)
     address = f"api/jobs/{body['taskId']}"
+    # The first worker may be quicker than the kernel.
+    b.request(f"{address}/counts/1-w", method="PUT", body={"steps": 3, "used": True}, empty=True)
+    until(lambda: a.report(body).get("workers"))
     until(lambda: any(job["taskId"] == body["taskId"] for job in b.request("api/jobs")))
     b.request(f"{address}/counts/1-w", method="PUT", body={"steps": 5, "used": True}, empty=True)
     revisions = itertools.count(2)
