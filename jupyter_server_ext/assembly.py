@@ -12,32 +12,32 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_server_ext.activity import Activity
-from jupyter_server_ext.conversions import Conversions
-from jupyter_server_ext.digests import Digests
-from jupyter_server_ext.disk import Disk
-from jupyter_server_ext.eventlog import EventLog
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.idempotency import Idempotency
-from jupyter_server_ext.kernels import KernelWatcher
-from jupyter_server_ext.life import Lifecycle
-from jupyter_server_ext.line import ConversionLimits
-from jupyter_server_ext.links import Links, load_key
-from jupyter_server_ext.logins import Logins
-from jupyter_server_ext.notebooks import Notebooks
-from jupyter_server_ext.places import below
-from jupyter_server_ext.polling import Polls
-from jupyter_server_ext.reaper import JobLimits
-from jupyter_server_ext.registry import JobRegistry
-from jupyter_server_ext.sending import Sending
+from jupyter_server_ext.channel.logins import Logins
+from jupyter_server_ext.channel.polling import Polls
+from jupyter_server_ext.cleanup.disk import Disk
+from jupyter_server_ext.conversions.line import ConversionLimits
+from jupyter_server_ext.conversions.registry import Conversions
+from jupyter_server_ext.conversions.workers import Workers, WorkerSettings
+from jupyter_server_ext.downloads.digests import Digests
+from jupyter_server_ext.downloads.links import Links, load_key
+from jupyter_server_ext.events.eventlog import EventLog
+from jupyter_server_ext.events.life import Lifecycle
+from jupyter_server_ext.http.idempotency import Idempotency
+from jupyter_server_ext.hub.hub import Hub
+from jupyter_server_ext.jobs.kernels import KernelWatcher
+from jupyter_server_ext.jobs.notebooks import Notebooks
+from jupyter_server_ext.jobs.reaper import JobLimits
+from jupyter_server_ext.jobs.registry import JobRegistry
 from jupyter_server_ext.services import Services
-from jupyter_server_ext.shaping import Rates, Shaper
 from jupyter_server_ext.state import make_state
-from jupyter_server_ext.stores.uploads import UploadStore
-from jupyter_server_ext.transfers import Transfers
-from jupyter_server_ext.uploadquota import UploadLimits
-from jupyter_server_ext.uploads import Uploads
-from jupyter_server_ext.workers import Workers, WorkerSettings
+from jupyter_server_ext.streaming.activity import Activity
+from jupyter_server_ext.streaming.sending import Sending
+from jupyter_server_ext.transfers.registry import Transfers
+from jupyter_server_ext.transfers.shaping import Rates, Shaper
+from jupyter_server_ext.uploads.places import below
+from jupyter_server_ext.uploads.quota import UploadLimits
+from jupyter_server_ext.uploads.registry import Uploads
+from jupyter_server_ext.uploads.store import UploadStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
     from jupyter_server_ext.config import Settings
-    from jupyter_server_ext.sharing import UploadSharing
     from jupyter_server_ext.state import State
     from jupyter_server_ext.statedir import StateDirectory
+    from jupyter_server_ext.uploads.sharing import UploadSharing
 
 
 def assemble(

@@ -17,12 +17,13 @@ from jupyter_server.extension.application import ExtensionApp
 from traitlets import observe
 
 import jupyter_server_ext
-from jupyter_server_ext import endpoint, metrics, statedir
+from jupyter_server_ext import endpoint, statedir
 from jupyter_server_ext.assembly import assemble, milliseconds, rates_of
 from jupyter_server_ext.config import Settings
 from jupyter_server_ext.ending import end
 from jupyter_server_ext.handlers import revived, routes
 from jupyter_server_ext.logs import about
+from jupyter_server_ext.monitoring import metrics
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.tidying import Keeping, Tidying
@@ -35,7 +36,7 @@ from progresswidget.protocol import (
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
 
 
 _CLEANING_UP: Final = 1.0

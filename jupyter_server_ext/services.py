@@ -11,33 +11,32 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from jupyter_server_ext.counts import Count, Counts
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.jobs.counts import Count, Counts
 from jupyter_server_ext.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
-    from jupyter_server_ext.conversions import Conversions
-    from jupyter_server_ext.digests import Digests
-    from jupyter_server_ext.disk import Disk
-    from jupyter_server_ext.hub import Hub
-    from jupyter_server_ext.idempotency import Idempotency
-    from jupyter_server_ext.kernels import KernelWatcher
-    from jupyter_server_ext.life import Lifecycle
-    from jupyter_server_ext.links import Links
-    from jupyter_server_ext.logins import Logins
-    from jupyter_server_ext.notebooks import Notebooks
-    from jupyter_server_ext.page import Page
-    from jupyter_server_ext.polling import Polls
-    from jupyter_server_ext.registry import JobRegistry
-    from jupyter_server_ext.sending import Sending
-    from jupyter_server_ext.shaping import Shaper
+    from jupyter_server_ext.channel.logins import Connected, Logins
+    from jupyter_server_ext.channel.polling import Polls
+    from jupyter_server_ext.cleanup.disk import Disk
+    from jupyter_server_ext.conversions.registry import Conversions
+    from jupyter_server_ext.downloads.digests import Digests
+    from jupyter_server_ext.downloads.links import Links
+    from jupyter_server_ext.events.life import Lifecycle
+    from jupyter_server_ext.http.idempotency import Idempotency
+    from jupyter_server_ext.hub.hub import Hub
+    from jupyter_server_ext.jobs.kernels import KernelWatcher
+    from jupyter_server_ext.jobs.notebooks import Notebooks
+    from jupyter_server_ext.jobs.registry import JobRegistry
     from jupyter_server_ext.state import State
     from jupyter_server_ext.stores.health import StoreHealth
-    from jupyter_server_ext.transfers import Transfers
-    from jupyter_server_ext.uploads import Uploads
+    from jupyter_server_ext.streaming.sending import Sending
+    from jupyter_server_ext.transfers.registry import Transfers
+    from jupyter_server_ext.transfers.shaping import Shaper
+    from jupyter_server_ext.uploads.registry import Uploads
 
 
 @dataclass(slots=True)
@@ -89,7 +88,7 @@ class Services:
     writers: ThreadPoolExecutor
     upload_idle_timeout: float
     verifying: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
-    connections: set[Page] = field(default_factory=set)
+    connections: set[Connected] = field(default_factory=set)
     connected: Counter[str] = field(default_factory=Counter)
     packing: Counter[str] = field(default_factory=Counter)
     lasting: bool = True

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.endpoint import lasting_secret
-from jupyter_server_ext.sharing import SIDECARS, Sidecar, UploadSharing
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.sidecar import WithSidecar
 from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.sqlite_locker import SqliteLocker
+from jupyter_server_ext.uploads.sharing import SIDECARS, Sidecar, UploadSharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_server_ext.config import Settings
-    from jupyter_server_ext.links import Link, Links
-    from jupyter_server_ext.registry import JobRegistry
+    from jupyter_server_ext.downloads.links import Links
+    from jupyter_server_ext.jobs.registry import JobRegistry
+    from jupyter_server_ext.model.link import Link
+    from jupyter_server_ext.model.transfer import Record
     from jupyter_server_ext.stores import (
         Broker,
         JobStore,
@@ -40,8 +42,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.stores.redis_counts import RedisCounts
     from jupyter_server_ext.stores.redis_secret import RedisSecret
     from jupyter_server_ext.stores.redis_session import RedisSession
-    from jupyter_server_ext.transferrecords import Record
-    from jupyter_server_ext.transfers import Transfers
+    from jupyter_server_ext.transfers.registry import Transfers
 
 _DAY: Final = 86_400_000
 """Milliseconds."""

@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from jupyter_server_ext import reaper
+from jupyter_server_ext.cleanup.expiry import remove_expired
+from jupyter_server_ext.cleanup.sweep import Busy, Sweep
+from jupyter_server_ext.jobs import reaper
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.stores.expiry import remove_expired
-from jupyter_server_ext.stores.sweep import Busy, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

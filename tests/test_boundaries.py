@@ -252,60 +252,88 @@ ORDER = {
         "progresswidget.transfer",
         "progresswidget.widget",
     },
-    "jupyter_server_ext": {"progresswidget.protocol", "jupyter_server_ext"},
-    "jupyter_server_ext.ending": set(),
-    "jupyter_server_ext.stores": {
-        "jupyter_server_ext.ending",
-        "jupyter_server_ext.errors",
-        "jupyter_server_ext.following",
-        "jupyter_server_ext.job",
-        "jupyter_server_ext.links",
-        "jupyter_server_ext.logs",
-        "jupyter_server_ext.model",
-        "jupyter_server_ext.sharing",
-        "jupyter_server_ext.stores",
-        "jupyter_server_ext.tally",
-        "jupyter_server_ext.transferrecords",
-        "jupyter_server_ext.tus",
-        "jupyter_server_ext.uploadrecord",
-        "progresswidget.protocol",
-    },
-    "jupyter_server_ext.schemas": {
-        "jupyter_server_ext.errors",
-        "jupyter_server_ext.idempotency",
-        "jupyter_server_ext.schemas",
-        "jupyter_server_ext.shaping",
-        "progresswidget.protocol",
-    },
-    "jupyter_server_ext.transitions": {"progresswidget.protocol"},
-    "jupyter_server_ext.job": {"jupyter_server_ext.processes", "progresswidget.protocol"},
-    "jupyter_server_ext.model": {
-        "jupyter_server_ext.job",
-        "jupyter_server_ext.transitions",
-        "progresswidget.protocol",
-    },
 }
-HUB = {
-    "changes",
-    "framing",
-    "hub",
-    "outbox",
-    "removed",
-    "ring",
-    "subscriber",
-    "tally",
-    "teller",
-    "topic",
-    "transferfeed",
+# The same of the server, without its own name: each knows only what stands above it here, and a
+# package knows itself. So whoever reads from the top meets nothing that was not there before.
+SERVER = {
+    "ending": "",
+    "endpoint": "",
+    "errors": "protocol",
+    "logs": "",
+    "processes": "protocol",
+    "statedir": "logs",
+    "tally": "",
+    "model": "protocol",
+    "files": "errors protocol",
+    "hub": "protocol tally",
+    "stores": "ending logs model protocol tally",
+    "http": "errors logs protocol stores",
+    "streaming": "errors files http",
+    "events": "logs model protocol",
+    "cleanup": "errors files model protocol",
+    "jobs": "errors events hub logs model processes protocol stores",
+    "conversions": "ending errors jobs logs model processes protocol",
+    "transfers": "events hub model protocol stores",
+    "downloads": "errors files model protocol stores",
+    "uploads": "errors files logs protocol stores streaming",
+    "channel": "errors http hub logs protocol streaming",
+    "schemas": "errors http protocol transfers",
+    "config": "stores transfers",
+    "state": "config downloads endpoint jobs model stores transfers uploads",
+    "services": "channel cleanup conversions downloads errors events http hub jobs state stores "
+    "streaming tally transfers uploads",
+    "tidying": "cleanup jobs logs services",
+    "monitoring": "events logs model protocol services stores tally version",
+    "handlers": "channel conversions downloads errors files http hub jobs logs model monitoring "
+    "protocol schemas services streaming transfers uploads",
+    "assembly": "channel cleanup config conversions downloads events http hub jobs services state "
+    "statedir streaming transfers uploads",
+    "extension": "assembly config ending endpoint handlers logs model monitoring protocol statedir "
+    "stores tidying version",
+}
+# Within one package.
+FINER = {
+    "model.transitions": "protocol",
+    "model.job": "processes protocol",
+    "model.decisions": "model.job model.transitions protocol",
+}
+
+
+# What is not below the server's name, and the one thing that its top module has for others.
+ELSEWHERE = {"protocol": "progresswidget.protocol", "version": "jupyter_server_ext"}
+
+
+def of_the_server(name: str) -> str:
+    return ELSEWHERE.get(name, f"jupyter_server_ext.{name}")
+
+
+ORDER |= {
+    of_the_server(name): {of_the_server(other) for other in known.split()}
+    for name, known in (SERVER | FINER).items()
 }
 ORDER |= {
-    f"jupyter_server_ext.{name}": {f"jupyter_server_ext.{other}" for other in HUB}
-    | {"progresswidget.protocol"}
-    for name in HUB
+    row: ORDER[row] | {row}
+    for row in map(of_the_server, SERVER)
+    if ROOT.joinpath(*row.split(".")).is_dir()
 }
-# Modules of the server that decide: values in, values out.
-PURE = sorted(
-    HUB | {"conditions", "deframing", "job", "model", "ranges", "shaping", "transitions", "tus"}
+ORDER["jupyter_server_ext"] = {"jupyter_server_ext.extension"}
+# Modules of the server that decide: values in, values out. A package stands for all of it.
+PURE = (
+    "channel.deframing",
+    "conversions.offered",
+    "downloads.following",
+    "files.names",
+    "http.conditions",
+    "http.ranges",
+    "hub",
+    "jobs.capabilities",
+    "jobs.counts",
+    "jobs.reaper",
+    "model",
+    "tally",
+    "transfers.shaping",
+    "uploads.places",
+    "uploads.tus",
 )
 EDGES = {"asyncio", "jupyter_server", "redis", "socket", "sqlite3", "threading", "time", "tornado"}
 
@@ -345,9 +373,13 @@ def row_of(module: str) -> str:
 
 
 def is_below(module: str, row: str) -> bool:
-    if row == "progresswidget":
+    if row in PACKAGES:
         return module == row
     return module == row or module.startswith(f"{row}.")
+
+
+def is_of_the_server(module: str) -> bool:
+    return module.startswith("jupyter_server_ext.")
 
 
 def test_every_row_is_of_a_module_and_names_modules() -> None:
@@ -356,23 +388,62 @@ def test_every_row_is_of_a_module_and_names_modules() -> None:
 
 
 def test_no_row_allows_what_nobody_uses() -> None:
-    # But for those of the hub, whose parts may all know each other.
-    spare = {row: set(allowed) for row, allowed in ORDER.items() if row.split(".")[-1] not in HUB}
+    spare = {row: set(allowed) for row, allowed in ORDER.items()}
     for module in modules():
-        row = row_of(module)
-        if row in spare:
-            used = imports_of(module)
-            spare[row] -= {name for name in spare[row] if any(is_below(one, name) for one in used)}
+        row, used = row_of(module), imports_of(module)
+        spare[row] -= {name for name in spare[row] if any(is_below(one, name) for one in used)}
     assert {row: names for row, names in spare.items() if names} == {}
+
+
+def test_the_rows_of_the_server_name_only_what_stands_above_them() -> None:
+    above = set(ELSEWHERE)
+    for name, known in SERVER.items():
+        assert set(known.split()) <= above, name
+        above.add(name)
+        for part, others in FINER.items():
+            if part.partition(".")[0] == name:
+                assert {other.partition(".")[0] for other in others.split()} <= above, part
+
+
+def test_every_part_of_the_server_has_its_row() -> None:
+    found = {module.split(".")[1] for module in modules() if is_of_the_server(module)}
+    assert found == set(SERVER)
+
+
+def rows_of_the_map(package: str) -> list[tuple[set[str], set[str]]]:
+    """Return the names in both columns of a table of the map."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = text.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
+    cells = [line.split("|")[1:3] for line in table.splitlines()[2:]]
+    return [(names_in(first), names_in(second)) for first, second in cells]
+
+
+def names_in(text: str) -> set[str]:
+    return {name for name in re.findall(r"`([a-z_]+)/?`", text) if not name.startswith("pw.")}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_map_for_contributors_names_what_is_there(package: str) -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = text.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
-    named = {name for name in re.findall(r"`([a-z_]+)/?`", table) if not name.startswith("pw.")}
-    assert len(named) > 20
-    assert {name for name in named if not path_of(f"{package}.{name}").exists()} == set()
+    rows = rows_of_the_map(package)
+    assert len(rows) > 3
+    for first, second in rows:
+        below = [f"{package}.{name}" for name in first] or [package]
+        missing = {name for name in first if not path_of(f"{package}.{name}").exists()}
+        missing |= {
+            name
+            for name in second
+            if not any(path_of(f"{folder}.{name}").exists() for folder in below)
+        }
+        assert missing == set(), first
+
+
+def test_the_map_has_every_part_of_the_server_in_the_order_of_imports() -> None:
+    rows = rows_of_the_map("jupyter_server_ext")
+    packages = {name for name in SERVER if ROOT.joinpath("jupyter_server_ext", name).is_dir()}
+    listed = [name for first, _ in rows for name in sorted(first, key=[*SERVER].index)]
+    assert listed == [name for name in SERVER if name in packages]
+    modules_at_the_top = set[str]().union(*(second for first, second in rows if not first))
+    assert modules_at_the_top == set(SERVER) - packages
 
 
 @pytest.mark.parametrize("module", modules())
@@ -391,9 +462,14 @@ def test_only_the_root_of_the_server_knows_its_handlers(module: str) -> None:
         assert not handlers or is_below(module, "jupyter_server_ext.handlers")
 
 
-@pytest.mark.parametrize("name", PURE)
-def test_what_decides_has_no_loop_socket_thread_or_clock(name: str) -> None:
-    tree = ast.parse(path_of(f"jupyter_server_ext.{name}").read_text(encoding="utf-8"))
+def deciding() -> list[str]:
+    rows = [of_the_server(name) for name in PURE]
+    return [module for module in modules() if any(is_below(module, row) for row in rows)]
+
+
+@pytest.mark.parametrize("module", deciding())
+def test_what_decides_has_no_loop_socket_thread_or_clock(module: str) -> None:
+    tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

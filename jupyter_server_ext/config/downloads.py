@@ -5,7 +5,7 @@ from __future__ import annotations
 from traitlets import HasTraits
 
 from jupyter_server_ext.config.kinds import amount, count, folders
-from jupyter_server_ext.shaping import LEAST_BURST
+from jupyter_server_ext.transfers.shaping import LEAST_BURST
 
 
 class Downloads(HasTraits):

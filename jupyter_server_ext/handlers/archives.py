@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from tornado import web
 
-from jupyter_server_ext.archives import Entry, Packing, length
-from jupyter_server_ext.archives.names import Names, safe
-from jupyter_server_ext.archives.tar import TarPacking
-from jupyter_server_ext.archives.zip import ZipPacking
+from jupyter_server_ext.downloads.archives import Entry, Packing, length
+from jupyter_server_ext.downloads.archives.names import Names, safe
+from jupyter_server_ext.downloads.archives.tar import TarPacking
+from jupyter_server_ext.downloads.archives.zip import ZipPacking
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.folders import Found, look_through
+from jupyter_server_ext.files.opening import open_below
+from jupyter_server_ext.files.published import BLOCK, FileChangedError, PublishedFile
 from jupyter_server_ext.handlers.files import FileHandler
-from jupyter_server_ext.ranges import content_disposition
-from jupyter_server_ext.stores.files import open_below
-from jupyter_server_ext.stores.folders import Found, look_through
-from jupyter_server_ext.stores.published import BLOCK, FileChangedError, PublishedFile
+from jupyter_server_ext.http.ranges import content_disposition
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.sending import Body
+    from jupyter_server_ext.streaming.sending import Body
     from progresswidget.protocol import Fingerprint
 
 MAX_NAMES: Final = 500

@@ -12,10 +12,10 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.access import AUTH_RESOURCE
-from jupyter_server_ext.capabilities import opens
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.visitors import VisitorMixin
+from jupyter_server_ext.http.access import AUTH_RESOURCE
+from jupyter_server_ext.jobs.capabilities import opens
 from progresswidget.protocol import AUTHORIZATION_SCHEME, JOB_SCHEME
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from tornado.httputil import HTTPServerRequest
 
-    from jupyter_server_ext.capabilities import Deed
+    from jupyter_server_ext.jobs.capabilities import Deed
     from jupyter_server_ext.services import Services
 
 _LINK: Final = re.compile(r"[A-Za-z0-9_%~.-]{60,}")

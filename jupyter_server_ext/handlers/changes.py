@@ -10,10 +10,10 @@ from jupyter_server.auth.authorizer import AllowAllAuthorizer
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyter_server_ext.changes import News
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.polls import PollHandler
-from jupyter_server_ext.transferrecords import may_see
+from jupyter_server_ext.hub.changes import News
+from jupyter_server_ext.model.transfer import may_see
 from progresswidget import protocol
 from progresswidget.protocol import Position, Target
 

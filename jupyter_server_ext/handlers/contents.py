@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from jupyter_server_ext.files.opening import open_below
 from jupyter_server_ext.handlers.files import FileHandler, Representation
-from jupyter_server_ext.mediatypes import media_type
-from jupyter_server_ext.stores.files import open_below
+from jupyter_server_ext.http.mediatypes import media_type
 
 if TYPE_CHECKING:
+    from jupyter_server_ext.files.published import PublishedFile
     from jupyter_server_ext.services import Services
-    from jupyter_server_ext.stores.published import PublishedFile
     from progresswidget.protocol import Fingerprint
 
 _SETTLED: Final = 2.0

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
+from jupyter_server_ext.conversions.offered import require_offered
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.names import check_path
+from jupyter_server_ext.files.opening import open_below, open_folder_below
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.handlers.owners import made, once
-from jupyter_server_ext.mediatypes import media_type
-from jupyter_server_ext.names import check_path
-from jupyter_server_ext.offered import require_offered
-from jupyter_server_ext.stores.files import open_below, open_folder_below
-from jupyter_server_ext.transferrecords import TOKEN_USER
+from jupyter_server_ext.http.mediatypes import media_type
+from jupyter_server_ext.model.transfer import TOKEN_USER
 from progresswidget.protocol import decode_conversion, is_readable, ordered, queued
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
     from progresswidget.protocol import Json
 
 MAX_BODY: Final = 64 * 1024

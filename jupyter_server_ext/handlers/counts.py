@@ -11,9 +11,9 @@ from typing import ClassVar, Final
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 
-from jupyter_server_ext.capabilities import capability
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.jobs.capabilities import capability
 from progresswidget.protocol import decode_count, is_task_id
 
 _MOST: Final = 1024

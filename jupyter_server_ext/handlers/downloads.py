@@ -17,13 +17,13 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.opening import open_published
+from jupyter_server_ext.files.published import FileChangedError, PublishedFile
 from jupyter_server_ext.handlers.files import FileHandler, Representation
 from jupyter_server_ext.handlers.following import Follower
-from jupyter_server_ext.stores.files import open_published
-from jupyter_server_ext.stores.published import FileChangedError, PublishedFile
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
 
 _GENERATION: Final = re.compile(r"0|[1-9][0-9]{0,15}")
 

@@ -17,10 +17,10 @@ from jupyter_server.auth.decorator import authorized, ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 
-from jupyter_server_ext.access import AUTH_RESOURCE
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.handlers.page import Page
 from jupyter_server_ext.handlers.visitors import VisitorMixin
-from jupyter_server_ext.page import Page
+from jupyter_server_ext.http.access import AUTH_RESOURCE
 from progresswidget.protocol import SUBPROTOCOL
 
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext.conditions import Validators, judge_unnamed
-from jupyter_server_ext.digests import weight
+from jupyter_server_ext.downloads.digests import weight
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.published import FileChangedError, PublishedFile
 from jupyter_server_ext.handlers.base import Handler
-from jupyter_server_ext.logs import about_request
-from jupyter_server_ext.ranges import (
+from jupyter_server_ext.http.conditions import Validators, judge_unnamed
+from jupyter_server_ext.http.ranges import (
     ByteRange,
     Multipart,
     content_disposition,
@@ -26,14 +26,14 @@ from jupyter_server_ext.ranges import (
     decide,
     http_date,
 )
-from jupyter_server_ext.stores.published import FileChangedError, PublishedFile
+from jupyter_server_ext.logs import about_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_server_ext.moving import Transfer
-    from jupyter_server_ext.sending import Body
-    from jupyter_server_ext.shaping import Gate
+    from jupyter_server_ext.streaming.sending import Body
+    from jupyter_server_ext.transfers.moving import Transfer
+    from jupyter_server_ext.transfers.shaping import Gate
 
 T = TypeVar("T")
 

@@ -11,20 +11,20 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jupyter_server_ext.clients import release
+from jupyter_server_ext.downloads.following import file_of, next_step
+from jupyter_server_ext.downloads.growing import GrowingFile, open_growing
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.following import file_of, next_step
-from jupyter_server_ext.ranges import content_disposition, content_type
-from jupyter_server_ext.stores.files import check_place
-from jupyter_server_ext.stores.parts import GrowingFile, open_growing
-from jupyter_server_ext.stores.published import FileChangedError
+from jupyter_server_ext.files.opening import check_place
+from jupyter_server_ext.files.published import FileChangedError
+from jupyter_server_ext.http.ranges import content_disposition, content_type
+from jupyter_server_ext.streaming.clients import release
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.following import Source
+    from jupyter_server_ext.downloads.following import Source
     from jupyter_server_ext.handlers.downloads import DownloadHandler
-    from jupyter_server_ext.job import Job
-    from jupyter_server_ext.moving import Transfer
-    from jupyter_server_ext.sending import Body
+    from jupyter_server_ext.model.job import Job
+    from jupyter_server_ext.streaming.sending import Body
+    from jupyter_server_ext.transfers.moving import Transfer
 
 
 class Follower:

@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from jupyter_server_ext.handlers.base import Handler
-from jupyter_server_ext.health import health
+from jupyter_server_ext.monitoring.health import health
 
 
 class HealthHandler(Handler):

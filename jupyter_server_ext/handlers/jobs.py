@@ -13,15 +13,15 @@ from jupyter_core.utils import ensure_async
 from jupyter_server.auth.decorator import allow_unauthenticated, authorized
 from tornado import web
 
-from jupyter_server_ext.capabilities import capability, require_own
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.probes import sees
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
 from jupyter_server_ext.handlers.polls import PollHandler
+from jupyter_server_ext.jobs.capabilities import capability, require_own
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.model import still_running
-from jupyter_server_ext.stores.probes import sees
-from jupyter_server_ext.transferrecords import TOKEN_USER
+from jupyter_server_ext.model.decisions import still_running
+from jupyter_server_ext.model.transfer import TOKEN_USER
 from progresswidget.protocol import (
     ACTIONS,
     MAX_COUNT,
@@ -40,7 +40,7 @@ from progresswidget.protocol import (
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
     from progresswidget.protocol import Json
 
 FILES_TO_CLEAR: Final = ("keep", "leftovers", "all")

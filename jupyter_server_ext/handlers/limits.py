@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from jupyter_server.auth.decorator import authorized
 from tornado import web
 
-from jupyter_server_ext.access import AUTH_RESOURCE
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.http.access import AUTH_RESOURCE
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.shaping import LEAST_BURST
+from jupyter_server_ext.transfers.shaping import LEAST_BURST
 from progresswidget.protocol import MAX_COUNT
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.shaping import Rates
+    from jupyter_server_ext.transfers.shaping import Rates
 
 _LEAST: Final = {"transfer": 0.0, "user": 0.0, "server": 0.0, "burst": LEAST_BURST}
 _MOST_BURST: Final = 60.0

@@ -21,10 +21,10 @@ from jupyter_server_ext.handlers.base import Handler, hide_link
 from jupyter_server_ext.handlers.contents import open_contents, represent, strong
 from jupyter_server_ext.handlers.downloads import DownloadHandler
 from jupyter_server_ext.handlers.owners import OwnerHandler, made, once
-from jupyter_server_ext.transferrecords import TOKEN_USER
+from jupyter_server_ext.model.transfer import TOKEN_USER
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.links import Link
+    from jupyter_server_ext.model.link import Link
     from jupyter_server_ext.services import Services
 
 _USUAL: Final = 3600.0

@@ -11,15 +11,15 @@ from tornado import web
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
-from jupyter_server_ext.idempotency import parse_key
-from jupyter_server_ext.transferrecords import TOKEN_USER
+from jupyter_server_ext.http.idempotency import parse_key
+from jupyter_server_ext.model.transfer import TOKEN_USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from jupyter_server_ext.idempotency import Making
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.http.idempotency import Making
+    from jupyter_server_ext.model.job import Job
     from progresswidget.protocol import Json
 
 T = TypeVar("T")

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from jupyter_server.auth.decorator import allow_unauthenticated
 
-from jupyter_server_ext import places
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.opening import open_below
+from jupyter_server_ext.files.published import FileChangedError
 from jupyter_server_ext.handlers.base import Handler
 from jupyter_server_ext.logs import about_request
-from jupyter_server_ext.stores.files import open_below
-from jupyter_server_ext.stores.places import make_folders
-from jupyter_server_ext.stores.published import FileChangedError
+from jupyter_server_ext.uploads import places
+from jupyter_server_ext.uploads.folders import make_folders
 from progresswidget.protocol import MAX_PATH, Place, decode_place
 
 if TYPE_CHECKING:

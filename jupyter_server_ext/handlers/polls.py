@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from jupyter_server_ext.channel.polling import Wait
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
-from jupyter_server_ext.polling import Wait
 
 
 class PollHandler(Handler):

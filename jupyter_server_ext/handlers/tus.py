@@ -19,19 +19,19 @@ from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext import tus, tusheaders
-from jupyter_server_ext.body import Body
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.base import Handler
+from jupyter_server_ext.http.ranges import http_date
 from jupyter_server_ext.logs import about
-from jupyter_server_ext.ranges import http_date
-from jupyter_server_ext.transferrecords import TOKEN_USER
+from jupyter_server_ext.model.transfer import TOKEN_USER
+from jupyter_server_ext.streaming.body import Body
+from jupyter_server_ext.uploads import tus, tusheaders
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from jupyter_server_ext.live import Live
-    from jupyter_server_ext.moving import Transfer
+    from jupyter_server_ext.transfers.moving import Transfer
+    from jupyter_server_ext.uploads.live import Live
 
 _LINGER: Final = 5.0
 """Seconds that a client gets to notice a refusal while it is still sending."""

@@ -9,14 +9,14 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from tornado import web
 from tornado.iostream import StreamClosedError
 
-from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.tus import TusHandler
-from jupyter_server_ext.idempotency import parse_key
+from jupyter_server_ext.http.idempotency import parse_key
+from jupyter_server_ext.uploads import tus, tusheaders
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.body import Body
-    from jupyter_server_ext.live import Live
+    from jupyter_server_ext.streaming.body import Body
+    from jupyter_server_ext.uploads.live import Live
 
 
 class UploadsHandler(TusHandler):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.utils import HTTP_METHOD_TO_AUTH_ACTION
 
-from jupyter_server_ext.access import JobResource, is_invented
 from jupyter_server_ext.errors import ApiError, job_not_found
 from jupyter_server_ext.handlers.errors import ErrorsMixin
-from jupyter_server_ext.transferrecords import TOKEN_USER
+from jupyter_server_ext.http.access import JobResource, is_invented
+from jupyter_server_ext.model.transfer import TOKEN_USER
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
     from progresswidget.protocol import Json
 
 _START: Final = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jupyter_server_ext.schemas.operations import Answer, Body, Chapter, Operation, list_of, one_of
-from jupyter_server_ext.shaping import LEAST_BURST
+from jupyter_server_ext.transfers.shaping import LEAST_BURST
 from progresswidget.protocol import ACTIONS, MAX_COUNT, MAX_PATH
 from progresswidget.protocol.counts import COUNT_FIELDS
 from progresswidget.protocol.fields import Field, Fields

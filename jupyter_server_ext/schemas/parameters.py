@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from jupyter_server_ext.idempotency import PATTERN
+from jupyter_server_ext.http.idempotency import PATTERN
 from jupyter_server_ext.schemas.operations import Parameter
 from progresswidget.protocol import MAX_EPOCH, MAX_NAME, MAX_PATH, STATUSES
 from progresswidget.protocol.counts import WORKER_FIELD

@@ -1,4 +1,4 @@
-"""Where jobs, transfers, links and files are kept, and who may change them: the ports.
+"""Where jobs, transfers and links are kept, and who may change them: the ports.
 
 The backends import this module, and nothing imports them but the composition root and the tests.
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
-from jupyter_server_ext.job import Job
-from jupyter_server_ext.links import Link
-from jupyter_server_ext.transferrecords import Record
+from jupyter_server_ext.model.job import Job
+from jupyter_server_ext.model.link import Link
+from jupyter_server_ext.model.transfer import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,7 @@ from jupyter_server_ext.stores import Change, Claim, Lease
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
     from jupyter_server_ext.stores import Follower
 
 

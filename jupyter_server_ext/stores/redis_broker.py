@@ -14,9 +14,9 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from jupyter_server_ext import model
-from jupyter_server_ext.job import Job
 from jupyter_server_ext.logs import about
+from jupyter_server_ext.model import decisions
+from jupyter_server_ext.model.job import Job
 from jupyter_server_ext.stores import Change
 from jupyter_server_ext.stores import redis_scripts as scripts
 from jupyter_server_ext.stores.redis_session import STREAM
@@ -255,16 +255,16 @@ class RedisBroker:
         # What others have removed stays removed, however much was known of it here.
         if known.job is None:
             return False
-        return model.is_newer(job, known.job) or model.asks_more(job, known.job)
+        return decisions.is_newer(job, known.job) or decisions.asks_more(job, known.job)
 
     async def _settle(self, task_id: str, job: Job) -> None:
         while self._is_ahead(task_id, job):
             theirs = self._found.get(task_id, _Known(_Mark(), None))
-            heard = theirs.job is None or model.is_newer(job, theirs.job)
+            heard = theirs.job is None or decisions.is_newer(job, theirs.job)
             # A job that is at work must have an owner: its process tells soon where it reports now.
             mine = theirs.mark.owner == self._session.id
             owns = mine or (heard and (self.owns(task_id) or job.active))
-            both = job if theirs.job is None else model.merged(job, theirs.job)
+            both = job if theirs.job is None else decisions.merged(job, theirs.job)
             write = self._write(task_id, both, theirs.mark, owns=owns)
             answer = await self._session.run(*write)
             self._found[task_id] = self._read_answer(task_id, both, answer)[1]
@@ -274,7 +274,7 @@ class RedisBroker:
         while (
             (known := self._found.get(task_id)) is not None
             and known.job is not None
-            and (job is None or not model.is_newer(known.job, job))
+            and (job is None or not decisions.is_newer(known.job, job))
         ):
             write = self._write(task_id, None, known.mark, owns=False)
             answer = await self._session.run(*write)

@@ -9,7 +9,7 @@ death right between making the claim and giving it its time leaves an empty file
 to remove: a file without a name (O_TMPFILE) is given one by a link, and no file replaces a folder
 (rename(2): EISDIR).
 
-The server does so by `jupyter_server_ext.stores.naming`, which may import nothing of this package
+The server does so by `jupyter_server_ext.files.naming`, which may import nothing of this package
 but the wire.
 """
 

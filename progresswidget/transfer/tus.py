@@ -2,7 +2,7 @@
 
 Source: the tus resumable upload protocol with its extensions creation, creation-defer-length,
 checksum and termination (https://tus.io/protocols/resumable-upload). The server's part is
-`jupyter_server_ext.tus`.
+`jupyter_server_ext.uploads.tus`.
 """
 
 from __future__ import annotations

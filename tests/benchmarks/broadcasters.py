@@ -14,7 +14,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from jupyter_server_ext import model
+from jupyter_server_ext.model import decisions
 from progresswidget import protocol
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def task_id(number: int) -> str:
 def record(number: int) -> Json:
     """Return the public record of a job as it is now; `rows` is the moment, in nanoseconds."""
     task = task_id(number)
-    job = model.reported(None, REPORT | {"taskId": task}, 1712000000000)
+    job = decisions.reported(None, REPORT | {"taskId": task}, 1712000000000)
     url = f"/progresswidget/files/{task}/1/monthly%20sales%20by%20customer%20and%20region.parquet"
     return job.public(url) | {"rows": time.monotonic_ns()}
 

@@ -18,7 +18,7 @@ from page import Page
 from redis_server import RedisServer
 from uploading import Uploader
 
-from jupyter_server_ext.metrics import FAMILIES
+from jupyter_server_ext.monitoring.metrics import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

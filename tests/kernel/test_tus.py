@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_server_ext import tus as server
-from jupyter_server_ext import tusheaders
-from jupyter_server_ext.idempotency import parse_key
+from jupyter_server_ext.http.idempotency import parse_key
+from jupyter_server_ext.uploads import tus as server
+from jupyter_server_ext.uploads import tusheaders
 from progresswidget.transfer import tus
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)

@@ -15,9 +15,9 @@ from frames import message as read_frame
 from page_twin import Followed
 from virtual_clock import Clock
 
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.ring import Rings
-from jupyter_server_ext.subscriber import Subscriber
+from jupyter_server_ext.hub.hub import Hub
+from jupyter_server_ext.hub.ring import Rings
+from jupyter_server_ext.hub.subscriber import Subscriber
 from progresswidget.protocol import TERMINAL, Subscribe, Target, Unsubscribe, decode_client_message
 
 if TYPE_CHECKING:

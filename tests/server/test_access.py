@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_server.auth import Authorizer, IdentityProvider, User
 
-from jupyter_server_ext.access import Access, JobResource
+from jupyter_server_ext.http.access import Access, JobResource
 from progresswidget.protocol import MalformedError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def test_a_job_is_asked_about_once_and_again_where_it_moves() -> None:
 
 
 async def test_of_many_answers_the_oldest_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jupyter_server_ext.access._REMEMBERED", 3)
+    monkeypatch.setattr("jupyter_server_ext.http.access._REMEMBERED", 3)
     asked = Asked()
     for task_id in (A, B, "c" * 32):
         assert asked.access.sees(record(task_id, "mine.ipynb"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext.activity import Activity
+from jupyter_server_ext.streaming.activity import Activity
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,13 +19,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_server_ext.archives import Entry, Packing, length
-from jupyter_server_ext.archives.names import Names, safe
-from jupyter_server_ext.archives.tar import TarPacking
-from jupyter_server_ext.archives.zip import ZipPacking
+from jupyter_server_ext.downloads.archives import Entry, Packing, length
+from jupyter_server_ext.downloads.archives.names import Names, safe
+from jupyter_server_ext.downloads.archives.tar import TarPacking
+from jupyter_server_ext.downloads.archives.zip import ZipPacking
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.files.folders import look_through
 from jupyter_server_ext.handlers.archives import MAX_AT_ONCE
-from jupyter_server_ext.stores.folders import look_through
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -392,7 +392,7 @@ def test_a_folder_that_may_not_be_read_is_refused_and_not_left_out(
     code = (
         "import os, sys\n"
         "from jupyter_server_ext.errors import ApiError\n"
-        "from jupyter_server_ext.stores.folders import look_through\n"
+        "from jupyter_server_ext.files.folders import look_through\n"
         "try:\n"
         "    look_through(sys.argv[1], '', [], most=9, allow_hidden=False)\n"
         "except ApiError as error:\n"

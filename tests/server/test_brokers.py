@@ -12,10 +12,10 @@ import pytest
 
 from jupyter_server_ext.ending import end
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.links import Link
-from jupyter_server_ext.reaper import JobLimits
-from jupyter_server_ext.registry import JobRegistry
+from jupyter_server_ext.hub.hub import Hub
+from jupyter_server_ext.jobs.reaper import JobLimits
+from jupyter_server_ext.jobs.registry import JobRegistry
+from jupyter_server_ext.model.link import Link
 from jupyter_server_ext.stores import LINKS
 from jupyter_server_ext.stores import redis_scripts as scripts
 from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker

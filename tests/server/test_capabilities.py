@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_server_ext.capabilities import capability, opens
+from jupyter_server_ext.jobs.capabilities import capability, opens
 from progresswidget import JobReporter
 from progresswidget.client import Endpoint, ServerUnreachableError
 from progresswidget.protocol import queued

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_server.auth import Authorizer
 
-from jupyter_server_ext.access import JobResource
-from jupyter_server_ext.changes import Changes
+from jupyter_server_ext.http.access import JobResource
+from jupyter_server_ext.hub.changes import Changes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

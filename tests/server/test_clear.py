@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_server.auth import Authorizer
 
-from jupyter_server_ext.access import JobResource
+from jupyter_server_ext.http.access import JobResource
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from tornado.iostream import IOStream, StreamClosedError
 
-from jupyter_server_ext.clients import Client, Clients, release
+from jupyter_server_ext.streaming.clients import Client, Clients, release
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,8 +20,8 @@ from websockets.protocol import OPEN
 from websockets.streams import StreamReader
 from websockets.uri import parse_uri
 
-from jupyter_server_ext.connection import Connection
-from jupyter_server_ext.framing import text_frame
+from jupyter_server_ext.channel.connection import Connection
+from jupyter_server_ext.hub.framing import text_frame
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_server.auth import Authorizer
 
-from jupyter_server_ext.digests import weight
-from jupyter_server_ext.mediatypes import media_type
-from jupyter_server_ext.ranges import content_type
+from jupyter_server_ext.downloads.digests import weight
+from jupyter_server_ext.http.mediatypes import media_type
+from jupyter_server_ext.http.ranges import content_type
 
 if TYPE_CHECKING:
     from pathlib import Path

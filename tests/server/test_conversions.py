@@ -21,7 +21,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from jupyter_server_ext import conversions, processes
+from jupyter_server_ext import processes
+from jupyter_server_ext.conversions import registry as conversions
 from jupyter_server_ext.handlers.conversions import ConversionsHandler
 from progresswidget.converting import _begin
 from progresswidget.errors import SourceError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_server_ext.counts import MOST_JOBS, MOST_WORKERS, UNTOLD, Count, Counts
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.jobs.counts import MOST_JOBS, MOST_WORKERS, UNTOLD, Count, Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable

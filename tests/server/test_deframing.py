@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Close, Frame, Opcode
 
-from jupyter_server_ext.deframing import Deframer, FrameError
-from jupyter_server_ext.framing import close_frame, control_frame
+from jupyter_server_ext.channel.deframing import Deframer, FrameError
+from jupyter_server_ext.hub.framing import close_frame, control_frame
 
 LIMIT = 1000
 MASK = b"\x01\x80\x7f\xff"

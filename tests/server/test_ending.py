@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext import conversions
+from jupyter_server_ext.conversions import registry
 from jupyter_server_ext.ending import end
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def test_a_server_ends_although_a_task_swallows_the_first(server: Server) 
 async def test_conversions_end_although_one_swallows_it_again_and_again(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversions, "_SUFFICES", 0.01)
+    monkeypatch.setattr(registry, "_SUFFICES", 0.01)
     deaf = Deaf(hears=4)
     server.services.conversions._spawn(deaf.run())
     await deaf.begun.wait()

@@ -19,8 +19,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 from two_disks import download, until
 
 import jupyter_server_ext
-from jupyter_server_ext.eventlog import PERSONAL, schema_id
-from jupyter_server_ext.life import JOB_EVENTS, KINDS, TRANSFER_EVENTS
+from jupyter_server_ext.events.eventlog import PERSONAL, schema_id
+from jupyter_server_ext.events.life import JOB_EVENTS, KINDS, TRANSFER_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,8 +16,8 @@ import pytest
 from tornado.httpclient import HTTPClientError
 
 from jupyter_server_ext.handlers.events import EventsHandler
-from jupyter_server_ext.outbox import MAX_QUEUED
-from jupyter_server_ext.subscriber import MAX_TASKS
+from jupyter_server_ext.hub.outbox import MAX_QUEUED
+from jupyter_server_ext.hub.subscriber import MAX_TASKS
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
 
 if TYPE_CHECKING:

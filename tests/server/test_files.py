@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.stores.files import open_published
-from jupyter_server_ext.stores.published import BLOCK, FileChangedError, PublishedFile
+from jupyter_server_ext.files.opening import open_published
+from jupyter_server_ext.files.published import BLOCK, FileChangedError, PublishedFile
 from progresswidget.protocol import Fingerprint
 
 

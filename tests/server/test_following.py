@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_server_ext import pagecache
-from jupyter_server_ext.following import Step, next_step
-from jupyter_server_ext.job import Job
+from jupyter_server_ext.downloads.following import Step, next_step
+from jupyter_server_ext.model.job import Job
+from jupyter_server_ext.streaming import pagecache
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from websocket import ABNF
 
-from jupyter_server_ext.framing import text_frame
+from jupyter_server_ext.hub.framing import text_frame
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 70_000])

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from virtual_clock import Clock
 
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.outbox import MAX_QUEUED
-from jupyter_server_ext.subscriber import MAX_TARGETS, MAX_TASKS, Subscriber
+from jupyter_server_ext.hub.hub import Hub
+from jupyter_server_ext.hub.outbox import MAX_QUEUED
+from jupyter_server_ext.hub.subscriber import MAX_TARGETS, MAX_TASKS, Subscriber
 from progresswidget.protocol import ACTIVE, TERMINAL, MalformedError, Position, Target
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def test_a_feed_that_repeats_itself_changes_nothing() -> None:
 def test_what_was_forgotten_is_never_taken_for_what_comes_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("jupyter_server_ext.removed._REMEMBERED", 1)
+    monkeypatch.setattr("jupyter_server_ext.hub.removed._REMEMBERED", 1)
     hub, _ = make_hub()
     for rows in range(5):
         hub.publish(A, record(rows=rows), urgent=True)

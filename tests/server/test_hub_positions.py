@@ -13,9 +13,9 @@ from frames import message as read_frame
 from page_twin import Followed
 from virtual_clock import Clock
 
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.ring import Rings
-from jupyter_server_ext.subscriber import Subscriber
+from jupyter_server_ext.hub.hub import Hub
+from jupyter_server_ext.hub.ring import Rings
+from jupyter_server_ext.hub.subscriber import Subscriber
 from progresswidget.protocol import MAX_FRAME, Position
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jupyter_server.auth.identity import IdentityProvider, User
 
-from jupyter_server_ext.access import JobResource
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.idempotency import PATTERN, Idempotency, Making, parse_key
+from jupyter_server_ext.http.access import JobResource
+from jupyter_server_ext.http.idempotency import PATTERN, Idempotency, Making, parse_key
 from jupyter_server_ext.stores.local import LocalKeys
 
 if TYPE_CHECKING:

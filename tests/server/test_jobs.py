@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from conftest import Server
 
-    from jupyter_server_ext.job import Job
+    from jupyter_server_ext.model.job import Job
     from progresswidget.protocol import Json
 
     Report = Callable[..., Json]

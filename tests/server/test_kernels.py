@@ -17,8 +17,8 @@ import pytest
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.job import Job
-from jupyter_server_ext.kernels import KernelWatcher
+from jupyter_server_ext.jobs.kernels import KernelWatcher
+from jupyter_server_ext.model.job import Job
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import make_report
 
-from jupyter_server_ext.job import Job
-from jupyter_server_ext.life import error_of, job_events, kind_of, undone_between
+from jupyter_server_ext.events.life import error_of, job_events, kind_of, undone_between
+from jupyter_server_ext.model.job import Job
 from progresswidget.protocol import STATUSES
 
 if TYPE_CHECKING:

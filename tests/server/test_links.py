@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jupyter_server_ext.downloads.links import Links, load_key
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.links import Links, load_key
 from jupyter_server_ext.stores import LINKS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.sqlite import SqliteStore

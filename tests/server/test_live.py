@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext.activity import Activity
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.live import Live
-from jupyter_server_ext.stores.uploads import UploadStore
-from jupyter_server_ext.tusheaders import Creation
-from jupyter_server_ext.uploadquota import UploadLimits
-from jupyter_server_ext.uploadrecord import Upload
-from jupyter_server_ext.uploads import Uploads
+from jupyter_server_ext.streaming.activity import Activity
+from jupyter_server_ext.uploads.live import Live
+from jupyter_server_ext.uploads.quota import UploadLimits
+from jupyter_server_ext.uploads.record import Upload
+from jupyter_server_ext.uploads.registry import Uploads
+from jupyter_server_ext.uploads.store import UploadStore
+from jupyter_server_ext.uploads.tusheaders import Creation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -80,7 +80,7 @@ async def test_a_request_that_is_cancelled_just_as_its_turn_comes_ends(
 async def test_whoever_waits_for_too_long_is_told_so(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jupyter_server_ext.live.TAKE_OVER", 0.05)
+    monkeypatch.setattr("jupyter_server_ext.uploads.live.TAKE_OVER", 0.05)
     async with live.hold():
         with pytest.raises(ApiError) as caught:
             async with live.hold():
@@ -94,7 +94,7 @@ async def test_a_stop_waits_once_for_all_that_do_not_let_go(
     uploads: Uploads, monkeypatch: pytest.MonkeyPatch, eventually: Eventually
 ) -> None:
     patience = 0.5
-    monkeypatch.setattr("jupyter_server_ext.uploads.TAKE_OVER", patience)
+    monkeypatch.setattr("jupyter_server_ext.uploads.registry.TAKE_OVER", patience)
     lives = [(await uploads.create("user", creation(f"{n}.bin"), None))[0] for n in range(40)]
     told: list[ApiError] = []
     over = asyncio.Event()

@@ -13,7 +13,7 @@ from jupyter_server.auth.identity import PasswordIdentityProvider
 from jupyter_server.auth.security import passwd
 from tornado.web import HTTPError
 
-from jupyter_server_ext.access import JobResource
+from jupyter_server_ext.http.access import JobResource
 from progresswidget.protocol import CLOSE_FORBIDDEN, CLOSE_LOGIN
 
 if TYPE_CHECKING:
@@ -229,7 +229,7 @@ async def test_who_asks_for_more_is_asked_who_it_is(
 ) -> None:
     await server.reported(report(A))
     page = await connect(server, "1")
-    monkeypatch.setattr("jupyter_server_ext.logins._FRESH", 0.0)
+    monkeypatch.setattr("jupyter_server_ext.channel.logins._FRESH", 0.0)
     await subscribe(page, {"tasks": [{"taskId": A}]})
     answer = await read(page)
     assert answer is not None

@@ -13,8 +13,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 from reports import make_report
 
-from jupyter_server_ext import metrics
 from jupyter_server_ext.extension import ProgressExtension
+from jupyter_server_ext.monitoring import metrics
 from jupyter_server_ext.tally import Histogram
 
 if TYPE_CHECKING:

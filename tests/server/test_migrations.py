@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext.job import Job
+from jupyter_server_ext.model.job import Job
 from jupyter_server_ext.stores import JOBS, Claim
 from jupyter_server_ext.stores.database import Database
 from jupyter_server_ext.stores.local import LocalKeys

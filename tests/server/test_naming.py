@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from no_links import refuse
 
-from jupyter_server_ext.stores.naming import is_claim, take_name
-from jupyter_server_ext.stores.uploads import UploadStore
-from jupyter_server_ext.tusheaders import Creation
-from jupyter_server_ext.uploadrecord import Upload
+from jupyter_server_ext.files.naming import is_claim, take_name
+from jupyter_server_ext.uploads.record import Upload
+from jupyter_server_ext.uploads.store import UploadStore
+from jupyter_server_ext.uploads.tusheaders import Creation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

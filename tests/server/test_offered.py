@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from jupyter_server_ext.conversions.offered import require_offered
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.offered import require_offered
 from progresswidget.export.formats import find_format, formats
 from progresswidget.export.offers import offers
 from progresswidget.export.writers import compressed

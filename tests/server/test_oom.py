@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext import kernels
-from jupyter_server_ext.oom import Kills
+from jupyter_server_ext.jobs import kernels
+from jupyter_server_ext.jobs.oom import Kills
 
 if TYPE_CHECKING:
     from pathlib import Path

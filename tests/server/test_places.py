@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from jupyter_server_ext import endpoint
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.places import below, place
-from jupyter_server_ext.stores.probes import sees
+from jupyter_server_ext.files.probes import sees
+from jupyter_server_ext.uploads.places import below, place
 from progresswidget.protocol import MalformedError, Probe, decode_place
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tornado.httputil import HTTPHeaders
 
-from jupyter_server_ext.conditions import Validators
-from jupyter_server_ext.ranges import (
+from jupyter_server_ext.http.conditions import Validators
+from jupyter_server_ext.http.ranges import (
     ByteRange,
     Decision,
     Multipart,

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import make_report
 
-from jupyter_server_ext import reaper
-from jupyter_server_ext.job import Job
-from jupyter_server_ext.reaper import JobLimits
+from jupyter_server_ext.jobs import reaper
+from jupyter_server_ext.jobs.reaper import JobLimits
+from jupyter_server_ext.model.job import Job
 
 DAY = 86_400_000
 PRINT = dict.fromkeys(("device", "inode", "size", "mtimeNs", "ctimeNs"), "3")

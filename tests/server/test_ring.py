@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_server_ext.ring import Entry, Ring, Rings
+from jupyter_server_ext.hub.ring import Entry, Ring, Rings
 
 
 def entry(first: int, seq: int, size: int = 10) -> Entry:

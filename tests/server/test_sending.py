@@ -20,15 +20,15 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import StreamClosedError
 from tornado.web import Application, GZipContentEncoding, RequestHandler
 
-from jupyter_server_ext import pagecache
-from jupyter_server_ext import slices as slicing
-from jupyter_server_ext.activity import Activity
-from jupyter_server_ext.pagecache import PageCache
-from jupyter_server_ext.ranges import ByteRange
-from jupyter_server_ext.sending import Body, Sending
-from jupyter_server_ext.slices import Slices, Turns
-from jupyter_server_ext.stores.files import open_below
-from jupyter_server_ext.stores.published import FileChangedError
+from jupyter_server_ext.files.opening import open_below
+from jupyter_server_ext.files.published import FileChangedError
+from jupyter_server_ext.http.ranges import ByteRange
+from jupyter_server_ext.streaming import pagecache
+from jupyter_server_ext.streaming import slices as slicing
+from jupyter_server_ext.streaming.activity import Activity
+from jupyter_server_ext.streaming.pagecache import PageCache
+from jupyter_server_ext.streaming.sending import Body, Sending
+from jupyter_server_ext.streaming.slices import Slices, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

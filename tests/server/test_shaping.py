@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jupyter_server_ext.shaping import Rates, Shaper, split
+from jupyter_server_ext.transfers.shaping import Rates, Shaper, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_server_ext.shaping import Gate
+    from jupyter_server_ext.transfers.shaping import Gate
 
 MEGA = 1e6
 SLICE = 256 * 1024

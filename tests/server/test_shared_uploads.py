@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from several import Several
 
-from jupyter_server_ext.sharing import Sidecar
-from jupyter_server_ext.tusheaders import parse_creation
-from jupyter_server_ext.uploadrecord import Upload
+from jupyter_server_ext.uploads.record import Upload
+from jupyter_server_ext.uploads.sharing import Sidecar
+from jupyter_server_ext.uploads.tusheaders import parse_creation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_server_ext.job import Job
-from jupyter_server_ext.links import Link
-from jupyter_server_ext.model import asked
+from jupyter_server_ext.model.decisions import asked
+from jupyter_server_ext.model.job import Job
+from jupyter_server_ext.model.link import Link
+from jupyter_server_ext.model.transfer import Record
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.redis import LostError, Redis
@@ -24,7 +25,6 @@ from jupyter_server_ext.stores.redis_session import RedisSession
 from jupyter_server_ext.stores.redis_store import RedisStore
 from jupyter_server_ext.stores.sidecar import SPARE, WithSidecar
 from jupyter_server_ext.stores.sqlite import SqliteStore, steps_of
-from jupyter_server_ext.transferrecords import Record
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

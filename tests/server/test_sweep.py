@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_server_ext.stores import sweep as sweeps
-from jupyter_server_ext.stores.sweep import Busy, Sweep
+from jupyter_server_ext.cleanup import sweep as sweeps
+from jupyter_server_ext.cleanup.sweep import Busy, Sweep
 from progresswidget.delivery.saga import Saga
 from progresswidget.export import journal, parts
 from progresswidget.protocol import is_part_name, journal_of, part_of

@@ -15,9 +15,9 @@ import pytest
 from reports import done_report
 
 from jupyter_server_ext import tidying
-from jupyter_server_ext.stores import expiry
-from jupyter_server_ext.stores.expiry import folder_of, remove_expired
-from jupyter_server_ext.stores.published import fingerprint_of
+from jupyter_server_ext.cleanup import expiry
+from jupyter_server_ext.cleanup.expiry import folder_of, remove_expired
+from jupyter_server_ext.files.published import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

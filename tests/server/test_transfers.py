@@ -18,12 +18,12 @@ from frames import message as message_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_server_ext.hub import Hub
-from jupyter_server_ext.spans import MAX_SPANS, merged, prefix, total
+from jupyter_server_ext.hub.hub import Hub
+from jupyter_server_ext.hub.subscriber import Subscriber
+from jupyter_server_ext.model.spans import MAX_SPANS, merged, prefix, total
+from jupyter_server_ext.model.transfer import TOKEN_USER, Record, may_see
 from jupyter_server_ext.stores.memory import MemoryStore
-from jupyter_server_ext.subscriber import Subscriber
-from jupyter_server_ext.transferrecords import TOKEN_USER, Record, may_see
-from jupyter_server_ext.transfers import Transfers
+from jupyter_server_ext.transfers.registry import Transfers
 from progresswidget.protocol import encode, transfer_update
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reports import make_report
 
-from jupyter_server_ext import model, transitions
-from jupyter_server_ext.job import Job, Placed
-from jupyter_server_ext.transitions import (
+from jupyter_server_ext.model import decisions, transitions
+from jupyter_server_ext.model.job import Job, Placed
+from jupyter_server_ext.model.transitions import (
     STATES,
     TABLE,
     UNKNOWN,
@@ -130,17 +130,17 @@ def happened(state: str, event: str) -> str:
         job = Job(make_report(TASK, status=state, revision=5), updated=1)
     words = event.replace(",", "").split()
     if words[0] == "reports":
-        return model.reported(job, make_report(TASK, status=words[1], revision=6), 2).status
+        return decisions.reported(job, make_report(TASK, status=words[1], revision=6), 2).status
     assert job is not None
     if words[0] == "runs":
         again = make_report(TASK, status=words[2], revision=1, generation=2)
-        return model.reported(job, again, 2).status
+        return decisions.reported(job, again, 2).status
     if words[0] == "asks":
-        return model.asked(job, words[2], "c", 2).status  # type: ignore[arg-type]
+        return decisions.asked(job, words[2], "c", 2).status  # type: ignore[arg-type]
     calls: dict[str, Callable[[], Job]] = {
-        transitions.LOST: lambda: model.interrupted(job, "kernel-died", 2),
-        transitions.PLACED: lambda: model.placed(job, FILE, 2),
-        transitions.LOCATED: lambda: model.located(job, "b.ipynb", 2),
+        transitions.LOST: lambda: decisions.interrupted(job, "kernel-died", 2),
+        transitions.PLACED: lambda: decisions.placed(job, FILE, 2),
+        transitions.LOCATED: lambda: decisions.located(job, "b.ipynb", 2),
     }
     return calls[event]().status if event in calls else transitions.after(state, event)
 
@@ -206,7 +206,7 @@ def test_the_record_is_the_newest_report_whatever_became_of_the_others(data: st.
     arrived = data.draw(st.lists(st.sampled_from(said), min_size=1, max_size=30))
     job, ends, seen = None, [], (0, 0)
     for report in arrived:
-        new = model.reported(job, report, 1)
+        new = decisions.reported(job, report, 1)
         if order(report) <= seen:
             assert new is job, "what is old changes nothing, and nothing is told of it"
         else:
@@ -225,25 +225,25 @@ def test_the_record_is_the_newest_report_whatever_became_of_the_others(data: st.
 def test_a_guess_of_the_server_never_outlives_the_jobs_own_word(data: st.DataObject) -> None:
     said = [report for report in data.draw(histories()) if report["generation"] == 1]
     said = said or [make_report(TASK)]
-    job = model.reported(None, said[0], 1)
+    job = decisions.reported(None, said[0], 1)
     newest = said[0]
     for _ in range(data.draw(st.integers(0, 20))):
         step = data.draw(st.sampled_from(["report", "lost", "silent", "wish"]))
         if step == "report":
             report = data.draw(st.sampled_from(said))
-            job = model.reported(job, report, 2)
+            job = decisions.reported(job, report, 2)
             newest = max(newest, report, key=order)
         elif step == "wish" and job.active:
-            job = model.asked(job, "pause", "c", 2)
+            job = decisions.asked(job, "pause", "c", 2)
         else:
             code = "kernel-silent" if step == "silent" else "kernel-died"
-            job = model.interrupted(job, code, 3)
+            job = decisions.interrupted(job, code, 3)
         assert job.status in {newest["status"], "interrupted"}
         assert order(job.report) == order(newest)
     # The end is sent until it is answered, so it comes in the end, and it stands.
     if newest["status"] not in TERMINAL:
         newest = newest | {"revision": 99, "status": "failed"}
-    job = model.reported(replace(job, pending=None), newest, 4)
+    job = decisions.reported(replace(job, pending=None), newest, 4)
     assert job.status in {newest["status"], "interrupted"}
     if newest["revision"] == 99:
         assert (job.status, job.report) == ("failed", newest)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jupyter_server_ext import tus, tusheaders
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.idempotency import parse_key
-from jupyter_server_ext.names import check_name
+from jupyter_server_ext.files.names import check_name
+from jupyter_server_ext.http.idempotency import parse_key
+from jupyter_server_ext.uploads import tus, tusheaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable

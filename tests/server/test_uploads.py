@@ -16,7 +16,7 @@ import pytest
 import xxhash
 from jupyter_server.auth.identity import IdentityProvider, User
 
-from jupyter_server_ext.stores.staged import RunningDigest, StagedFile, refusal
+from jupyter_server_ext.uploads.staged import RunningDigest, StagedFile, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

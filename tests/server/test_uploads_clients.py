@@ -253,7 +253,7 @@ async def test_a_killed_client_goes_on_in_another_process(
 
 
 def rates(transfer: float) -> Any:
-    from jupyter_server_ext.shaping import Rates
+    from jupyter_server_ext.transfers.shaping import Rates
 
     return Rates(transfer=transfer)
 

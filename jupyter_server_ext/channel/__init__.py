@@ -1,0 +1,1 @@
+"""How pages are connected: WebSockets, long polling, and the logins that let them in."""

@@ -1,0 +1,1 @@
+"""Files of the server's root: opened and checked, found, and given a name."""

@@ -1,0 +1,1 @@
+"""What HTTP says, apart from any one route: values of headers in, decisions out."""

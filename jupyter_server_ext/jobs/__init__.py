@@ -1,0 +1,1 @@
+"""The jobs of this server: who owns them, how they change, and whether their process lives."""

@@ -1,0 +1,1 @@
+"""The records of the server, and how they may change: pure functions of values."""

@@ -1,0 +1,1 @@
+"""Bytes between files and connections, both ways, without holding up the event loop."""

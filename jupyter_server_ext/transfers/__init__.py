@@ -1,0 +1,1 @@
+"""Every transfer: how far it is, and its share of the bandwidth."""
