@@ -567,7 +567,12 @@ def test_a_file_that_is_gone_is_no_pattern(tmp_path: Path) -> None:
 def halfway(start: Callable[..., Process], tmp_path: Path) -> tuple[Process, str]:
     """A server with a conversion that is paused in the middle, and the address of its job."""
     large(tmp_path / "root" / "large.parquet")
-    server = start("--ProgressExtension.conversion_workers=1")
+    # Most of its sixty units are still to come, and seconds with them, when it is told to pause.
+    python, _ = held_worker(tmp_path, 0.1)
+    server = start(
+        "--ProgressExtension.conversion_workers=1",
+        f"--ProgressExtension.conversion_python={python}",
+    )
     order = {"source": "large.parquet", "target": "large.csv"}
     record = server.request("api/conversions", method="POST", body=order)
     path = f"api/jobs/{record['taskId']}"
