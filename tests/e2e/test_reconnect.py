@@ -194,8 +194,10 @@ def test_row_56_five_tries_then_one_button_and_a_fresh_round_at_once(
     tries = watching.tries[before - 1 :]
     waits = [later - earlier for earlier, later in pairwise(tries)][1:]
     print("waits between tries:", [f"{wait:.2f}" for wait in waits])
-    assert len(tries) == 6
-    for number, wait in enumerate(waits, 1):
+    # A try that failed before the page was live is of the same round for half a minute.
+    spent = 6 - len(tries)
+    assert spent in {0, before - 1}
+    for number, wait in enumerate(waits, 1 + spent):
         assert wait <= 0.5 * 2**number + 1  # a busy machine is late
     watching.job.advance(1000)
     watching.proxy.admit()
