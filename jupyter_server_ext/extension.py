@@ -118,6 +118,7 @@ class ProgressExtension(Settings, ExtensionApp):
         await services.state.close()
         services.readers.shutdown(wait=False)
         services.writers.shutdown(wait=False)
+        services.uploads.appender.close()
         self._directory.release()
 
     def _watched(self) -> list[Job]:

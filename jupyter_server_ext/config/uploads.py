@@ -43,7 +43,7 @@ class Uploads(HasTraits):
 
     write_threads = count(
         8,
-        """Threads that write uploads; each writes one block at a time for whichever upload
-        waits.""",
+        """Threads that write uploads where a disk is waited for; otherwise no more blocks are
+        written at a time than there are processors.""",
         least=1,
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.uploads.capacity import CapacityLimiter
 from jupyter_server_ext.uploads.intake import Intake
 from jupyter_server_ext.uploads.staged import RunningDigest, StagedFile
 
@@ -55,6 +56,7 @@ class Appender:
     ) -> None:
         self._store = store
         self._threads = threads
+        self._limiter = CapacityLimiter(threads)
         self._time = time
         self._expiry = expiry
         self._room = room
@@ -135,7 +137,7 @@ class Appender:
             transfer.moved(offset)
 
         intake = Intake(
-            file=file, digest=live.digest, append=append, threads=self._threads, moved=moved
+            file=file, digest=live.digest, append=append, limiter=self._limiter, moved=moved
         )
         try:
             await intake.take(body, gate)
@@ -176,6 +178,10 @@ class Appender:
                 raise ApiError("checksum-mismatch", "The file is not what its sha256 promises.")
             live.upload = await self._run(self._store.publish, live.upload, file, sha256)
         live.deadline = self._time() + self._expiry
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._limiter.close()
 
     async def _run(self, call: Callable[..., T], *arguments: Any) -> T:
         loop = asyncio.get_running_loop()

@@ -15,10 +15,10 @@ from jupyter_server_ext.uploads.tusheaders import XXH128
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Executor
 
     from jupyter_server_ext.streaming.body import Body
     from jupyter_server_ext.streaming.sending import Gate
+    from jupyter_server_ext.uploads.capacity import CapacityLimiter
     from jupyter_server_ext.uploads.staged import StagedFile
     from jupyter_server_ext.uploads.tus import Append
 
@@ -37,8 +37,8 @@ class Intake:
         Of the bytes before.
     append
         What was decided about it.
-    threads
-        Where blocks are written and hashed.
+    limiter
+        Runs what writes and hashes blocks.
     moved
         Called with each offset from which an interrupted upload would go on.
     """
@@ -49,13 +49,13 @@ class Intake:
         file: StagedFile,
         digest: RunningDigest,
         append: Append,
-        threads: Executor,
+        limiter: CapacityLimiter,
         moved: Callable[[int], None],
     ) -> None:
         self.digest = digest
         self._file = file
         self._append = append
-        self._threads = threads
+        self._limiter = limiter
         self._moved = moved
         checksum = append.checksum
         self._checksum = None if checksum is None else _begin(checksum.algorithm)
@@ -78,7 +78,7 @@ class Intake:
             # With a checksum a body counts whole or not at all, and so does one that is too long.
             if self._checksum is not None or getattr(error, "code", "") == "too-large":
                 self.digest = before
-                await self._run(self._file.cut, self._append.offset)
+                await self._limiter.run(self._file.cut, self._append.offset)
             raise
 
     def _compare(self) -> None:
@@ -91,9 +91,12 @@ class Intake:
     async def _write(self, data: memoryview) -> None:
         offset = self._file.offset
         if len(data) < _LARGE:
-            await self._run(self._both, offset, data)
+            await self._limiter.run(self._both, offset, data)
         else:
-            calls = (self._run(self._file.write, data), self._run(self._hash, offset, data))
+            calls = (
+                self._limiter.run(self._file.write, data),
+                self._limiter.run(self._hash, offset, data),
+            )
             # Both end before the buffer is used again, whatever becomes of one of them.
             for result in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(result, BaseException):
@@ -114,9 +117,6 @@ class Intake:
         self.digest.feed(offset, data)
         if self._checksum is not None:
             self._checksum.update(data)
-
-    async def _run(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
 
 
 def _begin(algorithm: str) -> Any:
