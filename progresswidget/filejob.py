@@ -14,7 +14,7 @@ from progresswidget.followed import Followed
 from progresswidget.links import links
 from progresswidget.meter import Meter
 from progresswidget.reach import Reach
-from progresswidget.told import describe, fingerprint, growing, lines
+from progresswidget.told import describe, fingerprint, growing, lines, written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -236,6 +236,7 @@ class FileJob(Followed, BaseJob):
             "error": describe(self._error),
             "fingerprint": fingerprint(self._outcome),
             "part": None if ended else growing(self._progress.part),
+            "written": written(self._progress.whole),
             "probe": self._reach.to_json(),
         }
 

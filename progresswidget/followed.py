@@ -33,6 +33,7 @@ _NO_FILE: Final[Json] = {
     "error": None,
     "fingerprint": None,
     "part": None,
+    "written": None,
     "probe": None,
 }
 """What is told of that which makes no file, belongs to nothing and goes on."""

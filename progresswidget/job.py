@@ -84,7 +84,7 @@ class Job(FileJob):
     ) -> None:
         super().__init__(
             work,
-            Progress(total=work.total, checkpoint=self._checkpoint),
+            Progress(total=work.total, checkpoint=self._checkpoint, tell=lambda: reporter().wake()),
             background=background,
             parent=parent or family.current.get(),
             task_id=task_id,

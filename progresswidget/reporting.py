@@ -26,6 +26,8 @@ _log = logging.getLogger("progresswidget")
 
 REPORT_INTERVAL: Final = 0.2
 """Seconds between two reports of a job that moves: five a second, since a hub logs each one."""
+FIRST_INTERVAL: Final = 0.05
+"""The same in the first moments: whoever wants to read along learns of the file while it is new."""
 IDLE_INTERVAL: Final = 0.4
 """Seconds between two reports of a job that stands still: so long may a button take."""
 RETRY_CAP: Final = 4.0
@@ -72,6 +74,7 @@ class Channel(Protocol):
 @dataclass(slots=True)
 class _Tracked:
     job: Reportable
+    since: float
     mirrored: int = -1
     next_report: float = 0.0
     finished_at: float | None = None
@@ -129,7 +132,7 @@ class Reporter:
             known = self._jobs.get(job.id)
             if known is not None and known.finished_at is None:
                 return
-            self._jobs[job.id] = _Tracked(job)
+            self._jobs[job.id] = _Tracked(job, time.monotonic())
             # The thread may be waiting for a job, since the one before has ended.
             self._changed.notify_all()
             if self._thread is None or not self._thread.is_alive():
@@ -202,7 +205,11 @@ class Reporter:
     def _serve(self, tracked: _Tracked) -> None:
         report = tracked.job.report()
         changed = report["revision"] != tracked.mirrored
-        tracked.next_report = time.monotonic() + (REPORT_INTERVAL if changed else IDLE_INTERVAL)
+        now = time.monotonic()
+        interval = REPORT_INTERVAL if changed else IDLE_INTERVAL
+        if changed and now < tracked.since + 2 * FIRST_INTERVAL:
+            interval = FIRST_INTERVAL
+        tracked.next_report = now + interval
         if report["status"] in protocol.TERMINAL and tracked.finished_at is None:
             tracked.finished_at = time.monotonic()
         if changed:

@@ -8,9 +8,10 @@ from progresswidget import protocol
 from progresswidget.errors import ExportCancelledError, ProgressWidgetError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
 
-    from progresswidget.export.parts import Growing
+    from progresswidget.export.parts import Growing, Whole
     from progresswidget.export.result import Result
     from progresswidget.protocol import Json
 
@@ -59,20 +60,29 @@ def lines(pairs: Iterable[tuple[str, str]]) -> str:
 
 def fingerprint(outcome: Result | None) -> Json | None:
     """Return by what the server knows the file again."""
-    if outcome is None:
+    return None if outcome is None else _fingerprint(outcome.stat).to_json()
+
+
+def written(whole: Whole | None) -> Json | None:
+    """Return by what the server knows that those who read along have the whole file."""
+    if whole is None:
         return None
-    stat = outcome.stat
+    return protocol.Written(_fingerprint(whole.stat), whole.xxh128).to_json()
+
+
+def _fingerprint(stat: os.stat_result) -> protocol.Fingerprint:
     return protocol.Fingerprint(
         device=stat.st_dev,
         inode=stat.st_ino,
         size=stat.st_size,
         mtime_ns=stat.st_mtime_ns,
         ctime_ns=stat.st_ctime_ns,
-    ).to_json()
+    )
 
 
 def growing(part: Growing | None) -> Json | None:
     """Return what the server needs to read a file along."""
     if part is None:
         return None
-    return protocol.Part(part.name, part.device, part.inode, part.size).to_json()
+    digest = protocol.XXH128 if part.hashed else protocol.SHA_256
+    return protocol.Part(part.name, part.device, part.inode, part.size, digest).to_json()

@@ -1,8 +1,10 @@
 """How a download follows a file that is still being written. Pure: what is known, what to do.
 
-The bytes that a kernel reports as standing will not change in its run, so they can be sent at once.
+The bytes that a kernel reports as standing will not change in its run, so they can be sent at once;
+and as a kernel only appends, so can those that are in the file by now, where that can be seen.
 Whether they were the whole file is known only at the end: then the last chunk is sent, or else the
-connection is cut, and every client sees that it has no file.
+connection is cut, and every client sees that it has no file. The end is when the file has its name
+and the kernel has told a digest of all that it wrote. That is quick; the SHA-256 may come later.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from progresswidget.protocol import TERMINAL
+from progresswidget.protocol import SHA_256, TERMINAL, XXH128
 
 if TYPE_CHECKING:
     from jupyter_server_ext.model.job import Job
@@ -20,6 +22,12 @@ Source: TypeAlias = tuple[int, int]
 """Device and inode of a file."""
 
 _WITHOUT_A_FILE: Final = TERMINAL - {"done"}
+_SOON: Final = 0.01
+"""Seconds between two looks at a file that grows: what is left after its end is sent as soon."""
+_SELDOM: Final = 0.2
+"""The same for one that hardly does. Kernels report as often."""
+_MUCH: Final = 2**20
+"""Bytes that are worth to look soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +50,15 @@ class Step:
     reason: str = ""
 
 
-def next_step(job: Job | None, generation: int, source: Source | None, sent: int) -> Step:
+def next_step(
+    job: Job | None,
+    generation: int,
+    source: Source | None,
+    sent: int,
+    *,
+    told: int = 0,
+    there: int = 0,
+) -> Step:
     """Return what a follower does next.
 
     Parameters
@@ -55,6 +71,10 @@ def next_step(job: Job | None, generation: int, source: Source | None, sent: int
         The file that is open, or None where none is yet.
     sent
         The bytes that the client got.
+    told
+        The most bytes that the kernel has said to stand until now.
+    there
+        The bytes that are seen in the file; 0 where they cannot be.
     """
     if job is None:
         return Step("cut", reason="the job was removed")
@@ -63,13 +83,43 @@ def next_step(job: Job | None, generation: int, source: Source | None, sent: int
     file = file_of(job)
     if source is None:
         return Step("wait" if file is None else "open")
-    if file is None or source != (file.device, file.inode) or file.size < sent:
+    grows = is_growing(job)
+    # While it grows the client may have more than was told, and never less than it stands.
+    if file is None or source != (file.device, file.inode) or file.size < (told if grows else sent):
         return Step("cut", reason="what was sent is not the beginning of the file any more")
-    if file.size > sent:
-        return Step("send", file.size)
-    return Step("wait") if job.active else Step("finish")
+    end = max(file.size, there) if grows else file.size
+    if end > sent:
+        return Step("send", end)
+    return Step("wait") if grows else Step("finish")
+
+
+def is_growing(job: Job) -> bool:
+    """Say whether a job may still write to its file."""
+    return job.active and job.written is None
 
 
 def file_of(job: Job) -> Part | Fingerprint | None:
     """Return the file that a job is writing, or has written."""
-    return job.part if job.active else job.fingerprint
+    if not job.active:
+        return job.fingerprint
+    return job.part if job.written is None else job.written.fingerprint
+
+
+def algorithm_of(job: Job) -> str:
+    """Return by which digest it will be known whether what was sent is the file."""
+    if job.written is not None:
+        return XXH128
+    return SHA_256 if job.part is None else job.part.digest
+
+
+class Pace:
+    """When to look whether a file has grown."""
+
+    def __init__(self) -> None:
+        self._delay, self._size = _SOON, 0
+
+    def next(self, size: int) -> float:
+        """Return the seconds until the next look, of a file that has `size` bytes now."""
+        grown, self._size = size - self._size, size
+        self._delay = _SOON if grown >= _MUCH else min(2 * self._delay, _SELDOM)
+        return self._delay

@@ -5,17 +5,26 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
+
+import xxhash
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.files.opening import check_place, open_regular
 from jupyter_server_ext.files.published import BLOCK, FileChangedError, PublishedFile
+from progresswidget.protocol import XXH128
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jupyter_server_ext.downloads.following import Source
-    from progresswidget.protocol import Fingerprint, Part
+    from progresswidget.protocol import Fingerprint, Part, Written
+
+
+class _Digest(Protocol):
+    def update(self, data: bytes | memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
 
 
 class GrowingFile:
@@ -25,11 +34,14 @@ class GrowingFile:
     ----------
     file
         Owned by this object.
+    algorithm
+        Of the digest by which it is confirmed, `SHA_256` or `XXH128`.
     """
 
-    def __init__(self, file: PublishedFile) -> None:
+    def __init__(self, file: PublishedFile, algorithm: str) -> None:
         self._file = file
-        self._digest = hashlib.sha256()
+        self._algorithm = algorithm
+        self._digest: _Digest = xxhash.xxh3_128() if algorithm == XXH128 else hashlib.sha256()
         self.offset = 0
 
     def __enter__(self) -> Self:
@@ -66,6 +78,11 @@ class GrowingFile:
         self.offset += len(data)
         self._digest.update(data)
 
+    @property
+    def size(self) -> int:
+        """The bytes that are in the file now."""
+        return os.fstat(self.descriptor).st_size
+
     def check(self) -> None:
         """Look whether the file is shorter than what was read of it.
 
@@ -74,11 +91,18 @@ class GrowingFile:
         FileChangedError
             If it is. Whether what was read was good is known only at the end: see `confirm`.
         """
-        if os.fstat(self.descriptor).st_size < self.offset:
+        if self.size < self.offset:
             raise FileChangedError("what was sent is not there any more")
 
-    def confirm(self, published: Fingerprint, sha256: str) -> None:
+    def confirm(self, published: Fingerprint, sha256: str | None, written: Written | None) -> None:
         """Confirm that what was read is the whole published file.
+
+        Parameters
+        ----------
+        published
+            The file that it should be.
+        sha256, written
+            What is known of its digests.
 
         Raises
         ------
@@ -91,12 +115,24 @@ class GrowingFile:
             published.inode,
             self.offset,
         )
-        if not same or self._digest.hexdigest() != sha256:
+        if self._algorithm == XXH128:
+            expected = None if written is None else written.xxh128
+            # That digest is of what was written, and tells nothing of who wrote to the file since.
+            same = same and found.st_mtime_ns == published.mtime_ns
+        else:
+            expected = sha256
+        if not same or self._digest.hexdigest() != expected:
             raise FileChangedError("what was sent is not the file that was exported")
 
 
 def open_growing(
-    path: str, part: Part | None, source: Source, roots: Sequence[str], *, allow_hidden: bool
+    path: str,
+    part: Part | None,
+    source: Source,
+    algorithm: str,
+    roots: Sequence[str],
+    *,
+    allow_hidden: bool,
 ) -> GrowingFile:
     """Open the part of a file, or the file itself if it got its name meanwhile; in a thread.
 
@@ -111,6 +147,8 @@ def open_growing(
         What the kernel says of the part, if it still has one.
     source
         The device and inode of the one file that will do.
+    algorithm
+        Of the digest by which it will be confirmed.
     roots
         Folders below which files may be served.
     allow_hidden
@@ -131,6 +169,6 @@ def open_growing(
                 raise
             continue
         if (file.fingerprint.device, file.fingerprint.inode) == source:
-            return GrowingFile(file)
+            return GrowingFile(file, algorithm)
         file.close()
     raise ApiError("not-ready", "What is written so far cannot be seen here.", retry_after=1)

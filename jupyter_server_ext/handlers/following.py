@@ -1,7 +1,7 @@
 """``files/…?follow=1``: the file while it is still being written.
 
-Chunked and without a length, for nobody knows it yet. The last chunk is sent when the export is
-done and what was sent has its digest; in any other case the connection is cut, which curl, wget,
+Chunked and without a length, for nobody knows it yet. The last chunk is sent when the file has its
+name and what was sent has its digest; in any other case the connection is cut, which curl, wget,
 aria2 and browsers take for the failure that it is (RFC 9112 section 8).
 """
 
@@ -11,16 +11,24 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from jupyter_server_ext.downloads.following import file_of, next_step
+from jupyter_server_ext.downloads.following import (
+    Pace,
+    algorithm_of,
+    file_of,
+    is_growing,
+    next_step,
+)
 from jupyter_server_ext.downloads.growing import GrowingFile, open_growing
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.files.opening import check_place
 from jupyter_server_ext.files.published import FileChangedError
 from jupyter_server_ext.http.ranges import content_disposition, content_type
 from jupyter_server_ext.streaming.clients import release
+from jupyter_server_ext.streaming.pagecache import PageCache
+from progresswidget.protocol import Fingerprint
 
 if TYPE_CHECKING:
-    from jupyter_server_ext.downloads.following import Source
+    from jupyter_server_ext.downloads.following import Source, Step
     from jupyter_server_ext.handlers.downloads import DownloadHandler
     from jupyter_server_ext.model.job import Job
     from jupyter_server_ext.streaming.sending import Body
@@ -43,6 +51,11 @@ class Follower:
         self._task_id, self._generation = job.task_id, job.report["generation"]
         self._file: GrowingFile | None = None
         self._source: Source | None = None
+        self._is_near = False  # whether the file tells at once how long it is
+        self._told = 0
+        self._pace = Pace()
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._loop.time()
 
     async def answer(self) -> None:
         """Answer the request.
@@ -114,19 +127,29 @@ class Follower:
             while True:
                 news.clear()
                 job = self._job()
-                sent = 0 if self._file is None else self._file.offset
-                step = next_step(job, self._generation, self._source, sent)
+                step = self._next_step(job)
                 if job is None or step.kind == "cut":
                     raise FileChangedError(step.reason)
                 if step.kind == "open":
                     await self._open_late(job)
                 elif step.kind == "send" and self._file is not None:
                     await body.send_growth(self._file, step.end)
+                    self._heard = self._loop.time()
                 elif step.kind == "wait":
                     await self._wait(body, news)
                 else:
                     await self._check(job)
                     return
+
+    def _next_step(self, job: Job | None) -> Step:
+        sent = there = 0
+        if self._file is not None:
+            sent = self._file.offset
+            there = self._file.size if self._is_near else 0
+        told = self._told
+        if job is not None and job.part is not None and is_growing(job):
+            self._told = max(told, job.part.size)
+        return next_step(job, self._generation, self._source, sent, told=told, there=there)
 
     def _job(self) -> Job | None:
         try:
@@ -140,15 +163,19 @@ class Follower:
             return
         source = (named.device, named.inode)
         services = self._services
-        opening = partial(
-            open_growing,
-            str(job.report["path"]),
-            job.part,
-            source,
-            services.roots,
-            allow_hidden=services.allow_hidden,
-        )
-        self._file = await self._handler.in_thread(opening)
+
+        def open_file() -> tuple[GrowingFile, bool]:
+            file = open_growing(
+                str(job.report["path"]),
+                job.part,
+                source,
+                algorithm_of(job),
+                services.roots,
+                allow_hidden=services.allow_hidden,
+            )
+            return file, PageCache(file.descriptor).tells
+
+        self._file, self._is_near = await self._handler.in_thread(open_file)
         self._source = source
 
     async def _open_late(self, job: Job) -> None:
@@ -159,19 +186,27 @@ class Follower:
 
     async def _wait(self, body: Body, news: asyncio.Event) -> None:
         # A plain future: the end of the connection is told by setting its exception.
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self._loop.create_future()
         waiting = asyncio.ensure_future(news.wait())
         waiting.add_done_callback(lambda _: release(waiter))
+        look = None
+        if self._file is not None and self._is_near:
+            look = self._loop.call_later(self._pace.next(self._file.offset), release, waiter)
         try:
-            async with asyncio.timeout(self._services.follow_patience):
+            async with asyncio.timeout_at(self._heard + self._services.follow_patience):
                 await body.wait(waiter)
         except TimeoutError:
             raise TimeoutError("nothing was heard of the export for too long") from None
         finally:
             waiting.cancel()
+            if look is not None:
+                look.cancel()
+        if news.is_set():
+            self._heard = self._loop.time()
 
     async def _check(self, job: Job) -> None:
-        file, published = self._file, job.fingerprint
-        if file is None or published is None:
+        file, published, written = self._file, file_of(job), job.written
+        if file is None or not isinstance(published, Fingerprint):
             raise FileChangedError("there is no file")
-        await self._handler.in_thread(partial(file.confirm, published, job.report["sha256"]))
+        sha256 = job.report["sha256"]
+        await self._handler.in_thread(partial(file.confirm, published, sha256, written))

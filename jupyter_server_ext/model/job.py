@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from jupyter_server_ext.processes import Process
-from progresswidget.protocol import ACTIVE, PRIVATE_FIELDS, Control, Fingerprint, Json, Part
+from progresswidget.protocol import (
+    ACTIVE,
+    PRIVATE_FIELDS,
+    Control,
+    Fingerprint,
+    Json,
+    Part,
+    Written,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +106,12 @@ class Job:
         """The file that is being written; None before it is begun, and where none can be read."""
         value = self.report.get("part")  # a store may hold reports of older kernels
         return None if value is None else Part.from_json(value)
+
+    @property
+    def written(self) -> Written | None:
+        """The whole file under its name; None before it has one, or where it was not hashed."""
+        value = self.report.get("written")
+        return None if value is None else Written.from_json(value)
 
     def public(self, url: str, contents: str | None = None) -> Json:
         """Return the record that browsers see.

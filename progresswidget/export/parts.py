@@ -49,6 +49,8 @@ class Growing:
         Those of them that an earlier run had written.
     committed
         Those of them that a later run would go on from; None if that can be none.
+    hashed
+        Whether its bytes are hashed on their way, see `Whole`.
     """
 
     name: str
@@ -57,6 +59,24 @@ class Growing:
     size: int
     start: int
     committed: int | None
+    hashed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A file that has its name, and of which every byte went by: before its SHA-256 is known.
+
+    Parameters
+    ----------
+    stat
+        What the system said of it right after it got its name.
+    xxh128
+        The XXH3 of what was written, 32 hexadecimal digits: by it those who read along know that
+        they have the file, and not by a digest that takes a second longer for each two gigabytes.
+    """
+
+    stat: os.stat_result
+    xxh128: str
 
 
 @dataclass(slots=True)
@@ -73,7 +93,7 @@ class Part:
             os.close(self.descriptor)
             self.descriptor = -1
 
-    def growing(self, size: int, *, resumable: bool) -> Growing:
+    def growing(self, size: int, *, resumable: bool, hashed: bool) -> Growing:
         """Return what others need to read along, as long as the part is open.
 
         Parameters
@@ -82,10 +102,12 @@ class Part:
             The bytes in it that will not change.
         resumable
             Whether a later run may go on from there.
+        hashed
+            Whether its bytes are hashed on their way.
         """
         stat = os.fstat(self.descriptor)
         committed = size if resumable else None
-        return Growing(self.path.name, stat.st_dev, stat.st_ino, size, size, committed)
+        return Growing(self.path.name, stat.st_dev, stat.st_ino, size, size, committed, hashed)
 
     def truncate(self, size: int) -> None:
         """Cut off what is behind the first bytes."""

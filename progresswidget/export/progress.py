@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from progresswidget.export.parts import Growing
+    from progresswidget.export.parts import Growing, Whole
 
 
 def _go_on() -> None:
-    """Neither pause nor cancel."""
+    """Neither pause nor cancel, and nobody to tell."""
 
 
 @dataclass(slots=True)
@@ -38,9 +38,13 @@ class Progress:
         Steps of a delivery that were taken back.
     part
         The file that is being written, where what is in it stays as it is.
+    whole
+        The file when it has its name, where it was hashed while it was written.
     checkpoint
         Called by the export's thread every tenth of a second or more often. It may block, and
         the export pauses; it may raise `ExportCancelledError`, and the export is undone.
+    tell
+        Called when there is news that somebody may be waiting for.
     steps
         Of work that has some, in order: where each is, by its name. Never changed, but replaced.
     """
@@ -54,6 +58,8 @@ class Progress:
     reused: int = 0
     undone: int = 0
     part: Growing | None = None
+    whole: Whole | None = None
+    tell: Callable[[], None] = _go_on
     steps: Mapping[str, str] = field(default_factory=dict)
 
     def took_back(self) -> None:

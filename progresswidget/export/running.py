@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import wait
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from progresswidget.export import journal
 from progresswidget.export.blame import blaming_the_values
@@ -81,6 +81,7 @@ class Run:
         self._lease, self._key = lease, key
         self._progress, self._phase, self._filter = progress, phase, filter
         self._sink: Sink | None = None
+        self._whole: Any = None
         self._ledger: Ledger | None = None
         self._comparing = Comparing(on=bool(earlier.records))
         self._contents = Contents(
@@ -219,6 +220,11 @@ class Run:
         self._position += size
         return size
 
+    @property
+    def xxh128(self) -> str | None:
+        """The XXH3 of the file as it was written, where all of it was written by this run."""
+        return None if self._whole is None else str(self._whole.hexdigest())
+
     def close_journal(self) -> bool:
         """Let go of the journal; say whether all units are committed, or digests are missing."""
         return self._ledger is None or self._ledger.close()
@@ -276,18 +282,22 @@ class Run:
                     self._lease.descriptor, self._key, self.part.path.name, here(), self.records
                 )
         write_at(self.part.descriptor, self._small)
+        self._whole = self._digest_of_beginning(units)
         self._small = []
         self._writer.attach(self.part.path)
         if not self._writer.writes_itself:
             # A sink only appends, and from here on this run does not start over.
             self._progress.part = self.part.growing(
-                self._position, resumable=bool(self._key) and self.resumable
+                self._position,
+                resumable=bool(self._key) and self.resumable,
+                hashed=self._whole is not None,
             )
         self._sink = Sink(
             self.part.descriptor,
             self._counted,
             start=self._position,
             filter=self._filter,
+            whole=self._whole,
         )
         if self._key:
             self._ledger = Ledger(
@@ -295,6 +305,17 @@ class Run:
             )
         for section in self._unbegun:
             self._add(self._writer.begin(section, self._position))
+
+    def _digest_of_beginning(self, units: int) -> Any:
+        """Return a digest of what is in the file, None where it has bytes that did not go by."""
+        import xxhash
+
+        if units or self._writer.writes_itself:
+            return None
+        digest = xxhash.xxh3_128()
+        for _, piece in self._small:
+            digest.update(piece)
+        return digest
 
     def _check_part(self, units: int) -> None:
         good = units if self._verification is None else self._verification.good()

@@ -61,6 +61,8 @@ class Sink:
         The bytes that are in the file already.
     filter
         What the bytes go through.
+    whole
+        Takes in all that is written, with what is in the file already.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class Sink:
         *,
         start: int = 0,
         filter: Filter | None = None,
+        whole: Digest | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._counted = counted
         self._filter = filter
         self._size = start
+        self._whole = whole
         self._unit: Digest | None = None
         self._failure: BaseException | None = None
         self._trail = Trail(descriptor)
@@ -221,9 +225,10 @@ class Sink:
                 self._append([memoryview(each)])
 
     def _append(self, pieces: list[memoryview]) -> None:
-        if self._unit is not None:
-            for piece in pieces:
-                self._unit.update(piece)
+        for digest in (self._unit, self._whole):
+            if digest is not None:
+                for piece in pieces:
+                    digest.update(piece)
         rest = pieces
         while rest:
             written = _write(self._descriptor, rest)

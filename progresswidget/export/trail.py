@@ -138,6 +138,10 @@ class Trail:
         # Its descriptor shares the lock of the part: whoever comes next would find it taken.
         self._behind.join()
 
+    def left(self, size: int) -> int:
+        """Return how many of the first bytes of the file are not hashed yet."""
+        return size - self._hashed
+
     def hexdigest(self) -> str:
         """Wait for the digest, 64 hexadecimal digits.
 

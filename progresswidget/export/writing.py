@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import DestinationExistsError, ExportCancelledError, LeaseLostError
 from progresswidget.export import finished, journal
-from progresswidget.export.parts import is_part, remove_stale
+from progresswidget.export.parts import Whole, is_part, remove_stale
 from progresswidget.export.result import Result
 from progresswidget.export.resume import Damaged, Earlier, StartOver, key_of
 from progresswidget.export.running import Run
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from progresswidget.export.sink import Filter
     from progresswidget.export.trail import Trail
     from progresswidget.export.writers import Heading, Writer
+
+WORTH: Final = 16 * 2**20
+"""Bytes whose SHA-256 takes so long, 10 ms, that it is worth to tell of the file before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +182,7 @@ class Writing:
         except BaseException:
             trail.stop()
             raise
+        self._tell(run, published, trail.left(size))
         whole = run.close_journal()
         self._lease.remove()
         if key:
@@ -195,6 +199,13 @@ class Writing:
         )
         part.close()
         return self._result(run, size, published, trail.hexdigest)
+
+    def _tell(self, run: Run, published: os.stat_result, left: int) -> None:
+        """Let those who read along have their end before the SHA-256, if that takes a while."""
+        if run.xxh128 is not None:
+            self._progress.whole = Whole(published, run.xxh128)
+            if left >= WORTH:
+                self._progress.tell()
 
     def _keep(self, run: Run) -> Result:
         """Find the file that is there to be what would have been written."""

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _DIGITS: Final = "[0-9]{1,20}"
 """Numbers of the file system may exceed 2**53, so they travel as text."""
 SHA256: Final = "[0-9a-f]{64}"
+XXH_128: Final = "[0-9a-f]{32}"
+SHA_256: Final = "sha-256"
+XXH128: Final = "xxh128"
+"""XXH3 with 128 bits (https://xxhash.com), in its canonical form, which is big-endian."""
 # The server opens a hidden file by this name: it must be one of ours, and in no other folder.
 _PART: Final = r"\.[^\x00/\\]+\.[0-9a-f]{8}\.part"
 
@@ -47,6 +51,22 @@ PART_FIELDS: Final[Fields] = {
     "device": _digits("Number of the device, as os.stat has it."),
     "inode": _digits("Number of the inode."),
     "size": _digits("Bytes from the first on that this run will not change any more."),
+    "digest": Field(
+        "text",
+        "By what whoever reads along knows the file: xxh128 is in `written`, which then comes.",
+        16,
+        missing=SHA_256,
+        words=frozenset({SHA_256, XXH128}),
+    ),
+}
+WRITTEN_FIELDS: Final[Fields] = {
+    **FINGERPRINT_FIELDS,
+    "xxh128": Field(
+        "text",
+        "XXH3 with 128 bits of what was written, 32 hexadecimal digits.",
+        32,
+        pattern=XXH_128,
+    ),
 }
 PROBE_FIELDS: Final[Fields] = {
     "name": _part_name("a file that the kernel made"),
@@ -119,18 +139,25 @@ class Part:
         What `os.stat` says of it.
     size
         Its first bytes, which this run will not change any more.
+    digest
+        By what whoever reads along knows the file in the end, `SHA_256` or `XXH128`.
     """
 
     name: str
     device: int
     inode: int
     size: int
+    digest: str = SHA_256
 
     @classmethod
     def from_json(cls, value: Json) -> Part:
         """Read the wire form."""
         return cls(
-            str(value["name"]), int(value["device"]), int(value["inode"]), int(value["size"])
+            str(value["name"]),
+            int(value["device"]),
+            int(value["inode"]),
+            int(value["size"]),
+            str(value.get("digest", SHA_256)),  # a store may hold reports of older kernels
         )
 
     def to_json(self) -> Json:
@@ -140,7 +167,33 @@ class Part:
             "device": str(self.device),
             "inode": str(self.inode),
             "size": str(self.size),
+            "digest": self.digest,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is whole and has its name, also before its SHA-256 is known.
+
+    Parameters
+    ----------
+    fingerprint
+        What `os.stat` says of it.
+    xxh128
+        The digest of what was written.
+    """
+
+    fingerprint: Fingerprint
+    xxh128: str
+
+    @classmethod
+    def from_json(cls, value: Json) -> Written:
+        """Read the wire form."""
+        return cls(Fingerprint.from_json(value), str(value["xxh128"]))
+
+    def to_json(self) -> Json:
+        """Return the wire form."""
+        return {**self.fingerprint.to_json(), "xxh128": self.xxh128}
 
 
 @dataclass(frozen=True, slots=True)

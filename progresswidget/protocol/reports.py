@@ -11,6 +11,7 @@ from progresswidget.protocol.files import (
     FINGERPRINT_FIELDS,
     PART_FIELDS,
     PROBE_FIELDS,
+    WRITTEN_FIELDS,
     require_part_name,
     sha256_field,
 )
@@ -147,6 +148,13 @@ NESTED_FIELDS: Final[Fields] = {
         missing=None,
         fields=PART_FIELDS,
     ),
+    "written": Field(
+        "object",
+        "The whole file under its name, which may come before its sha256 is known.",
+        nullable=True,
+        missing=None,
+        fields=WRITTEN_FIELDS,
+    ),
     "probe": Field(
         "object",
         "A file beside the export, to learn whether the server sees the same disk.",
@@ -175,7 +183,9 @@ REPORT: Final[Fields] = {**REPORT_FIELDS, **LATER_FIELDS, **NESTED_FIELDS}
 FILELESS: Final = frozenset({"group", "task"})
 """Kinds of jobs that make no file of their own."""
 
-PRIVATE_FIELDS: Final = frozenset({"pid", "fingerprint", "control", "undone", "part", "probe"})
+PRIVATE_FIELDS: Final = frozenset(
+    {"pid", "fingerprint", "control", "undone", "part", "written", "probe"}
+)
 """Fields of a report that browsers have no business with."""
 
 # The public record: what browsers see. It grows by fields only.

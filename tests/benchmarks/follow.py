@@ -17,8 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from servers import TOKEN, Server, jupyter
@@ -55,8 +57,13 @@ class Run:
     export: float
     download: float
     whole: float
-    cpu: float
+    spent: tuple[float, float, float]
     size: int
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of processor of all three: exporter, server and curl."""
+        return sum(self.spent)
 
 
 class Export:
@@ -79,9 +86,12 @@ class Export:
 
     def end(self) -> tuple[float, str, int, float]:
         ended, sha256, size, cpu = json.loads(self._read())
+        return ended, sha256, size, cpu
+
+    def leave(self) -> None:
+        """Wait for the process to end, which is no part of the export."""
         if self._process.wait(30):
             raise RuntimeError("the export failed")
-        return ended, sha256, size, cpu
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
@@ -91,20 +101,34 @@ class Export:
         return line
 
 
-def curl(server: Server, url: str, target: Path, rate: int | None) -> subprocess.Popen[bytes]:
+class Curl:
+    """A download, which is waited for from its start: it may end before the export does."""
+
+    def __init__(self, server: Server, url: str, target: Path, rate: int | None) -> None:
+        self._client = _curl(server, url, target, rate)
+        self._ended: Future[tuple[float, float]] = Future()
+        Thread(target=lambda: self._ended.set_result(_finished(self._client))).start()
+
+    def end(self) -> tuple[float, float]:
+        """Return when it ended, and its processor time."""
+        ended = self._ended.result()
+        if self._client.returncode:
+            raise RuntimeError("the download failed")
+        return ended
+
+
+def _curl(server: Server, url: str, target: Path, rate: int | None) -> subprocess.Popen[bytes]:
     command = ["curl", "-q", "-sS", "-f", "-H", f"Authorization: token {TOKEN}"]
     command += [] if rate is None else ["--limit-rate", str(rate)]
     command += ["-o", str(target), f"http://127.0.0.1:{server.port}{url}"]
     return subprocess.Popen(command)
 
 
-def finished(client: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """Return when a client ended, and its processor time."""
+def _finished(client: subprocess.Popen[bytes]) -> tuple[float, float]:
     _, status, usage = os.wait4(client.pid, 0)
+    ended = time.monotonic()
     client.returncode = os.waitstatus_to_exitcode(status)
-    if client.returncode:
-        raise RuntimeError("the download failed")
-    return time.monotonic(), usage.ru_utime + usage.ru_stime
+    return ended, usage.ru_utime + usage.ru_stime
 
 
 def require(target: Path, sha256: str) -> None:
@@ -123,15 +147,16 @@ def measure(
     export = Export(rows, path, endpoint)
     before = server.cpu()
     begun, url = export.begin()
-    client = curl(server, f"{url}?follow=1", target, rate) if follow else None
-    ended, sha256, size, cpu = export.end()
+    client = Curl(server, f"{url}?follow=1", target, rate) if follow else None
+    ended, sha256, size, exporter = export.end()
     started = time.monotonic()
     if client is None:
-        client = curl(server, url, target, rate)
-    whole, used = finished(client)
-    cpu += used + server.cpu() - before
+        client = Curl(server, url, target, rate)
+    whole, used = client.end()
+    spent = (exporter, server.cpu() - before, used)
+    export.leave()
     require(target, sha256)
-    return Run(ended - begun, whole - started, whole - begun, cpu, size)
+    return Run(ended - begun, whole - started, whole - begun, spent, size)
 
 
 def main() -> None:

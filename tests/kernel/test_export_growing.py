@@ -7,10 +7,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyrage
 import pytest
+import xxhash
 
 from progresswidget import protocol
 from progresswidget.errors import ExportCancelledError
+from progresswidget.export import trail, writing
 from progresswidget.export.formats import FORMATS, find_format
 from progresswidget.export.parts import create_part
 from progresswidget.export.pipeline import Export
@@ -30,6 +33,7 @@ class Reader:
         self.progress = Progress(checkpoint=self.look)
         self.path = path
         self.sizes = [0]
+        self.read = 0
         self.seen = hashlib.sha256()
         self.identity: set[tuple[int, int]] = set()
 
@@ -43,15 +47,19 @@ class Reader:
         assert committed is None or committed >= 0
         descriptor = os.open(self.path.with_name(part.name), os.O_RDONLY)
         try:
-            assert os.fstat(descriptor).st_size >= size >= self.sizes[-1]
-            self.seen.update(os.pread(descriptor, size - self.sizes[-1], self.sizes[-1]))
+            there = os.fstat(descriptor).st_size
+            assert there >= size >= self.sizes[-1]
+            # A server sees how long the file is, and sends what was not told of yet.
+            data = os.pread(descriptor, there - self.read, self.read)
+            self.seen.update(data)
+            self.read += len(data)
         finally:
             os.close(descriptor)
         self.sizes.append(size)
 
     def finish(self) -> str:
         with self.path.open("rb") as file:
-            file.seek(self.sizes[-1])
+            file.seek(self.read)
             self.seen.update(file.read())
         return self.seen.hexdigest()
 
@@ -66,15 +74,21 @@ def test_what_was_read_along_is_the_beginning_of_the_file(ending: str, tmp_path:
     reader = Reader(path)
     rows = ROWS if ending in {".csv", ".csv.gz", ".parquet", ".arrows"} else 2_000
     result = Export(frame(rows), path).run(reader.progress)
+    whole = reader.progress.whole
     if not find_format(path.name).append_only:
         assert reader.sizes == [0]
+        assert whole is None
         return
+    assert whole is not None
+    assert whole.xxh128 == xxhash.xxh3_128_hexdigest(path.read_bytes())
+    assert whole.stat == result.stat
     assert reader.finish() == result.sha256
     assert reader.identity <= {(result.stat.st_dev, result.stat.st_ino)}
     if rows == ROWS:
         assert len(set(reader.sizes)) > 2, "nothing was seen while it was written"
         assert reader.progress.part is not None
         assert reader.progress.part.size == result.bytes
+        assert reader.progress.part.hashed
 
 
 def test_the_formats_that_a_library_writes_by_itself_are_the_only_exceptions() -> None:
@@ -106,6 +120,52 @@ def test_a_run_that_goes_on_tells_only_what_stands(same: bool, tmp_path: Path) -
     assert second.finish() == result.sha256
     reused = second.sizes[1] if len(second.sizes) > 1 else 0
     assert (reused >= (first.progress.part.committed or 0)) == same
+    # What an earlier run has written did not go by.
+    assert second.progress.part is not None
+    assert second.progress.part.hashed is not same
+    assert (second.progress.whole is None) == same
+
+
+def test_who_compares_first_and_finds_nothing_alike_tells_of_the_whole_file(tmp_path: Path) -> None:
+    path, progress = tmp_path / "a.csv", Progress()
+    Export(frame(10), path).run(Progress())
+    other = frame(10).with_columns(pl.col("n") + 1)
+    assert Export(other, path).run(progress).reused == 0
+    assert progress.whole is not None
+    assert progress.whole.xxh128 == xxhash.xxh3_128_hexdigest(path.read_bytes())
+
+
+def test_a_file_that_is_encrypted_on_its_way_is_known_as_it_lies_there(tmp_path: Path) -> None:
+    path, progress = tmp_path / "a.csv.age", Progress()
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    Export(frame(10), path, encrypt_to=recipient).run(progress)
+    assert progress.whole is not None
+    assert progress.whole.xxh128 == xxhash.xxh3_128_hexdigest(path.read_bytes())
+
+
+@pytest.mark.parametrize("worth", [True, False])
+def test_the_end_is_told_before_a_digest_that_takes_long(
+    worth: bool,  # noqa: FBT001 - a parameter of the test
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    path, told = tmp_path / "a.csv", []
+    monkeypatch.setattr(writing, "WORTH", 1 if worth else 2**30)
+    # Nobody takes the digest before this has ended.
+    monkeypatch.setattr(trail.Trail, "end", lambda self, *_: told.append(self.left(path_size())))
+
+    def path_size() -> int:
+        return path.stat().st_size
+
+    progress = Progress()
+
+    def tell() -> None:
+        assert progress.whole is not None
+        told.append(progress.whole.stat.st_size - path_size())
+
+    progress.tell = tell
+    Export(frame(10), path).run(progress)
+    assert told == ([0] if worth else []) + [path_size()]
 
 
 def test_an_export_that_is_done_already_grows_nowhere(tmp_path: Path) -> None:

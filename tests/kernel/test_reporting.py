@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -96,6 +97,17 @@ def test_an_announced_job_is_known_at_once(
     assert job.replies[0]["url"] == "/x/files/1/a.csv"
     job.change("cancelled")
     assert reporter.settle(job, 10)
+
+
+def test_a_job_that_is_new_is_reported_of_sooner(
+    no_server: None, reporter: reporting.Reporter
+) -> None:
+    before = time.monotonic()
+    new, old = (reporting._Tracked(Counter(), before + since) for since in (60, -60))
+    reporter._serve(old)
+    assert old.next_report >= before + reporting.REPORT_INTERVAL
+    reporter._serve(new)
+    assert new.next_report <= time.monotonic() + reporting.FIRST_INTERVAL
 
 
 def test_the_last_state_is_delivered_and_then_nothing_more(

@@ -68,6 +68,7 @@ def make_report(task_id: str | None = None, **changes: Any) -> Json:
         "leave": True,
         "within": None,
         "part": None,
+        "written": None,
         "probe": None,
     }
     assert set(changes) <= set(report)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jupyter_server_ext.downloads.following import Step, next_step
+from jupyter_server_ext.downloads.following import Pace, Step, file_of, is_growing, next_step
 from jupyter_server_ext.model.job import Job
 from jupyter_server_ext.streaming import pagecache
 
@@ -41,10 +42,20 @@ def job(size: int | None, **changes: Any) -> Job:
     return Job(report | {"part": None if size is None else part} | changes, updated=0)
 
 
-def done(size: int, inode: int = 2) -> Job:
+def fingerprint(size: int, inode: int) -> Json:
     numbers = {"device": 1, "inode": inode, "size": size, "mtimeNs": 0, "ctimeNs": 0}
-    fingerprint = {name: str(number) for name, number in numbers.items()}
-    return job(None, status="done", sha256="0" * 64, fingerprint=fingerprint)
+    return {name: str(number) for name, number in numbers.items()}
+
+
+def done(size: int, inode: int = 2) -> Job:
+    found = fingerprint(size, inode)
+    return job(None, status="done", sha256="0" * 64, fingerprint=found)
+
+
+def written(size: int, inode: int = 2, **changes: Any) -> Job:
+    """Return a job whose file has its name, and whose SHA-256 is being taken."""
+    whole = fingerprint(size, inode) | {"xxh128": "0" * 32}
+    return job(9, written=whole, **changes)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +68,7 @@ def done(size: int, inode: int = 2) -> Job:
         (job(9), (1, 2), 4, "send", 9),
         (job(9), (1, 2), 9, "wait", 0),
         (job(9, status="paused"), (1, 2), 9, "wait", 0),
-        (job(9), (1, 2), 10, "cut", 0),
+        (job(9), (1, 2), 10, "wait", 0),  # it has grown since that was told
         (job(9), (1, 3), 4, "cut", 0),
         (job(None), (1, 2), 4, "cut", 0),
         (job(9, generation=2), (1, 2), 4, "cut", 0),
@@ -70,6 +81,13 @@ def done(size: int, inode: int = 2) -> Job:
         (done(9), (1, 2), 9, "finish", 0),
         (done(9), (1, 2), 10, "cut", 0),
         (done(9, inode=3), (1, 2), 9, "cut", 0),
+        (written(12), None, 0, "open", 0),
+        (written(12), (1, 2), 9, "send", 12),
+        (written(12), (1, 2), 12, "finish", 0),
+        (written(12), (1, 2), 13, "cut", 0),
+        (written(12, inode=3), (1, 2), 12, "cut", 0),
+        (written(12, status="interrupted"), (1, 2), 12, "cut", 0),
+        (written(12, generation=2), (1, 2), 12, "cut", 0),
     ],
 )
 def test_the_next_step(
@@ -80,21 +98,62 @@ def test_the_next_step(
     assert bool(step.reason) == (kind == "cut")
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.booleans()), max_size=20), st.integers(0, 9))
-def test_what_is_sent_only_grows_and_is_never_more_than_stands(
-    sizes: list[tuple[int, bool]], last: int
+@pytest.mark.parametrize(
+    ("state", "sent", "told", "there", "step"),
+    [
+        (job(9), 9, 9, 12, Step("send", 12)),
+        (job(9), 12, 9, 12, Step("wait")),
+        (job(9), 4, 4, 7, Step("send", 9)),  # told of after the look
+        (written(9), 9, 9, 12, Step("finish")),  # somebody else has added something: see `confirm`
+        (done(9), 4, 9, 12, Step("send", 9)),
+    ],
+)
+def test_what_is_seen_in_the_file_can_be_sent_before_it_is_told_of(
+    state: Job, sent: int, told: int, there: int, step: Step
 ) -> None:
-    sent, states = 0, [job(size, status="paused" if still else "running") for size, still in sizes]
-    for state in [*states, done(last)]:
-        step = next_step(state, 1, (1, 2), sent)
+    assert next_step(state, 1, (1, 2), sent, told=told, there=there) == step
+
+
+def test_a_kernel_that_takes_back_what_it_told_is_cut() -> None:
+    assert next_step(job(9), 1, (1, 2), 4, told=10, there=12).kind == "cut"
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.integers(0, 9)), max_size=20),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_what_is_sent_only_grows_and_is_never_more_than_there_is(
+    sizes: list[tuple[int, bool, int]],
+    last: int,
+    early: bool,  # noqa: FBT001 - chosen by hypothesis
+) -> None:
+    sent = told = 0
+    states = [
+        (job(size, status="paused" if still else "running"), there) for size, still, there in sizes
+    ]
+    for state, there in [*states, (written(last) if early else done(last), last)]:
+        step = next_step(state, 1, (1, 2), sent, told=told, there=there)
         if step.kind == "cut":
-            part = state.part
-            assert sent > (last if part is None else part.size)
+            file = file_of(state)
+            assert file is not None
+            assert (told if is_growing(state) else sent) > file.size
             return
-        assert step in {Step("wait"), Step("finish")} or sent < step.end
+        if is_growing(state) and state.part is not None:
+            told = max(told, state.part.size)
+        assert step in {Step("wait"), Step("finish")} or sent < step.end <= max(told, there, last)
         sent = step.end if step.kind == "send" else sent
         if step.kind == "finish":
             assert sent == last
+
+
+def test_a_file_that_grows_fast_is_looked_at_again_soon() -> None:
+    pace = Pace()
+    still = [pace.next(0) for _ in range(9)]
+    assert still == sorted(still)
+    assert still[-1] == still[-2] <= 0.2
+    assert pace.next(2**20) < still[0]
+    assert pace.next(2**20 + 1) > pace.next(2**21 + 1)
 
 
 # --- Over the wire --------------------------------------------------------------------------------
@@ -110,6 +169,7 @@ class Export:
     report_of: Report
     written: int = 0
     name: str = ""
+    digest: str = "sha-256"
 
     def __post_init__(self) -> None:
         self.name = self.name or f".{self.path.name}.0123abcd.part"
@@ -131,13 +191,18 @@ class Export:
     def said(self, **changes: str) -> Json:
         status = self.part.stat()
         numbers = {"device": status.st_dev, "inode": status.st_ino, "size": self.written}
-        return (
-            {"name": self.name} | {name: str(number) for name, number in numbers.items()} | changes
-        )
+        names = {"name": self.name, "digest": self.digest}
+        return names | {name: str(number) for name, number in numbers.items()} | changes
 
-    async def publish(self) -> None:
+    def whole(self, content: bytes) -> Json:
+        """Give the file its name, and return what is told of it when this was written to it."""
         self.part.replace(self.path)
         ended = self.report_of(self.path, taskId=self.report["taskId"])
+        return ended["fingerprint"] | {"xxh128": xxhash.xxh3_128_hexdigest(content)}
+
+    async def publish(self, **changes: Any) -> None:
+        self.part.replace(self.path)
+        ended = self.report_of(self.path, taskId=self.report["taskId"], **changes)
         await self.say(**{name: ended[name] for name in ended if name != "revision"})
 
 
@@ -233,6 +298,108 @@ async def test_bytes_come_as_they_are_written_and_the_last_chunk_after_the_end(
         await client.until(len(CONTENT))
         await export.publish()
         assert await client.rest() == (CONTENT, True)
+
+
+async def test_what_is_in_the_file_comes_before_it_is_told_of(
+    server: Server, export: Export
+) -> None:
+    await export.write(CONTENT[:10])
+    async with following(server, await record_of(export)) as client:
+        await client.start()
+        await client.until(10)
+        with export.part.open("ab") as file:
+            file.write(CONTENT[10:])
+        assert await client.until(len(CONTENT)) == CONTENT
+        await export.publish()
+        assert await client.rest() == (CONTENT, True)
+
+
+@pytest.fixture
+def hashed(export: Export) -> Export:
+    """Begin an export that hashes what it writes."""
+    export.digest = "xxh128"
+    return export
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["from the beginning", "at the end"])
+async def test_the_end_does_not_wait_for_the_sha_256(
+    server: Server,
+    hashed: Export,
+    late: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    await hashed.write(CONTENT)
+    record = await record_of(hashed)
+    if late:
+        await hashed.say(phase="finishing", written=hashed.whole(CONTENT))
+    async with following(server, record) as client:
+        await client.start()
+        if not late:
+            await client.until(len(CONTENT))
+            await hashed.say(phase="finishing", written=hashed.whole(CONTENT))
+        assert await client.rest() == (CONTENT, True)
+    assert (await server.job(hashed.report["taskId"]))["status"] == "running"
+    assert (await server.fetch(record["url"])).code == 503  # a download of its own has to wait
+
+
+async def test_the_end_of_all_ends_it_too(server: Server, hashed: Export) -> None:
+    await hashed.write(CONTENT)
+    async with following(server, await record_of(hashed)) as client:
+        await client.start()
+        await client.until(len(CONTENT))
+        whole = hashed.whole(CONTENT)
+        hashed.path.replace(hashed.part)
+        await hashed.publish(written=whole)  # told of with the SHA-256, as of a small file
+        assert await client.rest() == (CONTENT, True)
+
+
+@pytest.mark.parametrize("written", [b"other" + CONTENT[5:], CONTENT[:-1]], ids=["other", "less"])
+async def test_what_was_not_written_is_no_success(
+    server: Server, hashed: Export, written: bytes
+) -> None:
+    await hashed.write(CONTENT)
+    async with following(server, await record_of(hashed)) as client:
+        await client.start()
+        await client.until(len(CONTENT))
+        await hashed.say(written=hashed.whole(written))
+        assert await client.rest() == (CONTENT, False)
+
+
+@pytest.mark.parametrize("more", [b"", b"more"], ids=["in its place", "at its end"])
+async def test_a_file_that_is_written_to_when_it_has_its_name_is_no_success(
+    server: Server, hashed: Export, more: bytes
+) -> None:
+    await hashed.write(CONTENT)
+    async with following(server, await record_of(hashed)) as client:
+        await client.start()
+        await client.until(len(CONTENT))
+        whole = hashed.whole(CONTENT)
+        hashed.path.write_bytes(b"other" + CONTENT[5:] + more)
+        os.utime(hashed.path, ns=(0, int(whole["mtimeNs"]) + 1))  # a clock may be coarse
+        await hashed.say(written=whole)
+        body, ended = await client.rest()
+        assert (body[: len(CONTENT)], ended) == (CONTENT, False)
+
+
+async def test_a_kernel_that_dies_before_its_file_has_a_name_is_cut(
+    server: Server, hashed: Export
+) -> None:
+    await hashed.write(CONTENT)
+    async with following(server, await record_of(hashed)) as client:
+        await client.start()
+        await client.until(len(CONTENT))
+        await hashed.say(status="interrupted", part=None)
+        assert await client.rest() == (CONTENT, False)
+
+
+async def test_an_end_that_lacks_the_digest_that_was_announced_is_no_success(
+    server: Server, hashed: Export
+) -> None:
+    await hashed.write(CONTENT)
+    async with following(server, await record_of(hashed)) as client:
+        await client.start()
+        await client.until(len(CONTENT))
+        await hashed.publish()
+        assert await client.rest() == (CONTENT, False)
 
 
 @pytest.mark.parametrize("tells", [True, False], ids=["in slices", "read in threads"])

@@ -32,7 +32,21 @@ FRAMES = json.loads(
     (Path(__file__).parent.parent / "data" / "protocol" / "client_frames.json").read_text()
 )
 TASK = "0123456789abcdef0123456789abcdef"
-PART = {"name": ".a.csv.0123abcd.part", "device": "1", "inode": "2", "size": "3"}
+PART = {
+    "name": ".a.csv.0123abcd.part",
+    "device": "1",
+    "inode": "2",
+    "size": "3",
+    "digest": "xxh128",
+}
+WRITTEN = {
+    "device": "1",
+    "inode": "2",
+    "size": "3",
+    "mtimeNs": "4",
+    "ctimeNs": "5",
+    "xxh128": "ab" * 16,
+}
 
 
 @pytest.mark.parametrize("row", FRAMES, ids=lambda row: row["name"])
@@ -144,6 +158,7 @@ def test_unknown_fields_are_left_out() -> None:
         "error",
         "fingerprint",
         "part",
+        "written",
         "probe",
         *REPORT_FIELDS,
         *LATER_FIELDS,
@@ -178,6 +193,10 @@ def test_a_kernel_of_an_older_version_lacks_later_fields() -> None:
         {"part": PART | {"size": 7}},
         {"part": PART | {"name": ".b.csv.0123abcd.part"}},
         {"part": PART | {"name": "../.a.csv.0123abcd.part"}},
+        {"part": PART | {"digest": "md5"}},
+        {"written": "text"},
+        {"written": WRITTEN | {"xxh128": "AB" * 16}},
+        {"written": {"xxh128": "ab" * 16}},
         {"sha256": "AB" * 32},
         {"status": "done"},
         {"steps": "write"},
@@ -219,6 +238,19 @@ def test_the_part_survives_the_wire() -> None:
     report = decode_report(TASK, json.dumps(_valid() | {"part": PART}).encode())
     assert report["part"] == PART
     assert protocol.Part.from_json(PART).to_json() == PART
+
+
+def test_a_part_of_an_older_kernel_is_known_by_its_sha256() -> None:
+    older = {name: value for name, value in PART.items() if name != "digest"}
+    report = decode_report(TASK, json.dumps(_valid() | {"part": older}).encode())
+    assert report["part"]["digest"] == "sha-256"
+    assert protocol.Part.from_json(older).digest == "sha-256"
+
+
+def test_what_is_written_survives_the_wire() -> None:
+    report = decode_report(TASK, json.dumps(_valid() | {"written": WRITTEN}).encode())
+    assert report["written"] == WRITTEN
+    assert protocol.Written.from_json(WRITTEN).to_json() == WRITTEN
 
 
 def test_the_fingerprint_survives_the_wire() -> None:
