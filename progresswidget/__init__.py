@@ -183,4 +183,4 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 accessors.install()
 if "ipykernel" in sys.modules:
-    import_module(f"{__name__}.loops.nursery").open_nursery()
+    import_module(f"{__name__}.loops.jobs.nursery").open_nursery()

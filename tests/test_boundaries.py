@@ -174,23 +174,54 @@ ORDER = {
         "progresswidget.group",
         "progresswidget.transfer",
     },
-    "progresswidget.loops": {
+    "progresswidget.loops.endings": set(),
+    "progresswidget.loops.errors": set(),
+    "progresswidget.loops.mortality": set(),
+    "progresswidget.loops.folders": {"progresswidget.loops.mortality"},
+    "progresswidget.loops.text": {
+        "progresswidget.loops.errors",
+        "progresswidget.loops.text",
+        "progresswidget.textbar",
+    },
+    "progresswidget.loops.jobs": {
         "progresswidget.basejob",
         "progresswidget.cell",
         "progresswidget.client",
+        "progresswidget.combined",
         "progresswidget.display",
         "progresswidget.errors",
         "progresswidget.family",
         "progresswidget.followed",
-        "progresswidget.combined",
-        "progresswidget.loops",
+        "progresswidget.loops.folders",
+        "progresswidget.loops.jobs",
+        "progresswidget.loops.mortality",
         "progresswidget.meter",
         "progresswidget.outbox",
         "progresswidget.protocol",
         "progresswidget.reporting",
-        "progresswidget.textbar",
         "progresswidget.texts",
         "progresswidget.told",
+    },
+    "progresswidget.loops.workers": {
+        "progresswidget.client",
+        "progresswidget.loops.endings",
+        "progresswidget.loops.folders",
+        "progresswidget.loops.jobs",
+        "progresswidget.loops.mortality",
+        "progresswidget.loops.workers",
+        "progresswidget.protocol",
+    },
+    "progresswidget.loops.hooks": {
+        "progresswidget.errors",
+        "progresswidget.loops.bar",
+        "progresswidget.loops.hooks",
+    },
+    "progresswidget.loops": {
+        "progresswidget.errors",
+        "progresswidget.loops",
+        "progresswidget.outbox",
+        "progresswidget.protocol",
+        "progresswidget.texts",
     },
     "progresswidget.loops.pipe": {"progresswidget", "progresswidget.loops"},
     "progresswidget.loops.sampling": set(),
@@ -413,7 +444,8 @@ def test_every_part_of_the_server_has_its_row() -> None:
 def rows_of_the_map(package: str) -> list[tuple[set[str], set[str]]]:
     """Return the names in both columns of a table of the map."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    table = text.partition(f"| in `{package}/` |")[2].partition("\n\n")[0]
+    folder = package.replace(".", "/")
+    table = text.partition(f"| in `{folder}/` |")[2].partition("\n\n")[0]
     cells = [line.split("|")[1:3] for line in table.splitlines()[2:]]
     return [(names_in(first), names_in(second)) for first, second in cells]
 
@@ -422,7 +454,7 @@ def names_in(text: str) -> set[str]:
     return {name for name in re.findall(r"`([a-z_]+)/?`", text) if not name.startswith("pw.")}
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, "progresswidget.loops"])
 def test_the_map_for_contributors_names_what_is_there(package: str) -> None:
     rows = rows_of_the_map(package)
     assert len(rows) > 3

@@ -9,24 +9,26 @@ from collections import defaultdict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from progresswidget.loops import endings, line
+from progresswidget.loops import endings
 from progresswidget.loops.drawing import MAXINTERVAL, MININTERVAL, SMOOTHING
 from progresswidget.loops.environment import envwrap, plain
-from progresswidget.loops.faces import faces
 from progresswidget.loops.fed import Fed
-from progresswidget.loops.job import LoopJob
+from progresswidget.loops.jobs.faces import faces
+from progresswidget.loops.jobs.job import LoopJob
 from progresswidget.loops.monitor import TMonitor
 from progresswidget.loops.options import refuse_unknown, refuse_what_is_no_number, steps_of
+from progresswidget.loops.redirected import Redirected
 from progresswidget.loops.tally import Tally
-from progresswidget.loops.terminal import Counted, Redirected, Stream
-from progresswidget.loops.workers import Workers
+from progresswidget.loops.text import line
+from progresswidget.loops.text.terminal import Counted, Stream
+from progresswidget.loops.workers.feed import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
     from typing import Self
 
-    from progresswidget.loops.worker_reporter import WorkerReporter
+    from progresswidget.loops.workers.reporter import WorkerReporter
 
 BYTES: Final = frozenset({"B", "iB", "byte", "bytes"})
 """What people call a byte; of a server's view it is the first of them."""
@@ -67,7 +69,7 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
     smoothing
         The share of the newest observation in the rate, from 0 (the mean of all) to 1.
     bar_format
-        The line of text, with the names of `progresswidget.loops.line.format_meter`.
+        The line of text, with the names of `progresswidget.loops.text.line.format_meter`.
     initial
         Steps that were done before.
     position

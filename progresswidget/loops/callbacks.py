@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.loops import endings
 from progresswidget.loops.bar import tqdm
-from progresswidget.loops.keras import keras_callback
-from progresswidget.loops.libraries import library, move_to
-from progresswidget.loops.queries import duckdb_progress
+from progresswidget.loops.hooks.keras import keras_callback
+from progresswidget.loops.hooks.queries import duckdb_progress
+from progresswidget.loops.hooks.shared import library, move_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

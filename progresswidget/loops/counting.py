@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from progresswidget.loops.sampling import Position
-    from progresswidget.loops.worker_reporter import WorkerReporter
+    from progresswidget.loops.workers.reporter import WorkerReporter
 
 T = TypeVar("T")
 

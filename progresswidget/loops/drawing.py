@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.loops.asynchronous import Asynchronous
-from progresswidget.loops.line import EMA
-from progresswidget.loops.screen import Placed
+from progresswidget.loops.text.line import EMA
+from progresswidget.loops.text.screen import Placed
 from progresswidget.loops.watching import watch
 
 if TYPE_CHECKING:

@@ -7,17 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.loops.counting import Counting, T
-from progresswidget.loops.distant import INTERVAL, address_of
-from progresswidget.loops.parent import reporter
+from progresswidget.loops.jobs.parent import reporter
 from progresswidget.loops.watching import watch
+from progresswidget.loops.workers.distant import INTERVAL, address_of
 from progresswidget.outbox import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-    from progresswidget.loops.distant import Address
-    from progresswidget.loops.worker_reporter import WorkerReporter
+    from progresswidget.loops.workers.distant import Address
+    from progresswidget.loops.workers.reporter import WorkerReporter
 
 LAST_STEPS: Final = 1.0
 """Seconds that a bar waits at its end for steps of workers on other machines, at most."""

@@ -13,7 +13,7 @@ from progresswidget.loops.likeness import length
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from progresswidget.loops.terminal import Stream
+    from progresswidget.loops.text.terminal import Stream
 
 
 def refuse_unknown(unknown: dict[str, Any], known: Callable[..., Any], stream: Stream) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from progresswidget.loops.workers import Workers
+    from progresswidget.loops.workers.feed import Workers
 
 
 class Tally:

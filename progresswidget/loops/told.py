@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from progresswidget import texts
-from progresswidget.loops.line import format_meter, format_num
+from progresswidget.loops.text.line import format_meter, format_num
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from progresswidget.loops.job import LoopJob
-    from progresswidget.loops.line import EMA
-    from progresswidget.loops.terminal import Stream
+    from progresswidget.loops.jobs.job import LoopJob
+    from progresswidget.loops.text.line import EMA
+    from progresswidget.loops.text.terminal import Stream
 
 
 class Told:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from progresswidget.errors import LoopCancelledError, OptionError
 from progresswidget.loops.bar import tqdm
-from progresswidget.loops.job import LOOK, LoopJob
+from progresswidget.loops.jobs.job import LOOK, LoopJob
+from progresswidget.loops.jobs.parent import reporter
 from progresswidget.loops.options import refuse_what_is_no_loop
-from progresswidget.loops.parent import reporter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator

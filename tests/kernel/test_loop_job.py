@@ -14,9 +14,9 @@ import pytest
 import progresswidget as pw
 from progresswidget import protocol
 from progresswidget.errors import LoopCancelledError
-from progresswidget.loops import job as loop_job
-from progresswidget.loops.departure import Departure
-from progresswidget.loops.job import LoopJob
+from progresswidget.loops.jobs import job as loop_job
+from progresswidget.loops.jobs.departure import Departure
+from progresswidget.loops.jobs.job import LoopJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -28,12 +28,12 @@ from hypothesis import strategies as st
 
 import progresswidget as pw
 from progresswidget import protocol
-from progresswidget.loops import open_loops
 from progresswidget.loops.environment import envwrap, plain
 from progresswidget.loops.errors import TqdmKeyError, TqdmTypeError
-from progresswidget.loops.job import LoopJob
-from progresswidget.loops.line import display_width, format_meter, trimmed
-from progresswidget.loops.terminal import WriteLock
+from progresswidget.loops.jobs import open_loops
+from progresswidget.loops.jobs.job import LoopJob
+from progresswidget.loops.text.line import display_width, format_meter, trimmed
+from progresswidget.loops.text.terminal import WriteLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

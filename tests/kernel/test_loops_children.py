@@ -14,10 +14,10 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 from test_loop_cells import Outputs
 
-from progresswidget.loops.children import Children
-from progresswidget.loops.job import LoopJob
+from progresswidget.loops.jobs.children import Children
+from progresswidget.loops.jobs.job import LoopJob
+from progresswidget.loops.jobs.parent import Mailbox
 from progresswidget.loops.mortality import place
-from progresswidget.loops.parent import Mailbox
 from progresswidget.protocol import ENDPOINT_VARIABLE, JOB_MIMETYPE
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_one_that_fails_says_why_and_one_that_is_killed_that_it_is_gone(cell: Ce
     started.append(spawn.Process(target=work.divide, args=(6,)))
     for process in started:
         process.start()
-    from progresswidget.loops import nursery
+    from progresswidget.loops.jobs import nursery
     def lines():
         children = nursery._nursery._children
         found = [] if children is None else list(children._loops.values())
@@ -208,7 +208,7 @@ def test_loops_within_theirs_are_lines_as_well(cell: Cell) -> None:
     code = """
     process = spawn.Process(target=work.nested, args=(1,))
     process.start()
-    from progresswidget.loops import nursery
+    from progresswidget.loops.jobs import nursery
     def lines():
         children = nursery._nursery._children
         return [] if children is None else [loop.title for loop in children._loops.values()]
@@ -229,7 +229,7 @@ def test_what_is_asked_of_one_reaches_it(cell: Cell) -> None:
     code = """
     process = spawn.Process(target=work.obedient, args=(1,))
     process.start()
-    from progresswidget.loops import nursery
+    from progresswidget.loops.jobs import nursery
     def loop():
         children = nursery._nursery._children
         return None if children is None else next(iter(children._loops.values()), None)
@@ -258,7 +258,7 @@ def test_those_that_go_on_after_the_cell_end_later(cell: Cell) -> None:
     begun = cell(
         "process = spawn.Process(target=work.waiting, args=(7,))\nprocess.start()\n"
         "while not os.path.exists('ready-7'): time.sleep(0.01)\n"
-        "from progresswidget.loops import nursery\n"
+        "from progresswidget.loops.jobs import nursery\n"
         "def at_work():\n"
         "    children = nursery._nursery._children\n"
         "    return children is not None and children.at_work\n"
@@ -285,7 +285,7 @@ def test_the_folder_is_the_users_alone_and_keeps_nothing(cell: Cell) -> None:
 
 
 def test_a_process_without_a_kernel_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    from progresswidget.loops.parent import mailbox
+    from progresswidget.loops.jobs.parent import mailbox
 
     monkeypatch.delenv("PROGRESSWIDGET_PARENT", raising=False)
     assert mailbox() is None
@@ -340,7 +340,7 @@ def test_an_end_that_has_the_time_of_the_middle_is_seen(tmp_path: Path) -> None:
 
 def test_two_threads_that_look_first_look_for_one_card(cell: Cell) -> None:
     code = """
-    from progresswidget.loops import children, nursery
+    from progresswidget.loops.jobs import children, nursery
     found, made, both = nursery._nursery, [], threading.Barrier(2)
     class Noted(children.Children):
         def __init__(self, folder):
@@ -364,7 +364,7 @@ def test_two_threads_that_look_first_look_for_one_card(cell: Cell) -> None:
 
 def test_what_is_told_in_the_last_moment_of_a_cell_is_in_its_card(cell: Cell) -> None:
     code = """
-    from progresswidget.loops import nursery
+    from progresswidget.loops.jobs import nursery
     found = nursery._nursery
     def run(folder, number):
         os.environ["PROGRESSWIDGET_PARENT"] = folder

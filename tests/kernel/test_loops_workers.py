@@ -23,16 +23,16 @@ import pytest
 import progresswidget as pw
 from progresswidget.client import Endpoint
 from progresswidget.loops import fed, folders
-from progresswidget.loops.distant import Address, Telegraph
 from progresswidget.loops.mortality import place
-from progresswidget.loops.workers import Workers
+from progresswidget.loops.workers.distant import Address, Telegraph
+from progresswidget.loops.workers.feed import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.synchronize import Barrier
 
-    from progresswidget.loops.worker_reporter import WorkerReporter
+    from progresswidget.loops.workers.reporter import WorkerReporter
 
 # Python 3.12 and later warn of each fork beside threads, and such forks are what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -198,8 +198,8 @@ def test_a_container_with_the_same_temporary_folder_takes_nobody_for_dead(
     code = (
         "import os, sys\n"
         "from progresswidget.loops.folders import new_folder, owner_of\n"
-        "from progresswidget.loops.worker_reporter import WorkerReporter\n"
-        "from progresswidget.loops.workers import Workers\n"
+        "from progresswidget.loops.workers.reporter import WorkerReporter\n"
+        "from progresswidget.loops.workers.feed import Workers\n"
         "from pathlib import Path\n"
         "folder = Path(sys.argv[1])\n"
         "assert owner_of(new_folder()) == os.getpid()\n"

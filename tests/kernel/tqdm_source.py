@@ -26,7 +26,7 @@ SHIM = {
         "from progresswidget.loops.frames import tqdm_pandas\n"
         "from progresswidget.loops.monitor import TMonitor\n"
     ),
-    "std": f"{_BAR}{_ERRORS}from progresswidget.loops.line import EMA, Bar\n",
+    "std": f"{_BAR}{_ERRORS}from progresswidget.loops.text.line import EMA, Bar\n",
     "auto": _BAR,
     "autonotebook": _BAR,
     "notebook": _BAR,
@@ -46,7 +46,7 @@ SHIM = {
     ),
     "contrib/__init__": (
         "from progresswidget.loops.iterating import tenumerate, tmap, tzip\n"
-        "from progresswidget.loops.terminal import Redirected as DummyTqdmFile\n"
+        "from progresswidget.loops.redirected import Redirected as DummyTqdmFile\n"
     ),
     "contrib/concurrent": _SELF.format("progresswidget.loops.concurrent"),
     "contrib/itertools": _SELF.format("progresswidget.loops.iterating"),

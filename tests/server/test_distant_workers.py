@@ -34,7 +34,8 @@ if dies:
 KERNEL = """
 import json, os, pickle, subprocess, sys, time
 import progresswidget as pw
-from progresswidget.loops import distant, fed, workers
+from progresswidget.loops.workers import distant, feed
+from progresswidget.loops import fed
 
 environment = {name: value for name, value in os.environ.items() if "PROGRESS" not in name}
 
@@ -74,7 +75,7 @@ with pw.tqdm(total=100, desc="files") as bar:
     reporter.update(5)
     while bar.n < 35:
         time.sleep(0.01)
-    workers.SILENCE = 1.0
+    feed.SILENCE = 1.0
     distant.PULSE = 0.1
     mortal = start(reporter, 20, dies=True)
     while bar.n < 55:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
 from progresswidget.loops.bar import tqdm
-from progresswidget.loops.libraries import library, move_to
+from progresswidget.loops.hooks.shared import library, move_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping

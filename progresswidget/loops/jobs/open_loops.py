@@ -9,11 +9,11 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.loops.origin import running_request
-from progresswidget.loops.receipts import end_cell
+from progresswidget.loops.jobs.origin import running_request
+from progresswidget.loops.jobs.receipts import end_cell
 
 if TYPE_CHECKING:
-    from progresswidget.loops.job import LoopJob
+    from progresswidget.loops.jobs.job import LoopJob
 
 _innermost: Final[contextvars.ContextVar[LoopJob | None]] = contextvars.ContextVar(
     "progresswidget_loop", default=None

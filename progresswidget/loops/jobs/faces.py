@@ -8,7 +8,7 @@ from typing import Any
 
 from progresswidget import protocol
 from progresswidget.cell import running_kernel
-from progresswidget.loops.parent import mailbox
+from progresswidget.loops.jobs.parent import mailbox
 
 
 def faces(file: Any, *, quiet: bool) -> tuple[bool, bool]:

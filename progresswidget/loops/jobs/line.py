@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from progresswidget import protocol, texts
 from progresswidget.followed import Followed
-from progresswidget.loops.outcome import reason_of
-from progresswidget.loops.parent import reporter
+from progresswidget.loops.jobs.outcome import reason_of
+from progresswidget.loops.jobs.parent import reporter
 
 if TYPE_CHECKING:
     import threading
 
-    from progresswidget.loops.job import LoopJob
+    from progresswidget.loops.jobs.job import LoopJob
     from progresswidget.protocol import Action, Json, Status
 
 LINGER: Final = 1.0

@@ -14,21 +14,21 @@ from progresswidget.basejob import BaseJob
 from progresswidget.cell import running_kernel
 from progresswidget.combined import Member
 from progresswidget.errors import LoopCancelledError
-from progresswidget.loops import nursery, open_loops
-from progresswidget.loops.card import Card
-from progresswidget.loops.departure import departure
-from progresswidget.loops.jobline import Line
-from progresswidget.loops.measured import Measured
-from progresswidget.loops.origin import Origin
-from progresswidget.loops.outcome import UNTOLD, status_of
-from progresswidget.loops.parent import mailbox, reporter
+from progresswidget.loops.jobs import nursery, open_loops
+from progresswidget.loops.jobs.card import Card
+from progresswidget.loops.jobs.departure import departure
+from progresswidget.loops.jobs.line import Line
+from progresswidget.loops.jobs.measured import Measured
+from progresswidget.loops.jobs.origin import Origin
+from progresswidget.loops.jobs.outcome import UNTOLD, status_of
+from progresswidget.loops.jobs.parent import mailbox, reporter
 from progresswidget.outbox import outbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from progresswidget.display import Display
-    from progresswidget.loops.departure import Departure
+    from progresswidget.loops.jobs.departure import Departure
     from progresswidget.protocol import Action, Json
 
 _log = logging.getLogger("progresswidget")

@@ -21,7 +21,7 @@ NEARLY: Final = 99.9
 
 
 class Measured:
-    """The numbers of a loop; a base of `progresswidget.loops.job.LoopJob`.
+    """The numbers of a loop; a base of `progresswidget.loops.jobs.job.LoopJob`.
 
     Parameters
     ----------

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Final
 
 from progresswidget import protocol, texts
 from progresswidget.errors import LoopCancelledError
-from progresswidget.loops import open_loops
-from progresswidget.loops.job import LoopJob
-from progresswidget.loops.jobline import Line
-from progresswidget.loops.measured import NEARLY
+from progresswidget.loops.jobs import open_loops
+from progresswidget.loops.jobs.job import LoopJob
+from progresswidget.loops.jobs.line import Line
+from progresswidget.loops.jobs.measured import NEARLY
+from progresswidget.loops.jobs.outcome import ToldError
+from progresswidget.loops.jobs.parent import WISH
 from progresswidget.loops.mortality import has_ended, start_of
-from progresswidget.loops.outcome import ToldError
-from progresswidget.loops.parent import WISH
 from progresswidget.reporting import reporter
 
 if TYPE_CHECKING:
     import contextvars
     from pathlib import Path
 
-    from progresswidget.loops.card import Card
+    from progresswidget.loops.jobs.card import Card
     from progresswidget.protocol import Action, Json
 
 MOST_LINES: Final = 64

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakSet
 
-from progresswidget.loops.line import display_width
+from progresswidget.loops.text.line import display_width
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,34 +59,6 @@ class Stream:
         # The last ones stay free: some terminals begin a new line there, and others when they
         # become narrower.
         return found.columns - 1, found.lines - 1
-
-
-class Redirected:
-    """A file in place of stdout or stderr whose lines go above the bars.
-
-    Parameters
-    ----------
-    wrapped
-        The file itself.
-    """
-
-    def __init__(self, wrapped: Any) -> None:
-        self.wrapped = wrapped
-        self._begun = ""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.wrapped, name)
-
-    def write(self, x: str, nolock: bool = False) -> None:  # noqa: FBT001, FBT002
-        """Write the lines that are whole; the rest waits for its end."""
-        from progresswidget.loops.bar import tqdm
-
-        whole, newline, rest = x.rpartition("\n")
-        if newline:
-            tqdm.write(f"{self._begun}{whole}", file=self.wrapped, nolock=nolock)
-            self._begun = rest
-        else:
-            self._begun += rest
 
 
 class Counted:

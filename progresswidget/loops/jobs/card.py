@@ -11,17 +11,17 @@ from progresswidget import family
 from progresswidget.cell import running_kernel
 from progresswidget.display import Display
 from progresswidget.errors import ExportCancelledError, JobStateError
-from progresswidget.loops.faces import may_report
-from progresswidget.loops.jobline import Line
-from progresswidget.loops.origin import running_request
-from progresswidget.loops.parent import mailbox, reporter
-from progresswidget.loops.receipts import outputs
+from progresswidget.loops.jobs.faces import may_report
+from progresswidget.loops.jobs.line import Line
+from progresswidget.loops.jobs.origin import running_request
+from progresswidget.loops.jobs.parent import mailbox, reporter
+from progresswidget.loops.jobs.receipts import outputs
 from progresswidget.outbox import outbox
 
 if TYPE_CHECKING:
     from progresswidget.family import Parent
-    from progresswidget.loops.job import LoopJob
-    from progresswidget.loops.receipts import Outputs
+    from progresswidget.loops.jobs.job import LoopJob
+    from progresswidget.loops.jobs.receipts import Outputs
 
 SETTLE: Final = 2.0
 """Seconds that a loop which has ended waits for the server to hear of it."""

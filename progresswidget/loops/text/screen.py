@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from weakref import WeakSet
 
-from progresswidget.loops.terminal import Stream, WriteLock, status_printer
+from progresswidget.loops.text.terminal import Stream, WriteLock, status_printer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -24,10 +24,11 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from progresswidget.loops import endings, farewell
-from progresswidget.loops.distant import SILENCE, Address, is_of
+from progresswidget.loops import endings
 from progresswidget.loops.folders import new_folder, remove
-from progresswidget.loops.worker_reporter import STATE, WorkerReporter, is_gone
+from progresswidget.loops.workers import farewell
+from progresswidget.loops.workers.distant import SILENCE, Address, is_of
+from progresswidget.loops.workers.reporter import STATE, WorkerReporter, is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.cell import running_kernel
 from progresswidget.loops.folders import new_folder, remove
-from progresswidget.loops.parent import VARIABLE
+from progresswidget.loops.jobs.parent import VARIABLE
 from progresswidget.outbox import outbox
 
 if TYPE_CHECKING:
-    from progresswidget.loops.children import Children
+    from progresswidget.loops.jobs.children import Children
 
 INTERVAL: Final = 0.2
 """Seconds between two looks, while a cell runs or a loop of a child goes on."""
@@ -99,7 +99,7 @@ class Nursery:
             if self._children is None:
                 if not self.folder.is_dir():
                     return
-                from progresswidget.loops.children import Children
+                from progresswidget.loops.jobs.children import Children
 
                 self._children = Children(self.folder)
         self._children.look(self._context)

@@ -1,7 +1,7 @@
 """What a worker has of a bar that it feeds: what it was given, and the words that it writes.
 
 Where its words lie, and why nothing can be lost, counted twice or hold anybody up there, is told in
-`progresswidget.loops.workers`, which reads them.
+`progresswidget.loops.workers.feed`, which reads them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.loops import farewell
-from progresswidget.loops.distant import Address, Telegraph
 from progresswidget.loops.mortality import has_ended, place
+from progresswidget.loops.workers import farewell
+from progresswidget.loops.workers.distant import Address, Telegraph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableSequence

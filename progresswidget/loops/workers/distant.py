@@ -21,7 +21,7 @@ from progresswidget import protocol
 from progresswidget.client import Connection, Endpoint, ServerUnreachableError
 
 if TYPE_CHECKING:
-    from progresswidget.loops.job import LoopJob
+    from progresswidget.loops.jobs.job import LoopJob
 
 INTERVAL: Final = 0.2
 """Seconds between two counts of a worker that moves."""

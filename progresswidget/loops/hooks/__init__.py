@@ -1,0 +1,1 @@
+"""The hooks into other libraries, of which `callbacks` is the door."""

@@ -1,0 +1,1 @@
+"""What a bar is as text: its line, and the terminal that it stands on. Knows no bar."""
