@@ -98,14 +98,6 @@ class Tidying:
                 self._log.exception("Could not forget all that is old", extra=extra)
             await asyncio.sleep(interval)
 
-    async def look_again(self) -> None:
-        """Look through everything from its beginning, though it is not time yet."""
-        self._sweep = self._new_sweep()
-        while True:
-            await self._remove_leftovers()
-            if not self._sweep.pending:
-                return
-
     async def follow(self) -> None:
         """Keep to the names of notebooks, also while no kernel reports: one may be paused."""
         while True:

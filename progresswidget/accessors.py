@@ -1,7 +1,7 @@
 """``df.pw.export(...)``: the export as an accessor of pandas' and polars' own frames.
 
-Nobody has to have pandas or polars: `register_loaded` serves those that are loaded, and
-`watch` waits for the others without importing them.
+Nobody has to have pandas or polars: `install` serves those that are loaded, and waits for the
+others without importing them.
 """
 
 from __future__ import annotations

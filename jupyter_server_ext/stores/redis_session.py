@@ -168,7 +168,7 @@ class RedisSession:
             self.lose(LostError("it has forgotten a part of its state"))
 
     async def run(self, script: str, keys: list[str], arguments: Arguments) -> list[str]:
-        """Run one of them while settling, where a loss is not yet anybody's business.
+        """Run one of them, and leave a loss to the caller: while settling it is nobody's yet.
 
         Raises
         ------

@@ -2,10 +2,10 @@
 
 The headers leave through tornado; when its buffer is empty, slices of the file go straight from the
 page cache to the socket, one in each turn of the loop, so that all streams get the same and nobody
-waits for longer than a slice. What the kernel has been given in this way it sends
-as it is *then*: whoever writes to the file changes bytes that are waiting in a socket. So the last
-bytes of every body are copies, as many as two sockets can hold between them: when the last copy is
-handed over, nothing but copies is on its way, and a file that has changed is noticed before it.
+waits for longer than a slice. What the kernel has been given in this way it sends as it is *then*:
+whoever writes to the file changes bytes that are waiting in a socket. So the last bytes of every
+body are copies, as many as two sockets can hold between them: when the last copy is handed over,
+nothing but copies is on its way, and a file that has changed is noticed before it.
 
 A TLS connection, HTTP/1.0, a server that transforms bodies, and a file system that does not tell
 what is in memory are read in threads.

@@ -115,10 +115,14 @@ class Uploads:
             self._log.error("Uploads of an earlier server are lost: %s", error, extra=extra)
             return
         for upload, offset in found:
-            left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
-            self._live[upload.id] = Live(upload, offset, self._time() + max(0.0, left))
+            self._take_up(upload, offset)
             if self._sharing is not None:
                 await self._sharing.put(upload)
+
+    def _take_up(self, upload: Upload, offset: int) -> None:
+        # The clock may have been put right since: nobody gets more time than a new one.
+        left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
+        self._live[upload.id] = Live(upload, offset, self._time() + max(0.0, left))
 
     async def finish_interrupted(self, note: Callable[[], None]) -> None:
         """Publish what was complete when the server before ended, and note each."""
@@ -289,9 +293,7 @@ class Uploads:
     def _heard(self, upload_id: str, upload: Upload | None) -> None:
         live = self._live.get(upload_id)
         if live is None and upload is not None:
-            left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
-            offset = upload.length or 0 if upload.state == "done" else 0
-            self._live[upload_id] = Live(upload, offset, self._time() + max(0.0, left))
+            self._take_up(upload, upload.length or 0 if upload.state == "done" else 0)
         elif live is not None and not live.lock.locked():
             if upload is None:
                 self._drop(live)

@@ -259,7 +259,7 @@ def decode_report(task_id: str, body: bytes) -> Json:
     task_id
         The id in the URL.
     body
-        UTF-8 JSON, at most `MAXREPORT` bytes.
+        UTF-8 JSON, at most `MAX_REPORT` bytes.
 
     Returns
     -------

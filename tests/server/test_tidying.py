@@ -70,7 +70,11 @@ async def test_a_killed_export_is_cleared_away_and_a_waiting_one_is_not(
 
         async def gone() -> bool:
             # The next sweep comes tomorrow; a server that starts looks at once.
-            await server.extension._tidying.look_again()
+            rounds = server.extension._tidying
+            rounds._sweep = rounds._new_sweep()
+            await rounds._remove_leftovers()
+            while rounds._sweep.pending:
+                await rounds._remove_leftovers()
             return not hidden(dead)
 
         await eventually(gone)
