@@ -70,6 +70,10 @@ class Fed(Counting[T]):
             return None
         return address_of(self.job, self._server)
 
+    def _was_answered(self, seconds: float) -> bool:
+        # Where no job is reported, no answer will ever come.
+        return self.job is None or reporter().silence < seconds
+
     def wait_for(self, steps: Callable[[], float], idle: Callable[[], bool]) -> None:
         """Wait for a moment for the last steps of workers on other machines."""
         if self.job is not None:  # a loop that has lasted for no longer is not reported yet
@@ -82,8 +86,8 @@ class Fed(Counting[T]):
                 return
             if done != before or not idle():
                 before, since = done, now
-            elif now - since >= _QUIET and reporter().silence < now - begun:
-                return  # and a report was answered meanwhile
+            elif now - since >= _QUIET and self._was_answered(now - begun):
+                return
             reporter().wake()
             time.sleep(LAST_STEPS / 20)
 
