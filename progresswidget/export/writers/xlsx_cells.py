@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.writers import columns, xlsx_parts
+from progresswidget.export.writers import columns, xlsx_texts
 from progresswidget.export.writers.blame import blame_a_row
 
 if TYPE_CHECKING:
@@ -28,28 +29,13 @@ DAY_TICKS: Final = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 1
 DURATION_FORMAT: Final = "[h]:mm:ss"
 TIME_FORMAT: Final = "hh:mm:ss"
 
-# What stands in the way of writing a text as it is, and blanks that XML would not keep.
-_SPECIAL: Final = r"[&<>\x00-\x08\x0B-\x1F\x{FFFE}\x{FFFF}]|_x[0-9A-Fa-f]{4}"
-_CODE: Final = r"_(x[0-9A-Fa-f]{4})"
-_BLANKS: Final = r"^[ \t\n]|[ \t\n]$"
-_ODD: Final = f"{_SPECIAL}|{_BLANKS}"
-_ESCAPES: Final = {
-    "&": "&amp;",
-    "<": "&lt;",
-    ">": "&gt;",
-    **{
-        chr(code): xlsx_parts.text(chr(code))
-        for code in (*range(9), 0x0B, 0x0C, *range(0x0D, 0x20), 0xFFFE, 0xFFFF)
-    },
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Form:
     """Cells of one kind: what stands after the reference, the contents or None, and the end."""
 
     before: str
-    contents: pl.Series
+    contents: pa.LargeStringArray
     after: str
 
 
@@ -93,12 +79,13 @@ class Cells:
     """
 
     def __init__(self, field: pa.Field, date_format: str, datetime_format: str) -> None:
+        import polars as pl
         import pyarrow as pa
 
         self.name: str = field.name
         self.plan = columns.plan(field.type)
         try:
-            sample = self._converted([pa.nulls(1, field.type)], 0)
+            sample = pl.Series(pa.chunked_array(self._plain([pa.nulls(1, field.type)], 0)))
             self._kind = _kind(sample.dtype, date_format, datetime_format)
             self.forms([pa.nulls(1, field.type)], 0, {})
         except Exception as error:
@@ -137,48 +124,47 @@ class Cells:
             If a value cannot be written.
         """
         import polars as pl
+        import pyarrow as pa
 
-        series = self._converted(arrays, start)
+        plain = self._plain(arrays, start)
+        if self._kind is None and all(xlsx_texts.is_plain(array.type) for array in plain):
+            return (self._text_form(xlsx_texts.joined(plain), start),)
+        series = pl.Series("x", pa.chunked_array(plain))
         if self._kind is None:
-            return (self._text_form(series, start),)
+            return (self._text_form(self._as_text(series), start),)
         contents, exceptions = self._kind.split(series)
         index = "" if self.format is None else f' s="{style.get(self.format, 0)}"'
         kind = f' t="{self._kind.type}"' if self._kind.type else ""
-        form = Form(f'"{index}{kind}><v>', contents, "</v></c>")
+        form = Form(f'"{index}{kind}><v>', xlsx_texts.to_arrow(contents), "</v></c>")
         if exceptions is None:
             return (form,)
         others = series.to_frame("x").select(pl.when(exceptions).then(pl.col("x"))).to_series()
-        return (form, self._text_form(others, start))
+        return (form, self._text_form(self._as_text(others), start))
 
-    def _converted(self, arrays: list[pa.Array], start: int) -> pl.Series:
-        import polars as pl
+    def _plain(self, arrays: list[pa.Array], start: int) -> list[pa.Array]:
         import pyarrow as pa
 
-        whole = pa.chunked_array(arrays)
         try:
-            plain = [self.plan.to_arrow(array) for array in arrays]
+            return [self.plan.to_arrow(array) for array in arrays]
         except (ValueError, TypeError, OverflowError, NotImplementedError):
+            whole = pa.chunked_array(arrays)
             blame_a_row(self.name, start, len(whole), self._convert_some(whole))
             raise
-        return pl.Series("x", pa.chunked_array(plain))
 
     def _convert_some(self, whole: pa.ChunkedArray) -> Callable[[int, int], object]:
         return lambda at, size: [self.plan.to_arrow(each) for each in whole.slice(at, size).chunks]
 
-    def _text_form(self, series: pl.Series, start: int) -> Form:
-        texts = _as_text(series, self.plan)
+    def _text_form(self, texts: pa.LargeStringArray, start: int) -> Form:
         self._check_lengths(texts, start)
-        space = ""
-        if texts.str.contains(_ODD).any():
-            space = ' xml:space="preserve"'
-            texts = texts.str.replace_all(_CODE, "_x005F_$1")
-            texts = texts.to_frame("x").select(_escaped()).to_series()
-        return Form(f'" t="inlineStr"><is><t{space}>', texts, "</t></is></c>")
+        escaped = xlsx_texts.escaped(texts)
+        if escaped is None:
+            return Form('" t="inlineStr"><is><t>', texts, "</t></is></c>")
+        return Form('" t="inlineStr"><is><t xml:space="preserve">', escaped, "</t></is></c>")
 
-    def _check_lengths(self, texts: pl.Series, start: int) -> None:
+    def _check_lengths(self, texts: pa.LargeStringArray, start: int) -> None:
         # A UTF-16 unit never takes less than a byte of UTF-8.
-        for row in (texts.str.len_bytes() > MOST_UNITS).fill_null(value=False).arg_true():
-            units = len(texts[row].encode("utf-16-le")) // 2
+        for row in xlsx_texts.longer(texts, MOST_UNITS):
+            units = len(texts[row].as_py().encode("utf-16-le")) // 2
             if units > MOST_UNITS:
                 raise ColumnError(
                     f"The column {self.name!r} has a text of {units:,} characters in row "
@@ -186,21 +172,14 @@ class Cells:
                     "Shorten it, or export to CSV or Parquet.",
                 )
 
+    def _as_text(self, series: pl.Series) -> pa.LargeStringArray:
+        import polars as pl
 
-def _escaped() -> pl.Expr:
-    import polars as pl
-
-    return pl.col("x").str.replace_many(list(_ESCAPES), list(_ESCAPES.values()))
-
-
-def _as_text(series: pl.Series, plan: columns.Plan) -> pl.Series:
-    import polars as pl
-
-    if not isinstance(series.dtype, pl.String):
-        series = series.to_frame("x").select(plan.to_text(pl.col("x"))).to_series()
-    if isinstance(series.dtype, pl.Datetime):
-        series = series.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
-    return series.cast(pl.String)
+        if not isinstance(series.dtype, pl.String):
+            series = series.to_frame("x").select(self.plan.to_text(pl.col("x"))).to_series()
+        if isinstance(series.dtype, pl.Datetime):
+            series = series.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
+        return xlsx_texts.to_arrow(series.cast(pl.String))
 
 
 def _kind(  # noqa: PLR0911 - a table of types
@@ -259,6 +238,11 @@ def _integers(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
 
 
 def _floats(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    # A sum is finite only where all values are, and costs less than to ask each of them.
+    if math.isfinite(values.sum()):
+        return values.cast(pl.String), None
     return _only(values, values.is_finite())
 
 
@@ -273,6 +257,12 @@ def _decimals(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
 def _serials(
     values: pl.Series, first: float = FIRST_SERIAL, end: float = END_SERIAL
 ) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    low: Any = values.min()
+    high: Any = values.max()
+    if low is None or (low >= first and high < end):
+        return values.cast(pl.String), None
     return _only(values, (values >= first) & (values < end))
 
 

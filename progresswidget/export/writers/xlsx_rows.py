@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.export import literals
@@ -10,7 +11,6 @@ from progresswidget.export.writers.xlsx_parts import letters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
     import pyarrow as pa
 
     from progresswidget.export.writers.xlsx_cells import Form
@@ -28,16 +28,15 @@ def join(forms: Sequence[Sequence[Form]], first: int, rows: int) -> memoryview:
     rows
         How many there are.
     """
-    import polars as pl
     import pyarrow.compute as pc
 
-    numbers = _arrow(pl.int_range(first, first + rows, eager=True).cast(pl.String))
+    numbers = _numbers(first, rows)
     line: list[Any] = ['<row r="', numbers, '">']
     for column, found in enumerate(forms):
         reference = f'<c r="{letters(column)}'
         for form in found:
-            cell = [reference, numbers, form.before, _arrow(form.contents), form.after]
-            if form.contents.null_count():
+            cell = [reference, numbers, form.before, form.contents, form.after]
+            if form.contents.null_count:
                 # A part that is missing makes the whole cell missing.
                 line.append(pc.binary_join_element_wise(*_scalars(cell), null_handling="emit_null"))
             else:
@@ -47,12 +46,12 @@ def join(forms: Sequence[Sequence[Form]], first: int, rows: int) -> memoryview:
     return _content(joined)
 
 
-def _arrow(series: pl.Series) -> pa.Array:
-    import polars as pl
+def _numbers(first: int, rows: int) -> pa.LargeStringArray:
+    import numpy as np
     import pyarrow as pa
 
-    array = series.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return array.cast(pa.large_string())
+    counted = pa.py_buffer(np.arange(first, first + rows, dtype=np.int64))
+    return pa.Array.from_buffers(pa.int64(), rows, [None, counted]).cast(pa.large_string())
 
 
 def _scalars(pieces: Sequence[Any]) -> list[Any]:
@@ -63,7 +62,11 @@ def _scalars(pieces: Sequence[Any]) -> list[Any]:
             merged[-1] += piece
         else:
             merged.append(piece)
-    return [literals.text(piece) if isinstance(piece, str) else piece for piece in [*merged, ""]]
+    return [_text(piece) if isinstance(piece, str) else piece for piece in [*merged, ""]]
+
+
+# The same for each unit of a sheet; made anew they would be a third of what holds the GIL.
+_text = lru_cache(maxsize=4_096)(literals.text)
 
 
 def _content(array: pa.LargeStringArray) -> memoryview:
