@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 import threading
 from queue import SimpleQueue
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from progresswidget.export import trail as trails
 from progresswidget.export.lease import Lock, lock
 from progresswidget.export.trail import LOANS, Trail
 
@@ -174,3 +176,16 @@ def test_no_more_is_borrowed_than_a_few_pieces(tmp_path: Path) -> None:
     trail.end(LOANS + 1, lambda _: None)
     assert trail.hexdigest() == hashlib.sha256(b"a" * LOANS + b"\0").hexdigest()
     os.close(descriptor)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for what is resident")
+def test_the_room_to_read_into_is_not_filled_before_it_is_read_into() -> None:
+    def resident() -> int:
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = resident()
+    room = trails._room(SIZE)
+
+    assert resident() - before < SIZE // 4
+    assert len(room) == SIZE

@@ -43,12 +43,10 @@ hashed for half of a row group before the encoder gives up, which costs 1.7 time
 from __future__ import annotations
 
 import math
-import os
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.writers import Encoded, Heading, Placed, Writer, only_schema
+from progresswidget.export.writers import Encoded, Heading, Placed, Writer, memory, only_schema
 from progresswidget.export.writers.parquet_columns import Columns
 from progresswidget.export.writers.parquet_footer import MAGIC, footer, join, split
 from progresswidget.export.writers.parquet_options import (
@@ -192,7 +190,7 @@ def _write(table: pa.Table, rows: int, keywords: Mapping[str, Any]) -> pa.Buffer
     import pyarrow.parquet as pq
 
     # Memory of pyarrow's own takes the bytes: a Python file would fight for the GIL at each write.
-    pool = _pool()
+    pool = memory.pool()
     stream = pa.BufferOutputStream(pool)
     with pq.ParquetWriter(
         stream,
@@ -203,23 +201,6 @@ def _write(table: pa.Table, rows: int, keywords: Mapping[str, Any]) -> pa.Buffer
     ) as writer:
         writer.write_table(table, row_group_size=rows)
     return stream.getvalue()
-
-
-@cache
-def _pool() -> pa.MemoryPool:
-    """Return jemalloc's memory where it is there, and the user has not chosen another.
-
-    pyarrow's default gives the system what is free for 10 ms, and gets it back as huge pages that
-    are filled with zeros first: a tenth of the processor that an export took.
-    """
-    import pyarrow as pa
-
-    if (
-        "ARROW_DEFAULT_MEMORY_POOL" in os.environ
-        or "jemalloc" not in pa.supported_memory_backends()
-    ):
-        return pa.default_memory_pool()
-    return pa.jemalloc_memory_pool()
 
 
 def _with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) -> pa.Schema:

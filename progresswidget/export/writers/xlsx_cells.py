@@ -48,6 +48,9 @@ class Kind:
     split
         Returns the contents of the cells with numbers, None for all others, and where a value
         has to be written as text instead; None if nowhere.
+    whole
+        Returns the contents where Arrow can write all of them, and None else. It is asked first: to
+        hand the values over to polars takes Python as long as to write them.
     format
         The code of the number format, or None for the general one.
     type
@@ -57,6 +60,7 @@ class Kind:
     """
 
     split: Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]
+    whole: Callable[[list[pa.Array]], pa.LargeStringArray | None] = lambda _: None
     format: str | None = None
     type: str = ""
     width: float = 12.0
@@ -129,17 +133,23 @@ class Cells:
         plain = self._plain(arrays, start)
         if self._kind is None and all(xlsx_texts.is_plain(array.type) for array in plain):
             return (self._text_form(xlsx_texts.joined(plain), start),)
+        whole = None if self._kind is None else self._kind.whole(plain)
+        if whole is not None:
+            return (self._number_form(whole, style),)
         series = pl.Series("x", pa.chunked_array(plain))
         if self._kind is None:
             return (self._text_form(self._as_text(series), start),)
         contents, exceptions = self._kind.split(series)
-        index = "" if self.format is None else f' s="{style.get(self.format, 0)}"'
-        kind = f' t="{self._kind.type}"' if self._kind.type else ""
-        form = Form(f'"{index}{kind}><v>', xlsx_texts.to_arrow(contents), "</v></c>")
+        form = self._number_form(xlsx_texts.to_arrow(contents), style)
         if exceptions is None:
             return (form,)
         others = series.to_frame("x").select(pl.when(exceptions).then(pl.col("x"))).to_series()
         return (form, self._text_form(self._as_text(others), start))
+
+    def _number_form(self, contents: pa.LargeStringArray, style: Mapping[str, int]) -> Form:
+        index = "" if self.format is None else f' s="{style.get(self.format, 0)}"'
+        kind = f' t="{self._kind.type}"' if self._kind is not None and self._kind.type else ""
+        return Form(f'"{index}{kind}><v>', contents, "</v></c>")
 
     def _plain(self, arrays: list[pa.Array], start: int) -> list[pa.Array]:
         import pyarrow as pa
@@ -188,23 +198,25 @@ def _kind(  # noqa: PLR0911 - a table of types
     import polars as pl
 
     if dtype.is_integer():
-        return Kind(_integers)
+        return Kind(_integers, _whole_integers)
     if dtype.is_float():
         return Kind(_floats)
     if isinstance(dtype, pl.Decimal):
         places = f"0.{'0' * dtype.scale}" if dtype.scale else "0"
-        return Kind(_decimals if (dtype.precision or 38) > EXACT_DIGITS else _digits, places)
+        return Kind(_decimals if (dtype.precision or 38) > EXACT_DIGITS else _digits, format=places)
     if isinstance(dtype, pl.Boolean):
-        return Kind(lambda values: (values.cast(pl.UInt8).cast(pl.String), None), type="b", width=8)
+        return Kind(_flags, _whole_flags, type="b", width=8)
     if isinstance(dtype, pl.Date):
-        return Kind(_dates, date_format)
+        return Kind(_dates, format=date_format)
     if isinstance(dtype, pl.Datetime):
-        return Kind(_moments(dtype), datetime_format, width=20)
+        return Kind(_moments(dtype), format=datetime_format, width=20)
     if isinstance(dtype, pl.Time):
-        return Kind(_times, TIME_FORMAT)
+        return Kind(_times, format=TIME_FORMAT)
     if isinstance(dtype, pl.Duration):
         ticks = DAY_TICKS[dtype.time_unit]
-        return Kind(lambda v: _serials(v.cast(pl.Int64) / ticks, 0, END_SERIAL), DURATION_FORMAT)
+        return Kind(
+            lambda v: _serials(v.cast(pl.Int64) / ticks, 0, END_SERIAL), format=DURATION_FORMAT
+        )
     return None
 
 
@@ -235,6 +247,28 @@ def _integers(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     back = values.cast(pl.Float64).cast(values.dtype, strict=False)
     good = (back == values).fill_null(value=False) | values.is_null()
     return _only(values, good)
+
+
+def _whole_integers(arrays: list[pa.Array]) -> pa.LargeStringArray | None:
+    import pyarrow.compute as pc
+
+    for array in arrays:
+        low, high = pc.min_max(array).as_py().values()
+        if low is not None and not -EXACT_INTEGER <= low <= high <= EXACT_INTEGER:
+            return None
+    return xlsx_texts.joined(arrays)
+
+
+def _flags(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
+    import polars as pl
+
+    return values.cast(pl.UInt8).cast(pl.String), None
+
+
+def _whole_flags(arrays: list[pa.Array]) -> pa.LargeStringArray:
+    import pyarrow as pa
+
+    return xlsx_texts.joined([array.cast(pa.uint8()) for array in arrays])
 
 
 def _floats(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:

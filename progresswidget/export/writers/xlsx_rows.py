@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.export import literals
+from progresswidget.export.writers import memory
 from progresswidget.export.writers.xlsx_parts import letters
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ def join(forms: Sequence[Sequence[Form]], first: int, rows: int) -> memoryview:
     rows
         How many there are.
     """
-    import pyarrow.compute as pc
-
     numbers = _numbers(first, rows)
     line: list[Any] = ['<row r="', numbers, '">']
     for column, found in enumerate(forms):
@@ -38,12 +37,11 @@ def join(forms: Sequence[Sequence[Form]], first: int, rows: int) -> memoryview:
             cell = [reference, numbers, form.before, form.contents, form.after]
             if form.contents.null_count:
                 # A part that is missing makes the whole cell missing.
-                line.append(pc.binary_join_element_wise(*_scalars(cell), null_handling="emit_null"))
+                line.append(_joined(cell, "emit_null"))
             else:
                 line += cell
     line.append("</row>")
-    joined = pc.binary_join_element_wise(*_scalars(line), null_handling="skip")
-    return _content(joined)
+    return _content(_joined(line, "skip"))
 
 
 def _numbers(first: int, rows: int) -> pa.LargeStringArray:
@@ -52,6 +50,14 @@ def _numbers(first: int, rows: int) -> pa.LargeStringArray:
 
     counted = pa.py_buffer(np.arange(first, first + rows, dtype=np.int64))
     return pa.Array.from_buffers(pa.int64(), rows, [None, counted]).cast(pa.large_string())
+
+
+def _joined(pieces: Sequence[Any], missing: str) -> pa.LargeStringArray:
+    import pyarrow.compute as pc
+
+    return pc.binary_join_element_wise(
+        *_scalars(pieces), null_handling=missing, memory_pool=memory.pool()
+    )
 
 
 def _scalars(pieces: Sequence[Any]) -> list[Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.writers import xlsx_parts
+from progresswidget.export.writers import memory, xlsx_parts
 from progresswidget.export.writers.columns import is_text
 
 if TYPE_CHECKING:
@@ -38,18 +38,29 @@ _LAST: Final = b"\xef\xbf"
 
 
 def is_plain(kind: pa.DataType) -> bool:
-    """Say whether `joined` takes arrays of a type."""
+    """Say whether a type is one of texts, or of dictionaries of texts."""
     import pyarrow as pa
 
     return is_text(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 def joined(arrays: list[pa.Array]) -> pa.LargeStringArray:
-    """Return texts, or dictionaries of texts, as one array."""
+    """Return what `as_text` takes as one array."""
     import pyarrow as pa
 
-    wide = [_wide(array) for array in arrays]
-    return wide[0] if len(wide) == 1 else pa.concat_arrays(wide)
+    wide = [as_text(array) for array in arrays]
+    return wide[0] if len(wide) == 1 else pa.concat_arrays(wide, memory_pool=memory.pool())
+
+
+def as_text(array: pa.Array) -> pa.LargeStringArray:
+    """Return integers, texts, or a dictionary of texts, as texts."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        # Arrow decodes no dictionary of views.
+        words = array.dictionary.cast(pa.large_string())
+        array = pa.DictionaryArray.from_arrays(array.indices, words).dictionary_decode()
+    return array.cast(pa.large_string(), memory_pool=memory.pool())
 
 
 def to_arrow(series: pl.Series) -> pa.LargeStringArray:
@@ -57,7 +68,7 @@ def to_arrow(series: pl.Series) -> pa.LargeStringArray:
     import polars as pl
 
     # As views they are handed over without a copy; polars would copy them under the GIL.
-    return _wide(series.to_arrow(compat_level=pl.CompatLevel.newest()))
+    return as_text(series.to_arrow(compat_level=pl.CompatLevel.newest()))
 
 
 def longer(texts: pa.LargeStringArray, most: int) -> list[int]:
@@ -117,13 +128,3 @@ def _layout(texts: pa.LargeStringArray) -> tuple[Any, Any, Any]:
     places = np.frombuffer(offsets, np.int64, len(texts) + 1, texts.offset * 8)
     held = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
     return places[:-1], places[1:], held
-
-
-def _wide(array: pa.Array) -> pa.LargeStringArray:
-    import pyarrow as pa
-
-    if pa.types.is_dictionary(array.type):
-        # Arrow decodes no dictionary of views.
-        words = array.dictionary.cast(pa.large_string())
-        array = pa.DictionaryArray.from_arrays(array.indices, words).dictionary_decode()
-    return array.cast(pa.large_string())
