@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export import literals
+from progresswidget.export import literals, memory
 from progresswidget.export.size import VIEW, view_lengths
 
 if TYPE_CHECKING:
@@ -203,7 +203,8 @@ class _Column:
                 self._fixed(array, VIEW * 8)  # short texts are in the views themselves
             else:
                 binary = pa.types.is_binary_view(array.type)
-                self._text(array.cast(pa.large_binary() if binary else pa.large_string()))
+                kind = pa.large_binary() if binary else pa.large_string()
+                self._text(array.cast(kind, memory_pool=memory.pool()))
 
     def _serialised(self, array: pa.Array) -> None:
         """Take in rare types by their values in Python's own form, which has no layout."""

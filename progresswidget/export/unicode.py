@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import struct
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
-from progresswidget.export import forks
+from progresswidget.export import forks, memory
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
 FIRST: Final = -64
 """The least signed byte that begins a character; those within are smaller (RFC 3629 section 3)."""
+BEGINNING: Final = 16_384
+"""Bytes that are looked at first, for most columns that are not ASCII show it there."""
 
 
 class Texts:
@@ -111,7 +114,7 @@ def _is_good(array: pa.Array) -> bool:
     if _is_plain(kind):
         return _is_good_block(array)
     if pa.types.is_string_view(kind):
-        return _is_good_block(array.cast(pa.large_string()))
+        return _is_good_block(array.cast(pa.large_string(), memory_pool=memory.pool()))
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return not _has_text(kind.value_type) or _is_good(array.flatten())
     if pa.types.is_struct(kind):
@@ -130,13 +133,20 @@ def _is_good_block(array: pa.Array) -> bool:
     offsets = np.frombuffer(ends, kind, len(array) + 1, array.offset * kind.itemsize)
     first, last = int(offsets[0]), int(offsets[-1])
     content = np.frombuffer(data, np.int8, last)
-    if first == last or content[first:].min() >= 0:
-        return True  # ASCII
+    if _is_ascii(content[first:]):
+        return True
     if "polars" not in sys.modules or forks.lost():
         return _is_valid(array)
     begins = offsets[: np.searchsorted(offsets, last)]
-    within = bool((content[begins] < FIRST).any())
-    return not within and _is_good_piece(data.slice(first, last - first))
+    # In this order: the bytes are in the core's cache then, where their cuts are looked for.
+    good = _is_good_piece(data.slice(first, last - first))
+    return good and not bool((content[begins] < FIRST).any())
+
+
+def _is_ascii(content: np.ndarray[Any, np.dtype[np.int8]]) -> bool:
+    if content[:BEGINNING].min(initial=0) < 0:
+        return False  # as in most texts that are not: no need to look at all of them
+    return bool(content[BEGINNING:].min(initial=0) >= 0)
 
 
 def _is_good_piece(data: pa.Buffer) -> bool:

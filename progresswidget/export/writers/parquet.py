@@ -46,7 +46,8 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
-from progresswidget.export.writers import Encoded, Heading, Placed, Writer, memory, only_schema
+from progresswidget.export import memory
+from progresswidget.export.writers import Encoded, Heading, Placed, Writer, only_schema
 from progresswidget.export.writers.parquet_columns import Columns
 from progresswidget.export.writers.parquet_footer import MAGIC, footer, join, split
 from progresswidget.export.writers.parquet_options import (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from progresswidget.export import memory
 from progresswidget.export.writers.blame import blame_a_row
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
         array = without_dictionary(array)
     elif pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
         array = _list_of_view(array, large=pa.types.is_large_list(kind))
-    return array if array.type == kind else array.cast(kind)
+    return array if array.type == kind else array.cast(kind, memory_pool=memory.pool())
 
 
 def _with_values(array: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from progresswidget.export import literals
-from progresswidget.export.writers import memory
+from progresswidget.export import literals, memory
 from progresswidget.export.writers.xlsx_parts import letters
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.writers import memory, xlsx_parts
+from progresswidget.export import memory
+from progresswidget.export.writers import xlsx_parts
 from progresswidget.export.writers.columns import is_text
 
 if TYPE_CHECKING:
