@@ -18,7 +18,7 @@ import struct
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import OptionError
-from progresswidget.export.memory import pool
+from progresswidget.export import memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Compressor:
             start, size = struct.unpack_from("<qq", metadata, at)
             taken = 0
             if size:
-                packed = self._codec.compress(body[start], memory_pool=pool())
+                packed = self._codec.compress(body[start], memory_pool=memory.pool())
                 taken = 8 + len(packed)
                 pieces += [struct.pack("<q", size), packed, bytes(-taken % _ALIGNED)]
             struct.pack_into("<qq", told, here.buffers + _BUFFER * number, position, taken)
