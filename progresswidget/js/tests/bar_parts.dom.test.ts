@@ -139,10 +139,27 @@ describe('the buttons', () => {
   });
 
   it('say what they open', () => {
-    const { made, of } = buttons();
+    const { made, show, of } = buttons();
+    show(['details']);
     made.controls('details', 'd-1', true);
     expect(of('details').getAttribute('aria-controls')).toBe('d-1');
     expect(of('details').ariaExpanded).toBe('true');
+  });
+
+  it('are built when they are first wanted, and stand in one order whenever that is', () => {
+    const { made, show } = buttons();
+    const names = () =>
+      [...made.element.querySelectorAll<HTMLElement>('button')].map(
+        ({ dataset }) => dataset.action,
+      );
+    show(['cancel']);
+    expect(names()).toEqual(['cancel', 'details']);
+    const foreign = document.createElement('b');
+    made.element.append(foreign);
+    show(['download', 'details']);
+    show(['pause', 'cancel', 'details']);
+    expect(names()).toEqual(['pause', 'cancel', 'download', 'details']);
+    expect(made.element.lastChild).toBe(foreign);
   });
 });
 

@@ -93,6 +93,12 @@ describe('a group that goes on', () => {
     expect(names(job)).toHaveLength(6);
   });
 
+  it('of one part alone offers no "all"', async () => {
+    const [only] = parts();
+    const job = await show(group({ total: 1 }), [{ ...(only as JobRecord), status: 'done' }]);
+    expect(toggle(job).textContent).toBe('Show 1 part');
+  });
+
   it('with five hundred parts has few of them in the page', async () => {
     const many = Array.from({ length: 500 }, (_, index) =>
       record({ taskId: index.toString(16).padStart(32, '0'), parent: GROUP, created: index }),

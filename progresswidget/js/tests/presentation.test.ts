@@ -75,6 +75,16 @@ describe('the line of numbers', () => {
       { ...DONE, kind: 'task', rows: 7, total: null, sha256: null },
       '7 · 5.8 s',
     ],
+    ...(
+      [
+        [3, '3 iterations'],
+        [1, '1 iteration'],
+      ] as const
+    ).map(([rows, said]): [string, JobRecord, string] => [
+      `done with a loop whose unit nobody has named, ${rows}`,
+      { ...DONE, kind: 'task', rows, total: rows, unit: 'it', sha256: null },
+      `${said} · 5.8 s`,
+    ]),
     ['failed', FAILED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
     ['cancelled', CANCELLED, '42% · 1,428,000 of 3,367,760 rows · 138.4 MB · 2.4 s'],
   ])('%s', (_, record, text) => {

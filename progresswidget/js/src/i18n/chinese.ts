@@ -88,6 +88,7 @@ export const CHINESE: Messages = {
   },
   rows: (count) => `${count} 行`,
   rowsOf: (count, total) => `${count} / ${total} 行`,
+  iterations: (count) => `${count} 次迭代`,
   group: {
     running: '进行中',
     files: (count) => `${count} 个文件`,

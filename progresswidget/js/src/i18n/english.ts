@@ -91,12 +91,13 @@ export const ENGLISH: Messages = {
   },
   rows: (count) => `${count} ${rowWord(count)}`,
   rowsOf: (count, total) => `${count} of ${total} ${rowWord(total)}`,
+  iterations: (count) => `${count} ${count === '1' ? 'iteration' : 'iterations'}`,
   group: {
     running: 'In progress',
     files: (count) => `${count} ${count === '1' ? 'file' : 'files'}`,
     filesOf: (count, total) => `${count} of ${total} ${total === '1' ? 'file' : 'files'}`,
     parts: (name) => `Parts of ${name}`,
-    all: (count) => `Show all ${count}`,
+    all: (count) => (count === '1' ? 'Show 1 part' : `Show all ${count}`),
     fewer: 'Show fewer',
   },
   step: {

@@ -35,6 +35,8 @@ export interface Messages {
   };
   readonly rows: (count: string) => string;
   readonly rowsOf: (count: string, total: string) => string;
+  /** Of a loop whose unit nobody has named. */
+  readonly iterations: (count: string) => string;
   readonly group: {
     readonly running: string;
     readonly files: (count: string) => string;

@@ -92,8 +92,11 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
   const plain = of ? messages.sizeOf(count, whole) : count;
   const parts = new Map<PartName, Part>();
   if (sized) parts.set('rows', { text: plain, title: exactly(rows) });
-  else if (isTask(record)) parts.set('rows', { text: withUnit(plain, unit === 'it' ? '' : unit) });
-  else if (isGroup(record)) {
+  else if (isTask(record)) {
+    // What nobody has named needs no name beside its whole, and does alone.
+    const named = unit === 'it' ? (of ? plain : messages.iterations(count)) : withUnit(plain, unit);
+    parts.set('rows', { text: named });
+  } else if (isGroup(record)) {
     parts.set('rows', { text: of ? group.filesOf(count, whole) : group.files(count) });
   } else parts.set('rows', { text: of ? messages.rowsOf(count, whole) : messages.rows(count) });
   if (reused > 0) {

@@ -4,20 +4,21 @@ import type { Messages } from '../i18n';
 import { button, setAttribute, setHidden, setText, setTitle, span } from './dom';
 import { ACTION_ICONS, type ButtonName } from './icons';
 
+/** From the last one to the first: each is built before the one that it stands behind. */
 const BUTTONS: readonly ButtonName[] = [
-  'reconnect',
-  'follow',
-  'pause',
-  'resume',
-  'cancel',
-  'undo',
-  'continue',
-  'retry',
-  'save',
-  'download',
-  'link',
-  'reveal',
   'details',
+  'reveal',
+  'link',
+  'download',
+  'save',
+  'retry',
+  'continue',
+  'undo',
+  'cancel',
+  'resume',
+  'pause',
+  'follow',
+  'reconnect',
 ];
 
 /** Those that are an icon only. */
@@ -39,56 +40,63 @@ export interface ButtonState {
   readonly copied: boolean;
 }
 
-interface Button {
-  readonly element: HTMLButtonElement;
-  readonly label: HTMLSpanElement;
-}
-
 export class Buttons {
   readonly element = span('pw-actions');
   readonly #messages: Messages;
-  readonly #buttons = new Map<ButtonName, Button>();
+  readonly #buttons = new Map<ButtonName, HTMLButtonElement>();
+
+  readonly #press: (name: ButtonName) => void;
+  readonly #signal: AbortSignal;
 
   /** @param press Called with the button that a person has pressed, unless it waits. */
   constructor(messages: Messages, press: (name: ButtonName) => void, signal: AbortSignal) {
     this.#messages = messages;
-    for (const name of BUTTONS) {
-      const weight = QUIET.has(name) ? 'pw-quiet' : LOUD.has(name) ? 'pw-loud' : '';
-      const element = button(`pw-button ${weight}`, ACTION_ICONS[name]);
-      element.dataset.action = name;
-      const label = span('pw-label');
-      element.append(label);
-      const onClick = () => {
-        if (element.ariaDisabled !== 'true') press(name);
-      };
-      element.addEventListener('click', onClick, { signal });
-      this.#buttons.set(name, { element, label });
-      this.element.append(element);
-    }
+    this.#press = press;
+    this.#signal = signal;
   }
 
   /** The element that a button opens and closes. */
   controls(name: ButtonName, id: string, open: boolean): void {
-    const element = this.#buttons.get(name)?.element;
+    const element = this.#buttons.get(name);
     if (!element) return;
     setAttribute(element, 'aria-controls', id);
     setAttribute(element, 'aria-expanded', String(open));
   }
 
   update({ shown, asked, name: file, copied }: ButtonState): void {
-    const focused = this.#all.find(({ element }) => element.matches(':focus'));
-    for (const [name, { element, label }] of this.#buttons) {
-      const waiting = isAsked(name, asked);
+    const focused = [...this.#buttons.values()].find((element) => element.matches(':focus'));
+    let next: HTMLButtonElement | null = null;
+    for (const name of BUTTONS) {
+      // Most are never needed, and a page may have hundreds of bars. The last one is there at once:
+      // what others add stands behind it.
+      if (next !== null && !shown.has(name) && !this.#buttons.has(name)) continue;
+      const element: HTMLButtonElement = this.#buttons.get(name) ?? this.#build(name, next);
+      const waiting = asked.has(name as Asked);
       const text = this.#textOf(name, waiting, copied);
-      setText(label, text);
+      setText(element.lastChild as HTMLElement, text);
       setAttribute(element, 'aria-label', `${text} ${file}`);
       setTitle(element, text);
       // Nothing replaces a pending cancel. A truly disabled button would lose the keyboard's place.
       const waits = waiting || (asked.has('cancel') && STEERING.has(name));
       setAttribute(element, 'aria-disabled', String(waits));
       setHidden(element, !shown.has(name));
+      next = element;
     }
-    if (focused?.element.hidden) this.#passFocus(focused.element.dataset.action as ButtonName);
+    if (focused?.hidden) this.#passFocus(focused.dataset.action as ButtonName);
+  }
+
+  #build(name: ButtonName, next: HTMLButtonElement | null): HTMLButtonElement {
+    const weight = QUIET.has(name) ? 'pw-quiet' : LOUD.has(name) ? 'pw-loud' : '';
+    const element = button(`pw-button ${weight}`, ACTION_ICONS[name]);
+    element.dataset.action = name;
+    element.append(span('pw-label'));
+    const onClick = () => {
+      if (element.ariaDisabled !== 'true') this.#press(name);
+    };
+    element.addEventListener('click', onClick, { signal: this.#signal });
+    this.#buttons.set(name, element);
+    this.element.insertBefore(element, next);
+    return element;
   }
 
   #textOf(name: ButtonName, waiting: boolean, copied: boolean): string {
@@ -96,16 +104,15 @@ export class Buttons {
     return waiting ? this.#messages.pending[name as Asked] : this.#messages.action[name];
   }
 
-  get #all(): readonly Button[] {
-    return [...this.#buttons.values()];
-  }
-
   /** A button that goes away under the keyboard hands its place to the next one, or to the card. */
   #passFocus(from: ButtonName): void {
     const heir = this.#buttons.get(HEIRS[from] ?? from);
-    const next = heir?.element.hidden === false ? heir : this.#all.find(isShown);
+    const next =
+      heir?.hidden === false
+        ? heir
+        : this.element.querySelector<HTMLElement>('button:not([hidden])');
     if (next) {
-      next.element.focus();
+      next.focus();
       return;
     }
     // Only for as long as it holds the focus: a click into the card is the notebook's affair.
@@ -125,13 +132,5 @@ const HEIRS: Partial<Record<ButtonName, ButtonName>> = {
   undo: 'cancel',
 };
 
-function isShown({ element }: Button): boolean {
-  return !element.hidden;
-}
-
 /** What a pending cancel makes useless. */
 const STEERING: ReadonlySet<ButtonName> = new Set(['follow', 'pause', 'resume', 'cancel']);
-
-function isAsked(name: ButtonName, asked: ReadonlySet<Asked>): boolean {
-  return asked.has(name as Asked);
-}

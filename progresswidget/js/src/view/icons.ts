@@ -25,7 +25,8 @@ const DOWNLOAD = svg('<path d="M8 2.5v7.25M4.75 6.75 8 10l3.25-3.25M3 13.25h10"/
 export const ACTION_ICONS = {
   pause: svg('<path d="M5.5 3.75v8.5M10.5 3.75v8.5"/>'),
   resume: svg('<path d="M5.25 3.5v9l7-4.5z"/>'),
-  cancel: svg('<path d="m4.25 4.25 7.5 7.5M11.75 4.25l-7.5 7.5"/>'),
+  // As JupyterLab's own: a cross takes something out of sight, and ends nothing.
+  cancel: svg('<path fill="currentColor" d="M4.75 4.75h6.5v6.5h-6.5z"/>'),
   download: DOWNLOAD,
   follow: DOWNLOAD,
   save: svg(
@@ -51,7 +52,7 @@ export const TRANSFER_ICONS = {
   resume: ACTION_ICONS.resume,
   again: ACTION_ICONS.reconnect,
   cancel: ACTION_ICONS.cancel,
-  dismiss: ACTION_ICONS.cancel,
+  dismiss: svg('<path d="m4.25 4.25 7.5 7.5M11.75 4.25l-7.5 7.5"/>'),
 } as const;
 
 export type StateIcon = keyof typeof STATE_ICONS;

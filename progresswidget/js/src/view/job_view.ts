@@ -195,13 +195,13 @@ export class JobView {
     this.#renderReceived();
     this.#renderNote(shown);
     this.#details.update(this.#record);
-    this.#buttons.controls('details', this.#details.element.id, this.#details.isOpen);
     this.#buttons.update({
       shown: this.#record ? new Set([...shown.buttons, 'details']) : shown.buttons,
       asked: this.#actions.underway,
       name: this.#fileName,
       copied: this.#actions.hasCopied,
     });
+    this.#buttons.controls('details', this.#details.element.id, this.#details.isOpen);
     this.#announce(shown);
     this.#tickWhile(shown.state === 'running' && !shown.stale);
   }
