@@ -135,7 +135,7 @@ def test_nested_loops_are_back_after_a_reload_and_in_a_second_tab(
     allow(lab, 100)
     for page in (shown, second):
         page.wait_for_state("done")
-        expect(page.bar.locator("[data-part=rows]")).to_have_text("100")
+        expect(page.bar.locator("[data-part=rows]")).to_have_text("100 iterations")
         # The line of the inner loops was to leave nothing.
         expect(page.bar.locator(".pw-part-line")).to_have_count(0, timeout=LIMIT)
     assert [job["title"] for job in lab.jobs()] == ["epochs"]
@@ -200,7 +200,7 @@ def test_eight_processes_feed_one_bar_and_one_of_them_is_killed(
     shown.reload()
     frames.clear()
     shown.run_and_wait(3)
-    expect(shown.bars.last.locator("[data-part=rows]")).to_have_text("10,000,000", timeout=LIMIT)
+    expect(shown.bars.last.locator("[data-part=rows]")).to_have_text("10,000,000 iterations", timeout=LIMIT)
     assert frames
     assert len(frames) < 200
     assert max(job["revision"] for job in lab.jobs()) < 500
