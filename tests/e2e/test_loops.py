@@ -200,7 +200,9 @@ def test_eight_processes_feed_one_bar_and_one_of_them_is_killed(
     shown.reload()
     frames.clear()
     shown.run_and_wait(3)
-    expect(shown.bars.last.locator("[data-part=rows]")).to_have_text("10,000,000 iterations", timeout=LIMIT)
+    expect(shown.bars.last.locator("[data-part=rows]")).to_have_text(
+        "10,000,000 iterations", timeout=LIMIT
+    )
     assert frames
     assert len(frames) < 200
     assert max(job["revision"] for job in lab.jobs()) < 500
