@@ -149,6 +149,15 @@ def test_short_texts_have_one_digest_with_and_without_long_ones_beside_them() ->
     assert rows_digest(batches(beside.slice(1, 4), [])) != alone
 
 
+def test_a_long_text_far_behind_short_ones_is_taken_in() -> None:
+    short = ["short"] * 3_000
+    first, second = (
+        pa.array([*short, f"a text that fits no view, {end}"], pa.string_view()) for end in "ab"
+    )
+    assert rows_digest(batches(first, [])) != rows_digest(batches(second, []))
+    assert rows_digest(batches(first, [])) == rows_digest(batches(first, [1_500]))
+
+
 def test_empty_batches_of_views_change_nothing() -> None:
     array = pa.array(["a"], pa.string_view())
     empty = pa.RecordBatch.from_arrays([array.slice(0, 0)], names=["a"])
