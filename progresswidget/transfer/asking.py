@@ -12,6 +12,7 @@ from progresswidget.transfer.answers import refusal
 from progresswidget.transfer.incoming import Incoming
 from progresswidget.transfer.representation import (
     PARTIAL,
+    UNSATISFIED,
     Representation,
     content_range,
     of_response,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from progresswidget.transfer.session import Session
 
 NOT_MODIFIED: Final = 304
-CONDITIONAL: Final = frozenset({NOT_MODIFIED, 412, 416})
+CONDITIONAL: Final = frozenset({NOT_MODIFIED, 412, UNSATISFIED})
 """Answers without the file, because of what was asked."""
 _COMPRESSED: Final = re.compile(r"\.(gz|tgz|z)$", re.IGNORECASE)
 
@@ -84,6 +85,23 @@ def conditions(url: str, path: Path, *, overwrite: bool, ranges: bool) -> dict[s
     return {"Range": f"bytes={first}-", "If-Range": begun.version.validator}
 
 
+def nothing_is_left(response: httpx.Response, headers: Mapping[str, str]) -> bool:
+    """Say whether the rest was asked for of a part that is the whole file.
+
+    It is so where the body before told no length and was cut at its very end.
+
+    Parameters
+    ----------
+    headers
+        What was asked with.
+    """
+    if response.status_code != UNSATISFIED or "Range" not in headers:
+        return False
+    version = of_response(response.status_code, response.headers)
+    same = bool(version.validator) and version.validator == headers.get("If-Range")
+    return same and headers["Range"] == f"bytes={version.size}-"
+
+
 def accept(
     session: Session, response: httpx.Response, headers: Mapping[str, str], url: str
 ) -> Attempt:
@@ -102,9 +120,11 @@ def accept(
         If it is no such answer.
     """
     status = response.status_code
+    version = of_response(status, response.headers)
+    if nothing_is_left(response, headers):
+        return Attempt(session, Incoming.of(response, version, version.size or 0), version)
     if status not in {200, PARTIAL}:
         raise refusal(response, url)
-    version = of_response(status, response.headers)
     if version.coding and _COMPRESSED.search(file_name(response)):
         # The file is compressed, and its server calls that a coding; what it is called, it is.
         version = Representation(version.size, coding="")

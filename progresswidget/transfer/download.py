@@ -26,6 +26,7 @@ from progresswidget.transfer.asking import (
     accept,
     conditions,
     file_name,
+    nothing_is_left,
 )
 from progresswidget.transfer.fetching import Fetch, Wanted
 from progresswidget.transfer.outcome import FileKind, Transferred
@@ -209,7 +210,8 @@ class Download:
                 session,
                 progress.checkpoint,
             )
-            if not headers or response.status_code not in CONDITIONAL:
+            conditional = response.status_code in CONDITIONAL
+            if not headers or not conditional or nothing_is_left(response, headers):
                 return accept(session, response, headers, self._url)
             response.close()
             session.close()

@@ -14,7 +14,7 @@ from progresswidget.transfer.answers import refusal, unreachable
 from progresswidget.transfer.buffers import Buffers
 from progresswidget.transfer.incoming import Incoming
 from progresswidget.transfer.persistence import Persistence
-from progresswidget.transfer.representation import content_range, of_response
+from progresswidget.transfer.representation import UNSATISFIED, content_range, of_response
 from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.wire import Stride, body_of, timed
 
@@ -282,11 +282,13 @@ class Receiver:
 
     def _accept(self, response: httpx.Response, claim: Claim, end: int | None) -> Incoming:
         status, at = response.status_code, claim.at
-        if status in {412, 416}:
+        version = of_response(status, response.headers)
+        if status == UNSATISFIED and self._is_whole(claim, version):
+            return self._nothing_more(response, claim)
+        if status in {412, UNSATISFIED}:
             raise StartOver
         if status not in {200, 206}:
             raise refusal(response, self._url)
-        version = of_response(status, response.headers)
         if not self._version.same(version):
             unproven = not version.validator and not self._version.validator
             if not (self._unsafe and unproven):
@@ -304,6 +306,15 @@ class Receiver:
             if self._pieces.size is None and version.size is not None:
                 self._pieces.size = claim.end = version.size  # the first answer did not tell
         return incoming
+
+    def _is_whole(self, claim: Claim, version: Representation) -> bool:
+        # A body that does not tell its length may be cut at its very end.
+        return claim.end is None and claim.at == version.size and self._version.same(version)
+
+    def _nothing_more(self, response: httpx.Response, claim: Claim) -> Incoming:
+        with self._changed:
+            self._pieces.size = claim.end = claim.at
+        return Incoming(response, body_of(response), claim.at, claim.at)
 
     def _copy(self, claim: Claim, incoming: Incoming, buffers: Buffers, stride: Stride) -> None:
         import xxhash

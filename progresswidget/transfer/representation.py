@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PARTIAL: Final = 206
+UNSATISFIED: Final = 416
 _STRONG: Final = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 _CONTENT_RANGE: Final = re.compile(r"bytes\s+([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
+_UNSATISFIED_RANGE: Final = re.compile(r"bytes\s+\*/([0-9]{1,18})")
 # RFC 9530 section 3: a dictionary of byte sequences; appendix of RFC 3230: its predecessor.
 _REPR_DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]{44}):", re.IGNORECASE)
 _DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256\s*=\s*([A-Za-z0-9+/=]{44})(?:,|$)", re.IGNORECASE)
@@ -117,7 +119,7 @@ def of_response(status: int, headers: Mapping[str, str]) -> Representation:
     Parameters
     ----------
     status
-        200 or 206.
+        200, 206 or 416.
     headers
         Its fields, found whatever their case.
     """
@@ -158,6 +160,10 @@ def _size(status: int, headers: Mapping[str, str]) -> int | None:
     if status == PARTIAL:
         found = content_range(headers)
         return None if found is None else found[2]
+    if status == UNSATISFIED:
+        # RFC 9110 section 15.5.17: how long the whole is; the body is about the error.
+        whole = _UNSATISFIED_RANGE.fullmatch(headers.get("Content-Range", "").strip())
+        return None if whole is None else int(whole[1])
     length = headers.get("Content-Length", "").strip()
     # RFC 9112 section 6.3: a transfer coding overrides the length.
     if "Transfer-Encoding" in headers or not re.fullmatch(r"[0-9]{1,18}", length):

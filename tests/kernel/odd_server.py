@@ -180,7 +180,7 @@ class OddServer:
             connection.sendall(heading[: self.headings.popleft()])
             return False
         connection.sendall(heading)
-        whole = cut is None or cut >= len(body)
+        whole = cut is None or cut > len(body)
         body = body if whole else body[:cut]
         for start in range(0, len(body), 65_536):
             if self.waits_for_ranges and start >= 2**20 and len(body) == len(self.content):

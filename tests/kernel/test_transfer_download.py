@@ -247,6 +247,54 @@ def test_a_server_that_lies_about_the_rest_is_not_believed(
         assert (tmp_path / "a.bin").read_bytes() == CONTENT
 
 
+EVEN = CONTENT[: 21 * MIB]
+"""What is read to its last byte before the cut is noticed."""
+
+
+def test_a_body_without_a_length_that_is_cut_at_its_very_end_is_whole(
+    server: OddServer, tmp_path: Path
+) -> None:
+    server.content, server.chunked = EVEN, True
+    server.cuts.append(len(EVEN))
+    result = fetch(server, tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == EVEN
+    assert result.sha256 == server.sha256
+    assert [request.range for request in server.requests] == [None, (len(EVEN), None)]
+    assert server.sent == len(EVEN)
+
+
+def test_and_it_is_whole_for_the_next_run_too(server: OddServer, tmp_path: Path) -> None:
+    server.content, server.chunked = EVEN, True
+    server.cuts.append(len(EVEN))
+    server.answers.extend([None, Answer("403 Forbidden")])
+    with pytest.raises(TransferError):
+        fetch(server, tmp_path / "a.bin")
+    assert fetch(server, tmp_path / "a.bin").sha256 == server.sha256
+    assert (tmp_path / "a.bin").read_bytes() == EVEN
+    assert server.sent == len(EVEN)
+
+
+@pytest.mark.parametrize("heeds", [False, True])
+@pytest.mark.parametrize("etag", ['"v2"', None])
+@pytest.mark.parametrize("runs", [1, 2])
+def test_but_not_of_another_version_that_is_as_long(
+    runs: int, etag: str | None, server: OddServer, tmp_path: Path, *, heeds: bool
+) -> None:
+    server.content, server.chunked, server.heeds_if_range = EVEN, True, heeds
+    server.cuts.append(len(EVEN))
+    changed = bytes(reversed(EVEN))
+    clock = Waits()
+    if runs == 1:
+        clock.then = lambda: server.change(changed, etag)
+    else:
+        server.answers.extend([None, Answer("403 Forbidden")])
+        with pytest.raises(TransferError):
+            fetch(server, tmp_path / "a.bin")
+        server.change(changed, etag)
+    fetch(server, tmp_path / "a.bin", clock)
+    assert (tmp_path / "a.bin").read_bytes() == changed
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("total", [True, False])
 def test_a_part_of_what_was_asked_for_is_not_the_end(
