@@ -10,6 +10,7 @@ from progresswidget.export.forks import refuse_polars
 from progresswidget.export.sources import Source, is_of, reason
 from progresswidget.export.sources.nearby import reading_nearby
 from progresswidget.export.sources.polars import batches_of, check, schema_of
+from progresswidget.export.sources.sliced import sliced
 from progresswidget.export.sources.stream import cut
 
 if TYPE_CHECKING:
@@ -58,8 +59,12 @@ def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
     # The engine waits when nobody takes its batches, and ends when the iterator is dropped:
     # a paused or cancelled export stops the query too. The affinity to the in-memory engine that
     # a user may have set would collect the whole result, so the streaming engine is named.
-    with reading_nearby(query):
-        batches = query.collect_batches(chunk_size=PLAN_ROWS, lazy=True, engine="streaming")
-        for frame in batches:
-            for batch in batches_of(frame):
-                yield from cut(batch)
+    with reading_nearby(query) as local:
+        slices = sliced(query) if local else None
+        for plan in [query] if slices is None else slices.plans():
+            batches = plan.collect_batches(chunk_size=PLAN_ROWS, lazy=True, engine="streaming")
+            for frame in batches:
+                for batch in batches_of(frame):
+                    yield from cut(batch)
+        if slices is not None:
+            slices.check()

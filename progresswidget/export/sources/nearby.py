@@ -40,7 +40,7 @@ _set: list[str] = []
 
 
 @contextmanager
-def reading_nearby(query: pl.LazyFrame) -> Iterator[None]:
+def reading_nearby(query: pl.LazyFrame) -> Iterator[bool]:
     """Let polars read little ahead for as long as a query of files on a disk runs.
 
     The engine looks at the variables whenever it opens a file, so they hold for everything that
@@ -52,13 +52,17 @@ def reading_nearby(query: pl.LazyFrame) -> Iterator[None]:
     ----------
     query
         The plan.
+
+    Yields
+    ------
+    Whether all its files are of this computer.
     """
     if "://" in query.explain(optimized=False):
-        yield
+        yield False
         return
     _enter()
     try:
-        yield
+        yield True
     finally:
         _leave()
 

@@ -22,7 +22,7 @@ from progresswidget.errors import (
     UnsupportedSourceError,
 )
 from progresswidget.export.reading import interruptible
-from progresswidget.export.sources import QUERY_ROWS, Source, reason
+from progresswidget.export.sources import Source, reason
 from progresswidget.export.sources.sql_uri import URI, redact
 from progresswidget.export.sources.stream import cut
 
@@ -54,7 +54,7 @@ class Query:
     params
         Values that the driver binds.
     batch_rows
-        Rows that are fetched at a time.
+        Rows that are fetched at a time; None is what suits the driver.
     """
 
     deferred: Final = True
@@ -65,9 +65,9 @@ class Query:
         query: Any,
         connection: Any,
         params: Sequence[Any] | Mapping[str, Any] | None = None,
-        batch_rows: Any = QUERY_ROWS,
+        batch_rows: Any = None,
     ) -> None:
-        if not isinstance(batch_rows, int) or batch_rows < 1:
+        if batch_rows is not None and (not isinstance(batch_rows, int) or batch_rows < 1):
             raise OptionError("batch_rows must be a positive whole number.")
         if isinstance(params, (str, bytes)) or not isinstance(
             params, (Sequence, Mapping, type(None))
@@ -123,7 +123,7 @@ def sql(
     connection: Any,
     *,
     params: Sequence[Any] | Mapping[str, Any] | None = None,
-    batch_rows: int = QUERY_ROWS,
+    batch_rows: int | None = None,
 ) -> Query:
     """Return a query that can be exported like a frame; nothing is executed before that.
 
@@ -139,7 +139,8 @@ def sql(
         Values that the driver binds, in its own notation: ``$1`` for PostgreSQL, ``?`` for SQLite
         and DuckDB, ``:name`` with a mapping for SQLAlchemy.
     batch_rows
-        Rows that are fetched at a time.
+        Rows that are fetched at a time; by default 8,192, and 16,384 where the first of them tell
+        the types of the columns.
 
     Raises
     ------

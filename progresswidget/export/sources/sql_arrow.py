@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from progresswidget.errors import ColumnError, SourceError
+from progresswidget.export.sources import QUERY_ROWS, TOLD_ROWS
 from progresswidget.export.sources.duckdb import readable
 from progresswidget.export.sources.sql_columns import plain, plain_schema
 from progresswidget.export.sources.sql_uri import URI
@@ -103,7 +104,8 @@ def _adbc(query: Query, connection: Any) -> Generator[Any, None, None]:
                 except StopIteration:
                     return
                 except OSError as error:
-                    raise _mismatch(error, reader.schema, rows, query.batch_rows) from error
+                    step = query.batch_rows or TOLD_ROWS
+                    raise _mismatch(error, reader.schema, rows, step) from error
                 yield plain(batch, schema, rows)
                 rows += batch.num_rows
 
@@ -148,7 +150,7 @@ def _execute(connection: Any, statement: str) -> None:
 def _cursor(query: Query, connection: Any) -> Any:
     hint: dict[str, int] = {}
     if "sqlite" in type(connection).__module__:
-        hint = {"adbc.sqlite.query.batch_rows": query.batch_rows}
+        hint = {"adbc.sqlite.query.batch_rows": query.batch_rows or TOLD_ROWS}
     elif _option(connection, _TRANSACTION) is not None:
         hint = {"adbc.postgresql.batch_size_hint_bytes": _BATCH_BYTES}
     return connection.cursor(adbc_stmt_kwargs=hint)
@@ -186,7 +188,8 @@ def quiet(connection: Any) -> None:
 
 def _duckdb(query: Query, connection: Any) -> Generator[Any, None, None]:
     yield connection.interrupt
-    with closing(_reader(_relation(query, connection), query.batch_rows)) as reader:
+    rows = query.batch_rows or QUERY_ROWS
+    with closing(_reader(_relation(query, connection), rows)) as reader:
         yield reader.schema
         yield from reader
 

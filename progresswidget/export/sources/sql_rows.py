@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from progresswidget.errors import SourceError
+from progresswidget.export.sources import QUERY_ROWS, TOLD_ROWS
 from progresswidget.export.sources.sql_values import Columns
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 
     from progresswidget.export.sources.sql import Query
 
-_FETCH: Final = 16_384
-"""Rows at most that are Python objects at a time: they weigh ten times what Arrow makes of them."""
+_FETCH: Final = TOLD_ROWS
+"""Rows at most that are Python objects at a time: they weigh ten times what Arrow makes of them.
+
+Half as many after the first ones: with rows of 1 kB an export needs 120 MB less then.
+"""
 
 
 def sqlite(query: Query) -> Generator[Any, None, None]:
@@ -89,7 +93,7 @@ def _sqlalchemy(query: Query, connection: Any) -> Generator[Any, None, None]:
 
     yield _stop(connection.connection.dbapi_connection)
     # https://docs.sqlalchemy.org/en/20/core/connections.html#engine-stream-results
-    size = min(query.batch_rows, _FETCH)
+    size = min(query.batch_rows or QUERY_ROWS, _FETCH)
     options = {"stream_results": True, "max_row_buffer": size}
     if not isinstance(query.query, str):
         result = connection.execute(query.query, query.params, execution_options=options)
@@ -125,8 +129,8 @@ def _rows(
 ) -> Generator[Any, None, None]:
     if description is None:
         raise SourceError("The statement has no rows.", "Export a SELECT.")
-    size = min(query.batch_rows, _FETCH)
-    rows = fetch(size)
+    rows = fetch(min(query.batch_rows or TOLD_ROWS, _FETCH))
+    size = min(query.batch_rows or QUERY_ROWS, _FETCH)
     postgresql = type(cursor).__module__.startswith("psycopg")
     columns = Columns(description, rows, postgresql=postgresql)
     yield columns.schema
@@ -134,6 +138,7 @@ def _rows(
     while rows:
         yield columns.batch(rows, start)
         start += len(rows)
+        rows = ()  # before the next ones are there
         rows = fetch(size)
 
 
