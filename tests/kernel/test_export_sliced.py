@@ -26,6 +26,7 @@ GROUP = 400
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_BYTES", 5_000)
+    monkeypatch.setattr(module, "AGAIN", 0)
 
 
 def make(start: int) -> pl.DataFrame:
@@ -85,14 +86,14 @@ ROW_BY_ROW: dict[str, Callable[[Path], pl.LazyFrame]] = {
         y=pl.when(x > 5).then(n).otherwise(None), text=text.str.head(3)
     ),
     "a constant": lambda files: scan(files).with_columns(y=pl.lit("ü")),
-    "filter": lambda files: scan(files).filter(n % 7 == 3),
-    "filter that skips row groups": lambda files: scan(files).filter(n.is_between(700, 1_950)),
-    "filter of nearly all": lambda files: scan(files).filter(n == ROWS + 1_234),
+    "filter": lambda files: scan(files).filter(n % 7 != 3),
     "filter of a new column": lambda files: (
         scan(files).with_columns(y=n * 3).filter(pl.col("y") % 2 == 0)
     ),
-    "filters": lambda files: scan(files).filter(n > 5).filter(text.str.ends_with("7")).drop("n"),
-    "is in": lambda files: scan(files).filter(pl.col("word").is_in(["word1", "word5"])),
+    "filters": lambda files: scan(files).filter(n > 5).filter(~text.str.ends_with("7")).drop("n"),
+    "is in": lambda files: scan(files).filter(
+        pl.col("word").is_in(["word1", "word3", "word4", "word5"])
+    ),
     "drop missing": lambda files: scan(files).drop_nulls("x"),
     "fill missing": lambda files: scan(files).fill_null(0),
     "rename": lambda files: scan(files).rename({"n": "m"}).drop("text").rename({"x": "y"}),
@@ -100,7 +101,7 @@ ROW_BY_ROW: dict[str, Callable[[Path], pl.LazyFrame]] = {
     "cast": lambda files: scan(files).cast({"n": pl.String, "x": pl.Float32}),
     "paths": lambda files: scan(files, include_file_paths="path"),
     "row numbers": lambda files: scan(files, row_index_name="row", row_index_offset=3),
-    "row numbers and a filter": lambda files: scan(files, row_index_name="row").filter(n % 5 == 1),
+    "row numbers and a filter": lambda files: scan(files, row_index_name="row").filter(n % 5 != 1),
     "no partitions": lambda files: scan(files, hive_partitioning=False),
     "nan": lambda files: scan(files).with_columns(y=x * float("nan"), z=pl.lit(1e-300)),
 }
@@ -150,6 +151,28 @@ AS_A_WHOLE: dict[str, Callable[[Path], pl.LazyFrame]] = {
 }
 
 
+FILTERS = {
+    "of a few": n % 7 == 3,
+    "of some row groups": n.is_between(700, 1_950),
+    "of nearly all": n == ROWS + 1_234,
+    "of all": n < 0,
+    "of the first rows": n >= 1_000,
+    "of the last rows": text.str.len_chars() < 9,
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_filter_that_leaves_few_rows_is_left_to_polars(
+    files: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = scan(files).filter(FILTERS[name]).with_columns(y=n * 2)
+    assert sliced(query) is None
+    monkeypatch.setattr(module, "_keeps_most", lambda *_: True)
+    slices = sliced(query)
+    assert slices is not None
+    assert_frame_equal(pl.concat(plan.collect() for plan in slices.plans()), query.collect())
+
+
 @pytest.mark.parametrize("name", ROW_BY_ROW)
 def test_a_plan_that_goes_row_by_row_gives_the_same_in_slices(files: Path, name: str) -> None:
     query = ROW_BY_ROW[name](files)
@@ -192,10 +215,18 @@ def test_small_row_groups_are_left_to_polars(files: Path, monkeypatch: pytest.Mo
     assert sliced(scan(files)) is None
 
 
-def test_many_columns_in_many_files_are_left_to_polars(
+def test_row_groups_that_would_be_decoded_again_and_again_are_left_to_polars(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "FOOTERS", 1_000)
+    monkeypatch.setattr(module, "AGAIN", 8)
+    assert sliced(scan(files)) is None
+
+
+@pytest.mark.parametrize(("name", "limit"), [("FOOTERS", 1_000), ("FILES", 1)])
+def test_many_files_and_columns_are_left_to_polars(
+    files: Path, name: str, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, name, limit)
     assert sliced(scan(files)) is None
 
 

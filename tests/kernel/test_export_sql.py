@@ -334,6 +334,13 @@ def test_sqlite_is_read_both_ways(sqlite_path: Path) -> None:
         assert given.execute("select 1").fetchone() == (1,)
 
 
+def test_values_that_come_late_tell_the_type_too(sqlite_path: Path) -> None:
+    text = "select case when i >= 16000 then s end late from t order by i"
+    with closing(sqlite3.connect(sqlite_path, check_same_thread=False)) as given:
+        for where in (sqlite_path, given):
+            assert rows(sql(text, where))[16_000] == {"late": "row 16000"}
+
+
 def test_a_sqlite_connection_of_one_thread_is_refused(sqlite_path: Path) -> None:
     with (
         closing(sqlite3.connect(sqlite_path)) as given,

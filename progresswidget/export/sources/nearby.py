@@ -2,8 +2,9 @@
 
 By itself its streaming engine reads many row groups ahead, whoever takes them: plans over ten
 gigabytes in files needed five to seven. One row group ahead is enough on a disk: it takes a fifth
-of the memory, however large the files are, and less processor time (polars 2.1.0). Of Parquet half
-a dozen row groups are in memory all the same, each decoded as a whole, and no setting changes that.
+of the memory, however large the files are, and less processor time (polars 2.1.0). Of Parquet
+several row groups are in memory all the same, each decoded as a whole, and no setting changes that:
+`sliced` is against it.
 """
 
 from __future__ import annotations

@@ -26,8 +26,15 @@ if TYPE_CHECKING:
 
 SLICE_BYTES: Final = 24_000_000
 """Bytes of the columns that are read, decoded, in a slice; each slice costs some milliseconds."""
+PAGE: Final = 1_000_000
+"""Bytes of a page, within which polars cannot begin to decode: most writers make them so large."""
+AGAIN: Final = 8
+"""How many times the pages that are begun anew a slice has at least: else it takes too long."""
+LOOK: Final = 8_192
+"""Rows that are looked at in one place to see how many of them a filter leaves."""
+FILES: Final = 64
 FOOTERS: Final = 2_000_000
-"""Bytes of the files' footers at most, for every slice reads them all again."""
+"""Files, and bytes of their footers, at most: every slice reads those before it again."""
 
 _PROBE: Final = (1_000_003, 1_009)
 """A slice that nobody else makes."""
@@ -42,6 +49,15 @@ _PLANS: Final = re.compile(rb"\xa9dsl_plans([\x90-\x9f])\x82\xa5value\xc0")
 """MessagePack: a map of two, "value", a map of one, its name; an array of at most 15."""
 _WIDTHS: Final = {"BOOLEAN": 0.125, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 8}
 _VIEW: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """A row group: its rows, its bytes as polars holds them, and those a slice decodes anew."""
+
+    rows: int
+    size: float
+    again: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +108,8 @@ def sliced(query: pl.LazyFrame) -> Slices | None:
     """Return the slices of a plan, or None if it is to be run as a whole.
 
     That is where a row of the result may depend on several of the files, where Python takes part,
-    and where the row groups are small anyway.
+    where a filter leaves few rows, and where the row groups are small anyway or have so many
+    columns that slices of them would take too long.
 
     Parameters
     ----------
@@ -102,30 +119,29 @@ def sliced(query: pl.LazyFrame) -> Slices | None:
     told = query.explain(optimized=False)
     if "Parquet SCAN" not in told or "DF [" in told:
         return None  # and nothing large is serialised
+    panic = sys.modules["polars"].exceptions.PanicException
     try:
         return _sliced(query)
-    except Exception:  # noqa: BLE001 - of polars' insides, which may be others tomorrow
+    except (Exception, panic):  # noqa: BLE001 - of polars' insides, which may be others tomorrow
         return None
 
 
 def _sliced(query: pl.LazyFrame) -> Slices | None:
     *above, scan = _steps(query)
-    if not _is_whole(scan) or any(type(step).__name__ not in _PASSED for step in above):
-        return None
-    if not _goes_row_by_row(query):
+    if not (_is_whole(scan) and _passes(above) and _goes_row_by_row(query)):
         return None
     written = query.serialize()
-    if not _is_plain(written):
-        return None
     paths = _paths(query)
     marks = [_mark(path) for path in paths]
-    ranges = _ranges(paths, scan.file_options.with_columns)
-    if len(ranges) < 2:  # noqa: PLR2004
+    ranges = _ranges(_groups(paths, scan.file_options.with_columns))
+    if not ranges or not _is_plain(written):
         return None
     trial = _with_slice(written, *_PROBE)
     *_, found = _steps(trial)
     same = trial.collect_schema() == query.collect_schema() and _paths(trial) == paths
     if not same or found.file_options.n_rows != _PROBE or _filters(found) != _filters(scan):
+        return None
+    if _filters(scan) and not _keeps_most(written, ranges):
         return None
     return Slices(written, paths, marks, ranges)
 
@@ -169,7 +185,11 @@ def _goes_row_by_row(query: pl.LazyFrame) -> bool:
         slice_ = above.pop() if above else scan
         if type(slice_).__name__ != "Slice" or (slice_.offset, slice_.len) != _PROBE:
             return False
-    return all(type(step).__name__ in _PASSED for step in above)
+    return _passes(above)
+
+
+def _passes(steps: Sequence[Any]) -> bool:
+    return all(type(step).__name__ in _PASSED for step in steps)
 
 
 def _is_plain(written: bytes) -> bool:
@@ -203,43 +223,66 @@ def _mark(path: str) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _ranges(paths: Sequence[str], columns: Sequence[str] | None) -> list[tuple[int, int]]:
-    """Return slices of about `SLICE_BYTES`; one where no row group has much more than that."""
+def _ranges(groups: Sequence[_Group]) -> list[tuple[int, int]]:
+    """Return slices of about `SLICE_BYTES`; none where no row group has much more than that."""
+    # What every slice of a row group decodes anew must be little of what it gives.
+    most = max([SLICE_BYTES, *(AGAIN * group.again for group in groups)])
+    pieces = [max(1, min(round(group.size / most), group.rows)) for group in groups]
+    if max(pieces, default=1) == 1:
+        return []
+    ranges: list[tuple[int, int]] = []
+    start = row = 0
+    held = 0.0
+    for group, count in zip(groups, pieces, strict=True):
+        step = -(-group.rows // count)
+        for begin in range(0, group.rows, max(step, 1)):
+            if row > start and held + group.size / count > most:
+                ranges.append((start, row - start))
+                start, held = row, 0.0
+            row += min(step, group.rows - begin)
+            held += group.size / count
+    return [*ranges, (start, row - start)]
+
+
+def _groups(paths: Sequence[str], columns: Sequence[str] | None) -> list[_Group]:
+    """Return the row groups of files; none where there are many, or their footers are large."""
     import pyarrow.parquet as pq
 
+    if len(paths) > FILES:
+        return []
     wanted = None if columns is None else frozenset(columns)
-    ranges: list[tuple[int, int]] = []
-    start = held = footers = 0
-    row, room = 0, 0.0
-    large = False
+    groups = []
+    footers = 0
     for path in paths:
         metadata = pq.read_metadata(path)
         footers += metadata.serialized_size
         if footers > FOOTERS:
             return []
-        for number in range(metadata.num_row_groups):
-            group = metadata.row_group(number)
-            size = _decoded(group, wanted)
-            pieces = max(1, min(round(size / SLICE_BYTES), group.num_rows))
-            large |= pieces > 1
-            step = -(-group.num_rows // pieces)
-            for begin in range(0, group.num_rows, max(step, 1)):
-                rows = min(step, group.num_rows - begin)
-                if held and room + size / pieces > SLICE_BYTES:
-                    ranges.append((start, held))
-                    start, held, room = row, 0, 0.0
-                held, row, room = held + rows, row + rows, room + size / pieces
-    if held:
-        ranges.append((start, held))
-    return ranges if large else []
+        groups += [_group(metadata.row_group(at), wanted) for at in range(metadata.num_row_groups)]
+    return groups
 
 
-def _decoded(group: Any, wanted: frozenset[str] | None) -> float:
-    """Return about how many bytes polars makes of a row group."""
-    size = 0.0
+def _group(group: Any, wanted: frozenset[str] | None) -> _Group:
+    size = again = 0.0
     for number in range(group.num_columns):
         column = group.column(number)
         if wanted is None or column.path_in_schema.partition(".")[0] in wanted:
             width = _WIDTHS.get(column.physical_type, _VIEW)
             size += max(column.total_uncompressed_size, width * column.num_values)
-    return size
+            again += min(column.total_uncompressed_size, PAGE)
+    return _Group(group.num_rows, size, again)
+
+
+def _keeps_most(written: bytes, ranges: Sequence[tuple[int, int]]) -> bool:
+    """Say whether a filter leaves most rows, by a look at a few places.
+
+    One that does not lets polars read less, most of all as a whole, and there is little to hold.
+    """
+    polars = sys.modules["polars"]
+    for at in (0, -1, len(ranges) // 2, len(ranges) // 4, 3 * len(ranges) // 4):
+        start, rows = ranges[at]
+        looked = min(rows, LOOK)
+        count = _with_slice(written, start, looked).select(polars.len())
+        if 2 * count.collect(engine="streaming").item() < looked:
+            return False
+    return True
