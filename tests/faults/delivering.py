@@ -19,6 +19,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd  # noqa: F401 - pyarrow asks for it, and each process would load it anew
 import pyarrow as pa
 
 import progresswidget as pw
@@ -80,7 +82,7 @@ class Fate:
 
 def table(rows: int, salt: int) -> pa.Table:
     """Return rows that are the same in every run."""
-    return pa.table({"n": pa.array(range(salt, salt + rows), pa.int64())})
+    return pa.table({"n": np.arange(salt, salt + rows, dtype=np.int64)})
 
 
 def die() -> None:
