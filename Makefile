@@ -140,12 +140,13 @@ test-laboratory: programs
 	$(PYTEST) tests/faults
 
 # Slow and large ones too, and each many times. What is random is the same in every run. The longest
-# first, as above; what only computes gives way to all that looks at a clock.
+# first, as above; what only computes gives way to all that looks at a clock. A part that fails
+# keeps no other from being run.
 test-faults:
 	@$(MAKE) --no-print-directory --jobs=3 programs
 	$(BIN)/python tests/faults/programs.py --all
 	$(BIN)/python tests/e2e/collaboration.py
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) \
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(JOBS) \
 		faults-server faults-laboratory faults-browser faults-delivery faults-walks faults-kernel
 
 DELIVERY := tests/faults/test_delivery_faults.py
