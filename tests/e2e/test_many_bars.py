@@ -150,12 +150,13 @@ def test_a_page_has_one_connection_whatever_it_shows(
 
     page.route("**/progresswidget/uploads/**", hold)
     page.evaluate("() => { delete window.showOpenFilePicker; }")
-    for name in ("a.bin", "b.bin"):
+    uploads = page.locator(".pw-transfer[data-status=running]")
+    for number, name in enumerate(("a.bin", "b.bin"), 1):
         (tmp_path / name).write_bytes(b"x" * 100_000)
         with page.expect_file_chooser(timeout=LIMIT) as chooser:
             page.evaluate("() => void jupyterapp.commands.execute('progresswidget:upload')")
         chooser.value.set_files(tmp_path / name)
-    expect(page.locator(".pw-transfer[data-status=running]")).to_have_count(2, timeout=LIMIT)
+        expect(uploads).to_have_count(number, timeout=LIMIT)
     shown.command("running:show-panel")
     expect(page.locator(".jp-RunningSessions")).to_be_visible(timeout=LIMIT)
 

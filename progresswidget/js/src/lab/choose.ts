@@ -27,9 +27,13 @@ function chooseByInput(multiple: boolean, folder = false): Promise<File[]> {
   input.type = 'file';
   input.multiple = multiple;
   input.webkitdirectory = folder;
-  return new Promise((resolve) => {
+  // While the person picks nothing else refers to it, and what is collected tells of no files.
+  asking.add(input);
+  return new Promise<File[]>((resolve) => {
     input.addEventListener('change', () => resolve([...(input.files ?? [])]));
     input.addEventListener('cancel', () => resolve([]));
     input.click();
-  });
+  }).finally(() => asking.delete(input));
 }
+
+const asking = new Set<HTMLInputElement>();
