@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -97,6 +98,20 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def difference(path: Path, whole: Path) -> str:
+    """Return where two files begin to differ, also as they are unpacked."""
+    pairs = [(path.read_bytes(), whole.read_bytes())]
+    if path.suffix == ".gz":
+        pairs.append((gzip.decompress(pairs[0][0]), gzip.decompress(pairs[0][1])))
+    found = []
+    for ours, plain in pairs:
+        first = next(
+            (at for at, two in enumerate(zip(ours, plain, strict=False)) if two[0] != two[1]), None
+        )
+        found.append(f"{len(ours)} bytes for {len(plain)}, the first other one at {first}")
+    return "; unpacked ".join(found)
+
+
 def kill_again_and_again(suffix: str, folder: Path, chance: random.Random, kills: int) -> int:
     """Kill exports of one file; return how many rows the others did not write again."""
     (folder / "plain").mkdir(parents=True)
@@ -123,7 +138,10 @@ def kill_again_and_again(suffix: str, folder: Path, chance: random.Random, kills
             ended = exports.run(path, how, amount, limit)
             # Killed between the rename and the end, it is the whole file.
             if ended["code"] == 0 or path.read_bytes() != b"old":
-                assert digest(path) == expected, (killed, how, amount, limit)
+                assert digest(path) == expected, (
+                    *(killed, how, amount, limit),
+                    difference(path, whole),
+                )
                 path.write_text("old")  # and so forgotten
             if ended["code"] == 0:
                 reused += ended["reused"]
@@ -139,7 +157,7 @@ def kill_again_and_again(suffix: str, folder: Path, chance: random.Random, kills
         last = exports.run(path)
         assert last["code"] == 0, last
         assert last["reused"] > 0, "it was not gone on with"
-    assert digest(path) == expected
+    assert digest(path) == expected, difference(path, whole)
     assert list(path.parent.iterdir()) == [path]
     return reused + int(last["reused"])
 
