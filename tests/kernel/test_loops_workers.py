@@ -327,6 +327,7 @@ def test_workers_that_keep_their_reporter_are_not_dead_when_their_pool_ends_them
     prepared = (owner.workers.reporter(), context.Barrier(2))
     with context.Pool(2, keep_and_meet, prepared) as pool:
         pool.map(work_with_kept, range(1, 21), chunksize=1)
+        time.sleep(1)  # the last result is here before its worker waits for another task
     pool.join()
     assert owner.workers.total == sum(range(21))
     assert owner.said == []
