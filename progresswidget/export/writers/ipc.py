@@ -28,13 +28,12 @@ import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import ColumnError
+from progresswidget.errors import ColumnError, OptionError
 from progresswidget.export.options import Option
 from progresswidget.export.writers import Encoded, Heading, Placed, Writer, arrowfile, only_schema
 from progresswidget.export.writers.buffers import Buffers, joined
 from progresswidget.export.writers.columns import check_name
 from progresswidget.export.writers.growing import Growing, file_type
-from progresswidget.export.writers.ipc_compressed import codec_of, compressor
 from progresswidget.export.writers.storable import convert, storable
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from progresswidget.export.writers import Piece
-    from progresswidget.export.writers.ipc_compressed import Compressor
 
 CHOICES: Final = ("lz4", "zstd", "none")
 FEW_ROWS: Final = 16_384
@@ -93,7 +91,6 @@ class ArrowStreamWriter(Writer):
         self._ipc = _ipc_options(options["compression"], options["compression_level"])
         self._schema = _stored(only_schema(headings, "Arrow"))
         _check(self._schema)
-        self._compressor = _compressor(self._schema, self._ipc, options)
 
     def head(self) -> Sequence[Piece]:
         """Return the schema."""
@@ -106,8 +103,8 @@ class ArrowStreamWriter(Writer):
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return the messages of some rows."""
         converted = _all_converted(_large(batches), self._schema, start)
-        encoded = _encode(converted, self._schema, self._ipc, self._compressor)
-        return Encoded(joined([part for each in encoded for part in each]))
+        parts = [part for each in _encode(converted, self._schema, self._ipc) for part in each]
+        return Encoded(joined(parts))
 
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the end of the stream."""
@@ -159,7 +156,6 @@ class FeatherWriter(Writer):
         self.workers = 1 if self._dictionaries else 2
         self.arranges = bool(self._dictionaries)
         self._indexed = pa.schema([_index_field(field) for field in self._schema])
-        self._compressor = _compressor(self._indexed, self._ipc, options)
 
     def head(self) -> Sequence[Piece]:
         """Return the magic number and the schema."""
@@ -180,7 +176,7 @@ class FeatherWriter(Writer):
         indexed = (
             _converted(self._with_indices(batch), self._indexed, start) for batch in _large(batches)
         )
-        for parts in _encode(indexed, self._indexed, self._ipc, self._compressor):
+        for parts in _encode(indexed, self._indexed, self._ipc):
             message = arrowfile.message(parts)
             pieces += message.pieces
             note += MESSAGE.pack(message.metadata, message.size)
@@ -246,32 +242,20 @@ def _index_field(field: pa.Field) -> pa.Field:
 
 
 def _encode(
-    batches: Iterable[pa.RecordBatch],
-    schema: pa.Schema,
-    options: Any,
-    compressor: Compressor | None = None,
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, options: Any
 ) -> Iterator[list[Any]]:
     """Yield the parts of the messages of each batch; the schema is left out."""
     import pyarrow.ipc
 
     buffers = Buffers()
-    plain = None if compressor is not None else options
-    writer = pyarrow.ipc.new_stream(buffers, schema, options=plain)
+    writer = pyarrow.ipc.new_stream(buffers, schema, options=options)
     ahead = schema.serialize().size  # pyarrow writes it with the first batch
     for batch in batches:
         writer.write_batch(batch)
         parts = buffers.take()
         while ahead > 0:
             ahead -= len(parts.pop(0))
-        if compressor is None:
-            yield parts
-        else:
-            yield compressor.compress(parts) or next(_encode([batch], schema, options))
-
-
-def _compressor(schema: pa.Schema, ipc: Any, options: Mapping[str, Any]) -> Compressor | None:
-    codec = codec_of(options["compression"], options["compression_level"])
-    return None if codec is None else compressor(codec, next(_encode([_row(schema)], schema, ipc)))
+        yield parts
 
 
 def _large(batches: Sequence[pa.RecordBatch]) -> Sequence[pa.RecordBatch]:
@@ -332,19 +316,29 @@ def _refused(schema: pa.Schema) -> Exception | None:
     import pyarrow as pa
 
     try:
-        next(_encode([_row(schema)], schema, None))
+        row = [pa.nulls(1, field.type) for field in schema]
+        next(_encode([pa.RecordBatch.from_arrays(row, schema=schema)], schema, None))
     except (pa.ArrowException, ValueError, TypeError) as error:
         return error
     return None
 
 
-def _row(schema: pa.Schema) -> pa.RecordBatch:
-    import pyarrow as pa
-
-    return pa.RecordBatch.from_arrays([pa.nulls(1, field.type) for field in schema], schema=schema)
-
-
 def _ipc_options(name: str | None, level: int | None) -> Any:
+    import pyarrow as pa
     import pyarrow.ipc
 
-    return pyarrow.ipc.IpcWriteOptions(compression=codec_of(name, level))
+    if level is not None and name != "zstd":
+        raise OptionError(f"The compression {name} has no levels.", "Choose zstd.")
+    if name in {None, "none"}:
+        return pyarrow.ipc.IpcWriteOptions()
+    if not pa.Codec.is_available(name):
+        raise OptionError(f"This pyarrow was built without {name}.", "Choose another compression.")
+    if level is None:
+        return pyarrow.ipc.IpcWriteOptions(compression=name)
+    lowest, highest = (
+        pa.Codec.minimum_compression_level(name),
+        pa.Codec.maximum_compression_level(name),
+    )
+    if not lowest <= level <= highest:
+        raise OptionError(f"The option compression_level of zstd must be {lowest} to {highest}.")
+    return pyarrow.ipc.IpcWriteOptions(compression=pa.Codec(name, compression_level=level))
