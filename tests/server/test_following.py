@@ -278,6 +278,16 @@ async def record_of(export: Export) -> Json:
     return await export.server.job(export.report["taskId"])
 
 
+@asynccontextmanager
+async def caught_up(export: Export) -> AsyncIterator[Follower]:
+    """Follow an export from its beginning, until all of what it has written so far has come."""
+    await export.write(CONTENT)
+    async with following(export.server, await record_of(export)) as client:
+        await client.start()
+        await client.until(len(CONTENT))
+        yield client
+
+
 async def test_bytes_come_as_they_are_written_and_the_last_chunk_after_the_end(
     server: Server, export: Export
 ) -> None:
@@ -341,11 +351,8 @@ async def test_the_end_does_not_wait_for_the_sha_256(
     assert (await server.fetch(record["url"])).code == 503  # a download of its own has to wait
 
 
-async def test_the_end_of_all_ends_it_too(server: Server, hashed: Export) -> None:
-    await hashed.write(CONTENT)
-    async with following(server, await record_of(hashed)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+async def test_the_end_of_all_ends_it_too(hashed: Export) -> None:
+    async with caught_up(hashed) as client:
         whole = hashed.whole(CONTENT)
         hashed.path.replace(hashed.part)
         await hashed.publish(written=whole)  # told of with the SHA-256, as of a small file
@@ -353,25 +360,17 @@ async def test_the_end_of_all_ends_it_too(server: Server, hashed: Export) -> Non
 
 
 @pytest.mark.parametrize("written", [b"other" + CONTENT[5:], CONTENT[:-1]], ids=["other", "less"])
-async def test_what_was_not_written_is_no_success(
-    server: Server, hashed: Export, written: bytes
-) -> None:
-    await hashed.write(CONTENT)
-    async with following(server, await record_of(hashed)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+async def test_what_was_not_written_is_no_success(hashed: Export, written: bytes) -> None:
+    async with caught_up(hashed) as client:
         await hashed.say(written=hashed.whole(written))
         assert await client.rest() == (CONTENT, False)
 
 
 @pytest.mark.parametrize("more", [b"", b"more"], ids=["in its place", "at its end"])
 async def test_a_file_that_is_written_to_when_it_has_its_name_is_no_success(
-    server: Server, hashed: Export, more: bytes
+    hashed: Export, more: bytes
 ) -> None:
-    await hashed.write(CONTENT)
-    async with following(server, await record_of(hashed)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+    async with caught_up(hashed) as client:
         whole = hashed.whole(CONTENT)
         hashed.path.write_bytes(b"other" + CONTENT[5:] + more)
         os.utime(hashed.path, ns=(0, int(whole["mtimeNs"]) + 1))  # a clock may be coarse
@@ -380,24 +379,16 @@ async def test_a_file_that_is_written_to_when_it_has_its_name_is_no_success(
         assert (body[: len(CONTENT)], ended) == (CONTENT, False)
 
 
-async def test_a_kernel_that_dies_before_its_file_has_a_name_is_cut(
-    server: Server, hashed: Export
-) -> None:
-    await hashed.write(CONTENT)
-    async with following(server, await record_of(hashed)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+async def test_a_kernel_that_dies_before_its_file_has_a_name_is_cut(hashed: Export) -> None:
+    async with caught_up(hashed) as client:
         await hashed.say(status="interrupted", part=None)
         assert await client.rest() == (CONTENT, False)
 
 
 async def test_an_end_that_lacks_the_digest_that_was_announced_is_no_success(
-    server: Server, hashed: Export
+    hashed: Export,
 ) -> None:
-    await hashed.write(CONTENT)
-    async with following(server, await record_of(hashed)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+    async with caught_up(hashed) as client:
         await hashed.publish()
         assert await client.rest() == (CONTENT, False)
 
@@ -474,13 +465,10 @@ async def test_a_job_that_is_done_is_a_download_as_any(
 async def test_an_export_that_ends_otherwise_is_cut(
     server: Server, export: Export, status: str
 ) -> None:
-    await export.write(CONTENT)
-    record = await record_of(export)
-    async with following(server, record) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+    async with caught_up(export) as client:
         await export.say(status=status, part=None)
         assert await client.rest() == (CONTENT, False)
+    record = await server.job(export.report["taskId"])
     response = await server.fetch(f"{record['url']}?follow=1")
     assert (response.code, json.loads(response.body)["code"]) == (410, "export-ended")
 
@@ -516,22 +504,14 @@ async def test_a_new_generation_cuts_and_then_has_its_own_address(
     assert (response.code, json.loads(response.body)["code"]) == (410, "generation-replaced")
 
 
-async def test_a_file_that_shrinks_is_cut(server: Server, export: Export) -> None:
-    await export.write(CONTENT)
-    async with following(server, await record_of(export)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+async def test_a_file_that_shrinks_is_cut(export: Export) -> None:
+    async with caught_up(export) as client:
         await export.say(part=export.said(size="10"))
         assert await client.rest() == (CONTENT, False)
 
 
-async def test_a_run_that_starts_over_in_another_file_is_cut(
-    server: Server, export: Export
-) -> None:
-    await export.write(CONTENT)
-    async with following(server, await record_of(export)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+async def test_a_run_that_starts_over_in_another_file_is_cut(export: Export) -> None:
+    async with caught_up(export) as client:
         export.name, export.written = ".flights.csv.89abcdef.part", 0
         await export.write(CONTENT)
         assert await client.rest() == (CONTENT, False)
@@ -546,13 +526,8 @@ async def test_bytes_that_are_not_there_are_not_made_up(server: Server, export: 
         assert (body, whole) == (CONTENT[: len(body)], False)
 
 
-async def test_bytes_that_were_not_those_of_the_file_are_no_success(
-    server: Server, export: Export
-) -> None:
-    await export.write(CONTENT)
-    async with following(server, await record_of(export)) as client:
-        await client.start()
-        await client.until(len(CONTENT))
+async def test_bytes_that_were_not_those_of_the_file_are_no_success(export: Export) -> None:
+    async with caught_up(export) as client:
         with export.part.open("r+b") as file:  # something else than an export writes
             file.write(b"other")
         await export.publish()
@@ -675,7 +650,7 @@ async def test_only_the_name_of_a_part_is_taken(server: Server, export: Export, 
     assert (await server.report(report)).code == 400
 
 
-async def test_the_part_is_nobodys_business(server: Server, export: Export) -> None:
+async def test_the_part_is_nobodys_business(export: Export) -> None:
     await export.write(CONTENT)
     record = await record_of(export)
     assert "part" not in record
