@@ -3,8 +3,9 @@
 A kernel that this server runs is asked every half second, while it has active jobs, whether it
 lives and whether it is still the process that it was. Everything else has a lease: plain Python
 processes, what a kernel forks, kernels of another server, and the jobs of the server before; and
-where their process was seen alive on this host, its end is seen too. Polling is all there is:
-the restart callbacks of jupyter_client come up to three seconds late, and never for a shutdown.
+where their process was seen alive on this host, its end is seen too. The restart callbacks of
+jupyter_client come up to three seconds late, and never for a shutdown; but they alone tell a
+kernel that was started anew because it had died from one that a person has restarted.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ import asyncio
 import signal
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from weakref import WeakSet
 
 from jupyter_server_ext import processes
 from jupyter_server_ext.jobs.oom import Kills
@@ -56,6 +59,8 @@ class _Watch:
     """The reporting process, where it was seen alive on this host at the first report."""
     dying: float | None = None
     """Since when the kernel is dead and its manager busy with it."""
+    fell: str | None = None
+    """Of what the kernel died, where its manager was the first to see it."""
     kills: Kills | None = None
     """Who counts what the system kills for want of memory."""
     counted: deque[int | None] = field(default_factory=lambda: deque(maxlen=2))
@@ -94,6 +99,7 @@ class KernelWatcher:
         self._time = time
         self._log = log
         self._watches: dict[str, _Watch] = {}
+        self._managers: WeakSet[Any] = WeakSet()
         self._busy = asyncio.Event()
 
     def restored(self, jobs: Iterable[Job]) -> None:
@@ -131,7 +137,8 @@ class KernelWatcher:
             seen = processes.find(job.report["pid"]) if local else None
             process = self._process(job)
             watch = _Watch(heard=0.0, run=run, process=process, seen=seen)
-            if process is not None:
+            if process is not None and job.kernel_id is not None:
+                self._attend(self._kernels.get_kernel(job.kernel_id))
                 watch.kills = Kills(job.report["pid"])
                 watch.counted.append(watch.kills.count())
             self._watches[job.task_id] = watch
@@ -193,8 +200,8 @@ class KernelWatcher:
                 return "process-died" if job.kernel_id is None else "kernel-died"
             silent = self._time() - watch.heard
             return "kernel-silent" if silent >= self._lease else None
-        if job.kernel_id not in self._kernels:
-            return "kernel-stopped"
+        if watch.fell is not None or job.kernel_id not in self._kernels:
+            return watch.fell or "kernel-stopped"
         manager = self._kernels.get_kernel(job.kernel_id)
         process = _identity(manager)
         if process is not None and process is not watch.process:
@@ -213,6 +220,22 @@ class KernelWatcher:
             return _cause(watch)
         watch.dying = self._time() if watch.dying is None else watch.dying
         return "kernel-stopped" if self._time() - watch.dying >= _SETTLE else None
+
+    def _attend(self, manager: Any) -> None:
+        # Once for each manager: it keeps its callbacks through all restarts of its kernel.
+        if manager not in self._managers:
+            self._managers.add(manager)
+            for event in ("restart", "dead"):
+                manager.add_restart_callback(partial(self._fallen, manager), event)
+
+    def _fallen(self, manager: Any) -> None:
+        """Note of what a kernel died, before its manager starts it anew or gives it up."""
+        if getattr(manager, "shutting_down", False):
+            return  # a person ends it, and the one who looks after it has not been told
+        process = _identity(manager)
+        for watch in self._watches.values():
+            if watch.process is not None and watch.process is process:
+                watch.fell = _cause(watch)
 
     async def _is_alive(self, manager: Any) -> bool:
         try:

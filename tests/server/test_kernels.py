@@ -104,6 +104,38 @@ async def test_the_end_of_a_kernel_interrupts_its_jobs_and_no_others(
     await eventually(lambda: status(running["taskId"]).status == "interrupted")
 
 
+@pytest.mark.parametrize("settings", [{"kernel_poll_interval": 10_000}])
+@pytest.mark.parametrize(
+    ("limit", "person", "code"),
+    [(5, False, "kernel-killed"), (0, False, "kernel-killed"), (5, True, "kernel-restarted")],
+    ids=["started anew", "given up", "restarted by a person meanwhile"],
+)
+async def test_what_a_kernel_died_of_is_known_though_nobody_looked_before_its_manager_did(
+    server: Server,
+    report: Report,
+    eventually: Eventually,
+    limit: int,
+    person: bool,  # noqa: FBT001 - a parameter of the test
+    code: str,
+) -> None:
+    kernel_id, pid = await start_kernel(server)
+    body = report(kernelId=kernel_id, pid=pid)
+    await server.reported(body)
+    manager = server.app.kernel_manager.get_kernel(kernel_id)
+    before = manager.provisioner.process
+    manager._restarter.restart_limit = limit
+    # A restarter that was looking when a person restarted the kernel finds it dead, too.
+    manager.shutting_down = person
+    await kill(server, kernel_id, pid)
+    if limit:
+        await eventually(lambda: manager.provisioner.process not in {before, None})
+    else:
+        await eventually(lambda: kernel_id not in server.app.kernel_manager)
+    await server.services.watcher.look(server.services.registry.active())
+    record = await server.job(body["taskId"])
+    assert (record["status"], record["error"]["code"]) == ("interrupted", code)
+
+
 STOPPED = {"code": "keyboard-interrupt", "message": "The export was stopped.", "hint": ""}
 
 
