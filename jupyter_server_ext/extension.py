@@ -21,7 +21,7 @@ from jupyter_server_ext import endpoint, statedir
 from jupyter_server_ext.assembly import assemble, milliseconds, rates_of
 from jupyter_server_ext.config import Settings
 from jupyter_server_ext.ending import end
-from jupyter_server_ext.handlers import revived, routes
+from jupyter_server_ext.handlers import accept_absolute_form, revived, routes
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.monitoring import metrics
 from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
@@ -64,6 +64,7 @@ class ProgressExtension(Settings, ExtensionApp):
         self.services = assemble(self, app, self._directory, secret=secret, log=self.log)
         self.services.logins.revive = partial(revived, app.web_app, self.services)
         self.handlers.extend(routes(self.services))
+        accept_absolute_form(app.web_app, f"{app.base_url}progresswidget")
         # Before any kernel can start; the file itself follows when the port is certain.
         os.environ[ENDPOINT_VARIABLE] = str(self._endpoint)
 

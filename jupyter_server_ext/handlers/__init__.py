@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jupyter_server_ext.handlers.absolute import accept_absolute_form
 from jupyter_server_ext.handlers.archives import ArchiveHandler
 from jupyter_server_ext.handlers.base import NotFoundHandler
 from jupyter_server_ext.handlers.changes import ChangesHandler
@@ -31,6 +32,8 @@ from jupyter_server_ext.services import Services
 if TYPE_CHECKING:
     from tornado.httputil import HTTPServerRequest
     from tornado.web import Application
+
+__all__ = ["Route", "accept_absolute_form", "revived", "routes"]
 
 Route = tuple[str, type[Any], dict[str, Services]]
 
