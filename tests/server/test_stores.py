@@ -25,6 +25,9 @@ from jupyter_server_ext.stores.redis_session import RedisSession
 from jupyter_server_ext.stores.redis_store import RedisStore
 from jupyter_server_ext.stores.sidecar import SPARE, WithSidecar
 from jupyter_server_ext.stores.sqlite import SqliteStore, steps_of
+from jupyter_server_ext.uploads.record import Upload
+from jupyter_server_ext.uploads.sharing import SIDECARS, Sidecar
+from jupyter_server_ext.uploads.tusheaders import parse_creation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -124,10 +127,27 @@ def a_link(report: Report, key: str, count: int) -> Link:
     return Link(key * 32, "a" * 32, 1, "日本", count, time.time_ns() + count)
 
 
+def a_sidecar(report: Report, key: str, count: int) -> Sidecar:
+    fields = {"Upload-Length": str(count), "Upload-Metadata": "filename 5pel5pys,path ZsO8ci94"}
+    creation = parse_creation(fields, max_size=1000, hidden=False)
+    upload = Upload(
+        id=key * 32,
+        owner="日本",
+        creation=creation,
+        length=creation.length,
+        created=count,
+        expires=count + 1,
+        verified=None if count % 2 else count,
+        inode=(1, count) if count % 2 else None,
+    )
+    return Sidecar(upload)
+
+
 KINDS: dict[str, tuple[Kind[Any], Callable[[Report, str, int], Any]]] = {
     "jobs": (JOBS, a_job),
     "transfers": (TRANSFERS, a_transfer),
     "links": (LINKS, a_link),
+    "uploads": (SIDECARS, a_sidecar),
 }
 
 
