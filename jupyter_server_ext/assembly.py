@@ -120,6 +120,7 @@ def assemble(
         roots=roots,
         allow_hidden=allow_hidden,
         heartbeat=settings.heartbeat,
+        heartbeat_timeout=settings.heartbeat_timeout or 2 * settings.heartbeat,
         slow_timeout=settings.slow_timeout,
         access_recheck=settings.access_recheck,
         follow_patience=settings.follow_patience,

@@ -72,6 +72,7 @@ class Services:
     roots: tuple[str, ...]
     allow_hidden: bool
     heartbeat: float
+    heartbeat_timeout: float
     slow_timeout: float
     access_recheck: float
     follow_patience: float

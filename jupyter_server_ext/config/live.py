@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from traitlets import HasTraits
+from typing import Any
+
+from traitlets import HasTraits, TraitError, validate
 
 from jupyter_server_ext.config.kinds import amount, count
 
@@ -19,9 +21,15 @@ class Live(HasTraits):
 
     heartbeat = amount(
         30.0,
-        """Seconds between two signs of life on a WebSocket. A peer that is silent for twice
-        as long is disconnected.""",
+        """Seconds of silence on a WebSocket after which a sign of life is asked for, by the
+        server and by pages.""",
         least=0.1,
+    )
+
+    heartbeat_timeout = amount(
+        0.0,
+        """Seconds of silence on a WebSocket after which the peer is taken for gone, by the
+        server and by pages; 0 is twice `heartbeat`.""",
     )
 
     slow_timeout = amount(
@@ -55,3 +63,10 @@ class Live(HasTraits):
         """Such questions of one user that may wait at the same time. A page has two.""",
         least=1,
     )
+
+    @validate("heartbeat", "heartbeat_timeout")
+    def _leaves_time_to_answer(self, proposal: dict[str, Any]) -> float:
+        value: float = proposal["value"]
+        if 0 < self.heartbeat_timeout <= self.heartbeat:
+            raise TraitError("heartbeat_timeout must be more than heartbeat, or 0")
+        return value

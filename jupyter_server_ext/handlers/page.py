@@ -99,6 +99,7 @@ class Page:
             protocol.hello(
                 session=uuid.uuid4().hex,
                 heartbeat=services.heartbeat,
+                timeout=services.heartbeat_timeout,
                 timestamp=services.hub.timestamp(),
             )
         )
@@ -265,7 +266,8 @@ class Page:
             # However late this is: a page that was not asked has kept no answer back.
             self._connection.ping()
             self._asked = True
-            self._timer = self._loop.call_later(heartbeat, self._check)
+            answer = self._services.heartbeat_timeout - heartbeat
+            self._timer = self._loop.call_later(answer, self._check)
         else:
             # A loop that was held up has not read what came meanwhile, and that is no silence of
             # the page's: first the socket gets its turn.

@@ -24,7 +24,7 @@ One WebSocket a page (RFC 6455), with the subprotocol {SUBPROTOCOL}: text frames
 
 seq belongs to a task and counts its events from 1 on within an epoch. An event is applied if its
 epoch is the known one and from is the last seq and one; what is older is left out, and after a gap
-the browser subscribes again. A peer that is silent for twice the heartbeat is disconnected.
+the browser subscribes again. A peer that is silent for as long as hello says is disconnected.
 
 Close codes from 4000 to 4499 say: come back later. Those from 4500 to 4999 say: do not.
 """

@@ -84,6 +84,13 @@ SERVER_MESSAGES: Final[dict[str, Message]] = {
             "heartbeat": Field(
                 "number", "Seconds of silence after which a sign of life is due.", least=0.001
             ),
+            "timeout": Field(
+                "number",
+                "Seconds of silence after which the peer is gone; null is twice the heartbeat.",
+                least=0.001,
+                nullable=True,
+                missing=None,
+            ),
         },
     ),
     "Recovered": Message(

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from progresswidget.protocol.subscriptions import Target
 
 
-def hello(*, session: str, heartbeat: float, timestamp: int) -> Json:
-    """Build the first message of a connection; `heartbeat` is in seconds."""
-    data = {"session": session, "heartbeat": heartbeat}
+def hello(*, session: str, heartbeat: float, timeout: float, timestamp: int) -> Json:
+    """Build the first message of a connection; `heartbeat` and `timeout` are in seconds."""
+    data = {"session": session, "heartbeat": heartbeat, "timeout": timeout}
     return {"type": "hello", "timestamp": timestamp, "data": data}
 
 

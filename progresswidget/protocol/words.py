@@ -57,7 +57,7 @@ CLOSE_CODES: Final[dict[int, str]] = {
     CLOSE_RESTART: "The server is ending, and another may follow.",
     CLOSE_SLOW: "The peer does not take what it is told.",
     CLOSE_POSITION: "The server has lost its place.",
-    CLOSE_SILENT: "Nothing was heard of the peer for twice the heartbeat.",
+    CLOSE_SILENT: "Nothing was heard of the peer for too long.",
     CLOSE_STORE: "What the server keeps its state in is away.",
     CLOSE_MALFORMED: "The peer sent what is no message.",
     CLOSE_LOGIN: "The login has expired.",

@@ -53,6 +53,14 @@ def test_nonsense_is_refused(name: str) -> None:
         ProgressExtension(**{name: -1})
 
 
+@pytest.mark.parametrize("both", [{"heartbeat_timeout": 30.0}, {"heartbeat": 5.0}])
+def test_a_silent_peer_must_have_time_to_answer(both: dict[str, float]) -> None:
+    whole = {"heartbeat": 30.0, "heartbeat_timeout": 5.0} | both
+    with pytest.raises(TraitError, match="more than heartbeat"):
+        ProgressExtension(config=Config({"ProgressExtension": whole}))
+    assert ProgressExtension(heartbeat=3.0, heartbeat_timeout=4.0).heartbeat_timeout == 4.0
+
+
 def test_no_piece_of_a_password_is_told() -> None:
     with pytest.raises(TraitError) as raised:
         Settings(store_url="redis://:5ecret#pass@host:6379/0")

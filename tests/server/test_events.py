@@ -76,6 +76,7 @@ async def test_hello_comes_first(server: Server) -> None:
     hellos = [await page.receive() for page in pages]
     assert [hello["type"] for hello in hellos] == ["hello", "hello"]
     assert [hello["data"]["heartbeat"] for hello in hellos] == [30, 30]
+    assert [hello["data"]["timeout"] for hello in hellos] == [60, 60]
     assert hellos[0]["data"]["session"] != hellos[1]["data"]["session"]
     assert pages[0].connection.selected_subprotocol == SUBPROTOCOL
 
@@ -381,8 +382,13 @@ async def test_a_page_that_leaves_before_it_is_let_in_is_no_failure(
     assert "failure" not in caplog.text
 
 
-@pytest.mark.parametrize("settings", [{"heartbeat": 0.2}])
-async def test_a_silent_peer_is_sent_away(server: Server, eventually: Eventually) -> None:
+@pytest.mark.parametrize(
+    ("settings", "least"),
+    [({"heartbeat": 0.2}, 0.35), ({"heartbeat": 0.2, "heartbeat_timeout": 1.5}, 1.4)],
+)
+async def test_a_silent_peer_is_sent_away(
+    server: Server, eventually: Eventually, least: float
+) -> None:
     loop = asyncio.get_running_loop()
     page = RawPage(server)
     await eventually(lambda: len(server.services.connections) == 1)
@@ -390,7 +396,7 @@ async def test_a_silent_peer_is_sent_away(server: Server, eventually: Eventually
     close = b"\x88\x08" + (4012).to_bytes(2, "big") + b"silent"
     await eventually(lambda: page.read() or close in page.data)
     assert close in page.data
-    assert loop.time() - start >= 0.35
+    assert loop.time() - start >= least
     assert b"\x89\x00" in page.data, "it was pinged before"
     page.socket.close()
     await eventually(lambda: len(server.services.connections) == 0)

@@ -93,8 +93,13 @@ type Decoder = (data: Json, message: Json) => ServerMessage;
 
 const DECODERS: Readonly<Record<string, Decoder>> = {
   hello(data) {
-    const hello = read<Hello>(data, { session: TEXT, heartbeat: ['number'] });
-    return hello.heartbeat > 0 ? { ...hello, type: 'hello' } : refuse('heartbeat');
+    const hello = read<Hello>(data, {
+      session: TEXT,
+      heartbeat: ['number'],
+      timeout: ['number', true, MOST, null],
+    });
+    if (hello.heartbeat <= 0 || hello.timeout === 0) refuse('heartbeat');
+    return { ...hello, type: 'hello' };
   },
   subscribed: decodeSubscribed,
   watching: (data) => ({

@@ -141,8 +141,10 @@ export interface JobRecord {
 export interface Hello {
   readonly type: 'hello';
   readonly session: string;
-  /** Seconds. */
+  /** Seconds of silence after which a sign of life is due. */
   readonly heartbeat: number;
+  /** Seconds of silence after which the peer is gone; null where it is twice the heartbeat. */
+  readonly timeout: number | null;
 }
 
 export interface JobEvent {

@@ -924,6 +924,15 @@ describe('silence', () => {
     expect(last().connection.kind).toBe('reconnecting');
   });
 
+  it('lasts for as long as the server says', async () => {
+    channel.follow(TASK, listen);
+    network.wire.hello(2, 10);
+    await network.clock.advance(9_999);
+    expect(last().connection.kind).toBe('live');
+    await network.clock.advance(1);
+    expect(last().connection).toMatchObject({ kind: 'reconnecting', cause: 'silent' });
+  });
+
   it('after waking up means dead within five seconds', async () => {
     live();
     network.wake();

@@ -42,12 +42,12 @@ describe('a timer by name', () => {
 });
 
 describe('the heartbeat', () => {
-  function beating() {
+  function beating(timeout = 2_000) {
     const network = new Network();
     const pulse = { ping: vi.fn(), dead: vi.fn() };
     const heart = new Heartbeat(network.environment, pulse);
     heart.heard();
-    heart.start(1_000);
+    heart.start(1_000, timeout);
     return { ...network, clock: network.clock, pulse, heart };
   }
 
@@ -58,6 +58,15 @@ describe('the heartbeat', () => {
     await clock.advance(1);
     expect(pulse.ping).toHaveBeenCalledOnce();
     await clock.advance(1_000);
+    expect(pulse.dead).toHaveBeenCalledOnce();
+  });
+
+  it('waits for an answer as long as it was told', async () => {
+    const { clock, pulse } = beating(6_000);
+    await clock.advance(5_999);
+    expect(pulse.ping).toHaveBeenCalledOnce();
+    expect(pulse.dead).not.toHaveBeenCalled();
+    await clock.advance(1);
     expect(pulse.dead).toHaveBeenCalledOnce();
   });
 
@@ -83,7 +92,7 @@ describe('the heartbeat', () => {
 
   it('has a probe answered within seconds, or it is dead', async () => {
     const { clock, pulse, heart } = beating();
-    heart.start(60_000);
+    heart.start(60_000, 120_000);
     heart.probe();
     await clock.advance(4_999);
     expect(pulse.dead).not.toHaveBeenCalled();

@@ -70,9 +70,9 @@ export class Wire extends EventTarget {
     this.dispatchEvent(new MessageEvent('message', { data: JSON.stringify(message) }));
   }
 
-  hello(heartbeat = 30): void {
+  hello(heartbeat = 30, timeout: number | null = null): void {
     this.readyState = 1;
-    this.say({ type: 'hello', timestamp: 1, data: { session: 's', heartbeat } });
+    this.say({ type: 'hello', timestamp: 1, data: { session: 's', heartbeat, timeout } });
   }
 
   /** The connection ends from the other side. */

@@ -64,6 +64,7 @@ describe('the golden frames of the server', () => {
         break;
       case 'hello':
         expect(message.heartbeat).toBe(sent.data.heartbeat);
+        expect(message.timeout).toBe(sent.data.timeout ?? null);
         break;
       case 'error':
         expect(message.code).toBe(sent.data.code);

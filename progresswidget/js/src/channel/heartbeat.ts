@@ -19,6 +19,8 @@ export class Heartbeat {
   readonly #pulse: Pulse;
   readonly #timers: Timers<'beat' | 'probe'>;
   #interval = 0;
+  /** Milliseconds that an answer may take. */
+  #patience = 0;
   #heard = 0;
   /** Whether a ping went out since the last frame came in. */
   #asked = false;
@@ -29,9 +31,15 @@ export class Heartbeat {
     this.#timers = new Timers(env);
   }
 
-  /** Begin to listen; `interval` in milliseconds of silence is answered with a ping. */
-  start(interval: number): void {
+  /**
+   * Begin to listen.
+   *
+   * @param interval milliseconds of silence that are answered with a ping
+   * @param timeout milliseconds of silence that mean that nobody is there
+   */
+  start(interval: number, timeout: number): void {
     this.#interval = interval;
+    this.#patience = timeout > interval ? timeout - interval : interval;
     this.#beatAfter(interval);
   }
 
@@ -72,7 +80,7 @@ export class Heartbeat {
       this.#pulse.dead();
       return;
     }
-    this.#beatAfter(this.#interval);
+    this.#beatAfter(this.#patience);
   }
 
   #ask(): void {

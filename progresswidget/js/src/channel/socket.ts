@@ -71,7 +71,8 @@ export class Socket {
     }
     if (message.type === 'hello') {
       this.#timers.stop('open');
-      this.#heartbeat.start(message.heartbeat * 1000);
+      const { heartbeat, timeout } = message;
+      this.#heartbeat.start(heartbeat * 1000, (timeout ?? 2 * heartbeat) * 1000);
       this.#listener.opened();
     } else {
       this.#listener.heard(message);
