@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 from progresswidget.export.writers.columns_moments import DIGITS, quick, text
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TICKS = {unit: 10**digits for unit, digits in DIGITS.items()}
 FIRST = dt.datetime(1900, 1, 1)  # noqa: DTZ001 - Arrow's moments without a zone
@@ -55,6 +60,20 @@ def test_years_beyond_the_tables_are_written_too(value: int) -> None:
     same = pl.Series([0, value * 1_000, None]).cast(pl.Datetime("ms"))
     wanted = same.dt.to_string("%Y-%m-%dT%H:%M:%S%.3f").to_list()
     assert text(array, "ms").to_pylist() == wanted
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "md"])
+def test_batches_of_a_unit_may_lie_within_the_tables_beyond_them_or_be_empty(
+    suffix: str, tmp_path: Path
+) -> None:
+    kind = pa.timestamp("s")
+    batches = [pa.array(values, kind) for values in ([0], [253_370_764_800], [], [None])]
+    path = tmp_path / f"a.{suffix}"
+    assert Export(pa.table({"t": pa.chunked_array(batches)}), path).run(Progress()).rows == 3
+    written = path.read_text()
+    assert "1970-01-01T00:00:00" in written
+    assert "9999-01-01T00:00:00" in written
+    assert {text(each, "s").type for each in batches} == {pa.string_view()}
 
 
 def test_an_offset_gives_the_local_time_and_a_name_is_left_to_polars() -> None:

@@ -54,7 +54,7 @@ def quick(kind: pa.DataType) -> Plan | None:
 
 
 def text(array: pa.TimestampArray, unit: str, zone: str = "") -> pa.Array:
-    """Return moments as texts.
+    """Return moments as texts, in views: the batches of a unit must not differ in that.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def text(array: pa.TimestampArray, unit: str, zone: str = "") -> pa.Array:
     import pyarrow.compute as pc
 
     if not len(array):
-        return pa.nulls(0, pa.large_string())
+        return pa.nulls(0, pa.string_view())
     ticks = array.cast(pa.int64())
     digits = DIGITS[unit]
     tables = _tables()
@@ -185,7 +185,8 @@ def _by_polars(array: pa.Array, unit: str, zone: str) -> pa.Array:
     # polars has no seconds: it takes them as milliseconds.
     fraction = f"%.{DIGITS[unit]}f" if DIGITS[unit] else ""
     moments = pl.Series(array.cast(pa.timestamp(unit)))
-    return moments.dt.to_string(f"%Y-%m-%dT%H:%M:%S{fraction}{zone}").to_arrow()
+    written = moments.dt.to_string(f"%Y-%m-%dT%H:%M:%S{fraction}{zone}")
+    return written.to_arrow(compat_level=pl.CompatLevel.newest())
 
 
 class _Tables(NamedTuple):
