@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import texts
 from progresswidget.export.writers.columns_bounds import bounded
+from progresswidget.export.writers.storable import without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ def plan(kind: pa.DataType) -> Plan:
     if pa.types.is_dictionary(kind):
         return _dictionary(kind)
     if pa.types.is_run_end_encoded(kind):
-        return plan(kind.value_type).after(decode_runs)
+        return plan(kind.value_type).after(without_runs)
     if pa.types.is_nested(kind) or pa.types.is_interval(kind):
         return _in_python(kind)
     found = _number(kind) or _moment(kind) or _bytes(kind) or Plan()
@@ -118,13 +119,6 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     )
-
-
-def decode_runs(array: pa.Array) -> pa.Array:
-    """Return a run-end encoded array as a plain one."""
-    import pyarrow.compute as pc
-
-    return pc.run_end_decode(array)
 
 
 def _casting(target: pa.DataType) -> Plan:

@@ -8,6 +8,7 @@ from progresswidget.errors import ColumnError
 from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.columns import Plan, as_it_is, plan
 from progresswidget.export.writers.columns_moments import quick
+from progresswidget.export.writers.storable import one_missing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,7 @@ def refuse_types(schema: pa.Schema, plans: Sequence[Plan], format: str) -> None:
             continue
         tried.append(field.type)
         try:
-            missing = pa.RecordBatch.from_arrays([pa.nulls(1, field.type)], names=[field.name])
+            missing = pa.RecordBatch.from_arrays([one_missing(field.type)], names=[field.name])
             frame_of([missing], [each], 0)
         except Exception as error:
             raise ColumnError(

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import ColumnError, MissingExtraError
 from progresswidget.export.writers import Encoded, Heading, Placed, databases
 from progresswidget.export.writers.blame import blame_a_row
-from progresswidget.export.writers.storable import convert, no_rows, rebuilt, scaled
+from progresswidget.export.writers.storable import convert, no_rows, rebuilt, scaled, storable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -196,7 +196,16 @@ def _new_database(duckdb: Any, path: Path) -> None:
 def _duckdb_schema(schema: pa.Schema) -> pa.Schema:
     import pyarrow as pa
 
-    return pa.schema([field.with_type(scaled(_duckdb_type(field.type))) for field in schema])
+    return pa.schema(
+        [field.with_type(scaled(_duckdb_type(_inside(field.type)))) for field in schema]
+    )
+
+
+def _inside(kind: pa.DataType) -> pa.DataType:
+    """Return a type without run ends and views inside of it."""
+    import pyarrow as pa
+
+    return storable(kind) if pa.types.is_nested(kind) else kind
 
 
 def _duckdb_type(kind: pa.DataType) -> pa.DataType:

@@ -34,6 +34,7 @@ from progresswidget.export.writers.columns_frame import (
     text_bytes,
     text_plan,
 )
+from progresswidget.export.writers.storable import without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -202,7 +203,7 @@ def _plan(kind: pa.DataType) -> columns.Plan:
     if isinstance(kind, pa.BaseExtensionType) and kind.extension_name != "arrow.uuid":
         return _plan(kind.storage_type).after(lambda array: array.storage)
     if pa.types.is_run_end_encoded(kind):
-        return _plan(kind.value_type).after(columns.decode_runs)
+        return _plan(kind.value_type).after(without_runs)
     if pa.types.is_dictionary(kind) and not columns.is_text(kind.value_type):
         return _plan(kind.value_type).after(lambda array: array.dictionary_decode())
     if pa.types.is_nested(kind) and not _is_native(kind):

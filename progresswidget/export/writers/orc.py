@@ -39,6 +39,7 @@ from progresswidget.export.writers.storable import (
     convert,
     decoded,
     no_rows,
+    one_missing,
     rebuilt,
     scaled,
     storable,
@@ -122,7 +123,7 @@ class OrcWriter(Writer):
 
         for given, field in zip(schema, self._schema, strict=True):
             try:
-                nothing = convert(pa.nulls(1, given.type), field)
+                nothing = convert(one_missing(given.type), field)
                 with _open(Buffers(), self._codec) as writer:
                     writer.write(pa.Table.from_arrays([nothing], names=[field.name]))
             except (pa.ArrowException, ColumnError, ValueError, TypeError) as error:

@@ -12,7 +12,7 @@ date64                          date
 float16                         Float16
 dictionary (categorical)        its values; of text a dictionary again by the Arrow schema
 string and binary views         large string, large binary: older readers know no views
-list view                       list; inside of other types as pyarrow writes it
+list view                       list
 run-end encoded                 its values
 decimal of a negative scale     decimal without places
 binary and list of size 0       binary, list

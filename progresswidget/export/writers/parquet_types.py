@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from progresswidget.export.writers.storable import listed, plain, rebuilt, scaled
+from progresswidget.export.writers.storable import rebuilt, scaled, storable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 def column_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of a column in the file's Arrow schema.
 
-    A list view is a list. Inside of other types it stays: pyarrow casts it wrongly there, and
-    writes it well. Parquet has no negative scales and no values of a fixed size of nothing, and
+    Parquet has no negative scales and no values of a fixed size of nothing, and
     pyarrow reads no lists of that size.
     """
-    return _sized(scaled(listed(kind, _inner)))
+    return _sized(scaled(storable(kind)))
 
 
 def encoder_type(kind: pa.DataType) -> pa.DataType:
@@ -26,10 +25,6 @@ def encoder_type(kind: pa.DataType) -> pa.DataType:
 
     view = pa.types.is_string_view(kind) or pa.types.is_binary_view(kind)
     return kind if view else column_type(kind)
-
-
-def _inner(kind: pa.DataType) -> pa.DataType:
-    return plain(kind, _inner)
 
 
 def _sized(kind: pa.DataType) -> pa.DataType:

@@ -29,7 +29,7 @@ from progresswidget.errors import ColumnError
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import Encoded, Heading, columns, databases
 from progresswidget.export.writers.blame import blame_a_row
-from progresswidget.export.writers.storable import without_dictionary
+from progresswidget.export.writers.storable import one_missing, without_dictionary, without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -157,7 +157,7 @@ class _Column:
         if pa.types.is_dictionary(kind):
             return self._inside(kind.value_type, without_dictionary)
         if pa.types.is_run_end_encoded(kind):
-            return self._inside(kind.value_type, _decode_runs)
+            return self._inside(kind.value_type, without_runs)
         if pa.types.is_boolean(kind) or pa.types.is_integer(kind):
             return "INTEGER"
         if pa.types.is_floating(kind):
@@ -176,10 +176,8 @@ class _Column:
 
     def check(self, kind: pa.DataType) -> None:
         """Refuse a type that would fail with its first value."""
-        import pyarrow as pa
-
         try:
-            self.series(pa.nulls(1, kind))
+            self.series(one_missing(kind))
         except Exception as error:
             raise ColumnError(
                 f"The column {self.name!r} of type {kind} cannot be written as SQLite.",
@@ -239,12 +237,6 @@ def _is_bytes(kind: pa.DataType) -> bool:
         pa.types.is_fixed_size_binary,
     )
     return any(test(kind) for test in tests)
-
-
-def _decode_runs(array: pa.Array) -> pa.Array:
-    import pyarrow.compute as pc
-
-    return pc.run_end_decode(array)
 
 
 def _rows(batch: pa.RecordBatch, table: Sequence[_Column], start: int) -> Iterator[tuple[Any, ...]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from progresswidget.export import memory
 from progresswidget.export.writers.blame import blame_a_row
+from progresswidget.export.writers.nesting import rebuild
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,6 +103,17 @@ def rebuilt(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> 
     return kind
 
 
+def one_missing(kind: pa.DataType) -> pa.Array:
+    """Return a missing value of a type, or of the one that it is stored as.
+
+    pyarrow's own is broken where run ends are inside of the type.
+    """
+    import pyarrow as pa
+
+    inside = pa.types.is_nested(kind) and not pa.types.is_run_end_encoded(kind)
+    return pa.nulls(1, storable(kind) if inside else kind)
+
+
 def no_rows(schema: pa.Schema) -> pa.Table:
     """Return a table without rows.
 
@@ -157,19 +169,33 @@ def _alone(array: pa.Array, at: int, size: int) -> pa.Array:
 
 def _convert(array: pa.Array, kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if isinstance(array.type, pa.BaseExtensionType) and not isinstance(kind, pa.BaseExtensionType):
         array = array.storage
     if pa.types.is_run_end_encoded(array.type):
-        array = pc.run_end_decode(array)
-    elif pa.types.is_dictionary(array.type):
+        return _without_runs(array, kind)
+    if pa.types.is_dictionary(array.type):
         if pa.types.is_dictionary(kind):
             return _with_values(array, kind)
         array = without_dictionary(array)
-    elif pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
-        array = _list_of_view(array, large=pa.types.is_large_list(kind))
-    return array if array.type == kind else array.cast(kind, memory_pool=memory.pool())
+    if array.type == kind:
+        return array
+    rebuilt = rebuild(array, kind, _convert) if pa.types.is_nested(array.type) else None
+    return array.cast(kind, memory_pool=memory.pool()) if rebuilt is None else rebuilt
+
+
+def without_runs(array: pa.RunEndEncodedArray) -> pa.Array:
+    """Return the values, each as often as its run is long; pyarrow decodes no views and lists."""
+    return _without_runs(array, storable(array.type.value_type))
+
+
+def _without_runs(array: pa.RunEndEncodedArray, kind: pa.DataType) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    rows = np.arange(array.offset, array.offset + len(array))
+    runs = np.searchsorted(array.run_ends.to_numpy(), rows, side="right")
+    return _convert(array.values, kind).take(pa.array(runs, pa.int64()))
 
 
 def _with_values(array: pa.DictionaryArray, kind: pa.DataType) -> pa.Array:
@@ -191,15 +217,3 @@ def without_dictionary(array: pa.DictionaryArray) -> pa.Array:
     if kind != array.type.value_type:
         array = pa.DictionaryArray.from_arrays(array.indices, array.dictionary.cast(kind))
     return array.dictionary_decode()
-
-
-def _list_of_view(array: pa.Array, *, large: bool) -> pa.Array:
-    """Return a list array of the values of a view array; pyarrow's own cast makes a broken one."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    lengths = pc.fill_null(pc.list_value_length(array), 0).cast(pa.int64())
-    offsets = pa.concat_arrays([pa.array([0], pa.int64()), pc.cumulative_sum(lengths)])
-    build = pa.LargeListArray if large else pa.ListArray
-    offsets = offsets.cast(pa.int64() if large else pa.int32())
-    return build.from_arrays(offsets, array.flatten(), mask=array.is_null())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import columns, xlsx_texts
 from progresswidget.export.writers.blame import blame_a_row
+from progresswidget.export.writers.storable import one_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,9 +90,9 @@ class Cells:
         self.name: str = field.name
         self.plan = columns.plan(field.type)
         try:
-            sample = pl.Series(pa.chunked_array(self._plain([pa.nulls(1, field.type)], 0)))
+            sample = pl.Series(pa.chunked_array(self._plain([one_missing(field.type)], 0)))
             self._kind = _kind(sample.dtype, date_format, datetime_format)
-            self.forms([pa.nulls(1, field.type)], 0, {})
+            self.forms([one_missing(field.type)], 0, {})
         except Exception as error:
             raise ColumnError(
                 f"The column {field.name!r} of type {field.type} cannot be written as XLSX.",
