@@ -124,6 +124,24 @@ class BaseJob(ABC):
         """Return the parts that a receipt names: only a group has some."""
         return []
 
+    @property
+    def more(self) -> int:
+        """How many parts a receipt does not name."""
+        return 0
+
+    @property
+    def named(self) -> bool:
+        """Whether the receipt of its group names it."""
+        return True
+
+    @property
+    def unraised(self) -> BaseException | None:
+        """What it failed by, unless that was raised where it ran."""
+        return self.error
+
+    def let_go(self, error: BaseException | None) -> None:  # noqa: B027 - most do nothing then
+        """Hear that the block of its group has ended; whoever has a thread of his own goes on."""
+
     def exact(self) -> tuple[float, float | None]:
         """Return how much is done and how much there is, as a receipt says it."""
         return self.rows, self.total

@@ -51,8 +51,8 @@ def _lines(job: BaseJob) -> Iterator[str]:
     parts = job.receipts()
     for part in parts[:MOST_LINES]:
         yield receipt_text(cast("BaseJob", part))
-    if len(parts) > MOST_LINES:
-        yield table["more"].format(count=texts.count(len(parts) - MOST_LINES))
+    if more := max(len(parts) - MOST_LINES, 0) + job.more:
+        yield table["more"].format(count=texts.count(more))
 
 
 class Display:

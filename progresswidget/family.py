@@ -17,6 +17,17 @@ class Part(Protocol):
     def id(self) -> str:
         """The task id."""
 
+    @property
+    def named(self) -> bool:
+        """Whether the receipt of its group names it."""
+
+    @property
+    def unraised(self) -> BaseException | None:
+        """What it failed by, unless that was raised where it ran."""
+
+    def let_go(self, error: BaseException | None) -> None:
+        """Hear that the block of its group has ended: nothing waits for who nobody may ever end."""
+
     def member(self) -> Member:
         """Return what its group needs to know of it now."""
 
@@ -50,6 +61,9 @@ class Parent(Protocol):
         JobStateError
             If it takes none.
         """
+
+    def has_room(self) -> bool:
+        """Say of one loop more whether a receipt names it: of many it names the first ones."""
 
 
 current: Final[ContextVar[Parent | None]] = ContextVar("progresswidget.group", default=None)

@@ -23,6 +23,7 @@ from progresswidget.export.options import require_flag
 from progresswidget.family import current
 from progresswidget.followed import Followed
 from progresswidget.meter import Meter
+from progresswidget.parts import Parts
 from progresswidget.reporting import reporter
 from progresswidget.told import describe
 
@@ -122,9 +123,7 @@ class Group(Followed, BaseJob):
         self._parent = parent
         self._name = _NO_NAME.sub(" ", title).strip(". ")[: protocol.MAX_NAME] or "group"
         self._folder = os.getcwd()  # noqa: PTH109 - text, as a report has it
-        self._parts: list[Part] = []
-        self._own_thread = threading.get_ident()
-        self._elsewhere: set[str] = set()
+        self._parts = Parts()
         self._closed = False
         self._wanted: Action = "resume"
         self._broken: BaseException | None = None
@@ -163,6 +162,7 @@ class Group(Followed, BaseJob):
             self._broken = error
         if isinstance(error, KeyboardInterrupt):
             self.cancel()
+        self._parts.let_go(error)
         if error is None and not self._background:
             self._wait()
         if self.member().status in protocol.TERMINAL:
@@ -183,8 +183,7 @@ class Group(Followed, BaseJob):
             raise
 
     def _raise_first(self) -> None:
-        errors = [error for part in self._parts if (error := getattr(part, "error", None))]
-        if errors:
+        if errors := self._parts.unraised():
             if len(errors) > 1:
                 errors[0].add_note(f"{len(errors)} parts of {self._title} did not succeed.")
             raise errors[0]
@@ -260,9 +259,7 @@ class Group(Followed, BaseJob):
                 table = texts.ENGLISH
                 message = table["halted group"].format(name=self._title)
                 raise ExportCancelledError(message, table["anew"])
-            if threading.get_ident() != self._own_thread:
-                self._elsewhere.add(part.id)
-            self._parts.append(part)
+            self._parts.add(part)
             if self._wanted == "pause":
                 part.pause()
         reporter().wake()
@@ -273,18 +270,23 @@ class Group(Followed, BaseJob):
         return Member(found.status, found.progress, found.bytes, found.eta, found.total, found.rows)
 
     def receipts(self) -> list[Part]:
-        """Return the parts in an order that is the same in each run.
+        """Return the parts that a receipt names, in an order that is the same in each run."""
+        return self._parts.named()
 
-        Threads may begin theirs in any order: these come last, by their names.
-        """
-        order = {part.id: index for index, part in enumerate(self._parts)}
+    @property
+    def more(self) -> int:
+        """How many loops a receipt does not name."""
+        return self._parts.more
 
-        def key(part: Part) -> tuple[bool, str, int]:
-            elsewhere = part.id in self._elsewhere
-            name = str(getattr(part, "path", SimpleNamespace(name="")).name)
-            return elsewhere, name if elsewhere else "", order[part.id]
+    def has_room(self) -> bool:
+        """Say of one loop more whether a receipt names it."""
+        with self._lock:
+            return self._parts.has_room()
 
-        return sorted(self._parts, key=key)
+    @property
+    def unraised(self) -> BaseException | None:
+        """What it or a part of it failed by, where a loop has not raised it already."""
+        return next(iter(self._parts.unraised()), self._broken)
 
     def _wish(self, action: Action) -> None:
         with self._lock:

@@ -90,11 +90,13 @@ ORDER = {
         "progresswidget.family",
         "progresswidget.followed",
         "progresswidget.meter",
+        "progresswidget.parts",
         "progresswidget.protocol",
         "progresswidget.reporting",
         "progresswidget.texts",
         "progresswidget.told",
     },
+    "progresswidget.parts": {"progresswidget.family"},
     "progresswidget.display": {
         "progresswidget.basejob",
         "progresswidget.cell",

@@ -62,6 +62,7 @@ class Asynchronous(AsIterable):
         cls,
         fs: Iterable[Awaitable[Any]],
         *,
+        loop: Any = None,  # noqa: ARG003 - as people call it
         timeout: float | None = None,
         total: float | None = None,
         **options: Any,
@@ -72,6 +73,8 @@ class Asynchronous(AsIterable):
         ----------
         fs
             The awaitables.
+        loop
+            Of no use any more, as in tqdm: it is the one that runs.
         timeout
             Seconds for all of them.
         total
@@ -91,6 +94,7 @@ class Asynchronous(AsIterable):
     async def gather(
         cls,
         *fs: Awaitable[Any],
+        loop: Any = None,  # noqa: ARG003 - as people call it
         timeout: float | None = None,  # noqa: ASYNC109 - as people call it
         total: float | None = None,
         return_exceptions: bool = False,
@@ -102,6 +106,8 @@ class Asynchronous(AsIterable):
         ----------
         *fs
             The awaitables.
+        loop
+            Of no use any more, as in tqdm: it is the one that runs.
         timeout
             Seconds for all of them.
         total

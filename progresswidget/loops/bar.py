@@ -7,7 +7,7 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from progresswidget.loops import endings
 from progresswidget.loops.drawing import MAXINTERVAL, MININTERVAL, SMOOTHING
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from typing import Self
 
     from progresswidget.loops.workers.reporter import WorkerReporter
-
-BYTES: Final = frozenset({"B", "iB", "byte", "bytes"})
-"""What people call a byte; of a server's view it is the first of them."""
 
 T = TypeVar("T")
 
@@ -146,17 +143,17 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
         )  # fmt: skip
         self._server: str | None = None
         self.iterable = iterable
-        self.total = steps_of(iterable, total)
+        self.total, self.leave = steps_of(iterable, total), leave
         self.unit, self.unit_scale, self.unit_divisor = unit, unit_scale, unit_divisor
         self.initial, self.desc, self.colour = initial, desc, colour
-        self.bar_format, self.leave, self.gui, self.fp = bar_format, leave, gui, target
+        self.bar_format, self.gui, self.fp = bar_format, gui, target
         self.ncols, self.nrows, self.dynamic_ncols = ncols, nrows, dynamic_ncols
         self.mininterval, self.maxinterval = mininterval or 0, maxinterval or 0
         self.dynamic_miniters = miniters is None
         self.miniters = miniters or 0
-        self.smoothing, self.delay = smoothing or 0, delay or 0
-        self.postfix: Any = None
-        self._lock_args = lock_args
+        self.smoothing, self.delay = smoothing or 0, delay or 0.0
+        self.postfix = None
+        self.lock_args = lock_args
         self._tally = Tally(initial, Workers(self))
         self._reporter: WorkerReporter | None = None
         self._time = time.time
@@ -182,8 +179,7 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
             self._give_up()
             raise
         if told:
-            self.job = self._new_job()
-            self.job.begin()
+            self._begin_job()
         if drawn:
             self._look_after()
             self._begin_clock()  # what was made ready is no time of the loop's
@@ -196,16 +192,11 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
         with self.get_lock():
             self._instances.discard(self)
 
-    def _new_job(self) -> LoopJob:
-        leave = self.leave is not False
-        scale: bool | float = self.unit_scale
-        unit = str(self.unit)
-        if scale is True and unit in BYTES:
-            unit = "B"
-        job = self._job_kind(self.desc, self._tally, total=self.total, unit=unit, leave=leave)
-        job.scale = float(scale) if scale and scale is not True else 1.0
+    def _begin_job(self) -> None:
+        self.job = job = self._job_kind(self.desc, self._tally, delay=self.delay)
         job.counted_elsewhere = self._tally.workers.hear
-        return job
+        self._tell()
+        job.begin()
 
     def _look_after(self) -> None:
         if self.monitor_interval and (self.monitor is None or not self.monitor.watches):
@@ -222,8 +213,7 @@ class tqdm(Fed[T]):  # noqa: N801 - the name that people know
         if self.disable:
             return
         if self.job is not None and self.job.over:  # with the cell that it began in
-            self.job = self._new_job()
-            self.job.begin()
+            self._begin_job()
         self._begin_measuring()
         self.refresh()
 

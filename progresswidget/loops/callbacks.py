@@ -18,9 +18,10 @@ from progresswidget.loops.hooks.queries import duckdb_progress
 from progresswidget.loops.hooks.shared import library, move_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import AsyncIterator, Iterable, Iterator
 
 __all__ = [
+    "aiter_bytes",
     "dask_callback",
     "duckdb_progress",
     "fsspec_callback",
@@ -102,19 +103,42 @@ def iter_bytes(
     desc, **options
         Those of `tqdm`.
     """
-    length = response.headers.get("content-length")
     pieces: Iterable[bytes]
     if hasattr(response, "iter_content"):
         pieces = response.iter_content(chunk_size or CHUNK)
     else:
         pieces = response.iter_bytes(chunk_size)
-    total = int(length) if length is not None and length.isdigit() else None
+    total = _length(response)
     with tqdm(desc=desc, total=total, **_in_bytes(options)) as bar:
         counted = 0
         for piece in pieces:
             counted += len(piece)
             yield piece
             move_to(bar, _received(response, counted), total)
+
+
+async def aiter_bytes(
+    response: Any, chunk_size: int | None = None, desc: str | None = None, **options: Any
+) -> AsyncIterator[bytes]:
+    """Yield the body of a response of `httpx.AsyncClient`, as `iter_bytes` does.
+
+    Parameters
+    ----------
+    response, chunk_size, desc, **options
+        As of `iter_bytes`: ``async with client.stream("GET", url) as response``.
+    """
+    total = _length(response)
+    with tqdm(desc=desc, total=total, **_in_bytes(options)) as bar:
+        counted = 0
+        async for piece in response.aiter_bytes(chunk_size):
+            counted += len(piece)
+            yield piece
+            move_to(bar, _received(response, counted), total)
+
+
+def _length(response: Any) -> int | None:
+    length = response.headers.get("content-length")
+    return int(length) if length is not None and length.isdigit() else None
 
 
 def _received(response: Any, counted: int) -> int:

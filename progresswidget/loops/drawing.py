@@ -25,7 +25,6 @@ MOST_SAID: Final = 10
 class Drawn(Placed, Asynchronous):
     """The text of a bar; the base of `progresswidget.loops.bar.tqdm`."""
 
-    leave: bool | None
     mininterval: float
     maxinterval: float
     dynamic_miniters: bool
@@ -64,7 +63,7 @@ class Drawn(Placed, Asynchronous):
         self._take_place(position)
         if self.delay <= 0:
             self._runs = False
-            self.refresh(lock_args=self._lock_args)
+            self.refresh(lock_args=self.lock_args)
         self._begin_clock()  # the first line has not run
         self._timed = self._can_be_timed
         self._by_step = not self._timed or not (self.dynamic_miniters or self.miniters <= 1)
@@ -144,7 +143,7 @@ class Drawn(Placed, Asynchronous):
         if self.smoothing and elapsed and steps:
             self._ema_dn(steps)
             self._ema_dt(elapsed)
-        self.refresh(lock_args=self._lock_args)
+        self.refresh(lock_args=self.lock_args)
         if self.dynamic_miniters:
             self._miniters = self._fitting(steps, elapsed)
         self.last_print_n, self.last_print_t, self._last_counted = n, now, counted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget import texts
 from progresswidget.loops.text.line import format_meter, format_num
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from progresswidget.loops.text.terminal import Stream
 
 
+BYTES: Final = frozenset({"B", "iB", "byte", "bytes"})
+"""What people call a byte; of a server's view it is the first of them."""
+
+
 class Told:
     """Description, postfix and line of a bar; a base of `progresswidget.loops.bar.tqdm`."""
 
     n: float
-    postfix: Any
     job: LoopJob | None = None
     ncols: int | None
     nrows: int | None
     dynamic_ncols: bool | Callable[[Any], tuple[int, int]]
     ascii: bool | str
-    unit: str
-    unit_scale: float
     unit_divisor: float
     bar_format: str | None
     initial: float
@@ -64,6 +65,46 @@ class Told:
         self._desc = "" if desc is None else str(desc)  # a path, a number
         self._tell()
 
+    @property
+    def unit(self) -> str:
+        """What a step is called."""
+        return self._unit
+
+    @unit.setter
+    def unit(self, unit: str) -> None:
+        self._unit = unit
+        self._tell()
+
+    @property
+    def unit_scale(self) -> bool | float:
+        """Whether numbers have prefixes, or by what they are multiplied."""
+        return self._unit_scale
+
+    @unit_scale.setter
+    def unit_scale(self, scale: bool | float) -> None:
+        self._unit_scale = scale
+        self._tell()
+
+    @property
+    def leave(self) -> bool | None:
+        """Whether the line stays when the loop has ended; None for only the topmost."""
+        return self._leave
+
+    @leave.setter
+    def leave(self, leave: bool | None) -> None:
+        self._leave = leave
+        self._tell()
+
+    @property
+    def postfix(self) -> Any:
+        """What is said behind the rate."""
+        return self._postfix
+
+    @postfix.setter
+    def postfix(self, postfix: Any) -> None:
+        self._postfix = postfix
+        self._tell()
+
     def set_description(self, desc: str | None = None, refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002 - as people call it
         """Call the loop something else."""
         self.set_description_str(f"{desc}: " if desc else "", refresh)
@@ -88,7 +129,6 @@ class Told:
     def set_postfix_str(self, s: str = "", refresh: bool | None = True) -> None:  # noqa: FBT001, FBT002
         """Say a text behind the rate."""
         self.postfix = str(s)
-        self._tell()
         if refresh:
             self._show_what_is_said()
 
@@ -99,11 +139,17 @@ class Told:
             self.postfix = postfix
 
     def _tell(self) -> None:
-        if self.job is not None:
-            self.job.title = self._desc.removesuffix(": ")
-            self.job.total = self._total
-            said = self.postfix if isinstance(self.postfix, str) else ""
-            self.job.postfix = self._with_lost(said, texts.saved_table())
+        job = self.job
+        if job is None:
+            return
+        job.title, job.total = self._desc.removesuffix(": "), self._total
+        job.unit, job.leave = str(self._unit), None if self._leave is None else bool(self._leave)
+        scale = self._unit_scale
+        if scale is True and job.unit in BYTES:
+            job.unit = "B"
+        job.scale = float(scale) if scale and scale is not True else 1.0
+        said = self._postfix if isinstance(self._postfix, str) else ""
+        job.postfix = self._with_lost(said, texts.saved_table())
 
     def _with_lost(self, said: str, table: texts.Table) -> str:
         if self._lost is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import io
 import sys
@@ -9,6 +10,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -17,12 +19,15 @@ import polars as pl
 import pytest
 import requests
 
+import progresswidget as pw
 from progresswidget.errors import MissingExtraError
 from progresswidget.loops import callbacks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from conftest import ReportingServer
 
 BODY = b"0123456789" * 50_000
 
@@ -59,16 +64,24 @@ def last_line(text: io.StringIO) -> str:
     return text.getvalue().strip().rpartition("\r")[2]
 
 
+async def body_of(url: str, out: io.StringIO) -> bytes:
+    async with httpx.AsyncClient() as client, client.stream("GET", url) as response:
+        pieces = callbacks.aiter_bytes(response, 1000, "body", file=out)
+        return b"".join([piece async for piece in pieces])
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_response_is_counted_as_it_comes(*, compressed: bool) -> None:
-    for_requests, for_httpx = io.StringIO(), io.StringIO()
+    for_requests, for_httpx, for_async = io.StringIO(), io.StringIO(), io.StringIO()
     with serving(compressed=compressed) as url:
         with requests.get(url, stream=True, timeout=60) as response:
             assert b"".join(callbacks.iter_bytes(response, file=for_requests)) == BODY
         with httpx.stream("GET", url) as response:
             assert b"".join(callbacks.iter_bytes(response, 1000, file=for_httpx)) == BODY
+        assert asyncio.run(body_of(url, for_async)) == BODY
     assert last_line(for_requests).startswith("100%")
     assert last_line(for_httpx).startswith("100%")
+    assert last_line(for_async).startswith("body: 100%")
 
 
 def test_fsspec_tells_the_bytes_of_a_file_and_the_number_of_files(tmp_path: Path) -> None:
@@ -86,6 +99,31 @@ def test_fsspec_tells_the_bytes_of_a_file_and_the_number_of_files(tmp_path: Path
     assert last_line(text).startswith("copy: 100%")
     assert "file/s" in last_line(text)
     assert "3/3" in last_line(text)
+
+
+def test_what_a_transfer_counts_is_told_to_the_server(
+    tmp_path: Path, reporting_server: ReportingServer
+) -> None:
+    fsspec = import_module("fsspec")
+    (tmp_path / "a").write_bytes(BODY)
+    with callbacks.fsspec_callback("copy") as callback:
+        fsspec.filesystem("local").put(f"{tmp_path}/a", f"{tmp_path}/b", callback=callback)
+        report = reporting_server.wait_for("running")
+    assert (report["title"], report["rows"], report["unit"]) == ("copy", 1, "file")
+
+
+def test_the_callback_of_fsspec_for_tqdm_takes_our_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsspec, text = import_module("fsspec"), io.StringIO()
+    # It asks for tqdm to be there, and then takes the class that it is given.
+    there: Any = SimpleNamespace(tqdm=None)
+    monkeypatch.setitem(sys.modules, "tqdm", there)
+    callback = import_module("fsspec.callbacks").TqdmCallback({"file": text}, tqdm_cls=pw.tqdm)
+    (tmp_path / "a").write_bytes(BODY)
+    fsspec.filesystem("local").put(f"{tmp_path}/a", f"{tmp_path}/b", callback=callback)
+    callback.close()
+    assert "1/1" in last_line(text)
 
 
 def test_a_query_of_duckdb_tells_how_far_it_is() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -80,8 +81,9 @@ class Outputs:
         return snapshot
 
 
-@pytest.fixture(scope="module")
-def cell() -> Iterator[Cell]:
+@contextmanager
+def kernel_without_server() -> Iterator[Cell]:
+    """Start a kernel, and give what runs a cell in it."""
     environment = {name: value for name, value in os.environ.items() if name != ENDPOINT_VARIABLE}
     manager, client = start_new_kernel(kernel_name="python3", env=environment)
 
@@ -91,9 +93,17 @@ def cell() -> Iterator[Cell]:
         return outputs
 
     run("import asyncio, time, progresswidget as pw")
-    yield run
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
+    try:
+        yield run
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture(scope="module")
+def cell() -> Iterator[Cell]:
+    with kernel_without_server() as run:
+        yield run
 
 
 def test_short_and_long_loops_leave_the_same(cell: Cell) -> None:

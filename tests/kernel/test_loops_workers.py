@@ -25,6 +25,7 @@ from progresswidget.client import Endpoint
 from progresswidget.loops import fed, folders
 from progresswidget.loops.mortality import place
 from progresswidget.loops.workers.distant import Address, Telegraph
+from progresswidget.loops.workers.farewell import was_idle
 from progresswidget.loops.workers.feed import Workers
 
 if TYPE_CHECKING:
@@ -327,10 +328,38 @@ def test_workers_that_keep_their_reporter_are_not_dead_when_their_pool_ends_them
     prepared = (owner.workers.reporter(), context.Barrier(2))
     with context.Pool(2, keep_and_meet, prepared) as pool:
         pool.map(work_with_kept, range(1, 21), chunksize=1)
-        time.sleep(1)  # the last result is here before its worker waits for another task
     pool.join()
     assert owner.workers.total == sum(range(21))
     assert owner.said == []
+
+
+FRAME = '  File "/usr/lib/python3.11/multiprocessing/{}.py", line 1 in {}\n'
+POOL, START = FRAME.format("pool", "worker"), FRAME.format("process", "_bootstrap")
+TASK, LEAVING = (
+    '  File "/home/me/task.py", line 1 in task\n',
+    FRAME.format("util", "_exit_function"),
+)
+RUN = FRAME.format("process", "run")
+
+
+@pytest.mark.parametrize(
+    ("calls", "idle"),
+    [
+        ([FRAME.format("connection", "_recv"), FRAME.format("queues", "get"), POOL, RUN], True),
+        ([POOL, RUN, START], True),
+        ([TASK, FRAME.format("pool", "mapstar"), POOL, RUN, START], False),
+        ([FRAME.format("pool", "mapstar"), POOL, RUN, START], False),
+        ([FRAME.format("synchronize", "acquire"), TASK, POOL, RUN, START], False),
+        ([FRAME.format("util", "debug"), RUN, START], True),  # it has left the loop of its pool
+        ([START, FRAME.format("popen_fork", "_launch"), TASK], True),
+        ([TASK, FRAME.format("util", "_run_finalizers"), LEAVING, START], True),
+        ([TASK, RUN, START], False),  # a process of its own
+        ([TASK], False),
+        ([], False),
+    ],
+)
+def test_what_a_worker_was_at_is_told_by_its_calls(calls: list[str], *, idle: bool) -> None:
+    assert was_idle("".join(calls).encode()) is idle
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -48,6 +48,7 @@ class Card:
         # What is shown from another thread belongs to the cell that runs now.
         self.context: contextvars.Context = former.context if former else contextvars.copy_context()
         self._showing = threading.RLock()
+        self._joined = False
         self._cell: Outputs | None = None
         self._has_output = True
         if loop.origin.request is not None and loop.leave and self.group is None:
@@ -58,6 +59,11 @@ class Card:
         """Show it in a moment, where there is anybody to see it."""
         if running_kernel() is not None or may_report():
             self.loop.ensure_line()  # by the cell that runs now
+            if self.group is not None:
+                # What a group is must not depend on how long each of its loops takes.
+                self.loop.has_room = self.group.has_room()
+                if self.loop.named:
+                    self._join()
             outbox().put(self.loop.appear, seconds)
 
     def appear(self) -> None:
@@ -67,11 +73,7 @@ class Card:
                 self.context.copy().run(self._show)
 
     def _show(self) -> None:
-        if self.group is not None:
-            try:
-                self.group.admit(self.loop)
-            except (ExportCancelledError, JobStateError):
-                self.group = None
+        self._join()
         self.loop.ensure_line().announce()
         self.visible = True
         for inner in list(self.lines.values()):
@@ -83,6 +85,15 @@ class Card:
         elif self._cell is not None and self._cell.last is not None:
             self.display.borrow(self._cell.last)
             self._cell.last = None
+
+    def _join(self) -> None:
+        """Become a part of the group that it begins in."""
+        if self.group is not None and not self._joined:
+            self._joined = True
+            try:
+                self.group.admit(self.loop)
+            except (ExportCancelledError, JobStateError):
+                self.group = None
 
     # --- the lines of inner loops -------------------------------------------------------------
 
@@ -183,4 +194,4 @@ class Card:
 
     @property
     def _leaves_receipt(self) -> bool:
-        return self._cell is not None and self._has_output
+        return self._cell is not None and self._has_output and self.loop.leave

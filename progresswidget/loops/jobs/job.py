@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget import texts
 from progresswidget.basejob import BaseJob
 from progresswidget.cell import running_kernel
-from progresswidget.combined import Member
 from progresswidget.errors import LoopCancelledError
 from progresswidget.loops.jobs import nursery, open_loops
 from progresswidget.loops.jobs.card import Card
 from progresswidget.loops.jobs.departure import departure
+from progresswidget.loops.jobs.grouped import Grouped
 from progresswidget.loops.jobs.line import Line
-from progresswidget.loops.jobs.measured import Measured
 from progresswidget.loops.jobs.origin import Origin
 from progresswidget.loops.jobs.outcome import UNTOLD, status_of
 from progresswidget.loops.jobs.parent import mailbox, reporter
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from progresswidget.display import Display
-    from progresswidget.loops.jobs.departure import Departure
     from progresswidget.protocol import Action, Json
 
 _log = logging.getLogger("progresswidget")
@@ -42,7 +40,7 @@ PATIENCE: Final = 1.0
 """Seconds for which a loop that was left waits for the exception that may have done it."""
 
 
-class LoopJob(Measured, BaseJob):
+class LoopJob(Grouped, BaseJob):
     """A loop, as the notebook server and the views of it know it.
 
     A loop that begins within another one of its thread, task and cell is a line in the card of the
@@ -63,7 +61,9 @@ class LoopJob(Measured, BaseJob):
     parent
         The loop that it is nested in, where that is not the one around it.
     leave
-        Whether the line stays when the loop has ended.
+        Whether the line stays when the loop has ended; None for only the outermost.
+    delay
+        Seconds before anybody hears of it, where they are more than it takes anyway.
     """
 
     elsewhere = False
@@ -78,24 +78,20 @@ class LoopJob(Measured, BaseJob):
         unit: str = "it",
         cancellable: bool = False,
         parent: LoopJob | None = None,
-        leave: bool = True,
+        leave: bool | None = True,
+        delay: float = 0.0,
     ) -> None:
         super().__init__(position, total)
         self.title = title
         self.postfix = ""
         self.cancellable = cancellable
-        self.leave = leave
         self.asked = False
         """Whether `obey` has something to do: what the loop looks at in each step."""
         self.origin = Origin()
         """Where it began."""
         self.depth = 0
-        self.left: Departure | None = None
-        """Where it was left, until it is known by what."""
         self.outer: LoopJob | None = None
         """The one that it began in."""
-        self.held = False
-        """Whether it ends by itself, as what is looped over or stands in a `with` does."""
         self.hurried = False
         """Whether its end waits for nobody: it comes from the collector of garbage."""
         self.number = next(_numbers)
@@ -104,7 +100,7 @@ class LoopJob(Measured, BaseJob):
         """Takes what workers on other machines have counted."""
         self.card: Card
         """Where it is shown: its own card, or that of the outermost loop around it."""
-        self._unit = unit
+        self._unit, self._leave, self._delay = unit, leave, delay
         self._parent = parent
         self._wanted: Action = "resume"
         self._error: BaseException | None = None
@@ -136,7 +132,7 @@ class LoopJob(Measured, BaseJob):
         open_loops.enter(self)
         if outer is None:
             self.card = Card(self)
-            self.card.appear_soon(APPEARANCE)
+            self.card.appear_soon(max(APPEARANCE, self._delay))
         else:
             self.card = outer.card
             self._line = self._find_line()
@@ -155,14 +151,6 @@ class LoopJob(Measured, BaseJob):
         # Only the main thread runs one cell after another.
         is_main = threading.current_thread() is threading.main_thread()
         return self.origin.request == loop.origin.request or not is_main
-
-    @property
-    def spent(self) -> bool:
-        """Whether nothing is left to be counted of one that nobody may ever close."""
-        if self.held:
-            return False
-        done, total = self.exact()
-        return bool(total) and done >= (total or 0.0)
 
     def be_root(self, former: Card) -> None:
         """Go on with a card of its own: the loop that it is a line of has ended before it."""
@@ -329,6 +317,19 @@ class LoopJob(Measured, BaseJob):
         """What an item is called; ``B`` for bytes."""
         return self._unit
 
+    @unit.setter
+    def unit(self, unit: str) -> None:
+        self._unit = unit
+
+    @property
+    def leave(self) -> bool:
+        """Whether the line stays when the loop has ended."""
+        return self.outer is None if self._leave is None else self._leave
+
+    @leave.setter
+    def leave(self, leave: bool | None) -> None:
+        self._leave = leave
+
     @property
     def on_server(self) -> bool:
         """Whether the notebook server follows it."""
@@ -363,10 +364,6 @@ class LoopJob(Measured, BaseJob):
         if self.root is self:
             known["parts"] = [line.snapshot() for line in list(self.card.lines.values())]
         return known
-
-    def member(self) -> Member:
-        """Return what the group that it belongs to needs to know of it; it makes no files."""
-        return Member(self._state, self.amounts()[2], eta=self._meter.eta, files=0, done=0)
 
     def mirror(self, report: Json) -> None:
         """Show a changed state in the widgets."""

@@ -29,7 +29,7 @@ class Placed:
     fp: Any
     sp: Callable[[str], None]
     _stream: Stream
-    _lock_args: tuple[Any, ...] | None
+    lock_args: tuple[Any, ...] | None
     status_printer = staticmethod(status_printer)
 
     @classmethod

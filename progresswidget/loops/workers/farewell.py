@@ -1,8 +1,9 @@
 """What a worker was doing when it was ended by SIGTERM, as `multiprocessing` ends its pools.
 
 A pool does not wait for its workers: each is ended wherever it is, and one that waits for its next
-task has lost nothing. Nothing of Python runs then, but `faulthandler` writes the calls down from
-within the handler of the signal, and lets the signal end the process as ever.
+task, or is about to end by itself, has lost nothing. Nothing of Python runs then, but
+`faulthandler` writes the calls down from within the handler of the signal, and lets the signal end
+the process as ever.
 """
 
 from __future__ import annotations
@@ -22,8 +23,14 @@ _CAUGHT: Final = re.compile(r"^SigCgt:\s*([0-9a-f]+)$", re.MULTILINE)
 _CALL: Final = re.compile(rb'^  File "(.*)", line \d+ in (.*)$', re.MULTILINE)
 _LOOP: Final = (b"/multiprocessing/pool.py", b"worker")
 """The loop of a worker of a pool: it gets tasks and puts results."""
-_OWN: Final = re.compile(rb"/multiprocessing/(connection|queues|reduction|synchronize|util)\.py$")
-"""What that calls itself."""
+_END: Final = (b"/multiprocessing/util.py", b"_exit_function")
+"""What a process of `multiprocessing` does when all is done, whatever that calls."""
+_BOTTOM: Final = (b"/multiprocessing/process.py", b"_bootstrap")
+"""What such a process begins and ends with."""
+_OWN: Final = re.compile(
+    rb"/multiprocessing/(connection|process|queues|reduction|synchronize|util)\.py$"
+)
+"""What these call themselves."""
 
 _file: IO[bytes] | None = None
 
@@ -50,13 +57,22 @@ def leave_word(path: Path) -> None:
 
 
 def was_idle(word: bytes) -> bool:
-    """Say whether a process was between two tasks of its pool, by the word that it has left."""
+    """Say whether a process had no task of its pool any more, by the word that it has left.
+
+    A pool that ends lets its workers end by themselves, too: one may be on its way already.
+    """
+    at_work = False
     for file, function in _CALL.findall(word):
-        if file.endswith(_LOOP[0]):
-            return bool(function == _LOOP[1])
-        if _OWN.search(file) is None:
-            return False
+        if _is(file, function, _END):
+            return True
+        if _is(file, function, _LOOP) or _is(file, function, _BOTTOM):
+            return not at_work
+        at_work |= _OWN.search(file) is None
     return False
+
+
+def _is(file: bytes, function: bytes, place: tuple[bytes, bytes]) -> bool:
+    return bool(file.endswith(place[0]) and function == place[1])
 
 
 def _is_worker() -> bool:
