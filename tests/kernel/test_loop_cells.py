@@ -332,7 +332,7 @@ def test_bars_of_a_notebook_are_as_different_as_on_a_terminal(cell: Cell) -> Non
         "off = [pw.tqdm(disable=True), pw.tqdm(disable=True)]\n"
         "print(a == a, a == b, a < b, b > a, off[0] == off[1], [a, b].index(b))\n"
         "print(a.display(), a.refresh())\n"
-        "a.clear(); a.close(); b.close()"
+        "a.moveto(2); a.clear(); a.close(); b.close()"
     )
     assert outputs.errors == []
     assert outputs.stderr == "True False True True False 1\nTrue True\n"

@@ -135,8 +135,8 @@ class Placed:
         return True
 
     def moveto(self, n: int) -> None:
-        """Move the cursor `n` rows down, or up where it is negative."""
-        if n:
+        """Move the cursor `n` rows down, or up where it is negative; on a page there is none."""
+        if n and hasattr(self, "sp"):
             self._stream.write("\n" * n + "\x1b[A" * -n)
 
     def clear(self, nolock: bool = False) -> None:  # noqa: FBT001, FBT002
