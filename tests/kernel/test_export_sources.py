@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from progresswidget.errors import (
     ColumnError,
@@ -103,6 +104,34 @@ def test_totals_are_known_where_they_cost_nothing(tmp_path: Path) -> None:
     }
     found = {name: Export(f, tmp_path / "a.csv").total for name, (f, _) in totals.items()}
     assert found == {name: total for name, (_, total) in totals.items()}
+
+
+@pytest.mark.parametrize("how", ["files", "filesystem", "union"])
+@pytest.mark.parametrize("change", ["another", "removed"])
+def test_files_of_a_dataset_that_change_meanwhile_are_told(
+    how: str, change: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("1.parquet", "2.parquet"):
+        pq.write_table(TABLE, folder / name)
+    dataset = ds.dataset(folder)
+    if how == "filesystem":
+        dataset = ds.dataset("in", filesystem=SubTreeFileSystem(str(tmp_path), LocalFileSystem()))
+    elif how == "union":
+        dataset = ds.dataset([dataset, ds.dataset(TABLE)])
+    path = tmp_path / "a.csv"
+    rows = sum(batch.num_rows for batch in find_kind(dataset).read(dataset, "text", {}).batches())
+    assert Export(dataset, path).run(Progress()).rows == rows >= 6
+    source = find_kind(dataset).read(dataset, "text", {})
+    list(source.batches())
+    source.check()
+    if change == "another":
+        pq.write_table(TABLE.slice(1), folder / "2.parquet")
+    else:
+        (folder / "2.parquet").unlink()
+    with pytest.raises(SourceChangedError, match=r"2\.parquet"):
+        source.check()
 
 
 def test_a_filter_of_a_dataset_is_kept(tmp_path: Path) -> None:

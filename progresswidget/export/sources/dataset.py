@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, cast
 
 from progresswidget.export.sources import BATCH_ROWS, Source, is_of
+from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.stream import read_batches
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import pyarrow as pa
     import pyarrow.dataset as ds
 
     from progresswidget.export.formats import Flavour
@@ -31,15 +35,41 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         scanner = cast("ds.Scanner", frame)
         return Source(scanner.projected_schema, None, lambda: read_batches(scanner.to_reader()))
     dataset = cast("ds.Dataset", frame)
-    return Source(
-        dataset.schema,
-        dataset.count_rows() if _counts(dataset) else None,
-        lambda: read_batches(
-            dataset.scanner(
-                batch_size=BATCH_ROWS, batch_readahead=AHEAD, fragment_readahead=1
-            ).to_reader()
-        ),
-    )
+    total = dataset.count_rows() if _counts(dataset) else None
+    reading = _Reading(dataset)
+    return Source(dataset.schema, total, reading.batches, check=reading.check)
+
+
+class _Reading:
+    """The rows of a dataset, and whether its files stay the same meanwhile."""
+
+    def __init__(self, dataset: ds.Dataset) -> None:
+        self._dataset = dataset
+        self._check: Callable[[], None] = lambda: None
+
+    def batches(self) -> Generator[pa.RecordBatch, None, None]:
+        self._check = marked(_files(self._dataset))
+        scanner = self._dataset.scanner(
+            batch_size=BATCH_ROWS, batch_readahead=AHEAD, fragment_readahead=1
+        )
+        return read_batches(scanner.to_reader())
+
+    def check(self) -> None:
+        self._check()
+
+
+def _files(dataset: ds.Dataset) -> list[str]:
+    """Return the files of a dataset that are of this computer."""
+    if is_of(dataset, "pyarrow.dataset", "UnionDataset"):
+        children = cast("ds.UnionDataset", dataset).children
+        return [path for child in children for path in _files(child)]
+    if not is_of(dataset, "pyarrow.dataset", "FileSystemDataset"):
+        return []
+    found = cast("ds.FileSystemDataset", dataset)
+    system, root = found.filesystem, ""
+    while system.type_name == "subtree":
+        system, root = system.base_fs, f"{system.base_path.rstrip('/')}/{root}"
+    return [f"{root}{path}" for path in found.files] if system.type_name == "local" else []
 
 
 def _counts(dataset: ds.Dataset) -> bool:

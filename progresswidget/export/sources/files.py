@@ -7,11 +7,12 @@ import os
 import stat
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from progresswidget.errors import ProgressWidgetError, SourceChangedError, SourceError
+from progresswidget.errors import ProgressWidgetError, SourceError
 from progresswidget.export.sources import BATCH_ROWS, Source, reason
 from progresswidget.export.sources.files_open import OPENERS, Rows
+from progresswidget.export.sources.marks import changed, marked
 from progresswidget.export.sources.stream import cut
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     """
     given = os.fspath(cast("str | os.PathLike[str]", frame))
     paths = [_regular(given)] if isinstance(frame, Exactly) else _find(given)
-    marks = [_mark(path) for path in paths]
+    check = marked(paths)
     schema: pa.Schema | None = None
     counts: list[int | None] = []
     for path in paths:
@@ -66,7 +67,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         cast("pa.Schema", schema),
         total,
         lambda: _read(paths, cast("pa.Schema", schema)),
-        check=lambda: _check(paths, marks),
+        check=check,
     )
 
 
@@ -125,7 +126,7 @@ def _read(paths: Sequence[Path], schema: pa.Schema) -> Generator[pa.RecordBatch,
     for path in paths:
         with _blaming(path), closing(_open(path)) as rows:
             if not rows.schema.equals(schema):
-                raise _changed(path)
+                raise changed(path)
             for batch in rows.batches(BATCH_ROWS):
                 yield from cut(batch)
 
@@ -138,23 +139,3 @@ def _blaming(path: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise SourceError(f"The file {path.name!r} cannot be read: {reason(error)}") from error
-
-
-def _mark(path: Path) -> Any:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def _changed(path: Path) -> SourceChangedError:
-    return SourceChangedError(
-        f"The file {path.name!r} changed while it was read.", "Export again when it is written."
-    )
-
-
-def _check(paths: Sequence[Path], marks: Sequence[Any]) -> None:
-    for path, mark in zip(paths, marks, strict=True):
-        if _mark(path) != mark:
-            raise _changed(path)
