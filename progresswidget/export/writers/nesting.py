@@ -88,7 +88,11 @@ def _list_of_view(
     ends = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
     begin = array.offsets.to_numpy()[: len(array)]
     places = np.arange(ends[-1]) + np.repeat(begin - ends[:-1], lengths)
-    values = change(array.values, kind.value_type).take(pa.array(places, pa.int64()))
+    values = change(array.values, kind.value_type)
+    if len(places) and places[-1] - places[0] == len(places) - 1 and (np.diff(places) == 1).all():
+        values = values.slice(places[0], len(places))  # as most are; not all types can be taken
+    else:
+        values = values.take(pa.array(places, pa.int64()))
     return _with_ends(kind, array, ends, values)
 
 
