@@ -115,6 +115,24 @@ def test_row_16_a_cancel_on_a_full_disk_leaves_room(tmp_path: Path) -> None:
         assert names(path.parent) == set()
 
 
+@pytest.mark.parametrize("suffix", ["csv", "csv.xz", "parquet", "xlsx", "zip", "db", "duckdb"])
+def test_row_18_a_limit_for_files_is_told_and_the_old_file_stays(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, before[1]))
+    try:
+        with pytest.raises(DestinationError, match=rf"a\.{suffix} cannot be written"):
+            run(make(), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "old"
+    assert run(make(), path).rows == ROWS
+    assert names(tmp_path) == {path.name}
+
+
 def test_row_17_an_export_needs_no_room_for_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
