@@ -8,6 +8,7 @@ it ended. Starting an interpreter for each export would take longer than the exp
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import resource
@@ -38,13 +39,49 @@ def make(rows: int) -> pa.Table:
     return pa.table({"n": n, "t": text, "f": pc.divide(n.cast(pa.float64()), 7.0)})
 
 
+DISK = ("open", "writev", "write", "pwrite", "ftruncate", "fsync", "replace", "unlink")
+"""What `os` has that changes a disk, as far as an export uses it."""
+
+
+def die_at_call(when: str, number: int) -> None:
+    """Let the process end at a call that changes the disk: before, after or in the middle of it."""
+    calls = itertools.count()
+
+    def wrapped(name: str, call: Any) -> Any:
+        def change(*given: Any, **named: Any) -> Any:
+            last = next(calls) == number
+            if last and when == "middle" and name in {"writev", "write", "pwrite"}:
+                _write_half(*given)
+            if last and when != "after":
+                os.kill(os.getpid(), signal.SIGKILL)
+            done = call(*given, **named)
+            if last:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return done
+
+        return change
+
+    for name in DISK:
+        setattr(os, name, wrapped(name, getattr(os, name)))
+
+
+def _write_half(descriptor: int, data: Any, place: int | None = None) -> None:
+    whole = b"".join(map(bytes, data)) if isinstance(data, list) else bytes(data)
+    at = os.lseek(descriptor, 0, os.SEEK_CUR) if place is None else place
+    with open(f"/proc/self/fd/{descriptor}", "r+b", buffering=0) as file:  # noqa: PTH123
+        file.seek(at)
+        file.write(whole[: len(whole) // 2])
+
+
 def prepare_death(how: str, amount: float) -> None:
-    """Let the process end at a time, or at a byte of the file; with neither it lives on.
+    """Let the process end at a time, at a byte of the file, or at a call; else it lives on.
 
     A timer without a handler ends it as abruptly as `kill -9`, and so does a file that grows beyond
     the size that is allowed, in the middle of a `write`.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if how in {"before", "middle", "after"}:
+        die_at_call(how, int(amount))
     if how == "time":
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.setitimer(signal.ITIMER_REAL, amount)

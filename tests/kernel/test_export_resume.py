@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 ROWS = 500_000
 UNIT = CsvWriter.unit_rows
 RESUMABLE = ["csv", "parquet", "arrows", "zip"]
-ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html"]
+ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html", "md", "tar", "tar.gz"]
 """Those that go on by the same code as one of the others, or begin again."""
 MORE_ROWS = {"parquet": 4 * ROW_GROUP + 1_000}
 """Where a unit has so many rows that the others' would be less than four."""
@@ -182,6 +182,45 @@ def test_killed_at_random_points_and_run_again(suffix: str, tmp_path: Path) -> N
     print("rows reused", [chain.result() for chain in chains])
 
 
+@pytest.mark.parametrize("moment", ["before", "middle", "after"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "csv",
+        *(
+            pytest.param(suffix, marks=pytest.mark.faults)
+            for suffix in ("tsv.gz", "parquet", "arrows", "zip")
+        ),
+    ],
+)
+def test_killed_at_every_call_that_changes_the_disk(
+    suffix: str, moment: str, tmp_path: Path
+) -> None:
+    whole = tmp_path / "plain" / f"a.{suffix}"
+    path = tmp_path / "killed" / whole.name
+    for each in (whole, path):
+        each.parent.mkdir()
+    with Exports(MORE_ROWS.get(suffix, 3 * UNIT)) as exports:
+        assert exports.run(whole)["code"] == 0
+        expected = digest(whole)
+        killed = reused = 0
+        while True:
+            path.write_text("old")
+            ended = exports.run(path, moment, killed)
+            if ended["code"] == 0:  # it has no more calls
+                break
+            assert ended["code"] == -signal.SIGKILL, ended
+            assert path.read_text("latin-1") == "old" or digest(path) == expected
+            killed += 1
+            again = exports.run(path)
+            assert again["code"] == 0, again
+            assert digest(path) == expected == again["sha256"], difference(path, whole)
+            assert list(path.parent.iterdir()) == [path]
+            reused += again["reused"]
+    assert killed > 10
+    assert reused > 0
+
+
 def interrupted(path: Path, after: int, frame: pl.DataFrame | None = None) -> None:
     """Stop an export by an error after some units, which leaves its part."""
     whole = make() if frame is None else frame
@@ -284,6 +323,32 @@ def test_only_what_comes_after_a_difference_is_written(suffix: str, tmp_path: Pa
     assert result.sha256 == run(changed, tmp_path / f"b.{suffix}").sha256
     shorter = run(make(ROWS // 2), path)
     assert shorter.sha256 == run(make(ROWS // 2), tmp_path / f"c.{suffix}").sha256
+
+
+class Noted(Progress):
+    """Progress that remembers its phases."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "phase" and (not phases or phases[-1] != value):
+            phases.append(value)
+        super().__setattr__(name, value)
+
+
+phases: list[str] = []
+
+
+@pytest.mark.parametrize(("suffix", "writing"), [("csv", "writing"), ("csv.gz", "compressing")])
+def test_the_phases_are_told_in_their_order(suffix: str, writing: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    changed = make(changed_from=ROWS * 9 // 10)
+    for frame, told in (
+        (make(), ["reading", writing]),
+        (changed, ["reading", "hashing", writing]),
+        (changed, ["reading", "hashing"]),
+    ):
+        phases.clear()
+        Export(frame, path).run(Noted())
+        assert phases == ["starting", *told, "finishing"]
 
 
 def test_a_format_that_cannot_go_on_starts_over(tmp_path: Path) -> None:
