@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 ROWS = 500_000
 UNIT = CsvWriter.unit_rows
 RESUMABLE = ["csv", "parquet", "arrows", "zip"]
-ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html", "md", "tar", "tar.gz"]
+ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html", "md"]
 """Those that go on by the same code as one of the others, or begin again."""
 MORE_ROWS = {"parquet": 4 * ROW_GROUP + 1_000}
 """Where a unit has so many rows that the others' would be less than four."""

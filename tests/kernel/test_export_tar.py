@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 import zstandard
 
+from progresswidget.errors import DestinationError
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
@@ -49,3 +51,24 @@ def test_a_single_frame_is_called_after_the_archive(suffix: str, tmp_path: Path)
         entry = archive.extractfile("sales.csv")
         assert entry is not None
         assert entry.read() == b"a\n1\n"
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_an_archive_of_files_goes_on_behind_those_that_it_has(suffix: str, tmp_path: Path) -> None:
+    content = {f"{number}.bin": os.urandom(3 * 2**20) for number in range(4)}
+    path = tmp_path / f"a.{suffix}"
+    whole = Export(content, path).run(Progress()).sha256
+    path.unlink()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10 * 2**20, before[1]))
+    try:
+        with pytest.raises(DestinationError):
+            Export(content, path).run(Progress())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (part,) = tmp_path.glob(".*.part")
+    begun = part.stat().st_ino
+    result = Export(content, path).run(Progress())
+    assert result.sha256 == whole
+    assert path.stat().st_ino == begun
+    assert list(tmp_path.iterdir()) == [path]
