@@ -256,10 +256,12 @@ class FaultProxy:
             with suppress(OSError):
                 side.shutdown(socket.SHUT_WR)
         drains = [self._loop.create_task(self._drain(side)) for side in connection.sides]
-        _, late = await asyncio.wait(drains, timeout=_LINGER)
-        for drain in late:
-            drain.cancel()
-        await asyncio.gather(*drains, return_exceptions=True)
+        try:
+            await asyncio.wait(drains, timeout=_LINGER)
+        finally:  # also where the proxy is closed meanwhile
+            for drain in drains:
+                drain.cancel()
+            await asyncio.gather(*drains, return_exceptions=True)
 
     async def _drain(self, side: socket.socket) -> None:
         while await self._loop.sock_recv(side, _BLOCK):

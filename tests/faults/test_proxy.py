@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import random
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -227,6 +229,23 @@ def test_it_ends_all_connections_at_a_word(
         for client in (one, two):
             assert drained(client) == ending
     assert peer.wait_for_endings(2) == [ending] * 2
+
+
+def test_it_leaves_nothing_behind_that_waits_for_a_farewell(
+    peer: Peer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ExitStack() as stack:
+        with FaultProxy(peer.port) as proxy:
+            client = stack.enter_context(connected(proxy))
+            client.sendall(b"x")
+            assert client.recv(1) == MESSAGE[:1]
+            proxy.cut()
+            assert drained(client) == "end"
+            # It waits until this side has ended as well, and is closed before that.
+        assert asyncio.all_tasks(proxy._loop) == set()
+        del proxy
+        gc.collect()
+    assert caplog.text == "", "no task is destroyed while it is pending"
 
 
 def drained(client: socket.socket) -> str:
