@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, cast
 from progresswidget.errors import SourceError
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.sources import Source, is_of, reason
+from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.nearby import reading_nearby
 from progresswidget.export.sources.polars import batches_of, check, schema_of
-from progresswidget.export.sources.sliced import sliced
+from progresswidget.export.sources.sliced import files_of, sliced
 from progresswidget.export.sources.stream import cut
 
 if TYPE_CHECKING:
@@ -61,10 +62,11 @@ def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
     # a user may have set would collect the whole result, so the streaming engine is named.
     with reading_nearby(query) as local:
         slices = sliced(query) if local else None
+        whole = [] if slices is not None or not local else files_of(query)
+        check_files = marked(whole) if slices is None else slices.check
         for plan in [query] if slices is None else slices.plans():
             batches = plan.collect_batches(chunk_size=PLAN_ROWS, lazy=True, engine="streaming")
             for frame in batches:
                 for batch in batches_of(frame):
                     yield from cut(batch)
-        if slices is not None:
-            slices.check()
+        check_files()
