@@ -166,7 +166,7 @@ faults-walks: programs
 	nice $(PYTEST) -m faults $(WALKS)
 
 faults-kernel: programs
-	PROGRESSWIDGET_KILLS=50 $(PYTEST) -m "faults or not faults" $(RESUME)
+	PROGRESSWIDGET_KILLS=200 $(PYTEST) -m "faults or not faults" $(RESUME)
 	$(PYTEST) -m faults tests/kernel --ignore=$(RESUME)
 
 faults-browser: programs
