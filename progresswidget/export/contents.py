@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,7 +104,7 @@ class Contents:
                 self._read(content.batches, section),
                 writer.unit_rows,
                 writer.unit_bytes if content.total is not None else writer.unit_bytes // QUERIED,
-                patience=writer.unit_patience,
+                patience=math.inf if content.at_hand else writer.unit_patience,
                 least=writer.least_rows,
                 known=self._earlier.rows_of(index),
             )

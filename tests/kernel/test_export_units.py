@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import itertools
 import math
 import subprocess
 import sys
 import threading
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from progresswidget.errors import ExportCancelledError
-from progresswidget.export import wanted
+from progresswidget.export import contents, wanted
 from progresswidget.export.formats import FORMATS
 from progresswidget.export.grouping import group
 from progresswidget.export.pipeline import Export
@@ -95,6 +98,35 @@ def test_a_slow_source_makes_no_tiny_groups_where_they_are_bad() -> None:
     clock = Clock()
     source = clock.slowly(batches(1, 2, 4, 8, 16), 9, 9, 1, 1, 1)
     assert lengths_of(group(source, 100, 2**20, patience=5, least=7, clock=clock)) == [7, 24]
+
+
+def in_stream() -> pa.RecordBatchReader:
+    batch = pa.record_batch({"a": pa.array(range(50_000), pa.int64())})
+    return pa.RecordBatchReader.from_batches(batch.schema, [batch] * 4)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"a": range(200_000)}),
+        pl.concat([pl.DataFrame({"a": range(50_000)})] * 4, rechunk=False),
+        pa.concat_tables([pa.table({"a": range(50_000)})] * 4),
+        np.arange(200_000),
+        [{"a": number} for number in range(200_000)],
+    ],
+    ids=["pandas", "polars", "pyarrow", "numpy", "rows"],
+)
+def test_what_is_in_memory_has_the_same_bytes_on_a_busy_machine(
+    frame: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = Export(frame, tmp_path / "a.tsv.gz").run(Progress())
+    stream = Export(in_stream(), tmp_path / "b.tsv.gz").run(Progress())
+    late = itertools.count(step=60)
+    monkeypatch.setattr(contents, "group", partial(group, clock=lambda: float(next(late))))
+    slow = Export(frame, tmp_path / "c.tsv.gz").run(Progress())
+    assert slow.sha256 == quick.sha256
+    # Of a stream a unit is cut where it had to be waited for.
+    assert Export(in_stream(), tmp_path / "d.tsv.gz").run(Progress()).sha256 != stream.sha256
 
 
 def test_the_time_of_the_encoders_is_not_the_time_of_the_source() -> None:

@@ -64,6 +64,9 @@ class Source:
     steady
         Whether nobody can change the texts of a batch while it is held, and holding it takes no
         memory that the frame does not take: then a digest of them may be taken later.
+    at_hand
+        Whether all rows are in memory: then no wait for one of them cuts a unit, and the same frame
+        gives the same bytes, however busy the machine is.
     """
 
     schema: pa.Schema
@@ -73,6 +76,7 @@ class Source:
     unicode: bool = False
     check: Callable[[], None] = lambda: None
     steady: bool = False
+    at_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,15 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
             batch.num_rows,
             lambda: cut(batch, SLICE_ROWS),
             steady=_steady(batch.schema),
+            at_hand=True,
         )
     table = cast("pa.Table", frame)
     return Source(
-        table.schema, table.num_rows, lambda: _slices(table), steady=_steady(table.schema)
+        table.schema,
+        table.num_rows,
+        lambda: _slices(table),
+        steady=_steady(table.schema),
+        at_hand=True,
     )
 
 

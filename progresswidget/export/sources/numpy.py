@@ -73,7 +73,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
                 "Export array.copy(), or wait until the export is done.",
             )
 
-    return Source(schema, len(array), begin, check=check)
+    return Source(schema, len(array), begin, check=check, at_hand=True)
 
 
 def _split(array: np.ndarray[Any, Any]) -> Iterator[tuple[str, Any]]:

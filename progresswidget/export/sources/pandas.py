@@ -87,7 +87,7 @@ def read(frame: pd.DataFrame | pd.Series[Any], flavour: Flavour, *, index: bool 
         extra = _index_columns(kept.index, names, text=False) if names else []
         columns += extra
         schema = pa.schema([(column.name, column.kind) for column in columns], metadata=metadata)
-    return Source(schema, len(kept), lambda: _batches(columns, schema, len(kept)))
+    return Source(schema, len(kept), lambda: _batches(columns, schema, len(kept)), at_hand=True)
 
 
 def _table(frame: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:

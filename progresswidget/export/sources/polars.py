@@ -48,6 +48,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         lambda: _slices(kept, chunks or [kept.height]),
         unicode=True,
         steady=bool(chunks),
+        at_hand=True,
     )
 
 

@@ -63,7 +63,9 @@ def read(frame: object, flavour: Flavour, *, schema: pa.Schema | None) -> Source
         for start in range(0, len(rows), BATCH_ROWS):
             some = enumerate(rows[start : start + BATCH_ROWS], start)
             columns.learn([reader.read(row, number) for number, row in some])
-    return Source(columns.freeze(), len(rows), lambda: _batches(rows, reader, columns))
+    return Source(
+        columns.freeze(), len(rows), lambda: _batches(rows, reader, columns), at_hand=True
+    )
 
 
 def _batches(
