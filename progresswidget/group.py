@@ -54,7 +54,7 @@ def group(
     background: bool = False,
     parent: Group | None = None,
 ) -> Group:
-    """Show the exports and transfers of a `with` block as one job with parts.
+    """Show the exports, transfers and loops of a `with` block as one job with parts.
 
     >>> with pw.group("Monthly close"):  # doctest: +SKIP
     ...     pw.export(sales, "sales.parquet")

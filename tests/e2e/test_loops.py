@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -267,6 +269,27 @@ def test_a_loop_obeys_its_buttons_and_one_that_fails_says_why(
     expect(failed.locator(".pw-note")).to_have_text("ValueError: no column named price")
     settle(shown.page)
     failed.screenshot(path=SCREENSHOTS / "loops-failed.png")
+
+
+def test_a_loop_of_a_killed_kernel_says_so_and_stays_right_after_a_reload(
+    lab: JupyterProcess, open_notebook: Callable[..., NotebookPage]
+) -> None:
+    allow(lab, 40)
+    shown = open_notebook(lab, SETUP, NESTED)
+    shown.run_and_wait(0)
+    shown.run(1)
+    expect(shown.page.locator(at(40))).to_be_visible(timeout=LIMIT)
+    shown.save()
+    os.kill(lab.kernel_pid(), signal.SIGKILL)
+    shown.wait_for_state("interrupted")
+    expect(shown.bar.locator("[data-part=rows]")).to_have_text("40 of 100")
+    dismiss_dialogs(shown)
+    picture(shown, "killed")
+    shown.reload()
+    shown.wait_for_state("interrupted")
+    expect(shown.bars).to_have_count(1)
+    expect(shown.bar.locator("[data-part=rows]")).to_have_text("40 of 100")
+    assert {job["title"]: job["status"] for job in lab.jobs()}["epochs"] == "interrupted"
 
 
 @pytest.mark.faults
