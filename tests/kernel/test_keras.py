@@ -20,7 +20,7 @@ pytestmark = pytest.mark.faults
 
 KERAS = ("keras==3.15.1", "jax[cpu]>=0.5")
 SCRIPT = """
-import json
+import json, time
 import keras, numpy
 from progresswidget.loops.callbacks import keras_callback
 
@@ -28,8 +28,15 @@ model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(1)])
 model.compile("sgd", "mse")
 x, y = numpy.random.rand(320, 4), numpy.random.rand(320, 1)
 callback = keras_callback(desc="training", verbose={verbose})
+
+def wait(epoch, logs):
+    # A loop that is over in a moment is told to nobody, and how long this one takes nobody knows.
+    while not callback._epochs.job.card.visible:
+        time.sleep(0.01)
+
+callbacks = [callback, keras.callbacks.LambdaCallback(on_epoch_begin=wait)]
 history = model.fit(
-    x, y, epochs=3, batch_size=32, validation_split=0.5, verbose=0, callbacks=[callback]
+    x, y, epochs=3, batch_size=32, validation_split=0.5, verbose=0, callbacks=callbacks
 )
 assert isinstance(callback, keras.callbacks.Callback)
 print(json.dumps([keras.backend.backend(), len(history.history["val_loss"])]))

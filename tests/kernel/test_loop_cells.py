@@ -34,11 +34,15 @@ class Outputs:
         self.last = ""
         """The title of the bar that was shown or refreshed last."""
         self.count = 0
+        self.order: list[str] = []
+        """The texts of all that a notebook compares, as they stand in the cell."""
         self._snapshots: dict[str, Json] = {}
 
     def take(self, message: Json) -> None:
         self.count += 1
         content = message["content"]
+        if message["msg_type"] in {"display_data", "execute_result"}:
+            self.order.append(content["data"]["text/plain"])
         if message["msg_type"] == "stream":
             self.stderr += content["text"]
         elif message["msg_type"] == "error":

@@ -11,6 +11,7 @@ from progresswidget import family
 from progresswidget.cell import running_kernel
 from progresswidget.display import Display
 from progresswidget.errors import ExportCancelledError, JobStateError
+from progresswidget.loops.jobs import open_loops
 from progresswidget.loops.jobs.faces import may_report
 from progresswidget.loops.jobs.line import Line
 from progresswidget.loops.jobs.origin import running_request
@@ -181,6 +182,7 @@ class Card:
             self.display.refresh()  # in the cell that it began in, which is over
 
     def _show_end(self) -> None:
+        open_loops.show_open(before=self.loop.number)
         self.display.show()
         self._show_receipt()
 

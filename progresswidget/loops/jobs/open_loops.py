@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextvars
+import math
 import os
 import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.loops.jobs.origin import running_request
+from progresswidget.loops.jobs.precedence import precede
 from progresswidget.loops.jobs.receipts import end_cell
 
 if TYPE_CHECKING:
@@ -64,10 +66,26 @@ def watch(loop: LoopJob) -> None:
     IPython keeps the traceback of a cell that failed, and with it the iterator of the loop.
     """
     _of_cells.add(loop)
+    precede(show_open)
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None and _end_with_cell not in shell.events.callbacks["post_run_cell"]:
         shell.events.register("post_run_cell", _end_with_cell)
+
+
+def show_open(before: float = math.inf) -> None:
+    """Show the cards of the loops that go on in this cell and thread.
+
+    Parameters
+    ----------
+    before
+        The number of one: only those are shown that have begun before it.
+    """
+    request = running_request()
+    open_ = [loop for loop in list(_of_cells) if loop.origin.request == request and not loop.over]
+    for loop in sorted(open_, key=lambda loop: loop.number):
+        if loop.number < before and loop.leave and loop.origin.is_of_this_thread:
+            loop.appear()
 
 
 def _end_with_cell(result: Any) -> None:
