@@ -32,6 +32,7 @@ from progresswidget.errors import (
 )
 from progresswidget.export import leftovers
 from progresswidget.export.progress import Progress
+from progresswidget.export.workers import Worker
 from progresswidget.filejob import FileJob
 from progresswidget.reporting import reporter
 from progresswidget.textbar import TextBar
@@ -98,9 +99,7 @@ class Job(FileJob):
         self._over = threading.Event()  # the state is terminal
         self._settled = threading.Event()  # and whoever is concerned has heard of it
         self._callbacks: list[Callable[[], None]] = []
-        self._thread = threading.Thread(
-            target=self._run, name=f"progresswidget-{self._kind}-{self._name}", daemon=True
-        )
+        self._thread = Worker(self._run, f"{self._kind}-{self._name}")
         self._in_kernel = running_kernel() is not None
         self._display = Display(self)
 

@@ -25,9 +25,11 @@ import atexit
 import time
 from collections import deque
 from concurrent.futures import Future
-from threading import Condition, Thread
+from threading import Condition
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
+
+from progresswidget.export.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +69,7 @@ class Behind:
         self._waiting: deque[tuple[float, Callable[[], bytes], Future[bytes]]] = deque()
         self._ended = False
         self._then: Callable[[], None] = lambda: None
-        self._thread: Thread | None = None
+        self._thread: Worker | None = None
 
     def put(self, digest: Callable[[], bytes]) -> Future[bytes]:
         """Return the digest that `digest` will be asked for, from another thread.
@@ -82,7 +84,7 @@ class Behind:
             self._waiting.append((self._clock(), digest, told))
             self._changed.notify_all()
             if self._thread is None:
-                thread = Thread(target=self._run, name="progresswidget-behind", daemon=True)
+                thread = Worker(self._run, "behind")
                 thread.start()  # who waits for it in the end must not find one that never was
                 self._thread = thread
                 _threads.add(thread)
@@ -149,7 +151,7 @@ class Behind:
             told.set_exception(error)
 
 
-_threads: WeakSet[Thread] = WeakSet()
+_threads: WeakSet[Worker] = WeakSet()
 
 
 # What a finished export has left to do is done; and one in native code would crash at the end.

@@ -7,10 +7,10 @@ file key, so the same data never gives the same bytes twice, and nothing can be 
 from __future__ import annotations
 
 from queue import Queue
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import MissingExtraError, OptionError, ProgressWidgetError
+from progresswidget.export.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,7 +99,7 @@ class AgeEncryptor:
         self._output: list[bytes] = []
         self._failure: BaseException | None = None
         self._stopped = self._ended = False
-        self._thread: Thread | None = None
+        self._thread: Worker | None = None
 
     def feed(self, piece: Piece) -> list[bytes]:
         """Take bytes; return what is encrypted so far and was not returned yet.
@@ -110,7 +110,7 @@ class AgeEncryptor:
             If the encryption failed.
         """
         if self._thread is None:
-            self._thread = Thread(target=self._work, name="progresswidget-age", daemon=True)
+            self._thread = Worker(self._work, "age")
             self._thread.start()
         self._check()
         view = memoryview(piece).cast("B")

@@ -7,6 +7,8 @@ from queue import Empty, Full, Queue
 from threading import Event, Lock, Thread, local
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from progresswidget.export.workers import Worker
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
@@ -31,7 +33,7 @@ class _Reader(Generic[T]):
         self._stop: Callable[[], object] | None = None
         self._stopping = Lock()
         self.queue: Queue[tuple[T | None, BaseException | None]] = Queue(DEPTH)
-        self.thread = Thread(target=self._run, name="progresswidget-read", daemon=True)
+        self.thread = Worker(self._run, "read")
 
     def leave(self) -> None:
         self._unwanted.set()

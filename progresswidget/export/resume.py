@@ -11,12 +11,12 @@ import hashlib
 import json
 import os
 import sys
-import threading
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export.digest import VERSION, bytes_digest
+from progresswidget.export.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -85,7 +85,7 @@ class Verification:
         self._path = path
         self._records = records
         self._good = 0
-        self._thread = threading.Thread(target=self._run, name="progresswidget-verify", daemon=True)
+        self._thread = Worker(self._run, "verify")
         self._thread.start()
 
     def good(self) -> int:

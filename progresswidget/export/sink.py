@@ -12,10 +12,11 @@ from __future__ import annotations
 import os
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Condition, Thread
+from threading import Condition
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from progresswidget.export.trail import Trail
+from progresswidget.export.workers import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -87,7 +88,7 @@ class Sink:
         self._room = Condition()
         self._waiting = 0
         self._queue: SimpleQueue[tuple[_Work, Future[int] | None] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, name="progresswidget-sink", daemon=True)
+        self._thread = Worker(self._work, "sink")
         self._thread.start()
 
     def append(self, pieces: Sequence[Piece], checkpoint: Callable[[], None] = lambda: None) -> int:

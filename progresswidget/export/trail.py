@@ -22,6 +22,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from progresswidget.export.workers import Worker
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -82,9 +84,7 @@ class Trail:
         self._hex = ""
         self._done = threading.Event()
         self._callback: Callable[[str], None] = lambda _: None
-        self._behind = threading.Thread(
-            target=self._follow, name="progresswidget-digest", daemon=True
-        )
+        self._behind = Worker(self._follow, "digest")
         self._behind.start()
 
     def advance(self, written: int) -> None:
@@ -132,7 +132,7 @@ class Trail:
         with self._changed:
             self._written, self._ended, self._callback = size, True, then
             self._changed.notify_all()
-        threading.Thread(target=self._finish, name="progresswidget-digest-end", daemon=True).start()
+        Worker(self._finish, "digest-end").start()
 
     def stop(self) -> None:
         """Give up, and let go of the file; a digest that is done stays."""

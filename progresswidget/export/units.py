@@ -8,7 +8,7 @@ from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union, cast
 from weakref import WeakSet
 
@@ -17,6 +17,7 @@ from progresswidget.export import wanted
 from progresswidget.export.digest import begin_rows_digest, bytes_digest, rows_digest
 from progresswidget.export.outlet import Blocks, Outlet
 from progresswidget.export.turns import Turns
+from progresswidget.export.workers import Worker
 from progresswidget.export.writers import Emission
 
 if TYPE_CHECKING:
@@ -203,12 +204,7 @@ class _Crew:
         self._over = Event()
         self._working: set[_Task] = set()
         for _ in range(size):
-            thread = Thread(
-                target=_work,
-                args=(self._tasks, self._working, self._over),
-                name="progresswidget-encode",
-                daemon=True,
-            )
+            thread = Worker(_work, "encode", (self._tasks, self._working, self._over))
             thread.start()
             _encoders.add(thread)
 
@@ -235,7 +231,7 @@ def _await(task: _Task, checkpoint: Callable[[], None]) -> Unit:
     return task.unit.result()
 
 
-_encoders: WeakSet[Thread] = WeakSet()
+_encoders: WeakSet[Worker] = WeakSet()
 
 
 # An encoder that is still in native code when the interpreter is torn down would crash it.
