@@ -156,6 +156,8 @@ class _Column:
         if pa.types.is_struct(kind):
             for place, child in enumerate(array.flatten()):
                 self._child(place).update(child)
+        elif any(_holds_extension(each) for each in _types_inside(kind)):
+            self._serialised(array)  # pyarrow leaves none of these out below a missing list
         elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
             self._numbers(_zeroed(pc.list_value_length(array)))
             self._child(0).update(array.flatten())
@@ -231,6 +233,27 @@ def _is_fixed(kind: pa.DataType) -> bool:
     return bool(
         types.is_primitive(kind) or types.is_decimal(kind) or types.is_fixed_size_binary(kind)
     )
+
+
+def _holds_extension(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return any(
+        isinstance(each, pa.BaseExtensionType) or _holds_extension(each)
+        for each in _types_inside(kind)
+    )
+
+
+def _types_inside(kind: pa.DataType) -> list[pa.DataType]:
+    import pyarrow as pa
+
+    if not pa.types.is_nested(kind) or pa.types.is_union(kind):
+        return []
+    if pa.types.is_struct(kind):
+        return [field.type for field in kind]
+    if pa.types.is_map(kind):
+        return [kind.key_type, kind.item_type]
+    return [kind.value_type]
 
 
 def _is_inline(array: pa.Array) -> bool:

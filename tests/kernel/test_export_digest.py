@@ -17,7 +17,18 @@ from hypothesis import strategies as st
 
 from progresswidget.export.digest import begin_rows_digest, bytes_digest, chain, rows_digest
 
+
+def lists_of_extensions() -> pa.Array:
+    """Return lists, of which one is missing, of structs of UUIDs."""
+    storage = pa.array([bytes([number]) * 16 for number in range(20)], pa.binary(16))
+    values = pa.StructArray.from_arrays(
+        [pa.ExtensionArray.from_storage(pa.uuid(), storage)], names=["id"]
+    )
+    return pa.ListArray.from_arrays(pa.array([0, None, *range(2, 21)], pa.int32()), values)
+
+
 COLUMNS: dict[str, pa.Array] = {
+    "lists of extensions": lists_of_extensions(),
     "bool": pa.array([True, None, False, True] * 5),
     "int": pa.array([1, None, -3, 4] * 5, pa.int16()),
     "float": pa.array([1.5, None, float("nan"), -0.0] * 5),
