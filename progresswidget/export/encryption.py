@@ -126,10 +126,10 @@ class AgeEncryptor:
         ProgressWidgetError
             If the encryption failed.
         """
-        self.feed(b"")
+        rest = self.feed(b"")
         self._end()
         self._check()
-        return self._take()
+        return rest + self._take()
 
     def close(self) -> None:
         """End the thread, also before the end of the bytes; a second call changes nothing."""
