@@ -36,10 +36,12 @@ class Outputs:
         self.count = 0
         self.order: list[str] = []
         """The texts of all that a notebook compares, as they stand in the cell."""
+        self.messages: list[Json] = []
         self._snapshots: dict[str, Json] = {}
 
     def take(self, message: Json) -> None:
         self.count += 1
+        self.messages.append(message)
         content = message["content"]
         if message["msg_type"] in {"display_data", "execute_result"}:
             self.order.append(content["data"]["text/plain"])
@@ -199,9 +201,9 @@ def test_a_thousand_short_loops_of_a_cell_are_not_a_thousand_outputs(cell: Cell)
     assert outputs.errors == []
 
 
-@pytest.mark.parametrize(("leave", "shown", "texts"), [(True, 40, ["and 20 more"]), (False, 0, [])])
+@pytest.mark.parametrize(("leave", "texts"), [(True, ["and 20 more"]), (False, [])])
 def test_sixty_loops_that_fail_do_not_flood_a_cell(
-    cell: Cell, *, leave: bool, shown: int, texts: list[str]
+    cell: Cell, *, leave: bool, texts: list[str]
 ) -> None:
     code = (
         "for _ in range(60):\n"
@@ -210,8 +212,8 @@ def test_sixty_loops_that_fail_do_not_flood_a_cell(
         "    except ValueError: pass"
     )
     outputs = cell(code)
-    assert (len(outputs.shown), outputs.texts) == (shown, texts)
-    assert {status for _, status, *_ in outputs.ends} <= {"failed"}
+    assert (len(outputs.shown), outputs.texts) == (40, texts)
+    assert {status for _, status, *_ in outputs.ends} == {"failed"}
 
 
 def test_a_bar_that_is_left_with_its_loop_by_an_exception_has_failed(cell: Cell) -> None:
@@ -470,8 +472,3 @@ def test_nothing_that_fails_in_a_bar_reaches_the_loop(cell: Cell) -> None:
     assert outputs.errors == []
     assert outputs.receipts == ["✓ next: 3"]
     assert outputs.stderr.count("no words\n") <= 3
-
-
-def test_a_short_loop_that_is_to_leave_nothing_leaves_nothing(cell: Cell) -> None:
-    outputs = cell("for x in pw.tqdm(range(3), leave=False): pass")
-    assert (outputs.shown, outputs.receipts) == ([], [])

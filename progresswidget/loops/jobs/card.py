@@ -51,10 +51,14 @@ class Card:
         self._showing = threading.RLock()
         self._joined = False
         self._cell: Outputs | None = None
-        self._has_output = True
-        if loop.origin.request is not None and loop.leave and self.group is None:
+        self.has_output = True
+        """Whether it leaves an output of its own in the cell."""
+        self._stays = loop.leave
+        if loop.origin.request is not None and self.group is None:
+            # One that is to go leaves one too, which views hide: a cell cannot take back what it
+            # has shown, and the time would decide whether it has.
             self._cell = outputs(loop.origin.request)
-            self._has_output = self._cell.take()
+            self.has_output = self._cell.take(stays=self._stays)
 
     def appear_soon(self, seconds: float) -> None:
         """Show it in a moment, where there is anybody to see it."""
@@ -81,7 +85,7 @@ class Card:
             reporter().follow(inner)
         if self.group is not None:
             return
-        if self._has_output:
+        if self.has_output:
             self.display.show()
         elif self._cell is not None and self._cell.last is not None:
             self.display.borrow(self._cell.last)
@@ -146,9 +150,9 @@ class Card:
         """Show how the loop ended, and leave in the cell what is to stay."""
         with self._showing:  # it may be about to appear
             self.give_back()
-            if self.loop.state != "done" and self._cell is not None and not self._has_output:
-                self._has_output = self._cell.take_failure()
-                if self._has_output and self.visible:
+            if self.loop.state != "done" and self._cell is not None and not self.has_output:
+                self.has_output = self._cell.take_failure(stays=self._stays)
+                if self.has_output and self.visible:
                     self.context.copy().run(self.display.show)
             if mailbox() is not None:
                 # What a worker's loop leaves in the cell must not depend on how long it took, and
@@ -157,9 +161,9 @@ class Card:
                     line.announce()
             elif self.visible:
                 self._end_visibly()
-            elif self._leaves_receipt:
+            elif self._leaves_output:
                 self.context.copy().run(self._show_end)
-            if self._cell is not None and self._leaves_receipt:
+            if self._cell is not None and self._leaves_output:
                 self._cell.last = self.display
 
     def give_back(self) -> None:
@@ -191,9 +195,9 @@ class Card:
         self._show_receipt()
 
     def _show_receipt(self) -> None:
-        if self.loop.state == "done" and self._leaves_receipt:
+        if self.loop.state == "done" and self.loop.leave and self._leaves_output:
             self.display.receipt()
 
     @property
-    def _leaves_receipt(self) -> bool:
-        return self._cell is not None and self._has_output and self.loop.leave
+    def _leaves_output(self) -> bool:
+        return self._cell is not None and self.has_output

@@ -84,7 +84,8 @@ def show_open(before: float = math.inf) -> None:
     request = running_request()
     open_ = [loop for loop in list(_of_cells) if loop.origin.request == request and not loop.over]
     for loop in sorted(open_, key=lambda loop: loop.number):
-        if loop.number < before and loop.leave and loop.origin.is_of_this_thread:
+        # Whatever stands in the place of another one has its order from there.
+        if loop.number < before and loop.card.has_output and loop.origin.is_of_this_thread:
             loop.appear()
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from progresswidget.display import Display
 
 MOST_RECEIPTS: Final = 20
-"""Outermost loops of one cell that leave an output of their own."""
+"""Outermost loops of one cell that leave an output of their own; as many leave a hidden one."""
 
 
 class Outputs:
@@ -30,24 +30,30 @@ class Outputs:
     def __init__(self, request: str) -> None:
         self.request: Final = request
         self.more = 0
-        """Loops that leave none."""
+        """Loops that were to stay and leave none."""
         self.last: Display | None = None
         """That of the loop which ended last and has one."""
-        self._begun = 0
+        self._begun = {True: 0, False: 0}
         self._failed = 0
 
-    def take(self) -> bool:
-        """Return whether one more loop leaves an output."""
-        self._begun += 1
-        has_room = self._begun <= MOST_RECEIPTS
-        self.more += not has_room
+    def take(self, *, stays: bool) -> bool:
+        """Return whether one more loop leaves an output.
+
+        Parameters
+        ----------
+        stays
+            Whether it is still seen when the loop is done; the others take no place from these.
+        """
+        self._begun[stays] += 1
+        has_room = self._begun[stays] <= MOST_RECEIPTS
+        self.more += stays and not has_room
         return has_room
 
-    def take_failure(self) -> bool:
+    def take_failure(self, *, stays: bool) -> bool:
         """Return whether one that had no place has one now that it failed: they are few as well."""
         self._failed += 1
         has_room = self._failed <= MOST_RECEIPTS
-        self.more -= has_room
+        self.more -= stays and has_room
         return has_room
 
 
