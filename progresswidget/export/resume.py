@@ -19,7 +19,7 @@ from progresswidget.export.digest import VERSION, bytes_digest
 from progresswidget.export.workers import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from progresswidget.export.formats import Format
@@ -35,7 +35,7 @@ class StartOver(Exception):  # noqa: N818 - never seen outside
 
 
 class Damaged(Exception):  # noqa: N818 - never seen outside
-    """The bytes of a unit are not what the journal says.
+    """The bytes of a unit are not what the journal says, or its section is encoded as a whole.
 
     Parameters
     ----------
@@ -75,7 +75,12 @@ class Earlier:
 
     def rows_of(self, section: int) -> list[int]:
         """Return how the rows of a section were cut."""
-        return [record.rows for record in self.records if record.section == section]
+        return [each.rows for each in self.records if each.section == section and each.rows]
+
+    def cut(self, units: int) -> None:
+        """Take only the first units for standing."""
+        if units < len(self.records):
+            self.records, self.whole = self.records[:units], False
 
 
 class Verification:
@@ -144,6 +149,32 @@ def _copy(source: int, target: int, count: int, offset: int) -> int:
     if not chunk:
         raise OSError("the file has become shorter")
     return os.pwrite(target, chunk, offset)
+
+
+def standing(records: Sequence[Record], gathers: Callable[[int], bool], once: int) -> int:
+    """Return how many of the first units can be gone on behind.
+
+    Those of a section that gathers its bytes are in no file before its end. If one of them differs,
+    all of them are read again to be encoded, which what can be read only once does not stand.
+
+    Parameters
+    ----------
+    records
+        The units, in the order of the file.
+    gathers
+        Says of a section whether it gathers.
+    once
+        The first section that can be read only once.
+    """
+    good = 0
+    for number, record in enumerate(records, 1):
+        if not gathers(record.section):
+            good = number
+        elif record.section >= once:
+            break
+        elif not record.rows:
+            good = number
+    return good
 
 
 def key_of(format: Format, options: Mapping[str, Any], headings: Sequence[Heading]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import wait
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import journal
 from progresswidget.export.blame import blaming_the_values
@@ -14,11 +14,18 @@ from progresswidget.export.lease import here
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.outlet import Outlet
 from progresswidget.export.parts import create_part, reopen_part
-from progresswidget.export.resume import Damaged, StartOver, Verification, copy_prefix, write_at
+from progresswidget.export.resume import (
+    Damaged,
+    StartOver,
+    Verification,
+    copy_prefix,
+    standing,
+    write_at,
+)
 from progresswidget.export.sink import Sink
-from progresswidget.export.sources import Source
-from progresswidget.export.units import LOOK, Comparing
-from progresswidget.export.writers import Placed
+from progresswidget.export.tally import Tally
+from progresswidget.export.units import LOOK, Comparing, Unit
+from progresswidget.export.writers import Encoded, Placed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,8 +38,10 @@ if TYPE_CHECKING:
     from progresswidget.export.sections import Section
     from progresswidget.export.sink import Filter
     from progresswidget.export.trail import Trail
-    from progresswidget.export.units import Unit
     from progresswidget.export.writers import Piece, Writer
+
+CLOSING: Final = bytes(16)
+"""In place of the digest of data: what is committed with the bytes of a section that gathers."""
 
 
 class Run:
@@ -74,8 +83,7 @@ class Run:
     ) -> None:
         self.part: Part | None = None
         self.records: list[journal.Record] = []
-        self.reused = 0
-        self.omitted = 0
+        self.tally = Tally(sections, writer, progress)
         self._path, self._sections, self._writer = path, sections, writer
         self.earlier, self.resumable = earlier, writer.resumable
         self._lease, self._key = lease, key
@@ -83,6 +91,7 @@ class Run:
         self._sink: Sink | None = None
         self._whole: Any = None
         self._ledger: Ledger | None = None
+        earlier.cut(self._standing(earlier.records))
         self._comparing = Comparing(on=bool(earlier.records))
         self._contents = Contents(
             sections, writer, earlier, progress, self._comparing if key else None
@@ -90,7 +99,7 @@ class Run:
         self._verification: Verification | None = None
         self.behind = self._contents.behind
         self._placed: list[Placed] = []
-        self._counts = [0] * len(sections)
+        self._first = 0
         self._small: list[tuple[int, Piece]] = []
         self._unbegun: list[int] = []
         self._position = 0
@@ -132,13 +141,13 @@ class Run:
         with closing(self._contents.by_section()) as sections:
             for index, units in sections:
                 self._begin(index)
-                first = len(self._placed)
+                self._first = len(self._placed)
                 for unit in units:
                     self._place(unit, index)
                     del unit  # its bytes are the sink's now, and the next ones need the memory
-                    self._add(writer.follow(self._placed[first:], self._position))
+                    self._add(writer.follow(self._placed[self._first :], self._position))
                     self._progress.checkpoint()
-                self._add(writer.end(index, self._placed[first:], self._position))
+                self._end(index)
         if self._comparing.on:
             earlier = self.earlier
             if earlier.finished and earlier.whole and len(self._placed) == len(earlier.records):
@@ -170,27 +179,47 @@ class Run:
             self._progress.checkpoint()
         return self._position - before
 
-    def _place(self, unit: Unit, section: int) -> None:
-        if self._comparing.on:
-            # With the same prefix that a ledger gives, which takes the chain over from here on.
-            before = self._chain
-            self._chain = chain(before, section.to_bytes(4, "little") + unit.digest)
-            known = self._known(unit, section)
-            if known is not None:
-                self._placed.append(
-                    Placed(section, known.rows, known.offset, known.size, known.note)
-                )
-                self.records.append(known)
-                self._position += known.size
-                # Before the rows: else a look in between takes what was found for written.
-                self._progress.reused += unit.rows
-                self._count(unit, section)
-                self._progress.bytes = self._position
-                self.reused += unit.rows
-                unit.skip()
-                return
+    def _end(self, section: int) -> None:
+        writer, offset = self._writer, self._position
+        if not writer.gathers(section):
+            self._add(writer.end(section, self._placed[self._first :], offset))
+            return
+        whole = Unit(0, CLOSING, lambda: Encoded(()), section)
+        if self._comparing.on and self._reuse(whole, section):
+            writer.stands(section, self._placed[-1].note)
+            return
+        if self._sink is None:
+            raise AssertionError
+        if self._key:
+            self._sink.begin_unit()
+        size = self._add(writer.end(section, self._placed[self._first :], offset))
+        self._placed.append(Placed(section, 0, offset, size, writer.gathered(section)))
+        if self._ledger is not None:
+            self._sink.commit(self._ledger.add(whole, self._placed[-1]))
+
+    def _reuse(self, unit: Unit, section: int) -> bool:
+        """Say whether a unit is in the file already; make the file ready for it where it is not."""
+        # With the same prefix that a ledger gives, which takes the chain over from here on.
+        before = self._chain
+        self._chain = chain(before, section.to_bytes(4, "little") + unit.digest)
+        known = self._known(unit, section)
+        if known is None:
             self._chain = before
+            if self._writer.gathers(section) and len(self._placed) > self._first:
+                raise Damaged(self._first)  # those before it in the section were not encoded
             self._write_from_here()
+            return False
+        self._placed.append(Placed(section, known.rows, known.offset, known.size, known.note))
+        self.records.append(known)
+        self._position += known.size
+        self.tally.count(unit.rows, section, reused=True)
+        self._progress.bytes = self._position
+        unit.skip()
+        return True
+
+    def _place(self, unit: Unit, section: int) -> None:
+        if self._comparing.on and self._reuse(unit, section):
+            return
         self._progress.phase = self._phase
         encoded = unit.encode()
         if self._sink is None:
@@ -206,7 +235,7 @@ class Run:
             self._position += size
             note, digest = encoded.note, encoded.digest
         self._placed.append(Placed(section, unit.rows, offset, size, note))
-        self._count(unit, section)
+        self.tally.count(unit.rows, section, reused=False)
         if self._ledger is not None:
             self._sink.commit(self._ledger.add(unit, self._placed[-1]), digest)
 
@@ -224,6 +253,15 @@ class Run:
     def xxh128(self) -> str | None:
         """The XXH3 of the file as it was written, where all of it was written by this run."""
         return None if self._whole is None else str(self._whole.hexdigest())
+
+    @property
+    def continuable(self) -> bool:
+        """Whether a later run can go on with something that is committed."""
+        return self.resumable and self._standing(self.records) > 0
+
+    def _standing(self, records: Sequence[journal.Record]) -> int:
+        once = (place for place, each in enumerate(self._sections) if each.content.once)
+        return standing(records, self._writer.gathers, next(once, len(self._sections)))
 
     def close_journal(self) -> bool:
         """Let go of the journal; say whether all units are committed, or digests are missing."""
@@ -246,17 +284,6 @@ class Run:
             self._chain,
         )
         return known if same else None
-
-    def _count(self, unit: Unit, section: int) -> None:
-        if isinstance(self._sections[section].content, Source):
-            self._progress.rows += unit.rows
-            # An archive has in its place the limit of the entry that is open.
-            most, before = self._writer.most_rows, self._counts[section]
-            self._counts[section] += unit.rows
-            if most is not None:
-                self.omitted += self._counts[section] - max(
-                    before, min(most, self._counts[section])
-                )
 
     def _write_from_here(self) -> None:
         """End the comparison, and make the file ready to go on at the present position."""

@@ -127,9 +127,9 @@ class Writing:
                     earlier = Earlier()
                 except Damaged as damage:
                     run.behind.stop()
-                    earlier.records = earlier.records[: damage.units]
+                    earlier.cut(damage.units)
                 run = self._attempt(earlier)
-            if run.omitted:
+            if run.tally.omitted:
                 progress.total = progress.rows  # known by now, and worth to be told
             progress.checkpoint()
             progress.phase = "finishing"
@@ -218,17 +218,17 @@ class Writing:
     def _result(
         self, run: Run, size: int, stat: os.stat_result, digest: Callable[[], str]
     ) -> Result:
-        rows = self._progress.rows - run.omitted
+        rows = self._progress.rows - run.tally.omitted
         return Result(
             path=self._plan.path,
             rows=rows,
             columns=self._plan.columns,
             bytes=size,
             seconds=time.monotonic() - self._started,
-            reused=min(run.reused, rows),
+            reused=min(run.tally.reused, rows),
             stat=stat,
             _digest=digest,
-            omitted=run.omitted,
+            omitted=run.tally.omitted,
         )
 
     def _leave(self, run: Run, error: BaseException) -> None:
@@ -239,7 +239,7 @@ class Writing:
         else:
             run.behind.stop()
         run.behind.join()
-        if _keeps(error) and run.resumable and run.records:
+        if _keeps(error) and run.continuable:
             if part is not None:
                 part.close()
             return

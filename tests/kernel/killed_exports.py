@@ -39,6 +39,17 @@ def make(rows: int) -> pa.Table:
     return pa.table({"n": n, "t": text, "f": pc.divide(n.cast(pa.float64()), 7.0)})
 
 
+def content(frame: pa.Table, path: str) -> Any:
+    """Return what is exported: to a tape archive several frames, of which each stands or not."""
+    if ".tar" not in Path(path).suffixes:
+        return frame
+    rows = -(-frame.num_rows // FRAMES)
+    names = [f"{place}.{'parquet' if place == 1 else 'csv'}" for place in range(FRAMES)]
+    cut = {name: frame.slice(place * rows, rows) for place, name in enumerate(names)}
+    return {**cut, "note.txt": b"text", "last.bin": bytes(range(256)) * 5_000}
+
+
+FRAMES = 6
 DISK = ("open", "writev", "write", "pwrite", "ftruncate", "fsync", "replace", "unlink")
 """What `os` has that changes a disk, as far as an export uses it."""
 
@@ -94,7 +105,7 @@ def export(frame: pa.Table, path: str, how: str, amount: float, *, polars: bool)
     """Run an export that may be killed, and tell of it if it was not."""
     if polars:
         importlib.import_module("polars")
-    ready = Export(frame, path)
+    ready = Export(content(frame, path), path)
     prepare_death(how, amount)
     started = time.monotonic()
     result = ready.run(Progress())

@@ -91,8 +91,10 @@ def test_the_result_counts_what_is_printed_and_what_is_not(tmp_path: Path) -> No
     for name in ("all.zip", "all.tar.gz"):
         packed = {"a.pdf": frames["long"], "b.csv": frames["long"], "c.pdf": frames["short"]}
         options = {"entry_options": {"row_limit": 20}}
-        result = Export(packed, tmp_path / name, options=options).run(Progress())
-        assert (result.rows, result.omitted) == (20 + 2_500 + 7, 2_480)
+        for reused in (0, 20 + 2_500 + 7):
+            result = Export(packed, tmp_path / name, options=options).run(Progress())
+            assert (result.rows, result.omitted) == (20 + 2_500 + 7, 2_480)
+            assert result.reused == (reused if name == "all.tar.gz" else 0)  # a ZIP begins again
     whole = Export(frames["short"], tmp_path / "one.pdf").run(Progress())
     assert (whole.rows, whole.omitted) == (7, 0)
 

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 ROWS = 500_000
 UNIT = CsvWriter.unit_rows
-RESUMABLE = ["csv", "parquet", "arrows", "zip"]
-ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html", "md"]
+RESUMABLE = ["csv", "parquet", "arrows", "zip", "tar"]
+ALIKE = ["json.zst", "tsv.gz", "ndjson", "feather", "xlsx", "html", "md", "tar.gz", "tar.zst"]
 """Those that go on by the same code as one of the others, or begin again."""
 MORE_ROWS = {"parquet": 4 * ROW_GROUP + 1_000}
 """Where a unit has so many rows that the others' would be less than four."""
@@ -189,7 +189,7 @@ def test_killed_at_random_points_and_run_again(suffix: str, tmp_path: Path) -> N
         "csv",
         *(
             pytest.param(suffix, marks=pytest.mark.faults)
-            for suffix in ("tsv.gz", "parquet", "arrows", "zip")
+            for suffix in ("tsv.gz", "parquet", "arrows", "zip", "tar", "tar.gz")
         ),
     ],
 )

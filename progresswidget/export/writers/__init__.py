@@ -6,7 +6,8 @@ one by one. A file has one section for each table in it (a sheet of a workbook, 
 archive); most formats hold one.
 
 The calls for a file: ``head``, and for each section ``begin``, ``encode`` for its units with
-``follow`` after each, and ``end``, then ``tail``. The bytes go to the file in this order.
+``follow`` after each, and ``end``, then ``tail``. The bytes go to the file in this order. A section
+that ``gathers`` its bytes until its end is committed there, and not unit by unit.
 """
 
 from __future__ import annotations
@@ -257,8 +258,30 @@ class Writer(ABC):
         """Return the bytes after the last unit of a section, which go to `offset`."""
         return ()
 
+    def gathers(self, section: int) -> bool:
+        """Say whether all bytes of a section come from `end`, so that it stands whole or not."""
+        return False
+
+    def gathered(self, section: int) -> bytes:
+        """Return what `stands` has to know of a section that gathers, right after its `end`."""
+        return b""
+
+    def stands(self, section: int, note: bytes) -> None:  # noqa: B027 - most gather nothing
+        """Learn, in place of `end`, that a section that gathers is in the file already.
+
+        Parameters
+        ----------
+        section
+            The index of the section.
+        note
+            What `gathered` returned when it was written.
+        """
+
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
-        """Return the bytes after the last section, which go to `offset`."""
+        """Return the bytes after the last section, which go to `offset`.
+
+        Among `units`, a section that gathers has one more behind its last: its bytes, and no rows.
+        """
         return ()
 
     def close(self) -> None:  # noqa: B027 - most hold nothing

@@ -183,6 +183,18 @@ class CompressedWriter(Writer):
         for piece in self._inner.end(section, units, offset):
             yield from self._compressed([piece])
 
+    def gathers(self, section: int) -> bool:
+        """Say whether the inner writer gathers: the members of what it gave are cut as it was."""
+        return self._inner.gathers(section)
+
+    def gathered(self, section: int) -> bytes:
+        """Return what the inner writer has to know."""
+        return self._inner.gathered(section)
+
+    def stands(self, section: int, note: bytes) -> None:
+        """Tell the inner writer."""
+        self._inner.stands(section, note)
+
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the compressed tail."""
         pieces = self._compressed(self._inner.tail(units, offset))

@@ -1,12 +1,14 @@
 """TAR archives (POSIX.1-2001 pax), with any of the compressions around them.
 
 The size of an entry stands before its bytes. That of a file is known; a frame is written to a
-temporary file without a name first, beside the archive, and copied from there.
+temporary file without a name first, beside the archive, and copied from there. That file is gone
+with the process, so a later run goes on behind the last frame that is in the archive as a whole.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 import tarfile
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 PIECE: Final = 4 * 2**20
 """Bytes that are copied at once."""
+_NOTE: Final = struct.Struct("<Q")
+"""Where a frame ends in the archive, before any compression."""
 
 
 class TarWriter(ArchiveWriter):
@@ -48,17 +52,16 @@ class TarWriter(ArchiveWriter):
 
     OPTIONS = ENTRY_OPTIONS
 
+    resumable = True
+
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         self._headings = headings
         self._inner = [make_inner(heading) for heading in headings]
-        # What waits in a temporary file is gone with the process.
-        self.resumable = all(
-            heading.schema is None and heading.total is not None for heading in headings
-        )
         self._folder: Path | None = None
         self._waiting: dict[tuple[int, int], Sequence[Piece]] = {}
         self._lock = Lock()
         self._spool: IO[bytes] | None = None
+        self._head: list[Piece] = []
         self._units: list[Placed] = []
         self._size = self._rows = 0
         self._position = 0
@@ -75,12 +78,14 @@ class TarWriter(ArchiveWriter):
         inner, heading = self._inner[section], self._headings[section]
         adopt(self, inner)
         self._units, self._size, self._rows = [], 0, 0
-        if heading.schema is None and heading.total is not None:
+        if heading.total is not None and not self.gathers(section):
             return self._header(heading, heading.total)
         self._drop_spool()
+        self._head = []
         if inner is not None:
-            self._put(inner.head())
-            self._put(inner.begin(0, self._size))
+            # Of a frame that stands no temporary file is needed: it is created for the first unit.
+            self._head += inner.head()
+            self._head += inner.begin(0, sum(memoryview(piece).nbytes for piece in self._head))
         return ()
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
@@ -95,7 +100,7 @@ class TarWriter(ArchiveWriter):
 
     def encode_bytes(self, chunk: bytes, start: int, section: int) -> Encoded:
         """Return the bytes."""
-        if self._headings[section].total is not None:
+        if not self.gathers(section):
             return Encoded([chunk])
         with self._lock:
             self._waiting[section, start] = [chunk]
@@ -109,6 +114,7 @@ class TarWriter(ArchiveWriter):
         self._rows += unit.rows
         inner = self._inner[unit.section]
         if waiting is not None:
+            self._put_head()
             before = self._size
             self._put(waiting)
             self._units.append(Placed(0, unit.rows, before, self._size - before, unit.note))
@@ -119,13 +125,14 @@ class TarWriter(ArchiveWriter):
     def end(self, section: int, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the padding of a file, or all of a frame."""
         heading, inner = self._headings[section], self._inner[section]
-        if heading.schema is None and heading.total is not None:
+        if heading.total is not None and not self.gathers(section):
             if self._rows != heading.total:
                 raise SourceChangedError(
                     f"{heading.name!r} has {self._rows:,} bytes, and had {heading.total:,}.",
                     "Run the export again when nothing writes to it.",
                 )
             return self._padding(heading.total)
+        self._put_head()
         if inner is not None:
             self._put(inner.end(0, self._units, self._size))
             self._put(inner.tail(self._units, self._size))
@@ -133,6 +140,22 @@ class TarWriter(ArchiveWriter):
             self._inner[section] = None
         header = self._header(heading, self._size)
         return _Joined(header, self._spool, self._size, self._padding(self._size))
+
+    def gathers(self, section: int) -> bool:
+        """Say whether the size of an entry is known only at its end."""
+        heading = self._headings[section]
+        return heading.schema is not None or heading.total is None
+
+    def gathered(self, section: int) -> bytes:
+        """Return where the frame ends."""
+        return _NOTE.pack(self._position)
+
+    def stands(self, section: int, note: bytes) -> None:
+        """Go on behind a frame."""
+        (self._position,) = _NOTE.unpack(note)
+        inner, self._inner[section] = self._inner[section], None
+        if inner is not None:
+            inner.close()
 
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the two empty blocks of the end, and those that fill a record."""
@@ -163,6 +186,10 @@ class TarWriter(ArchiveWriter):
         missing = -size % tarfile.BLOCKSIZE
         self._position += missing
         return [bytes(missing)] if missing else []
+
+    def _put_head(self) -> None:
+        head, self._head = self._head, []
+        self._put(head)
 
     def _put(self, pieces: Iterable[Piece]) -> None:
         for piece in pieces:
