@@ -34,6 +34,10 @@ class Member:
         How many files it makes: one, or those of a group, where that is known.
     done
         How many of them are there; by default its one at its end.
+    loops
+        How many have begun in it that its group has not counted itself.
+    open_loops
+        How many loops of it, or itself as one, go on.
     """
 
     status: Status
@@ -42,6 +46,8 @@ class Member:
     eta: float | None = None
     files: int | None = 1
     done: int | None = None
+    loops: int = 0
+    open_loops: int = 0
 
     @property
     def complete(self) -> int:
@@ -59,6 +65,8 @@ class Combined:
     total: int | None
     bytes: int
     eta: float | None
+    loops: int | None = None
+    """How many loops have begun, where `rows` and `total` count these; None where they do files."""
 
 
 def combine(
@@ -70,6 +78,7 @@ def combine(
     broken: Status | None = None,
     refused: bool = False,
     floor: float = 0.0,
+    loops: int = 0,
 ) -> Combined:
     """Return the state of a group.
 
@@ -94,6 +103,8 @@ def combine(
         Whether that was because one more part could not begin.
     floor
         The progress that was told last: a group never goes back, also if it grows.
+    loops
+        How many loops have begun, also those that are no parts: they count where nothing else does.
     """
     statuses: list[Status] = [member.status for member in members]
     known = len(members) + refused
@@ -102,14 +113,25 @@ def combine(
     count = _count(known, closed=made, expected=expected)
     active = [member for member in members if member.status in ACTIVE]
     over = closed and not active
+    begun = loops + sum(member.loops for member in members)
+    counts_loops = begun > 0 and all(member.files == 0 for member in members)
     status = _ended({*statuses, broken}) if over else _moving(statuses, held=held)
     return Combined(
         status=status,
         progress=_progress(members, count, status, floor),
-        rows=sum(member.complete for member in members),
-        total=_files(members, count),
+        rows=(
+            begun - sum(member.open_loops for member in members)
+            if counts_loops
+            else sum(member.complete for member in members)
+        ),
+        total=(
+            _count(begun, closed=made, expected=expected)
+            if counts_loops
+            else _files(members, count)
+        ),
         bytes=sum(member.bytes for member in members),
         eta=_eta(active) if closed else None,
+        loops=begun if counts_loops else None,
     )
 
 

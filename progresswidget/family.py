@@ -62,8 +62,8 @@ class Parent(Protocol):
             If it takes none.
         """
 
-    def has_room(self) -> bool:
-        """Say of one loop more whether a receipt names it: of many it names the first ones."""
+    def has_room(self, *, stays: bool) -> bool:
+        """Say of one loop more whether a receipt names it: of many that stay the first ones."""
 
 
 current: Final[ContextVar[Parent | None]] = ContextVar("progresswidget.group", default=None)

@@ -212,13 +212,18 @@ class Group(Followed, BaseJob):
 
     @property
     def rows(self) -> int:
-        """How many files are there."""
+        """How many files are there; how many loops are over, where it makes no files."""
         return self._combined().rows
 
     @property
     def total(self) -> int | None:
-        """How many files there will be, where that is known."""
+        """How many files, or loops, there will be, where that is known."""
         return self._combined().total
+
+    @property
+    def unit(self) -> str:
+        """What `rows` and `total` count, where these are no files: ``"loop"``."""
+        return _unit(self._combined())
 
     @property
     def bytes(self) -> int:
@@ -267,7 +272,10 @@ class Group(Followed, BaseJob):
     def member(self) -> Member:
         """Return what the group around it needs to know of it now."""
         found = self._combined()
-        return Member(found.status, found.progress, found.bytes, found.eta, found.total, found.rows)
+        known = found.status, found.progress, found.bytes, found.eta
+        if found.loops is None:
+            return Member(*known, found.total, found.rows)
+        return Member(*known, 0, 0, found.loops, found.loops - found.rows)
 
     def receipts(self) -> list[Part]:
         """Return the parts that a receipt names, in an order that is the same in each run."""
@@ -278,10 +286,10 @@ class Group(Followed, BaseJob):
         """How many loops a receipt does not name."""
         return self._parts.more
 
-    def has_room(self) -> bool:
+    def has_room(self, *, stays: bool) -> bool:
         """Say of one loop more whether a receipt names it."""
         with self._lock:
-            return self._parts.has_room()
+            return self._parts.has_room(stays=stays)
 
     @property
     def unraised(self) -> BaseException | None:
@@ -310,6 +318,7 @@ class Group(Followed, BaseJob):
                 broken=_broken(self._broken),
                 refused=self._has_refused,
                 floor=self._floor,
+                loops=self._parts.loops,
             )
             self._floor = max(self._floor, found.progress or 0.0)
             now = time.monotonic()
@@ -353,6 +362,7 @@ class Group(Followed, BaseJob):
             "progress": found.progress,
             "rows": found.rows,
             "total": found.total,
+            "unit": _unit(found),
             "bytes": found.bytes,
             "rate": None if ended else self._meter.rate,
             "eta": None if ended else found.eta,
@@ -372,6 +382,10 @@ class Group(Followed, BaseJob):
             return describe(self._broken)
         message = f"{len(bad)} of {len(self._parts)} did not come to their end."
         return {"code": "parts-failed", "message": message, "hint": ""}
+
+
+def _unit(found: Combined) -> str:
+    return "" if found.loops is None else texts.LOOP
 
 
 def _broken(error: BaseException | None) -> Status | None:

@@ -20,7 +20,9 @@ class Parts(list["Part"]):
         super().__init__()
         self.more = 0
         """Loops that a receipt does not name, but counts."""
-        self._loops = 0
+        self.loops = 0
+        """Those that have begun, also where they are too short to become parts."""
+        self._staying = 0
         self._own_thread = threading.get_ident()
         self._elsewhere: set[str] = set()
 
@@ -30,11 +32,20 @@ class Parts(list["Part"]):
             self._elsewhere.add(part.id)
         self.append(part)
 
-    def has_room(self) -> bool:
-        """Say of one loop more whether a receipt names it, and count it if not."""
-        self._loops += 1
-        self.more += self._loops > MOST_LOOPS
-        return self._loops <= MOST_LOOPS
+    def has_room(self, *, stays: bool) -> bool:
+        """Say of one loop more whether a receipt names it, and count it.
+
+        Parameters
+        ----------
+        stays
+            Whether it is still to be seen when it is done.
+        """
+        self.loops += 1
+        if not stays:
+            return False
+        self._staying += 1
+        self.more += self._staying > MOST_LOOPS
+        return self._staying <= MOST_LOOPS
 
     def named(self) -> list[Part]:
         """Return those that a receipt names, in an order that is the same in each run.

@@ -11,11 +11,14 @@ import os
 from typing import Final, Literal, TypeAlias
 
 Table: TypeAlias = dict[str, str]
+Things: TypeAlias = Literal["rows", "columns", "files", "counted loops"]
 
 LANGUAGE_VARIABLE: Final = "PROGRESSWIDGET_LANGUAGE"
 
 DEFAULT_UNIT: Final = "it"
 """What a loop counts of which nobody has said it; it tells nothing."""
+LOOP: Final = "loop"
+"""What a group counts that makes no files."""
 
 ENGLISH: Final[Table] = {
     "title": "Export to {name}",
@@ -64,6 +67,8 @@ ENGLISH: Final[Table] = {
     "rows": "{count} rows",
     "file": "{count} file",
     "files": "{count} files",
+    "counted loop": "{count} loop",
+    "counted loops": "{count} loops",
     "column": "{count} column",
     "columns": "{count} columns",
     "part_of": "{part} of {total}",
@@ -137,6 +142,8 @@ CHINESE: Final[Table] = {
     "rows": "{count} 行",
     "file": "{count} 个文件",
     "files": "{count} 个文件",
+    "counted loop": "{count} 个循环",
+    "counted loops": "{count} 个循环",
     "column": "{count} 列",
     "columns": "{count} 列",
     "part_of": "{part} / {total}",
@@ -221,12 +228,12 @@ def amount(table: Table, kind: str, number: float, unit: str = "") -> str:
     Parameters
     ----------
     unit
-        What a loop counts.
+        What a loop counts, or a group.
     """
     if kind == "task" and unit != "B":
         return f"{decimal(number)} {'' if unit == DEFAULT_UNIT else unit}".rstrip()
     if kind == "group":
-        return counted(table, "files", number)
+        return counted(table, "counted loops" if unit == LOOP else "files", number)
     return counted(table, "rows", number) if kind == "export" else size(number)
 
 
@@ -240,7 +247,9 @@ def progress(table: Table, kind: str, done: float, total: float | None, unit: st
     return table["part_of"].format(part=part, total=amount(table, kind, total, unit))
 
 
-def counted(table: Table, things: Literal["rows", "columns", "files"], number: float) -> str:
+def counted(
+    table: Table, things: Literal["rows", "columns", "files", "counted loops"], number: float
+) -> str:
     """Return how many things there are: 336,776 rows, 1 column."""
     key = things[:-1] if round(number) == 1 else things
     return table[key].format(count=count(number))

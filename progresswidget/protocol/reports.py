@@ -123,7 +123,12 @@ LATER_FIELDS: Final[Fields] = {
         MAX_DETAIL,
         missing="",
     ),
-    "unit": Field("text", "What a loop counts, for instance it; B for bytes.", 32, missing=""),
+    "unit": Field(
+        "text",
+        "What a loop counts, for instance it; B for bytes; loop of a group of loops alone.",
+        32,
+        missing="",
+    ),
     "postfix": Field(
         "text", "What a loop says of itself, for instance loss=0.3.", MAX_NAME, missing=""
     ),

@@ -93,6 +93,29 @@ def test_files_of_groups_in_groups_count_as_files() -> None:
     assert combine([Member("running", files=None, done=2)], closed=True).total is None
 
 
+def test_where_no_part_makes_files_loops_count() -> None:
+    going = Member("running", 50.0, files=0, done=0, open_loops=1)
+    over = Member("done", 50.0, files=0, done=0)
+    found = combine([going, over], closed=False, loops=5)
+    assert (found.rows, found.total, found.loops) == (4, None, 5)
+    assert combine([going, over], closed=False, loops=5, expected=8).total == 8
+    closed = combine([over], closed=True, loops=5)
+    assert (closed.rows, closed.total) == (5, 5)
+    # None of them lasted long enough to become a part.
+    short = combine([], closed=True, loops=3)
+    assert (short.rows, short.total, short.status) == (3, 3, "done")
+    inner = Member("running", files=0, done=0, loops=4, open_loops=1)
+    both = combine([inner, going], closed=True, loops=1)
+    assert (both.rows, both.total, both.loops) == (3, 5, 5)
+
+
+def test_where_a_part_makes_files_they_count_alone() -> None:
+    loop = Member("done", files=0, done=0)
+    mixed = combine([loop, Member("done")], closed=True, loops=3)
+    assert (mixed.rows, mixed.total, mixed.loops) == (1, 1, None)
+    assert combine([], closed=True).loops is None
+
+
 def test_a_time_left_is_told_when_all_have_one() -> None:
     known = Member("running", 50.0, eta=3.0)
     assert combine([known, Member("running", eta=9.0)], closed=True).eta == 9.0

@@ -29,11 +29,49 @@ def test_the_receipt_of_a_group_does_not_depend_on_the_time_of_its_loops(cell: C
     )
     for first, second in [(0, 0), (0.25, 0), (0, 0.4)]:
         outputs = cell(code.format(first=first, second=second))
-        assert outputs.receipts == ["✓ all: 0 files\n  first: 2\n  second: 3"]
+        assert outputs.receipts == ["✓ all: 3 loops\n  first: 2\n  second: 3"]
         assert [part["title"] for part in outputs.end["parts"] if part["leave"]] == [
             "first",
             "second",
         ]
+
+
+@pytest.mark.parametrize("seconds", [0, 0.4])
+def test_a_group_speaks_of_loops_where_it_makes_no_files(cell: Cell, seconds: float) -> None:
+    loop = f"for x in pw.track(range(2), 'p'): time.sleep({seconds / 2})"
+    outputs = cell(
+        f"with pw.group('outer') as outer:\n    {loop}\n"
+        f"    with pw.group('inner'):\n        {loop}\n        {loop}"
+    )
+    assert outputs.receipts == ["✓ outer: 3 loops\n  p: 2\n  inner: 2 loops"]
+    assert (outputs.end["rows"], outputs.end["total"], outputs.end["unit"]) == (3, 3, "loop")
+    mixed = cell(
+        "import tempfile, pandas as pd\n"
+        f"with pw.group('mixed'):\n    {loop}\n"
+        "    pw.export(pd.DataFrame({'a': [1]}), tempfile.mkdtemp() + '/a.csv')"
+    )
+    (receipt,) = mixed.receipts
+    assert receipt.splitlines()[0] == "✓ mixed: 1 file"
+    assert (mixed.end["rows"], mixed.end["unit"]) == (1, "")
+
+
+@pytest.mark.parametrize("seconds", [0, 0.4])
+def test_loops_of_a_group_that_go_are_counted_and_not_named(cell: Cell, seconds: float) -> None:
+    outputs = cell(
+        "with pw.group('all'):\n    for n in range(30):\n"
+        "        for x in pw.tqdm('a', f'p{n}', leave=False):\n"
+        f"            time.sleep({seconds} if n in (3, 25) else 0)"
+    )
+    assert outputs.receipts == ["✓ all: 30 loops"]
+
+
+def test_a_group_of_loops_says_so_in_chinese(cell: Cell) -> None:
+    cell("import os; os.environ['PROGRESSWIDGET_LANGUAGE'] = 'zh'")
+    try:
+        outputs = cell("with pw.group('all'):\n    for x in pw.track('ab', 'p'): pass")
+        assert outputs.receipts == ["✓ all：1 个循环\n  p：2"]
+    finally:
+        cell("del os.environ['PROGRESSWIDGET_LANGUAGE']")
 
 
 def test_many_loops_of_a_group_are_counted_and_not_all_named(cell: Cell) -> None:
@@ -46,7 +84,7 @@ def test_many_loops_of_a_group_are_counted_and_not_all_named(cell: Cell) -> None
         outputs = cell(code.replace("{}", seconds))
         (receipt,) = outputs.receipts
         named = [f"  loop {n}: 2" for n in range(20)]
-        assert receipt.splitlines() == ["✓ all: 0 files", *named, "  and 5 more"]
+        assert receipt.splitlines() == ["✓ all: 25 loops", *named, "  and 5 more"]
 
 
 @pytest.mark.parametrize(("steps", "said"), [(3, "3"), (1, "stopped at 1 of 3")])
@@ -60,7 +98,7 @@ def test_a_bar_that_nobody_closes_does_not_hold_its_group_up(
         "print('went on')"
     )
     assert outputs.stderr == "went on\n"
-    assert outputs.receipts == [f"✓ all: 0 files\n  open: {said}"]
+    assert outputs.receipts == [f"✓ all: 1 loop\n  open: {said}"]
     later = cell("bar.update(2); print(bar.n); bar.close()")
     assert later.stderr == f"{steps + 2}\n"
 
@@ -77,7 +115,7 @@ def test_what_a_loop_raised_and_was_caught_is_not_raised_by_its_group(
             "print(group.state)"
         )
         assert (outputs.errors, outputs.stderr) == ([], "done\n")
-        assert outputs.receipts == ["✓ all: 0 files\n  p: stopped at 0 of 3"]
+        assert outputs.receipts == ["✓ all: 1 loop\n  p: stopped at 0 of 3"]
 
 
 @pytest.mark.parametrize("seconds", [0, 0.4])
@@ -125,4 +163,4 @@ def test_a_loop_of_a_thread_is_waited_for(cell: Cell) -> None:
         "print(may.is_set())"
     )
     assert outputs.stderr == "True\n"
-    assert outputs.receipts == ["✓ all: 0 files\n  thread: 2"]
+    assert outputs.receipts == ["✓ all: 1 loop\n  thread: 2"]

@@ -73,7 +73,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
         ),
         (
             "with pw.group('all'):\n    for x in pw.track('ab', 'p'): display(x); time.sleep({})",
-            ["all", "'a'", "'b'", "✓ all: 0 files\n  p: 2"],
+            ["all", "'a'", "'b'", "✓ all: 1 loop\n  p: 2"],
         ),
     ],
 )

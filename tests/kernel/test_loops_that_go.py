@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from nbformat.v4 import output_from_msg
-from nbval.plugin import coalesce_streams
+from nbval.plugin import coalesce_streams  # type: ignore[import-untyped]
 from test_loop_cells import kernel_without_server
 
 from progresswidget.protocol import JOB_MIMETYPE, RECEIPT_MIMETYPE

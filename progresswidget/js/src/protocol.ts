@@ -73,7 +73,7 @@ export interface JobRecord {
   readonly taskId: string;
   /**
    * `export`, `download`, `upload`, `task` or `group`; what transfers count as rows are bytes, loops
-   * their `unit`, and groups their children that are done.
+   * their `unit`, and groups the files that are there, or of `unit` loop the loops that are over.
    */
   readonly kind: string;
   readonly revision: number;

@@ -60,6 +60,21 @@ describe('the lines of a group', () => {
 });
 
 describe('a group that goes on', () => {
+  it.each([
+    ['en', 8, '2 of 8 loops'],
+    ['en', 1, '1 loop'],
+    ['en', null, '2 loops'],
+    ['zh', 8, '2 / 8 个循环'],
+    ['zh', null, '2 个循环'],
+  ] as const)(
+    'counts its loops where it makes no files (%s, %s)',
+    async (language, total, words) => {
+      const loops = group({ unit: 'loop', bytes: 0, rows: Math.min(2, total ?? 2), total });
+      const job = await show(loops, [], { messages: messagesFor(language) });
+      expect(job.view.element.querySelector('[data-part=rows]')?.textContent).toBe(words);
+    },
+  );
+
   it('counts its files, and has a line with a bar for each that is not done', async () => {
     const job = await show(group({ background: true }), parts({ 3: { progress: 99.96 } }));
     const card = job.view.element;

@@ -66,7 +66,7 @@ class Card:
             self.loop.ensure_line()  # by the cell that runs now
             if self.group is not None:
                 # What a group is must not depend on how long each of its loops takes.
-                self.loop.has_room = self.group.has_room()
+                self.loop.has_room = self.group.has_room(stays=self._stays)
                 if self.loop.named:
                     self._join()
             outbox().put(self.loop.appear, seconds)

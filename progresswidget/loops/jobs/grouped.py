@@ -57,7 +57,8 @@ class Grouped(Measured):
         """
         moves = self._state not in protocol.TERMINAL and not self._released
         status = self._state if moves else "done"
-        return Member(status, self.amounts()[2], eta=self._meter.eta, files=0, done=0)
+        percent, eta = self.amounts()[2], self._meter.eta
+        return Member(status, percent, eta=eta, files=0, done=0, open_loops=int(moves))
 
     def let_go(self, error: BaseException | None) -> None:
         """Hear that the block of its group has ended, by an error or by none.

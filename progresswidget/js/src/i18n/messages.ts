@@ -41,6 +41,9 @@ export interface Messages {
     readonly running: string;
     readonly files: (count: string) => string;
     readonly filesOf: (count: string, total: string) => string;
+    /** Of a group that makes no files. */
+    readonly loops: (count: string) => string;
+    readonly loopsOf: (count: string, total: string) => string;
     readonly parts: (name: string) => string;
     readonly all: (count: string) => string;
     readonly fewer: string;

@@ -97,7 +97,9 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
     const named = unit === 'it' ? (of ? plain : messages.iterations(count)) : withUnit(plain, unit);
     parts.set('rows', { text: named });
   } else if (isGroup(record)) {
-    parts.set('rows', { text: of ? group.filesOf(count, whole) : group.files(count) });
+    const [some, someOf] =
+      unit === LOOP ? [group.loops, group.loopsOf] : [group.files, group.filesOf];
+    parts.set('rows', { text: of ? someOf(count, whole) : some(count) });
   } else parts.set('rows', { text: of ? messages.rowsOf(count, whole) : messages.rows(count) });
   if (reused > 0) {
     const kept = format(reused);
@@ -111,6 +113,8 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
 
 /** The unit of a loop over bytes. */
 const BYTES = 'B';
+/** What a group counts that makes no files. */
+const LOOP = 'loop';
 
 function withUnit(text: string, unit: string): string {
   return unit ? `${text}\u00a0${unit}` : text;
