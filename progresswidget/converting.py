@@ -89,9 +89,9 @@ def _bound(size: int, seconds: float, last: float = _LAST) -> None:
 
 
 def _begin(order: Json) -> Job:
+    from progresswidget.behalf import begin_for
     from progresswidget.export.pipeline import Export
     from progresswidget.export.sources.files import Exactly
-    from progresswidget.job import begin_for
 
     source, target = order["source"], order["target"]
     _require_straight(source, os.path.dirname(target))  # noqa: PTH120 - as realpath has it
@@ -116,13 +116,13 @@ def _require_straight(*paths: str) -> None:
 
 
 def _halt(job: Job, kind: Any) -> None:
-    from progresswidget.job import halt
+    from progresswidget.behalf import halt
 
     halt(job, kind)
 
 
 def _watch(job: Job, memory: int, seconds: float) -> None:
-    from progresswidget.job import silence
+    from progresswidget.behalf import silence
 
     end = time.monotonic() + seconds if seconds else float("inf")
     while job.state not in TERMINAL:

@@ -157,6 +157,12 @@ ORDER = {
         "progresswidget.waiting",
         "progresswidget.work",
     },
+    "progresswidget.behalf": {
+        "progresswidget.errors",
+        "progresswidget.job",
+        "progresswidget.reporting",
+        "progresswidget.work",
+    },
     "progresswidget.exporting": {
         "progresswidget.export",
         "progresswidget.group",
@@ -236,6 +242,7 @@ ORDER = {
     "progresswidget.loops.sampling": set(),
     "progresswidget.accessors": {"progresswidget.exporting", "progresswidget.job"},
     "progresswidget.dialog": {
+        "progresswidget.behalf",
         "progresswidget.dialog",
         "progresswidget.errors",
         "progresswidget.export",
@@ -245,6 +252,7 @@ ORDER = {
         "progresswidget.widget",
     },
     "progresswidget.converting": {
+        "progresswidget.behalf",
         "progresswidget.client",
         "progresswidget.errors",
         "progresswidget.export",

@@ -14,16 +14,17 @@ import anywidget
 import ipywidgets
 import traitlets
 
+from progresswidget.behalf import begin_unseen
 from progresswidget.dialog.preview import Known, SupersededError, look, preview, usual_format
 from progresswidget.dialog.wish import Wish
 from progresswidget.errors import DestinationExistsError, ProgressWidgetError
 from progresswidget.export.offers import offers
 from progresswidget.export.pipeline import Export
-from progresswidget.job import Job, begin_unseen
 from progresswidget.told import describe
 from progresswidget.widget import ExportWidget
 
 if TYPE_CHECKING:
+    from progresswidget.job import Job
     from progresswidget.protocol import Json
 
 ESM: Final = Path(__file__).parents[1] / "static" / "dialog.js"

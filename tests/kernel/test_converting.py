@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from progresswidget import converting
+from progresswidget.behalf import begin_for
 from progresswidget.errors import WorkerStoppedError
 from progresswidget.export.pipeline import Export
-from progresswidget.job import begin_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
