@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bleach  # type: ignore[import-untyped]
@@ -14,7 +16,6 @@ from progresswidget import protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
@@ -60,6 +61,30 @@ def kernel(tmp_path: Path, no_server: None) -> Iterator[Kernel]:
     client.stop_channels()
     manager.shutdown_kernel(now=True)
     manager.context.destroy()
+
+
+def test_a_source_tree_whose_widget_is_not_built_exports_all_the_same(
+    tmp_path: Path, no_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = shutil.ignore_patterns("static", "js", "labextension", "__pycache__")
+    copy = tmp_path / "tree" / "progresswidget"
+    shutil.copytree(Path(protocol.__file__).parents[1], copy, ignore=left_out)
+    monkeypatch.setenv("PYTHONPATH", str(copy.parent))
+    manager, client = start_new_kernel(cwd=str(tmp_path))
+    try:
+        kernel = Kernel(client)
+        kernel.run(SETUP)
+        shown = kernel.shown("pw.export(frame, 'a.csv'); print(pw.__file__)")
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.context.destroy()
+    said = "".join(each["content"].get("text", "") for each in shown)
+    assert str(copy) in said
+    assert "the widget is not built" in said
+    bar, *_ = (each["content"]["data"] for each in shown if each["msg_type"] == "display_data")
+    assert (bar["text/plain"], WIDGET in bar) == ("Export to a.csv", False)
+    assert (tmp_path / "a.csv").exists()
 
 
 SETUP = "import pandas as pd, progresswidget as pw; frame = pd.DataFrame({'a': range(1000)})"
