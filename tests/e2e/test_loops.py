@@ -95,6 +95,13 @@ for number in pw.tqdm(range(100), "rows"):
     if number == 60:
         raise ValueError("no column named price")
 """
+GOING = """
+for item in pw.tqdm(range(3), "short", leave=False): pass
+for item in pw.tqdm(range(3), "long", leave=False): time.sleep(0.2)
+try:
+    with pw.tqdm(total=3, desc="failing", leave=False): raise ValueError("seen")
+except ValueError: pass
+"""
 
 
 def allow(lab: JupyterProcess, steps: int) -> None:
@@ -290,6 +297,23 @@ def test_a_loop_of_a_killed_kernel_says_so_and_stays_right_after_a_reload(
     expect(shown.bars).to_have_count(1)
     expect(shown.bar.locator("[data-part=rows]")).to_have_text("40 of 100")
     assert {job["title"]: job["status"] for job in lab.jobs()}["epochs"] == "interrupted"
+
+
+def test_loops_that_leave_nothing_are_seen_by_nobody_when_they_are_done(
+    lab: JupyterProcess, open_notebook: Callable[..., NotebookPage]
+) -> None:
+    shown = open_notebook(lab, SETUP, GOING)
+    shown.run_and_wait(0)
+    shown.run_and_wait(1)
+    for _ in range(2):
+        # The short one and the long one are there, and so is that which failed.
+        expect(shown.bars).to_have_count(3, timeout=LIMIT)
+        visible = shown.bars.filter(visible=True)
+        expect(visible).to_have_count(1, timeout=LIMIT)
+        expect(visible).to_have_attribute("data-state", "failed")
+        expect(visible.locator(".pw-note")).to_have_text("ValueError: seen")
+        shown.save()
+        shown.reload()
 
 
 @pytest.mark.faults
