@@ -48,6 +48,19 @@ const button = (view: JobView, action: string) =>
 const isShown = (view: JobView, action: string) =>
   view.element.querySelector(`button[data-action=${action}]`)?.checkVisibility() ?? false;
 
+describe('a loop that is to leave nothing', () => {
+  it('takes no room when it is done, be it shown only then, and is seen where it failed', () => {
+    const loop = { kind: 'task', leave: false, bytes: 0 } as const;
+    const [long, short, bad] = [show(), show(), show()];
+    long.update(record(loop), LIVE);
+    expect(long.element.getBoundingClientRect().height).toBeGreaterThan(0);
+    for (const view of [long, short]) view.update({ ...DONE, ...loop }, LIVE);
+    bad.update({ ...FAILED, ...loop }, LIVE);
+    const heights = [long, short, bad].map((view) => view.element.getBoundingClientRect().height);
+    expect(heights.map((height) => height > 0)).toEqual([false, false, true]);
+  });
+});
+
 describe('a cancel', () => {
   const asked: Action[] = [];
   const act = async (action: Action) => {
