@@ -11,6 +11,7 @@ import importlib
 import itertools
 import json
 import os
+import random
 import resource
 import signal
 import sys
@@ -46,7 +47,8 @@ def content(frame: pa.Table, path: str) -> Any:
     rows = -(-frame.num_rows // FRAMES)
     names = [f"{place}.{'parquet' if place == 1 else 'csv'}" for place in range(FRAMES)]
     cut = {name: frame.slice(place * rows, rows) for place, name in enumerate(names)}
-    return {**cut, "note.txt": b"text", "last.bin": bytes(range(256)) * 5_000}
+    # So many that a limit for all of a compressed archive lets a frame be written before it.
+    return {**cut, "note.txt": b"text", "last.bin": random.Random(1).randbytes(4_000_000)}
 
 
 FRAMES = 6
