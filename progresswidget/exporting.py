@@ -61,7 +61,10 @@ def export(
     format
         The name of a format, whatever the ending is.
     encrypt_to
-        One age recipient or several: only they can read the file.
+        One age recipient or several (``age1…``, or public keys of SSH): only they can read the
+        file. A database of SQLite or DuckDB is written plainly first, to a hidden folder beside
+        `path` that only you can enter, which is removed before the encrypted file has its name;
+        after a kill, by the next export to `path`.
     parent
         The group that it belongs to, where that is not the one of the `with` block around it.
     columns

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    from progresswidget.export.parts import Growing, Whole
+    from progresswidget.export.growing import Growing, Whole
     from progresswidget.export.result import Result
     from progresswidget.protocol import Json
 

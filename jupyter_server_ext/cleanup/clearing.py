@@ -12,13 +12,14 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.files.opening import open_folder
-from progresswidget.protocol import LEDGER, is_delivery_name, journal_of, part_of
+from progresswidget.protocol import LEDGER, PLAIN, is_delivery_name, journal_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,23 +97,49 @@ class Clearing:
             with self._held(folder, LEDGER) as descriptor:
                 if descriptor is None or not _is_ours(descriptor):
                     return
-                for inner in names:
-                    status = os.stat(inner, dir_fd=folder, follow_symlinks=False)
-                    if not stat.S_ISREG(status.st_mode) or not self._is_old(status):
-                        return
+                if not all(self._is_staged(folder, inner) for inner in names):
+                    return
                 for inner in sorted(names, key=lambda inner: inner == LEDGER):
-                    os.unlink(inner, dir_fd=folder)
+                    _discard(folder, inner)
             os.rmdir(name, dir_fd=parent)
             yield name
         finally:
             os.close(folder)
 
+    def _is_staged(self, folder: int, name: str) -> bool:
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            return part_of(name) is not None and self._is_dead(folder, name)
+        return stat.S_ISREG(status.st_mode) and self._is_old(status)
+
     def remove(self, folder: int, name: str) -> Iterator[str]:
-        """Remove one file."""
+        """Remove one file, or a folder that is a part."""
+        if is_folder(folder, name):
+            if self._is_dead(folder, name):
+                _discard(folder, name)
+                yield name
+            return
         with self._held(folder, name) as descriptor:
             if descriptor is not None:
                 os.unlink(name, dir_fd=folder)
                 yield name
+
+    def _is_dead(self, parent: int, name: str) -> bool:
+        """Say whether a folder is an old part of ours, and nobody holds the file in it."""
+        folder = open_folder(parent, name)
+        try:
+            status = os.fstat(folder)
+            with os.scandir(folder) as entries:
+                names = {entry.name for entry in entries}
+            ours = all(inner.startswith(PLAIN) for inner in names)
+            if not ours or status.st_uid != os.geteuid() or not self._is_old(status):
+                return False
+            if PLAIN not in names:
+                return True
+            with self._held(folder, PLAIN) as descriptor:
+                return descriptor is not None
+        finally:
+            os.close(folder)
 
     @contextmanager
     def _held(self, folder: int, name: str) -> Iterator[int | None]:
@@ -164,6 +191,21 @@ def look(folder: int) -> tuple[Found, int]:
             elif STAGED.fullmatch(name):
                 found.staged.append(name)
     return found, count + 1
+
+
+def is_folder(folder: int, name: str) -> bool:
+    """Say whether something in an open folder is a folder itself, and no link to one."""
+    try:
+        return stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _discard(folder: int, name: str) -> None:
+    if is_folder(folder, name):
+        shutil.rmtree(name, dir_fd=folder)
+    else:
+        os.unlink(name, dir_fd=folder)
 
 
 def _is_ours(descriptor: int) -> bool:

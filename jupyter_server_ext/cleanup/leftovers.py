@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from jupyter_server_ext.cleanup.clearing import Clearing, look
+from jupyter_server_ext.cleanup.clearing import Clearing, is_folder, look
 from jupyter_server_ext.cleanup.expiry import folder_of
 from jupyter_server_ext.cleanup.sweep import reach
 from progresswidget.protocol import stems_of
@@ -100,5 +100,17 @@ def _size(folder: int, found: Found, name: str) -> int:
     for stem in stems_of(name):
         for inner in found.of(stem):
             with suppress(OSError):
-                size += os.stat(inner, dir_fd=folder, follow_symlinks=False).st_size
+                size += _size_of(folder, inner)
     return size
+
+
+def _size_of(folder: int, name: str) -> int:
+    if not is_folder(folder, name):
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+    # A part that is a folder: of a database that is going to be encrypted.
+    walk = os.fwalk(name, dir_fd=folder)
+    return sum(
+        os.stat(file, dir_fd=within, follow_symlinks=False).st_size
+        for _, _, files, within in walk
+        for file in files
+    )

@@ -15,6 +15,7 @@ from progresswidget.errors import DestinationBusyError
 from progresswidget.export import finished
 from progresswidget.export.destination import explain, name_max
 from progresswidget.export.lease import TRIES, Lease, take
+from progresswidget.export.parts import discard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +84,7 @@ class Staging:
         """Remove all but the ledger."""
         for path in self.folder.iterdir():
             if path.name != LEDGER:
-                path.unlink(missing_ok=True)
+                discard(path)
         finished.forget(self.file)
 
     def leave(self) -> None:

@@ -73,7 +73,8 @@ class Format:
     @property
     def append_only(self) -> bool:
         """Whether what is in the file stays as it is: then it can be read while it is written."""
-        return not self._load().writes_itself
+        # A library writes a file of its own where it is to be encrypted, and that is passed on.
+        return self.name.endswith(AGE) or not self._load().writes_itself
 
     def stem(self, file_name: str) -> str:
         """Return the name of a file without the ending of this format."""

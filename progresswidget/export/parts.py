@@ -3,7 +3,8 @@
 Bytes go to ``.<name>.<random>.part`` in the folder of the file, so that the final rename stays on
 one file system and is atomic (POSIX, `rename`). Whoever writes a part holds a lock on it (`flock`),
 which the system drops when the process ends, however it ends: a part that can be locked belongs
-to nobody and is removed by the next export to the same name.
+to nobody and is removed by the next export to the same name. So is a folder with such a name, in
+which it is a file that is locked (see `plain`).
 """
 
 from __future__ import annotations
@@ -14,69 +15,27 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.export.destination import existing, name_max, taken
+from progresswidget.export.growing import Growing
 from progresswidget.export.lease import Lock, lock
 from progresswidget.export.naming import take_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 RANDOM: Final = 8
 """Random hexadecimal digits in the name of a part."""
+PLAIN: Final = "plain"
+"""As `progresswidget.protocol.PLAIN`, with which all names in a folder begin that is a part."""
 TRIES: Final = 100
 """New parts that may be lost to other exports before something else must be wrong."""
-
-
-@dataclass(slots=True)
-class Growing:
-    """A part as those see it who read along while it is written.
-
-    Parameters
-    ----------
-    name
-        The name of the part, which it has until it is published.
-    device, inode
-        What tells it from other files, also after that.
-    size
-        The bytes in it that this run will not change any more; its thread raises it.
-    start
-        Those of them that an earlier run had written.
-    committed
-        Those of them that a later run would go on from; None if that can be none.
-    hashed
-        Whether its bytes are hashed on their way, see `Whole`.
-    """
-
-    name: str
-    device: int
-    inode: int
-    size: int
-    start: int
-    committed: int | None
-    hashed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Whole:
-    """A file that has its name, and of which every byte went by: before its SHA-256 is known.
-
-    Parameters
-    ----------
-    stat
-        What the system said of it right after it got its name.
-    xxh128
-        The XXH3 of what was written, 32 hexadecimal digits: by it those who read along know that
-        they have the file, and not by a digest that takes a second longer for each two gigabytes.
-    """
-
-    stat: os.stat_result
-    xxh128: str
 
 
 @dataclass(slots=True)
@@ -178,7 +137,7 @@ def create_part(destination: Path) -> Part:
         If it cannot be created.
     """
     remove_stale(destination)
-    descriptor, path = _create(destination)
+    descriptor, path = create(destination)
     _take_mode(path, destination)
     return Part(descriptor, path, destination)
 
@@ -200,7 +159,7 @@ def create_probe(destination: Path, content: bytes) -> Part:
     OSError
         If it cannot be created.
     """
-    probe = Part(*_create(destination), destination)
+    probe = Part(*create(destination), destination)
     try:
         os.write(probe.descriptor, content)
     except BaseException:
@@ -287,30 +246,81 @@ def _part_name(destination: Path) -> re.Pattern[str]:
 
 
 def _remove_if_free(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    locked = path
+    if stat.S_ISDIR(path.lstat().st_mode):
+        names = {inner.name for inner in path.iterdir()}
+        if not all(name.startswith(PLAIN) for name in names):
+            return
+        if PLAIN not in names:  # not yet, or somebody died in the middle of the removal
+            discard(path)
+            return
+        locked = path / PLAIN
+    descriptor = os.open(locked, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
         if lock(descriptor) is Lock.OURS:
-            path.unlink()
+            discard(path)
     finally:
         os.close(descriptor)
 
 
-def _create(destination: Path) -> tuple[int, Path]:
+def discard(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what is not there is none.
+
+    Raises
+    ------
+    OSError
+        If the system refuses.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.lstat().st_mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _make(path: Path) -> int:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    return os.open(path, flags, 0o666)
+
+
+def create(
+    destination: Path, make: Callable[[Path], int] = _make, inner: str = ""
+) -> tuple[int, Path]:
+    """Make and lock what has the name of a part of `destination`.
+
+    Parameters
+    ----------
+    make
+        Makes it where nothing is, and returns the open file that is to be locked.
+    inner
+        Of a folder the name of that file.
+
+    Returns
+    -------
+    The descriptor of the file, and the path of what was made.
+
+    Raises
+    ------
+    OSError
+        If it cannot be created.
+    """
     for _ in range(TRIES):
-        name = f"{_stem(destination)}.{secrets.token_hex(RANDOM // 2)}.part"
-        path = destination.with_name(name)
+        path = part_path(destination, secrets.token_hex(RANDOM // 2))
         try:
-            descriptor = os.open(path, flags, 0o666)
+            descriptor = make(path)
         except FileExistsError:
             continue
+        except FileNotFoundError:
+            if not destination.parent.is_dir():
+                raise
+            continue  # the folder was taken for one of a dead export before it had its file
         # Between our `open` and our lock another export may have taken the part for a dead one:
         # then it has the lock and is about to remove the part, or it has done so already.
-        if lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
+        if lock(descriptor) is not Lock.THEIRS and _is_there(path / inner, descriptor):
             return descriptor, path
         os.close(descriptor)
         with contextlib.suppress(OSError):  # removed, or Windows forbids it
-            path.unlink()
+            discard(path)
     raise BlockingIOError(errno.EAGAIN, "Other exports remove every file that is begun")
 
 

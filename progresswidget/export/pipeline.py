@@ -11,7 +11,7 @@ from progresswidget.errors import OptionError, ProgressWidgetError
 from progresswidget.export import journal, leftovers
 from progresswidget.export.blame import blaming_the_source
 from progresswidget.export.destination import check, explain, locate
-from progresswidget.export.formats import AGE, Format, find_format
+from progresswidget.export.formats import Format, find_format
 from progresswidget.export.lease import holding
 from progresswidget.export.options import require_flag, shown
 from progresswidget.export.parts import journal_path
@@ -46,7 +46,8 @@ class Export:
     overwrite
         Whether a file that is there may be replaced.
     encrypt_to
-        age recipients, one or several: only they can read the file.
+        age recipients, one or several: only they can read the file. Databases are written plainly
+        first, see `plain`.
     options
         Settings of the format and of the source.
     columns
@@ -119,11 +120,6 @@ class Export:
         headings = [section.heading for section in sections]
         writer = self.format.make(headings, self._options)  # refuses what it cannot hold
         writer.close()
-        if writer.writes_itself and self._encrypt_to is not None:
-            raise OptionError(
-                f"A {self.format.name.removesuffix(AGE)} file cannot be encrypted on its way.",
-                "Put it into a .zip with encrypt_to=, or encrypt it afterwards.",
-            )
         self._sections = sections
         self.once = any(section.content.once for section in sections)
         totals = [heading.total for heading in headings if heading.schema is not None]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from progresswidget.export.parts import Growing, Whole
+    from progresswidget.export.growing import Growing, Whole
 
 
 def _go_on() -> None:

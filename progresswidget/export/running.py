@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import wait
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import journal
@@ -14,6 +14,7 @@ from progresswidget.export.lease import here
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.outlet import Outlet
 from progresswidget.export.parts import create_part, reopen_part
+from progresswidget.export.plain import create_plain
 from progresswidget.export.resume import (
     Damaged,
     StartOver,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from progresswidget.export.lease import Lease
     from progresswidget.export.parts import Part
+    from progresswidget.export.plain import Plain
     from progresswidget.export.progress import Progress
     from progresswidget.export.resume import Earlier
     from progresswidget.export.sections import Section
@@ -89,6 +91,9 @@ class Run:
         self._lease, self._key = lease, key
         self._progress, self._phase, self._filter = progress, phase, filter
         self._sink: Sink | None = None
+        # Whether a library writes the very file that gets the name, and not one to be encrypted.
+        self._by_library = writer.writes_itself and filter is None
+        self._plain: Plain | None = None
         self._whole: Any = None
         self._ledger: Ledger | None = None
         earlier.cut(self._standing(earlier.records))
@@ -126,11 +131,19 @@ class Run:
             with blaming_the_values(progress):
                 return self._fill()
         finally:
+            self._close()
+
+    def _close(self) -> None:
+        try:
             if self._sink is not None:
                 self._sink.close()
             if self._filter is not None:
                 self._filter.close()
             self._writer.close()
+        finally:
+            if self._plain is not None:
+                with suppress(OSError):  # another error is on its way, or `_encrypt` has told
+                    self._plain.remove()
 
     def _fill(self) -> tuple[int, Trail] | None:
         writer = self._writer
@@ -160,7 +173,16 @@ class Run:
             raise AssertionError
         if writer.writes_itself:
             writer.close()
-        return self._sink.finish(written_by_others=writer.writes_itself)
+        if self._plain is not None:
+            self._encrypt(self._plain, self._sink)
+        return self._sink.finish(written_by_others=self._by_library)
+
+    def _encrypt(self, plain: Plain, sink: Sink) -> None:
+        """Pass on what the library has written, and remove it: before anything has the name."""
+        for piece in plain.pieces():
+            self._position += sink.append([piece], self._progress.checkpoint)
+            self._progress.checkpoint()
+        plain.remove()
 
     def _begin(self, section: int) -> None:
         if self._writer.writes_itself and self._comparing.on:
@@ -304,15 +326,18 @@ class Run:
             self.part = create_part(self._path)
             if units and earlier.path is not None:
                 copy_prefix(earlier.path, self.part.descriptor, self._position)
-            if self._key:
-                journal.begin(
-                    self._lease.descriptor, self._key, self.part.path.name, here(), self.records
-                )
+            # Without a key nothing goes on from it, but it tells who writes, and a server that
+            # tidies up knows by it what is left.
+            journal.begin(
+                self._lease.descriptor, self._key, self.part.path.name, here(), self.records
+            )
         write_at(self.part.descriptor, self._small)
         self._whole = self._digest_of_beginning(units)
         self._small = []
-        self._writer.attach(self.part.path)
-        if not self._writer.writes_itself:
+        if self._writer.writes_itself and not self._by_library:
+            self._plain = create_plain(self._path)
+        self._writer.attach(self.part.path if self._plain is None else self._plain.path)
+        if not self._by_library:
             # A sink only appends, and from here on this run does not start over.
             self._progress.part = self.part.growing(
                 self._position,
@@ -337,7 +362,7 @@ class Run:
         """Return a digest of what is in the file, None where it has bytes that did not go by."""
         import xxhash
 
-        if units or self._writer.writes_itself:
+        if units or self._by_library:
             return None
         digest = xxhash.xxh3_128()
         for _, piece in self._small:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import DestinationExistsError, ExportCancelledError, LeaseLostError
 from progresswidget.export import finished, journal
-from progresswidget.export.parts import Whole, is_part, remove_stale
+from progresswidget.export.growing import Whole
+from progresswidget.export.parts import is_part, remove_stale
 from progresswidget.export.result import Result
 from progresswidget.export.resume import Damaged, Earlier, StartOver, key_of
 from progresswidget.export.running import Run
@@ -210,6 +211,7 @@ class Writing:
     def _keep(self, run: Run) -> Result:
         """Find the file that is there to be what would have been written."""
         run.behind.end()
+        remove_stale(self._plan.path)  # of another export to this path that was killed
         self._lease.remove()
         path, digest = self._plan.path, run.earlier.sha256
         told = (lambda: digest) if digest else digest_of(path)

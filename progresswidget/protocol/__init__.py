@@ -23,6 +23,7 @@ from progresswidget.protocol.decoding import MalformedError, encode, is_task_id
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.files import (
     LEDGER,
+    PLAIN,
     SHA_256,
     XXH128,
     Fingerprint,
@@ -146,6 +147,7 @@ __all__ = [
     "MAX_TEXT",
     "ORDER_FIELDS",
     "PHASES",
+    "PLAIN",
     "PRIVATE_FIELDS",
     "PROGRESS_MIMETYPE",
     "READABLE",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyrage
 import pytest
 from odd_tus_server import OddTusServer
 
@@ -30,6 +32,7 @@ from progresswidget.errors import (
     TransferRefusedError,
     UnsupportedFormatError,
 )
+from progresswidget.export import plain
 from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
@@ -209,6 +212,24 @@ def test_a_source_that_fails_leaves_what_the_next_run_goes_on_with(here: Path, s
     assert list(share.iterdir()) == []
     pw.deliver(lambda: reader(fails=False), "a.csv", share)
     assert (share / "a.csv").read_text().count("\n") == 800_001
+    assert left(here) == []
+
+
+def test_a_database_is_delivered_encrypted_and_nothing_plain_of_it_is_left(
+    here: Path, share: Path
+) -> None:
+    identity = pyrage.x25519.Identity.generate()
+    key = str(identity.to_public())
+    pw.deliver(TABLE, "a.sqlite.age", share, encrypt_to=key)
+    data = pyrage.decrypt((share / "a.sqlite.age").read_bytes(), [identity])
+    assert data.startswith(b"SQLite format 3")
+    assert left(here) == []
+    stage = staging.Staging(here / "b.sqlite.age", "there")
+    stage.make()
+    dead = plain.create_plain(stage.file)
+    os.close(dead.descriptor)
+    stage.clear()
+    stage.leave()
     assert left(here) == []
 
 

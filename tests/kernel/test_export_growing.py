@@ -135,12 +135,19 @@ def test_who_compares_first_and_finds_nothing_alike_tells_of_the_whole_file(tmp_
     assert progress.whole.xxh128 == xxhash.xxh3_128_hexdigest(path.read_bytes())
 
 
-def test_a_file_that_is_encrypted_on_its_way_is_known_as_it_lies_there(tmp_path: Path) -> None:
-    path, progress = tmp_path / "a.csv.age", Progress()
+@pytest.mark.parametrize("ending", ["csv", "sqlite", "duckdb"])
+def test_a_file_that_is_encrypted_on_its_way_is_known_as_it_lies_there(
+    ending: str, tmp_path: Path
+) -> None:
+    reader = Reader(tmp_path / f"a.{ending}.age")
     recipient = str(pyrage.x25519.Identity.generate().to_public())
-    Export(frame(10), path, encrypt_to=recipient).run(progress)
-    assert progress.whole is not None
-    assert progress.whole.xxh128 == xxhash.xxh3_128_hexdigest(path.read_bytes())
+    export = Export(frame(20_000), reader.path, encrypt_to=recipient)
+    assert export.format.append_only
+    result, whole = export.run(reader.progress), reader.progress.whole
+    assert whole is not None
+    assert whole.xxh128 == xxhash.xxh3_128_hexdigest(reader.path.read_bytes())
+    assert reader.finish() == result.sha256
+    assert reader.identity == {(result.stat.st_dev, result.stat.st_ino)}
 
 
 @pytest.mark.parametrize("worth", [True, False])

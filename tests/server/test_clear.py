@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_server.auth import Authorizer
 
 from jupyter_server_ext.http.access import JobResource
+from progresswidget.export import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +109,23 @@ async def test_files_stay_unless_they_are_asked_for(
     assert (await clear(server, "files=all"))["freed"] == 1000
     assert not done.exists()
     assert (await disk(server))["files"] == 0
+
+
+async def test_what_is_plain_of_a_database_counts_and_goes(
+    server: Server, report: Report, root: Path
+) -> None:
+    path = root / "a.db.age"
+    await fail(server, report, path, A)
+    rests, left = leave(root, path.name), plain.create_plain(path)
+    os.write(left.descriptor, b"x" * 1000)
+    (left.folder / "plain.wal").write_bytes(b"x" * 24)
+    (left.folder / "plain.tmp").mkdir()
+    (left.folder / "plain.tmp" / "spilled").write_bytes(b"x" * 100)
+    os.close(left.descriptor)
+    size = 50 + len(JOURNAL) + 1124
+    assert (await disk(server))["leftovers"] == size
+    assert (await clear(server, "files=leftovers"))["freed"] == size
+    assert not any(rest.exists() for rest in (*rests, left.folder))
 
 
 async def test_what_was_changed_or_is_in_use_or_lies_elsewhere_stays(

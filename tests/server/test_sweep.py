@@ -15,8 +15,8 @@ import pytest
 from jupyter_server_ext.cleanup import sweep as sweeps
 from jupyter_server_ext.cleanup.sweep import Busy, Sweep
 from progresswidget.delivery.saga import Saga
-from progresswidget.export import journal, parts
-from progresswidget.protocol import is_part_name, journal_of, part_of
+from progresswidget.export import journal, parts, plain
+from progresswidget.protocol import PLAIN, is_part_name, journal_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,6 +53,16 @@ def export_left(path: Path) -> tuple[str, str]:
     journal.begin(descriptor, "key", part.path.name, "process 1", ())
     os.close(descriptor)
     return part.path.name, place.name
+
+
+def plain_left(path: Path) -> str:
+    """Leave what a killed export leaves of a database that was to be encrypted; return its name."""
+    left = plain.create_plain(path)
+    os.write(left.descriptor, b"plain")
+    (left.folder / "plain.tmp").mkdir()
+    (left.folder / "plain.tmp" / "spilled").write_bytes(b"plain, too")
+    os.close(left.descriptor)
+    return left.folder.name
 
 
 @contextlib.contextmanager
@@ -96,6 +106,33 @@ def test_what_a_process_holds_stays_and_all_that_belongs_to_it(tmp_path: Path, w
     with held(tmp_path / left[which]):
         assert swept(tmp_path) == set()
     assert swept(tmp_path) == set(left)
+
+
+@pytest.mark.parametrize("name", ["sales.db.age", "n" * 250 + ".db"])
+def test_what_is_plain_goes_with_the_rest(tmp_path: Path, name: str) -> None:
+    left = {*export_left(tmp_path / name), plain_left(tmp_path / name)}
+    (folder,) = (tmp_path / each for each in left if (tmp_path / each).is_dir())
+    assert parts.PLAIN == PLAIN
+    assert is_part_name(folder.name, name)
+    assert swept(tmp_path, later=WEEK - 60) == set()
+    with held(folder / PLAIN):
+        gone = swept(tmp_path)  # what has no lock of its own, but not the journal
+        assert folder.name not in gone
+        assert parts.journal_path(tmp_path / name).exists()
+    assert gone | swept(tmp_path) == left
+    assert names(tmp_path) == set()
+
+
+def test_what_is_plain_goes_also_without_a_journal_and_half_removed(tmp_path: Path) -> None:
+    left = {plain_left(tmp_path / name) for name in ("a.db", "b.db", "c.db")}
+    for number, name in enumerate(sorted(left)):
+        if number:
+            (tmp_path / name / PLAIN).unlink()
+        if number == 1:
+            (tmp_path / name / "notes").write_text("somebody's")
+            kept = name
+    assert swept(tmp_path) == left - {kept}
+    assert names(tmp_path) == {kept}
 
 
 def test_what_a_running_job_writes_stays_where_there_are_no_locks(tmp_path: Path) -> None:
@@ -164,6 +201,7 @@ def test_deliveries_that_nobody_goes_on_with(tmp_path: Path) -> None:
     for folder in (dead, deep):
         (folder / "ledger").write_text(heading)
         export_left(folder / "d.csv")
+        plain_left(folder / "d.csv")
         (folder / "d.csv").write_text("1")
     (other / "ledger").write_text("debit, credit\n")
     (deep / "a folder").mkdir()
@@ -171,7 +209,7 @@ def test_deliveries_that_nobody_goes_on_with(tmp_path: Path) -> None:
         assert swept(tmp_path) == {empty.name}
     assert swept(tmp_path) == {dead.name}
     assert names(tmp_path) == {other.name, deep.name}
-    assert len(names(deep)) == 5, "nothing of it or all"
+    assert len(names(deep)) == 6, "nothing of it or all"
 
 
 def test_bytes_of_uploads_that_no_server_knows(tmp_path: Path) -> None:

@@ -196,7 +196,8 @@ class Writer(ABC):
         """Learn where the file is; only for formats whose library insists on writing it itself.
 
         The file is there and empty. Whatever else such a writer creates has a name that begins
-        with the name of `path`, and is gone after `tail` or `close`.
+        with the name of `path`, and is gone after `tail` or `close`. Where the file is to be
+        encrypted it is read after `close`, and the folder is private to it.
         """
 
     def head(self) -> Sequence[Piece]:
