@@ -14,12 +14,12 @@ import os
 import re
 import shutil
 import stat
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.files.opening import open_folder
-from progresswidget.protocol import LEDGER, PLAIN, is_delivery_name, journal_of, part_of
+from progresswidget.protocol import COMPANIONS, LEDGER, PLAIN, is_delivery_name, journal_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,6 +121,8 @@ class Clearing:
             return
         with self._held(folder, name) as descriptor:
             if descriptor is not None:
+                for ending in COMPANIONS if part_of(name) is not None else ():
+                    _discard(folder, name + ending)
                 os.unlink(name, dir_fd=folder)
                 yield name
 
@@ -205,7 +207,8 @@ def _discard(folder: int, name: str) -> None:
     if is_folder(folder, name):
         shutil.rmtree(name, dir_fd=folder)
     else:
-        os.unlink(name, dir_fd=folder)
+        with suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
 
 
 def _is_ours(descriptor: int) -> bool:

@@ -34,6 +34,8 @@ RANDOM: Final = 8
 """Random hexadecimal digits in the name of a part."""
 PLAIN: Final = "plain"
 """As `progresswidget.protocol.PLAIN`, with which all names in a folder begin that is a part."""
+COMPANIONS: Final = ("-journal", "-wal", "-shm", ".wal", ".new", ".tmp")
+"""As `progresswidget.protocol.COMPANIONS`: what SQLite and DuckDB put next to their file."""
 TRIES: Final = 100
 """New parts that may be lost to other exports before something else must be wrong."""
 
@@ -258,6 +260,8 @@ def _remove_if_free(path: Path) -> None:
     descriptor = os.open(locked, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     try:
         if lock(descriptor) is Lock.OURS:
+            for ending in COMPANIONS:
+                discard(path.with_name(path.name + ending))
             discard(path)
     finally:
         os.close(descriptor)

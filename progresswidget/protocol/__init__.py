@@ -22,6 +22,7 @@ from progresswidget.protocol.counts import decode_count
 from progresswidget.protocol.decoding import MalformedError, encode, is_task_id
 from progresswidget.protocol.fields import Field, Fields
 from progresswidget.protocol.files import (
+    COMPANIONS,
     LEDGER,
     PLAIN,
     SHA_256,
@@ -127,6 +128,7 @@ __all__ = [
     "CLOSE_SLOW",
     "CLOSE_STORE",
     "CLOSE_VERSION",
+    "COMPANIONS",
     "CONVERSION_FIELDS",
     "ENDPOINT_VARIABLE",
     "FILELESS",

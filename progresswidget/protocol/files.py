@@ -226,6 +226,8 @@ _JOURNAL_NAME = re.compile(r"\.(.+)\.journal", re.DOTALL)
 _DELIVERY_NAME = re.compile(r"\.(.+)\.[0-9a-f]{8}\.delivery", re.DOTALL)
 LEDGER: Final = "ledger"
 """The file in the folder of a delivery that tells what was done of it."""
+COMPANIONS: Final = ("-journal", "-wal", "-shm", ".wal", ".new", ".tmp")
+"""What follows the name of a part in the names of what a database engine puts next to it."""
 PLAIN: Final = "plain"
 """The file in a folder that is a part: what a library writes before it is encrypted. It is locked
 meanwhile, and the names of all else in the folder begin with it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
@@ -113,6 +115,34 @@ def test_a_cancelled_export_leaves_nothing(ending: str, tmp_path: Path) -> None:
     with pytest.raises(ExportCancelledError):
         export.run(progress)
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+import pyarrow as pa
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
+
+def die():
+    if progress.rows:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+progress = Progress(checkpoint=die)
+Export(pa.table({"n": range(300_000)}), sys.argv[1]).run(progress)
+"""
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_the_engine_of_a_killed_export_has_left_goes_with_its_part(
+    ending: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"t.{ending}"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, timeout=120)
+    left = {each.name for each in tmp_path.iterdir()}
+    assert any(name.endswith(".part") for name in left)
+    assert any(name.endswith(".part.wal") for name in left) == (ending == "duckdb")
+    Export(pa.table({"n": [1]}), path).run(Progress())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_integer_that_sqlite_cannot_hold_is_named(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from jupyter_server_ext.cleanup import sweep as sweeps
 from jupyter_server_ext.cleanup.sweep import Busy, Sweep
 from progresswidget.delivery.saga import Saga
 from progresswidget.export import journal, parts, plain
-from progresswidget.protocol import PLAIN, is_part_name, journal_of, part_of
+from progresswidget.protocol import COMPANIONS, PLAIN, is_part_name, journal_of, part_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,19 @@ def test_what_is_plain_goes_with_the_rest(tmp_path: Path, name: str) -> None:
         assert parts.journal_path(tmp_path / name).exists()
     assert gone | swept(tmp_path) == left
     assert names(tmp_path) == set()
+
+
+def test_what_an_engine_has_put_next_to_a_part_goes_with_it(tmp_path: Path) -> None:
+    part, place = export_left(tmp_path / "a.duckdb")
+    (tmp_path / f"{part}.wal").write_bytes(b"log")
+    (tmp_path / f"{part}.tmp").mkdir()
+    (tmp_path / f"{part}.notes").write_bytes(b"somebody's")
+    with held(tmp_path / part):
+        assert swept(tmp_path) == set()
+    assert len(names(tmp_path)) == 5
+    assert swept(tmp_path) == {part, place}
+    assert names(tmp_path) == {f"{part}.notes"}
+    assert parts.COMPANIONS == COMPANIONS
 
 
 def test_what_is_plain_goes_also_without_a_journal_and_half_removed(tmp_path: Path) -> None:
