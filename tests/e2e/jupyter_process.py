@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 START_LIMIT = 120.0
 STOP_LIMIT = 30.0
+LIMIT = 60.0
+"""Seconds for an answer."""
 
 # What neither the bar nor a test has to do with: each page would load and start it all.
 UNUSED = (
@@ -99,6 +102,7 @@ class JupyterProcess:
             for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
         }
         variables["IPYTHONDIR"] = str(self.folder / "ipython")
+        variables["PYTHONFAULTHANDLER"] = "1"  # see `api`
         inherited = {
             name: value
             for name, value in os.environ.items()
@@ -199,9 +203,20 @@ class JupyterProcess:
         data = None if body is None else json.dumps(body).encode()
         request = Request(self.url + path, data=data, method=method)
         request.add_header("Authorization", f"token {self.token}")
-        with urlopen(request, timeout=30, context=self._trust) as answer:
-            content = answer.read()
+        try:
+            with urlopen(request, timeout=LIMIT, context=self._trust) as answer:
+                content = answer.read()
+        except TimeoutError as error:
+            raise AssertionError(f"no answer to {method} {path}:\n{self._stand()}") from error
         return json.loads(content) if content else None
+
+    def _stand(self) -> str:
+        """End a server that does not answer; return where its threads stood, which it then logs."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGABRT)
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(STOP_LIMIT)
+        return self.log[-20_000:]
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return the public records of all jobs."""

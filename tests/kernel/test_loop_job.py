@@ -311,14 +311,14 @@ def test_a_loop_that_said_so_waits_goes_on_and_ends(
     assert not thread.is_alive()
 
 
-def test_a_loop_in_a_group_is_a_part_that_makes_no_file(
+def test_a_loop_in_a_group_is_a_part_that_is_counted_as_a_loop(
     reporting_server: ReportingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loop_job, "APPEARANCE", 0)
     with pw.group("all") as group, opened("loop", total=2) as (job, counter):
         heard(reporting_server, lambda report: report["taskId"] == job.id)
         counter.n = 2
-    assert (group.state, group.rows, [part.id for part in group.jobs]) == ("done", 0, [job.id])
+    assert (group.state, group.rows, [part.id for part in group.jobs]) == ("done", 1, [job.id])
     assert last_of(reporting_server, job.id)["parent"] == group.id
 
 

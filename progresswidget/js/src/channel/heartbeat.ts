@@ -39,7 +39,7 @@ export class Heartbeat {
    */
   start(interval: number, timeout: number): void {
     this.#interval = interval;
-    this.#patience = timeout > interval ? timeout - interval : interval;
+    this.#patience = Math.max(timeout - interval, LATE);
     this.#beatAfter(interval);
   }
 

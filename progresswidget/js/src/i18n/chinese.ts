@@ -91,10 +91,8 @@ export const CHINESE: Messages = {
   iterations: (count) => `${count} 次迭代`,
   group: {
     running: '进行中',
-    files: (count) => `${count} 个文件`,
-    filesOf: (count, total) => `${count} / ${total} 个文件`,
-    loops: (count) => `${count} 个循环`,
-    loopsOf: (count, total) => `${count} / ${total} 个循环`,
+    files: (text) => `${text} 个文件`,
+    loops: (text) => `${text} 个循环`,
     parts: (name) => `${name} 的各个部分`,
     all: (count) => `显示全部 ${count} 项`,
     fewer: '收起',

@@ -94,10 +94,8 @@ export const ENGLISH: Messages = {
   iterations: (count) => `${count} ${count === '1' ? 'iteration' : 'iterations'}`,
   group: {
     running: 'In progress',
-    files: (count) => `${count} ${count === '1' ? 'file' : 'files'}`,
-    filesOf: (count, total) => `${count} of ${total} ${total === '1' ? 'file' : 'files'}`,
-    loops: (count) => `${count} ${count === '1' ? 'loop' : 'loops'}`,
-    loopsOf: (count, total) => `${count} of ${total} ${total === '1' ? 'loop' : 'loops'}`,
+    files: (text, count) => `${text} ${count === '1' ? 'file' : 'files'}`,
+    loops: (text, count) => `${text} ${count === '1' ? 'loop' : 'loops'}`,
     parts: (name) => `Parts of ${name}`,
     all: (count) => (count === '1' ? 'Show 1 part' : `Show all ${count}`),
     fewer: 'Show fewer',

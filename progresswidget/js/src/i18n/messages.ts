@@ -39,11 +39,10 @@ export interface Messages {
   readonly iterations: (count: string) => string;
   readonly group: {
     readonly running: string;
-    readonly files: (count: string) => string;
-    readonly filesOf: (count: string, total: string) => string;
+    /** `text` may be some of a whole; `count` is what decides the form of the word. */
+    readonly files: (text: string, count: string) => string;
     /** Of a group that makes no files. */
-    readonly loops: (count: string) => string;
-    readonly loopsOf: (count: string, total: string) => string;
+    readonly loops: (text: string, count: string) => string;
     readonly parts: (name: string) => string;
     readonly all: (count: string) => string;
     readonly fewer: string;

@@ -97,9 +97,8 @@ function amountOf(record: JobRecord, messages: Messages): Map<PartName, Part> {
     const named = unit === 'it' ? (of ? plain : messages.iterations(count)) : withUnit(plain, unit);
     parts.set('rows', { text: named });
   } else if (isGroup(record)) {
-    const [some, someOf] =
-      unit === LOOP ? [group.loops, group.loopsOf] : [group.files, group.filesOf];
-    parts.set('rows', { text: of ? someOf(count, whole) : some(count) });
+    const some = unit === LOOP ? group.loops : group.files;
+    parts.set('rows', { text: some(plain, whole || count) });
   } else parts.set('rows', { text: of ? messages.rowsOf(count, whole) : messages.rows(count) });
   if (reused > 0) {
     const kept = format(reused);
