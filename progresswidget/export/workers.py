@@ -2,13 +2,13 @@
 
 Linux lets a thread that has just begun its turn go on until the turn is over, some 3 ms, whoever
 wakes meanwhile: a kernel's main thread, and the notebook server, then waited for 2 to 4 ms beside
-encoders that keep each processor busy. One that asked for a longer turn than theirs is interrupted
-at once; its share of the processor stays the same. To lower the priority of encoders does less, and
-takes their share beside other work.
+encoders that keep each processor busy. One that asked for a longer turn than theirs may be
+interrupted at once; its share of the processor stays the same. A lower priority would take the
+share of encoders beside other work.
 
-Measured with nothing else running and three million rows as Parquet, the 99th percentile of what a
-process of 1 kHz sleeps too long: 2.1 ms before, 0.2 ms so; in the kernel itself, where there is
-the GIL to wait for too, 3.2 and 2.2 ms.
+Measured beside three million rows as Parquet (``ticker.py``), the 99th percentile of what a process
+of 1 kHz sleeps too long: 3.4 ms with usual turns and 2.0 ms so; in the kernel itself, where there
+is the GIL to wait for too, 4.2 and 3.9 ms.
 
 Source: sched_setattr(2), ``sched_runtime``, which is the length of a turn for ordinary threads
 since Linux 6.12; `EEVDF <https://docs.kernel.org/scheduler/sched-eevdf.html>`_.

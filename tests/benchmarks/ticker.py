@@ -4,7 +4,9 @@ Run ``python tests/benchmarks/ticker.py``. The export runs on a thread, ours or 
 the main thread sleeps for a millisecond again and again; what it sleeps too long is its delay.
 Every measurement is a process of its own, and the engines take turns. A quick export has a few
 hundred ticks, of which the 99th percentile is one of the longest three: so the ticks of all rounds
-are taken together. Beside the first of the bare engines stand others that people use.
+are taken together. Beside the first of the bare engines stand others that people use, and ours with
+turns of the usual length, see `progresswidget.export.workers`. Another process sleeps as often, and
+tells what whoever does not need the GIL waits for.
 """
 
 from __future__ import annotations
@@ -21,34 +23,54 @@ from threading import Thread
 
 from export import ENGINES, ending, load, make_frame
 
-from progresswidget.export.workers import Worker
+from progresswidget.export import workers
 
 PERIOD = 0.001
+USUAL = ", usual turns"
+BESIDE = f"""
+import json, os, sys, time
+delays = []
+print(flush=True)
+while os.getppid() == int(sys.argv[1]) and not os.path.exists(sys.argv[2]):
+    before = time.perf_counter()
+    time.sleep({PERIOD})
+    delays.append(1e3 * (time.perf_counter() - before - {PERIOD}))
+print(json.dumps(delays))
+"""
 PAIRS = {
     "csv": ("ours, polars", "polars"),
     "ndjson": ("ours, polars", "polars"),
-    "parquet zstd": ("ours, arrow", "pyarrow", "polars"),
+    "parquet zstd": ("ours, arrow", f"ours, arrow{USUAL}", "pyarrow", "polars"),
     "feather": ("ours, arrow", "pyarrow"),
     "xlsx": ("ours, polars", "jetxl", "rustpy-xlsxwriter"),
 }
 
 
-def measure(engine: str, format: str, source: Path, path: Path) -> list[float]:
-    """Run one export and return the delays in milliseconds."""
+def measure(engine: str, format: str, source: Path, path: Path) -> list[list[float]]:
+    """Run one export and return the delays here and in another process, in milliseconds."""
+    if engine.endswith(USUAL):
+        engine = engine.removesuffix(USUAL)
+        workers.take_long_turns = lambda: False
     run, kind, _, _ = ENGINES[engine]
     frame = load(source, kind)
     run(frame[:1_000], path, format)
     path.unlink()
     # A job runs ours on a thread of this kind; it is an ordinary one for the others.
-    kind_of_thread = Worker if engine.startswith("ours") else Thread
-    thread = kind_of_thread(target=run, name="job", args=(frame, path, format))
-    delays = []
-    thread.start()
-    while thread.is_alive():
-        before = time.perf_counter()
-        time.sleep(PERIOD)
-        delays.append(1e3 * (time.perf_counter() - before - PERIOD))
-    return delays
+    make = workers.Worker if engine.startswith("ours") else Thread
+    thread = make(target=run, name="job", args=(frame, path, format))
+    end = path.with_name("end")
+    end.unlink(missing_ok=True)
+    command = [sys.executable, "-c", BESIDE, str(os.getpid()), str(end)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as beside:
+        beside.stdout.readline()  # it ticks
+        delays = []
+        thread.start()
+        while thread.is_alive():
+            before = time.perf_counter()
+            time.sleep(PERIOD)
+            delays.append(1e3 * (time.perf_counter() - before - PERIOD))
+        end.touch()
+        return [delays, json.loads(beside.stdout.read())]
 
 
 def main() -> None:
@@ -66,14 +88,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         folder = Path(name)
         environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache")}
-        sys.stdout.write(f"{'':<16}{'':<28}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'ticks':>9}\n")
+        sys.stdout.write(
+            f"{'':<16}{'':<28}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}{'beside':>9}{'ticks':>9}\n"
+        )
         for kind in arguments.formats:
             engines = PAIRS[kind]
             rows = min(arguments.rows, 1_000_000) if kind == "xlsx" else arguments.rows
             source = folder / f"{rows}.arrow"
             if not source.exists():
                 make_frame(rows).write_ipc(source)
-            figures: dict[str, list[float]] = {engine: [] for engine in engines}
+            figures: dict[str, list[list[float]]] = {engine: [[], []] for engine in engines}
             for _ in range(arguments.rounds):
                 for engine in engines:
                     path = folder / f"out.{ending(kind)}"
@@ -84,11 +108,14 @@ def main() -> None:
                         stdout=subprocess.PIPE,
                         env=environment,
                     )
-                    figures[engine] += json.loads(done.stdout)
+                    for known, found in zip(figures[engine], json.loads(done.stdout), strict=True):
+                        known.extend(found)
                     path.unlink(missing_ok=True)
-            for engine, delays in figures.items():
+            for engine, (delays, beside) in figures.items():
                 delays.sort()
-                shown = delays[len(delays) // 2], delays[len(delays) * 99 // 100], delays[-1]
+                beside.sort()
+                shown = [delays[len(delays) * share // 100] for share in (50, 99)]
+                shown += [delays[-1], beside[len(beside) * 99 // 100]]
                 numbers = "".join(f"{each:>9.2f}" for each in shown)
                 sys.stdout.write(f"{kind:<16}{engine:<28}{numbers}{len(delays):>9}\n")
 
