@@ -9,8 +9,8 @@ It lies beside the part as ``.<name>.journal``, and is a file of JSON lines that
 A line counts from its line feed on, so what a kill tears off is not there. Nothing is flushed to
 the disk unit by unit: after a power cut the journal may tell of bytes that never arrived, but then
 their digest does not fit, and they are cut off like any other damage. ``keep`` takes back units
-that were written over later. Where a section is written in one go at its end, as a frame in a tape
-archive is, its units have no bytes, and one more without rows has them all.
+that were written over later. A section that stands whole or not at all, as a frame in a tape
+archive does, has one unit more behind its last: without rows, with the bytes that came at its end.
 """
 
 from __future__ import annotations

@@ -154,8 +154,8 @@ def _copy(source: int, target: int, count: int, offset: int) -> int:
 def standing(records: Sequence[Record], gathers: Callable[[int], bool], once: int) -> int:
     """Return how many of the first units can be gone on behind.
 
-    Those of a section that gathers its bytes are in no file before its end. If one of them differs,
-    all of them are read again to be encoded, which what can be read only once does not stand.
+    Those of a section that gathers stand when it has ended. If one of them differs, all of them are
+    read again to be encoded, which what can be read only once does not stand.
 
     Parameters
     ----------

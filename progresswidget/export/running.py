@@ -291,7 +291,9 @@ class Run:
 
     def _committed(self, end: int) -> None:
         part = self._progress.part
-        if part is not None and part.committed is not None:
+        if part is None or part.committed is None:
+            return
+        if self._standing(self.records[-1:]):  # a later run may write over a section's beginning
             part.committed = end
 
     def _known(self, unit: Unit, section: int) -> journal.Record | None:

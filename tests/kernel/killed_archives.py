@@ -1,6 +1,6 @@
-"""Exports three frames to a tape archive, and dies as soon as the journal tells of so many units.
+"""Exports three frames to an archive, and dies as soon as the journal tells of so many units.
 
-Run as a script with a path and that number.
+Run as a script with a path, that number, and the ending of the entries.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ RECORDS = UNITS + 1
 """What a journal tells of a frame: its units, and that all of it is in the archive."""
 
 
-def frames(changed: str = "", at: int = 0) -> dict[str, pl.DataFrame]:
+def frames(changed: str = "", at: int = 0, ending: str = "csv") -> dict[str, pl.DataFrame]:
     """Return three frames, one of which may have another value in a row."""
-    n = pl.col("n")
+    n, names = pl.col("n"), [f"{letter}.{ending}" for letter in "abc"]
     frame = pl.DataFrame({"n": range(ROWS)}).with_columns(t=pl.format("row {}", n % 977), f=n / 7)
-    given = {name: frame.with_columns(s=pl.lit(name)) for name in ("a.csv", "b.csv", "c.csv")}
+    given = {name: frame.with_columns(s=pl.lit(name)) for name in names}
     if changed:
         value = pl.when(n == at).then(-1.0).otherwise(pl.col("f"))
         given[changed] = given[changed].with_columns(f=value)
@@ -55,4 +55,4 @@ def die_after(records: int) -> None:
 if __name__ == "__main__":
     behind.LIMIT = 0
     die_after(int(sys.argv[2]))
-    Export(frames(), sys.argv[1]).run(Progress())
+    Export(frames(ending=sys.argv[3]), sys.argv[1]).run(Progress())

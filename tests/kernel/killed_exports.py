@@ -41,11 +41,12 @@ def make(rows: int) -> pa.Table:
 
 
 def content(frame: pa.Table, path: str) -> Any:
-    """Return what is exported: to a tape archive several frames, of which each stands or not."""
-    if ".tar" not in Path(path).suffixes:
+    """Return what is exported: to an archive several frames, some of which stand whole or not."""
+    whole = {".tar": "parquet", ".zip": "orc"}.get(Path(path).suffixes[0])
+    if whole is None:
         return frame
     rows = -(-frame.num_rows // FRAMES)
-    names = [f"{place}.{'parquet' if place == 1 else 'csv'}" for place in range(FRAMES)]
+    names = [f"{place}.{whole if place == 1 else 'csv'}" for place in range(FRAMES)]
     cut = {name: frame.slice(place * rows, rows) for place, name in enumerate(names)}
     # So many that a limit for all of a compressed archive lets a frame be written before it.
     return {**cut, "note.txt": b"text", "last.bin": random.Random(1).randbytes(4_000_000)}

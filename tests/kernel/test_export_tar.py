@@ -59,8 +59,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def kill(path: Path, records: int) -> Path:
     """Kill an export of three frames when its journal has so many records; return its part."""
-    script = Path(__file__).with_name("killed_archives.py")
-    done = subprocess.run([sys.executable, script, path, str(records)], check=False, timeout=120)
+    script = [sys.executable, str(Path(__file__).with_name("killed_archives.py"))]
+    done = subprocess.run([*script, path, str(records), "csv"], check=False, timeout=120)
     assert done.returncode == -signal.SIGKILL
     (part,) = path.parent.glob(f".{path.name}.*.part")
     return part

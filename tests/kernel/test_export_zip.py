@@ -3,24 +3,30 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import struct
 import subprocess
+import sys
 import zipfile
 import zlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 import pyzipper
 from isal import isal_zlib
+from killed_archives import ROWS, frames
+from pyarrow import orc
 
+from progresswidget.export import behind
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.export.writers import zip_structure as structure
 from progresswidget.export.writers.zip_bytes import deflate
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from progresswidget.export.result import Result
 
 FRAME = pl.DataFrame({"n": range(300_000), "t": ["ä,b"] * 300_000})
 CONTENT = {
@@ -30,10 +36,12 @@ CONTENT = {
     "图.bin": os.urandom(9 * 2**20),
     "empty": b"",
 }
+RECORDS = 3
+"""What a journal tells of an ORC entry: its two units, and that all of it is in the archive."""
 
 
-def write(content: object, path: Path, **options: object) -> None:
-    Export(content, path, options=options).run(Progress())
+def write(content: object, path: Path, **options: object) -> Result:
+    return Export(content, path, options=options).run(Progress())
 
 
 @pytest.mark.parametrize("options", [{}, {"compression": "stored"}, {"compression_level": 6}])
@@ -99,3 +107,65 @@ def test_how_bytes_are_cut_does_not_show_in_the_file(level: int) -> None:
     for size in (1_000, 65_536, 2**19):
         pieces = [text[start : start + size] for start in range(0, len(text), size)]
         assert b"".join(deflate(pieces, level)) == whole
+
+
+def kill(path: Path, records: int) -> Path:
+    """Kill an export of three ORC entries when its journal has so many records; return its part."""
+    script = [sys.executable, str(Path(__file__).with_name("killed_archives.py"))]
+    done = subprocess.run([*script, path, str(records), "orc"], check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    (part,) = path.parent.glob(f".{path.name}.*.part")
+    return part
+
+
+@pytest.mark.parametrize("records", [1, RECORDS - 1, RECORDS, RECORDS + 2, 2 * RECORDS, 8])
+def test_entries_that_can_only_be_begun_again_stand_whole(records: int, tmp_path: Path) -> None:
+    whole, path = tmp_path / "whole" / "a.zip", tmp_path / "killed" / "a.zip"
+    for each in (whole, path):
+        each.parent.mkdir()
+    write(frames(ending="orc"), whole)
+    begun, stand = kill(path, records).stat().st_ino, records // RECORDS
+    result = write(frames(ending="orc"), path)
+    assert (result.rows, result.reused) == (3 * ROWS, stand * ROWS)
+    assert path.read_bytes() == whole.read_bytes()
+    assert stand == 0 or path.stat().st_ino == begun
+    assert list(path.parent.iterdir()) == [path]
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        for name, frame in frames(ending="orc").items():
+            table = orc.read_table(io.BytesIO(archive.read(name)))
+            assert table.column("f").to_pylist() == frame["f"].to_list()
+
+
+@pytest.mark.parametrize("damaged", [1 / 4, 3 / 4])
+def test_a_damaged_entry_and_those_behind_it_are_written_anew(
+    damaged: float, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.zip"
+    part = kill(path, 3 * RECORDS - 1)
+    size = part.stat().st_size
+    with part.open("r+b") as file:
+        file.seek(int(size * damaged))
+        file.write(b"#")
+    result = write(frames(ending="orc"), path)
+    assert result.reused == int(damaged * 2) * ROWS
+    path.unlink()
+    assert result.sha256 == write(frames(ending="orc"), path).sha256
+
+
+def test_followers_are_told_of_what_stands_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(behind, "LIMIT", 0)
+    told, progress = set(), Progress()
+
+    def look() -> None:
+        if progress.part is not None:
+            told.add(progress.part.committed)
+
+    progress.checkpoint = look
+    Export(frames(ending="orc"), tmp_path / "a.zip").run(progress)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        starts = {each.header_offset for each in archive.infolist()}
+    assert archive.start_dir in told
+    assert told <= starts | {archive.start_dir}

@@ -260,7 +260,7 @@ class Writer(ABC):
         return ()
 
     def gathers(self, section: int) -> bool:
-        """Say whether all bytes of a section come from `end`, so that it stands whole or not."""
+        """Say whether a section stands whole or not at all: its bytes may all come from `end`."""
         return False
 
     def gathered(self, section: int) -> bytes:

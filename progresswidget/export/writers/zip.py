@@ -5,6 +5,9 @@ side by side and follow one another in one stream (RFC 1951); its checksum goes 
 entry by arithmetic on the lengths. Sizes and checksum stand behind the bytes of an entry. Times of
 frames are 1980-01-01: the same data gives the same file.
 
+A later run goes on in the middle of an entry, or behind the last one that stands as a whole where
+the entry is of a format that can only be begun again.
+
 With a password entries are encrypted with AES-256 as WinZip specifies (AE-2), with salts that are
 new each time.
 """
@@ -48,6 +51,8 @@ PACKED: Final = frozenset(
 )
 """Endings of what is compressed already and is stored as it is."""
 _NOTE: Final = struct.Struct("<IQ")
+_WHOLE: Final = struct.Struct("<IQQ")
+"""Of an entry that stands as a whole: its checksum, and its sizes packed and unpacked."""
 
 
 def _check_level(value: int | None) -> str | None:
@@ -113,9 +118,8 @@ class ZipWriter(ArchiveWriter):
             import_aes()
         self._headers = [self._header(heading) for heading in headings]
         self._inner = [make_inner(heading) for heading in headings]
-        self.resumable = self._password is None and all(
-            inner.resumable for inner in self._inner if inner is not None
-        )
+        self.resumable = self._password is None
+        self._whole = [inner is not None and not inner.resumable for inner in self._inner]
         self._sealing: dict[tuple[int, int], Sequence[Piece]] = {}
         self._lock = Lock()
         self._open = _Open(0, 0)
@@ -194,6 +198,24 @@ class ZipWriter(ArchiveWriter):
         self._written.append(written)
         pieces.append(structure.descriptor(written))
         return pieces
+
+    def gathers(self, section: int) -> bool:
+        """Say whether the entry's own format cannot be gone on with in its middle."""
+        return self._whole[section]
+
+    def gathered(self, section: int) -> bytes:
+        """Return what the central directory tells of an entry."""
+        written = self._written[-1]
+        return _WHOLE.pack(written.crc, written.packed, written.size)
+
+    def stands(self, section: int, note: bytes) -> None:
+        """Take an entry into the central directory."""
+        crc, packed, size = _WHOLE.unpack(note)
+        header, offset = self._headers[section], self._open.offset
+        self._written.append(structure.Written(header, offset, crc, packed, size))
+        inner, self._inner[section] = self._inner[section], None
+        if inner is not None:
+            inner.close()
 
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the central directory and what ends it."""
