@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,10 +13,11 @@ from polars.testing import assert_frame_equal
 from progresswidget.errors import SourceChangedError
 from progresswidget.export.sources import sliced as module
 from progresswidget.export.sources.lazy import read
-from progresswidget.export.sources.sliced import files_of, sliced
+from progresswidget.export.sources.sliced import sliced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 pytestmark = pytest.mark.skipif(
@@ -260,31 +259,3 @@ def test_files_that_change_meanwhile_are_told(files: Path, change: str) -> None:
         (files / "key=b" / "0.parquet").rename(files.parent / "gone.parquet")
     with pytest.raises(SourceChangedError):
         list(batches)
-
-
-def test_files_of_a_plan_that_is_run_as_a_whole_are_looked_at_again(tmp_path: Path) -> None:
-    make(3).select("n").write_csv(tmp_path / "1.csv")
-    make(3).select("n").write_ndjson(tmp_path / "2.ndjson")
-    make(3).select("n").write_parquet(tmp_path / "3.parquet")
-    plan = pl.concat(
-        [
-            pl.scan_csv(tmp_path / "*.csv").select("n"),
-            pl.scan_ndjson(tmp_path / "2.ndjson").select("n"),
-            pl.scan_parquet(tmp_path / "3.parquet").select("n"),
-        ]
-    )
-    names = {Path(path).name for path in files_of(plan)}
-    assert names == {"1.csv", "2.ndjson", "3.parquet"}
-    assert len(list(read(plan, None).batches())) > 0  # type: ignore[arg-type]
-    for name in names:
-        batches = read(plan, None).batches()  # type: ignore[arg-type]
-        next(batches)
-        os.utime(tmp_path / name, ns=(1, 1))
-        with pytest.raises(SourceChangedError, match=re.escape(name)):
-            list(batches)
-        os.utime(tmp_path / name)
-
-
-def test_a_plan_that_polars_does_not_tell_of_is_run_all_the_same() -> None:
-    assert files_of(pl.LazyFrame({"a": [1]})) == []
-    assert files_of(pl.LazyFrame({"a": [1]}).map_batches(lambda frame: frame)) == []

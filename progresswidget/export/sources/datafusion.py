@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from progresswidget.errors import SourceError
 from progresswidget.export.sources import Source, is_of, reason
 from progresswidget.export.sources.batches import fit
+from progresswidget.export.sources.datafusion_files import files_of
+from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.stream import cut
 
 if TYPE_CHECKING:
@@ -40,8 +42,10 @@ def read(frame: Any, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's 
 
 
 def _stream(frame: Any, schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
+    check_files = marked(files_of(frame))
     row = 0
     for whole in frame.execute_stream():
         for batch in cut(whole.to_pyarrow()):
             yield fit(batch, schema, row)
             row += batch.num_rows
+    check_files()

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import SourceError
 from progresswidget.export.sources import QUERY_ROWS, Source, is_of, reason
+from progresswidget.export.sources.duckdb_files import files_of
+from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.stream import read_batches
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ def read(frame: Any, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's 
 
 
 def _stream(relation: Any) -> Generator[pa.RecordBatch, None, None]:
+    check_files = marked(files_of(relation))
     yield from read_batches(_open(relation))
+    check_files()
 
 
 def readable(relation: Any) -> Any:

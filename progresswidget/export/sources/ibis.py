@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.errors import SourceError
-from progresswidget.export.sources import QUERY_ROWS, Source, duckdb, is_of, reason
+from progresswidget.export.sources import QUERY_ROWS, Source, duckdb, is_of, lazy, reason
 from progresswidget.export.sources.batches import fit
 from progresswidget.export.sources.stream import cut, read_batches
 
@@ -56,5 +56,7 @@ def _batches(table: Any, backend: Any) -> Generator[pa.RecordBatch, None, None]:
     relate = getattr(backend, "_to_duckdb_relation", None)
     if relate is not None and "duckdb" in sys.modules:
         yield from duckdb.read(relate(table), "columnar").batches()
+    elif backend.name == "polars":  # which Ibis would let collect all rows
+        yield from lazy.read(backend.compile(table), "columnar").batches()
     else:
         yield from read_batches(backend.to_pyarrow_batches(table, chunk_size=QUERY_ROWS))

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, cast
 from progresswidget.errors import SourceError
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.sources import Source, is_of, reason
+from progresswidget.export.sources.lazy_files import files_of
 from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.nearby import reading_nearby
 from progresswidget.export.sources.polars import batches_of, check, schema_of
-from progresswidget.export.sources.sliced import files_of, sliced
+from progresswidget.export.sources.sliced import sliced
 from progresswidget.export.sources.stream import cut
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from progresswidget.errors import SourceChangedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def marked(paths: Iterable[str | os.PathLike[str]]) -> Callable[[], None]:
@@ -26,6 +26,17 @@ def marked(paths: Iterable[str | os.PathLike[str]]) -> Callable[[], None]:
                 raise changed(path)
 
     return check
+
+
+def listed(text: str, root: str = "") -> Iterator[str]:
+    """Yield the files that a text lists with commas between them, which may be in names, too."""
+    parts = text.split(", ")
+    for start in range(len(parts)):
+        for end in range(start + 1, len(parts) + 1):
+            path = root + ", ".join(parts[start:end])
+            if os.path.isfile(path):  # noqa: PTH113 - as in `_mark`
+                yield path
+                break
 
 
 def changed(path: Path) -> SourceChangedError:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import io
 import re
 import sys
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -125,26 +124,6 @@ def sliced(query: pl.LazyFrame) -> Slices | None:
         return _sliced(query)
     except (Exception, panic):  # noqa: BLE001 - of polars' insides, which may be others tomorrow
         return None
-
-
-def files_of(query: pl.LazyFrame) -> list[str]:
-    """Return the files that a plan reads, wherever in it, as far as polars tells them.
-
-    It tells none of Arrow files, and of functions of Python over a plan nothing.
-    """
-    panic = sys.modules["polars"].exceptions.PanicException
-    found: list[str] = []
-    try:
-        at = query._ldf.visit()  # noqa: SLF001 - see `_steps`
-        waiting = [at.get_node()]
-        while waiting:
-            at.set_node(waiting.pop())
-            waiting += at.get_inputs()
-            with suppress(Exception, panic):
-                found += map(str, getattr(at.view_current_node(), "paths", ()))
-    except (Exception, panic):  # noqa: BLE001 - as in `sliced`
-        return found
-    return found
 
 
 def _sliced(query: pl.LazyFrame) -> Slices | None:
