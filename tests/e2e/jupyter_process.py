@@ -257,13 +257,35 @@ class JupyterProcess:
             assert error.code in {404, 500}, error  # noqa: PT017 - any other is raised as it is
             time.sleep(0.1)
 
+    def _is_up(self, kernel_id: str) -> bool:
+        """Say whether a kernel listens where the server talks to it."""
+        import psutil
+
+        try:
+            text = (self.folder / "runtime" / f"kernel-{kernel_id}.json").read_text()
+            process = psutil.Process(kernel_process(kernel_id))
+            listening = {
+                connection.laddr.port
+                for connection in process.net_connections("tcp")
+                if connection.status == psutil.CONN_LISTEN
+            }
+        except (OSError, AssertionError, psutil.Error):  # it is being started anew, or given up
+            return False
+        return json.loads(text)["control_port"] in listening
+
     def clear(self) -> None:
         """Shut all kernels down, forget all jobs and empty the root folder, for the next test."""
-        deadline = time.monotonic() + STOP_LIMIT
+        deadline = time.monotonic() + START_LIMIT
         while sessions := self.api("api/sessions"):
             assert time.monotonic() < deadline, "a kernel outlives its session"
-            for session in sessions:
+            # While one starts, its port may have gone to a kernel of another server. jupyter_client
+            # then has nobody to send its request to, and waits for ever, with the server's loop.
+            up = [session for session in sessions if self._is_up(session["kernel"]["id"])]
+            for session in up:
                 self._shut_down(session["id"])
+            if not up:
+                time.sleep(0.05)
+        deadline = time.monotonic() + STOP_LIMIT
         while self.api("progresswidget/api/jobs?status=queued,running,paused"):
             assert time.monotonic() < deadline, "a job outlives its kernel"
             time.sleep(0.1)
