@@ -44,9 +44,7 @@ PHASES: Final[frozenset[str]] = frozenset(
 
 CLOSE_RESTART: Final = 4001
 CLOSE_SLOW: Final = 4008
-CLOSE_POSITION: Final = 4010
 CLOSE_SILENT: Final = 4012
-CLOSE_STORE: Final = 4014
 CLOSE_MALFORMED: Final = 4500
 CLOSE_LOGIN: Final = 4501
 CLOSE_FORBIDDEN: Final = 4503
@@ -56,9 +54,7 @@ CLOSE_VERSION: Final = 4506
 CLOSE_CODES: Final[dict[int, str]] = {
     CLOSE_RESTART: "The server is ending, and another may follow.",
     CLOSE_SLOW: "The peer does not take what it is told.",
-    CLOSE_POSITION: "The server has lost its place.",
     CLOSE_SILENT: "Nothing was heard of the peer for too long.",
-    CLOSE_STORE: "What the server keeps its state in is away.",
     CLOSE_MALFORMED: "The peer sent what is no message.",
     CLOSE_LOGIN: "The login has expired.",
     CLOSE_FORBIDDEN: "The user may not be here any more.",

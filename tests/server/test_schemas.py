@@ -120,6 +120,13 @@ def test_the_close_codes_are_all_of_them() -> None:
     assert {int(code) for code in told} == known
 
 
+def test_the_server_sends_each_close_code() -> None:
+    paths = (ROOT / "jupyter_server_ext").rglob("*.py")
+    sources = "".join(path.read_text() for path in paths if path.parent.name != "schemas")
+    names = {name for name in vars(protocol) if re.match(r"CLOSE_(?!CODES)", name)}
+    assert {name for name in names if not re.search(rf"\b{name}\b", sources)} == set()
+
+
 def test_what_the_server_keeps_to_itself_is_in_no_record() -> None:
     assert not set(RECORD_FIELDS) & PRIVATE_FIELDS
 

@@ -82,7 +82,7 @@ const state = (
 const CONNECTIONS: readonly Connection[] = [
   { kind: 'connecting' },
   { kind: 'polling' },
-  ...([null, 'restart', 'slow', 'position', 'silent', 'store'] as const).map(
+  ...([null, 'restart', 'slow', 'silent'] as const).map(
     (cause) => ({ kind: 'reconnecting', attempt: 2, of: 5, cause }) as const,
   ),
   ...(

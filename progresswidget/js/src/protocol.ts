@@ -45,9 +45,7 @@ export const MAX_FRAME = 64 * 1024;
 /** Codes 4000 to 4499 mean "come back later", 4500 to 4999 "do not". */
 export const CLOSE_RESTART = 4001;
 export const CLOSE_SLOW = 4008;
-export const CLOSE_POSITION = 4010;
 export const CLOSE_SILENT = 4012;
-export const CLOSE_STORE = 4014;
 export const CLOSE_STOP_FROM = 4500;
 export const CLOSE_STOP_TO = 4999;
 export const CLOSE_MALFORMED = 4500;

@@ -48,11 +48,6 @@ export function disconnected(state: TaskState): TaskState {
   return { ...state, awaiting: true, refused: false };
 }
 
-/** The state after the server has said that the position means nothing any more. */
-export function withoutPosition(state: TaskState): TaskState {
-  return { ...state, epoch: null, seq: 0 };
-}
-
 export function reduce(state: TaskState, message: TaskMessage): Reduction {
   switch (message.type) {
     case 'subscribed':
@@ -107,5 +102,5 @@ function unchanged(state: TaskState): Reduction {
 }
 
 function lost(state: TaskState): Reduction {
-  return { state: { ...withoutPosition(state), awaiting: true }, resubscribe: true };
+  return { state: { ...state, epoch: null, seq: 0, awaiting: true }, resubscribe: true };
 }

@@ -101,7 +101,7 @@ const STEPS = fc.oneof(
   { weight: 8, arbitrary: named('deliver', fc.nat(4), ({ server }, most) => server.deliver(most)) },
   {
     weight: 3,
-    arbitrary: named('break', fc.constantFrom(1006, 4001, 4008, 4010, 4014), ({ server }, code) =>
+    arbitrary: named('break', fc.constantFrom(1006, 4001, 4008, 4499), ({ server }, code) =>
       server.break(code),
     ),
   },

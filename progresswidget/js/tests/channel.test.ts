@@ -319,9 +319,7 @@ describe('reconnecting', () => {
   it.each([
     [4001, 'restart'],
     [4008, 'slow'],
-    [4010, 'position'],
     [4012, 'silent'],
-    [4014, 'store'],
     [4400, null],
     [1006, null],
     [1011, null],
@@ -331,15 +329,6 @@ describe('reconnecting', () => {
     expect(last().connection).toEqual({ kind: 'reconnecting', attempt: 1, of: 5, cause });
     await network.clock.advance(250);
     expect(network.wires).toHaveLength(2);
-  });
-
-  it('names no position that the server has lost', async () => {
-    live();
-    network.wire.break(4010);
-    expect(last().task.record?.revision).toBe(17);
-    await network.clock.advance(250);
-    network.wire.hello();
-    expect(network.wire.sent[0]?.data.tasks).toEqual([{ taskId: TASK }]);
   });
 
   it('gives up after five tries, and a click starts a fresh round', async () => {

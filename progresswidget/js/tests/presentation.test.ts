@@ -327,7 +327,7 @@ describe('the connection', () => {
     expect(shown.parts.has('time')).toBe(true);
   });
 
-  it.each(['restart', 'slow', 'position', 'silent', 'store'] as const)(
+  it.each(['restart', 'slow', 'silent'] as const)(
     'that is sought says why it was lost: %s',
     (cause) => {
       const connection = { kind: 'reconnecting', attempt: 2, of: 5, cause } as const;

@@ -2,7 +2,6 @@
 
 import { encodeUnwatch, encodeWatch } from '../frames';
 import {
-  CLOSE_POSITION,
   isTerminal,
   type Position,
   type ServerError,
@@ -16,7 +15,6 @@ import {
   reduce,
   type TaskMessage,
   type TaskState,
-  withoutPosition,
 } from '../reducer';
 import type { Connection } from './connection';
 import { type Environment, tellEach } from './environment';
@@ -55,7 +53,7 @@ export class Channel {
       changed: (connection) => this.#onChange(connection),
       opened: () => this.#onOpened(),
       heard: (message) => this.#onMessage(message),
-      lost: (code) => this.#onLost(code),
+      lost: () => this.#onLost(),
       positions: () => this.#positionsToPoll(),
       wantsAll: () => this.#targets.size + this.#followers.size > 0,
       known: () => [...this.#tasks.keys()],
@@ -218,11 +216,10 @@ export class Channel {
     if (this.#followers.size > 0) this.#line.send((id) => encodeWatch(id, ALL));
   }
 
-  #onLost(code: number): void {
+  #onLost(): void {
     for (const followed of this.#tasks.values()) {
-      const { state } = followed;
       followed.question = 0;
-      followed.state = disconnected(code === CLOSE_POSITION ? withoutPosition(state) : state);
+      followed.state = disconnected(followed.state);
     }
   }
 

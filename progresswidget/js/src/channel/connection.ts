@@ -4,13 +4,11 @@ import {
   CLOSE_FORBIDDEN,
   CLOSE_LOGIN,
   CLOSE_MALFORMED,
-  CLOSE_POSITION,
   CLOSE_RESTART,
   CLOSE_SILENT,
   CLOSE_SLOW,
   CLOSE_STOP_FROM,
   CLOSE_STOP_TO,
-  CLOSE_STORE,
   CLOSE_VERSION,
 } from '../protocol';
 
@@ -24,7 +22,7 @@ export type OfflineReason =
   | 'refused';
 
 /** Why a connection was lost, where the server said so or its silence did. */
-export type LossCause = 'restart' | 'slow' | 'position' | 'silent' | 'store';
+export type LossCause = 'restart' | 'slow' | 'silent';
 
 export type Connection =
   | { readonly kind: 'connecting' }
@@ -74,12 +72,8 @@ export function lossCause(code: number): LossCause | null {
       return 'restart';
     case CLOSE_SLOW:
       return 'slow';
-    case CLOSE_POSITION:
-      return 'position';
     case CLOSE_SILENT:
       return 'silent';
-    case CLOSE_STORE:
-      return 'store';
     default:
       return null;
   }

@@ -18,7 +18,7 @@ export interface LineListener {
   opened(): void;
   heard(message: ServerMessage): void;
   /** A socket that was open is gone, and what was asked on it with it. */
-  lost(code: number): void;
+  lost(): void;
   /** The tasks to poll for. */
   positions(): readonly Position[];
   /** Whether tasks are wanted that nobody knows yet. */
@@ -152,7 +152,7 @@ export class Line {
     const wasLive = this.isLive;
     this.#socket = null;
     this.#timers.stopAll();
-    if (wasLive) this.#listener.lost(code);
+    if (wasLive) this.#listener.lost();
     const reason = stopReason(code);
     if (reason !== null) {
       this.#stopWith(reason);

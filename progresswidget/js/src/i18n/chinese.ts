@@ -116,9 +116,7 @@ export const CHINESE: Messages = {
   loss: {
     restart: '服务器正在重启',
     slow: '此页面接收太慢',
-    position: '服务器丢失了同步位置',
     silent: '服务器没有响应',
-    store: '服务器存储没有响应',
   },
   saved: '保存时的状态，未连接内核',
   progress: '进度',

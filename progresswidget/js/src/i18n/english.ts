@@ -119,9 +119,7 @@ export const ENGLISH: Messages = {
   loss: {
     restart: 'the server is restarting',
     slow: 'this page was too slow',
-    position: 'the server lost track of the position',
     silent: 'the server fell silent',
-    store: 'the server’s store does not answer',
   },
   saved: 'Saved state, no kernel',
   progress: 'Progress',
