@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
     from jupyter_server.serverapp import ServerApp
+    from tornado.httpserver import HTTPServer
+    from tornado.iostream import IOStream
     from two_disks import Place
 
     from jupyter_server_ext.extension import ProgressExtension
@@ -160,8 +162,26 @@ def jp_server_config(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
+def accepted(http_server: HTTPServer) -> Iterator[list[IOStream]]:
+    """All connections of the server: at its end, as at that of a process, none is left open."""
+    streams: list[IOStream] = []
+    handle = http_server.handle_stream
+
+    def take(stream: IOStream, address: tuple[str, int]) -> None:
+        streams.append(stream)
+        handle(stream, address)
+
+    http_server.handle_stream = take  # type: ignore[method-assign]
+    yield streams
+    # A page that does not answer the closing has longer for it than the event loop lives here.
+    for stream in streams:
+        stream.close()
+
+
+@pytest.fixture
 def server(
     jp_serverapp: ServerApp,
+    accepted: list[IOStream],
     http_server_client: AsyncHTTPClient,
     jp_http_port: int,
     jp_asyncio_loop: asyncio.AbstractEventLoop,

@@ -10,6 +10,7 @@ import os
 import socket
 import time
 import uuid
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,9 +22,10 @@ from jupyter_server_ext.hub.subscriber import MAX_TASKS
 from progresswidget.protocol import MAX_FRAME, SUBPROTOCOL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from conftest import Server
+    from tornado.iostream import IOStream
     from tornado.websocket import WebSocketClientConnection
 
     from progresswidget.protocol import Json
@@ -364,6 +366,27 @@ class RawPage:
         self.data += block
         self.ended = self.ended or not block
         return self.ended
+
+
+@pytest.fixture
+def left() -> Iterator[tuple[list[IOStream], ExitStack]]:
+    """What a server has accepted, of which nothing is open after its end, and who outlives it."""
+    accepted: list[IOStream] = []
+    with ExitStack() as peers:
+        yield accepted, peers
+        assert [stream for stream in accepted if not stream.closed()] == []
+
+
+async def test_a_page_that_answers_nothing_is_gone_with_the_server(
+    left: tuple[list[IOStream], ExitStack],  # before the server: it ends after it
+    server: Server,
+    accepted: list[IOStream],
+    eventually: Eventually,
+) -> None:
+    left[1].enter_context(RawPage(server).socket)
+    await eventually(lambda: len(server.services.connections) == 1)
+    left[0].extend(accepted)
+    assert accepted
 
 
 async def test_a_page_that_leaves_before_it_is_let_in_is_no_failure(
