@@ -34,10 +34,11 @@ from jupyter_server_ext.streaming.activity import Activity
 from jupyter_server_ext.streaming.sending import Sending
 from jupyter_server_ext.transfers.registry import Transfers
 from jupyter_server_ext.transfers.shaping import Rates, Shaper
+from jupyter_server_ext.uploads.files import UploadFiles
 from jupyter_server_ext.uploads.places import below
 from jupyter_server_ext.uploads.quota import UploadLimits
+from jupyter_server_ext.uploads.records import UploadRecords
 from jupyter_server_ext.uploads.registry import Uploads
-from jupyter_server_ext.uploads.store import UploadStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from jupyter_server_ext.config import Settings
     from jupyter_server_ext.state import State
     from jupyter_server_ext.statedir import StateDirectory
-    from jupyter_server_ext.uploads.sharing import UploadSharing
 
 
 def assemble(
@@ -145,7 +145,7 @@ def assemble(
             keep_days=settings.keep_finished_days,
             observer=life,
         ),
-        uploads=_make_uploads(settings, app, directory, state.uploads, writers, activity, log),
+        uploads=_make_uploads(settings, app, state, writers, activity),
         conversions=_make_conversions(settings, registry, root, log),
         writers=writers,
         upload_idle_timeout=settings.upload_idle_timeout,
@@ -190,15 +190,15 @@ def _make_registry(
 def _make_uploads(
     settings: Settings,
     app: ServerApp,
-    directory: StateDirectory,
-    sharing: UploadSharing | None,
+    state: State,
     writers: ThreadPoolExecutor,
     activity: Activity,
-    log: Logger,
 ) -> Uploads:
+    records = UploadRecords(state.uploads, milliseconds, state.sharing)
     return Uploads(
-        store=UploadStore(directory.path, app.root_dir, sharing),
-        sharing=sharing,
+        records=records,
+        files=UploadFiles(app.root_dir, records),
+        sharing=state.sharing,
         threads=writers,
         time=time.monotonic,
         now=milliseconds,
@@ -209,7 +209,6 @@ def _make_uploads(
             expiry=settings.upload_expiry,
         ),
         activity=activity,
-        log=log,
     )
 
 

@@ -24,7 +24,7 @@ from jupyter_server_ext.ending import end
 from jupyter_server_ext.handlers import accept_absolute_form, revived, routes
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.monitoring import metrics
-from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
+from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS, UPLOADS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.tidying import Keeping, Tidying
 from progresswidget.protocol import (
@@ -78,7 +78,7 @@ class ProgressExtension(Settings, ExtensionApp):
         self._tell_gateway(serverapp)
         self._limit_heads(serverapp)
         self._spawn(services.watcher.run(self._watched, self.kernel_poll_interval))
-        await services.uploads.load()
+        await services.uploads.recover()
         self._tidying = Tidying(services, self._keeping(), self.log)
         self._spawn(self._tidying.run(self.reap_interval))
         self._spawn(self._tidying.follow())
@@ -114,7 +114,7 @@ class ProgressExtension(Settings, ExtensionApp):
         farewells = [page.restart() for page in tuple(services.connections)]
         if farewells:
             await asyncio.wait(farewells, timeout=_FAREWELL)
-        for part in (services.registry, services.transfers, services.links):
+        for part in (services.registry, services.transfers, services.links, services.uploads):
             await part.close()
         await services.state.close()
         services.readers.shutdown(wait=False)
@@ -197,6 +197,7 @@ class ProgressExtension(Settings, ExtensionApp):
             (JOBS, services.registry),
             (TRANSFERS, services.transfers),
             (LINKS, services.links),
+            (UPLOADS, services.uploads),
         )
         for kind, part in parts:
             try:
@@ -214,7 +215,9 @@ class ProgressExtension(Settings, ExtensionApp):
                 instead: MemoryStore[Any] = MemoryStore()
                 instead.health.failed(error, milliseconds())
                 part.use(instead)
-        services.state.follow(services.registry, services.transfers, services.links)
+        services.state.follow(
+            services.registry, services.transfers, services.links, services.uploads
+        )
         if services.state.counts is not None:
             services.state.counts.counted = services.counted
         services.uploads.share()

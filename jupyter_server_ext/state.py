@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.endpoint import lasting_secret
-from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
+from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS, UPLOADS
 from jupyter_server_ext.stores.local import LocalBroker, LocalKeys, LocalLocker
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.sidecar import WithSidecar
 from jupyter_server_ext.stores.sqlite import SqliteStore
 from jupyter_server_ext.stores.sqlite_locker import SqliteLocker
-from jupyter_server_ext.uploads.sharing import SIDECARS, Sidecar, UploadSharing
+from jupyter_server_ext.uploads.sharing import UploadSharing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jupyter_server_ext.jobs.registry import JobRegistry
     from jupyter_server_ext.model.link import Link
     from jupyter_server_ext.model.transfer import Record
+    from jupyter_server_ext.model.upload import Upload
     from jupyter_server_ext.stores import (
         Broker,
         JobStore,
@@ -38,11 +39,13 @@ if TYPE_CHECKING:
         Store,
         T,
         TransferStore,
+        UploadStore,
     )
     from jupyter_server_ext.stores.redis_counts import RedisCounts
     from jupyter_server_ext.stores.redis_secret import RedisSecret
     from jupyter_server_ext.stores.redis_session import RedisSession
     from jupyter_server_ext.transfers.registry import Transfers
+    from jupyter_server_ext.uploads.registry import Uploads
 
 _DAY: Final = 86_400_000
 """Milliseconds."""
@@ -59,13 +62,14 @@ class State:
 
     Parameters
     ----------
-    jobs
-        What outlives the process of the jobs that report to this server, also beside Redis.
+    jobs, uploads
+        What outlives the process of the jobs that report to this server and of the uploads that it
+        has taken bytes of, also beside Redis.
     interval
         Seconds between two rounds of whoever forgets what is old.
     database
         Of leases and keys, where there is one.
-    session, secret, uploads, counts
+    session, secret, sharing, counts
         The life with Redis, what all sign links with, what uploads have in common, and what workers
         have counted elsewhere; None where the server is alone.
     """
@@ -73,6 +77,7 @@ class State:
     jobs: JobStore
     transfers: TransferStore
     links: LinkStore
+    uploads: UploadStore
     interval: float
     broker: Broker
     locker: Locker
@@ -80,17 +85,20 @@ class State:
     database: SqliteLocker | None = None
     session: RedisSession | None = None
     secret: RedisSecret | None = None
-    uploads: UploadSharing | None = None
+    sharing: UploadSharing | None = None
     counts: RedisCounts | None = None
     reaper: Lease | None = None
 
-    def follow(self, jobs: JobRegistry, transfers: Transfers, links: Links) -> None:
+    def follow(
+        self, jobs: JobRegistry, transfers: Transfers, links: Links, uploads: Uploads
+    ) -> None:
         """Let them hear of what other servers do, and of the loss of what was kept."""
         self.transfers.changed = transfers.heard
         self.links.changed = links.heard
         self.jobs.emptied = jobs.save_all
         self.transfers.emptied = transfers.save_all
         self.links.emptied = links.save_all
+        self.uploads.emptied = uploads.save_all
         if self.secret is not None:
             self.secret.own, self.secret.chosen = links.read_key, links.use_key
 
@@ -134,13 +142,15 @@ def make_state(
             return MemoryStore()
         return SqliteStore(kind, directory / name, interval=settings.push_interval, log=log)
 
-    jobs = store(JOBS, "state.sqlite")
+    jobs, uploads = store(JOBS, "state.sqlite"), store(UPLOADS, "uploads.sqlite")
     if settings.store == "sqlite":
         jobs = WithSidecar(JOBS, jobs, directory / "ended.jsonl", log)
+        uploads = WithSidecar(UPLOADS, uploads, directory / "uploads.jsonl", log, batched=True)
     alone = State(
         jobs=jobs,
         transfers=store(TRANSFERS, "transfers.sqlite"),
         links=store(LINKS, "links.sqlite"),
+        uploads=uploads,
         interval=settings.reap_interval,
         broker=LocalBroker(),
         locker=LocalLocker(time.monotonic),
@@ -173,7 +183,7 @@ def _together(
 
     redis = Redis(settings.store_url, namespace)
     keep = int(min(settings.keep_finished_days * _DAY, _CENTURY))
-    # A sidecar is written again only when something changes, which takes as long as the upload.
+    # An upload is written again only when it changes, which takes as long as its bytes do.
     unfinished = int(2 * settings.upload_expiry * 1000) + _DAY
     # Whatever may still be wanted of a place outlives its last server, and that by a week.
     life = min(max(keep, unfinished, settings.max_link_seconds * 1000) + 7 * _DAY, _CENTURY)
@@ -187,7 +197,7 @@ def _together(
         interval = settings.push_interval
         return RedisStore(kind, session, interval=interval, fields=fields, life=life, log=log)
 
-    sidecars = store(SIDECARS, _sidecar, lambda _: unfinished)
+    uploads = store(UPLOADS, _upload, lambda _: unfinished)
     locker = RedisLocker(session, alone.locker)
     return replace(
         alone,
@@ -198,7 +208,7 @@ def _together(
         keys=RedisKeys(session, alone.keys),
         session=session,
         secret=RedisSecret("links", session),
-        uploads=UploadSharing(sidecars, locker, session),
+        sharing=UploadSharing(uploads, locker, session),
         counts=RedisCounts(session),
     )
 
@@ -212,8 +222,7 @@ def _link(link: Link) -> dict[str, str | int]:
     return {"userId": link.user, "expires": link.expires}
 
 
-def _sidecar(sidecar: Sidecar) -> dict[str, str | int]:
-    upload = sidecar.upload
+def _upload(upload: Upload) -> dict[str, str | int]:
     return {"userId": upload.owner, "fileId": upload.id, "timestamp": upload.created}
 
 

@@ -16,8 +16,10 @@ class State(HasTraits):
     store = Enum(
         ["sqlite", "memory"],
         default_value="sqlite",
-        help="""Where jobs are kept: "sqlite" in a file below the Jupyter runtime directory, or
-        "memory", which forgets them when the server ends.""",
+        help="""Where jobs, transfers, links and uploads are kept: "sqlite" in files below the
+        Jupyter runtime directory, or "memory", which forgets them when the server ends. An upload
+        then begins again, and the bytes that had come of it are removed after
+        `keep_leftovers_days`.""",
     ).tag(config=True)
 
     store_url = text(

@@ -12,6 +12,7 @@ from tornado.iostream import StreamClosedError
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.handlers.tus import TusHandler
 from jupyter_server_ext.http.idempotency import parse_key
+from jupyter_server_ext.model.upload import is_upload_id
 from jupyter_server_ext.uploads import tus, tusheaders
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class UploadsHandler(TusHandler):
             await self.take(live, first, body)
         except StreamClosedError:
             # Who has left without its address, and has no key either, will never find it again.
-            if live.upload.key is None:
+            if live.upload.idempotency_key is None:
                 await self.services.uploads.remove(live)
             raise
 
@@ -99,7 +100,7 @@ class UploadHandler(TusHandler):
 
     async def _find(self) -> Live:
         (upload_id,) = self.path_args
-        if not tus.is_upload_id(upload_id):
+        if not is_upload_id(upload_id):
             raise ApiError("upload-not-found", "There is no such upload.")
         return await self.services.uploads.find(upload_id, self._owner)
 

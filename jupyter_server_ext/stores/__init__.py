@@ -1,4 +1,4 @@
-"""Where jobs, transfers and links are kept, and who may change them: the ports.
+"""Where jobs, transfers, links and uploads are kept, and who may change them: the ports.
 
 The backends import this module, and nothing imports them but the composition root and the tests.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 from jupyter_server_ext.model.job import Job
 from jupyter_server_ext.model.link import Link
 from jupyter_server_ext.model.transfer import Record
+from jupyter_server_ext.model.upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +63,7 @@ class Kind(Generic[T]):
 JOBS: Final = Kind("jobs", "job", "task_id", Job.from_json)
 TRANSFERS: Final = Kind("transfers", "transfer", "user_and_file", Record.from_json)
 LINKS: Final = Kind("links", "link", "nonce", Link.from_json)
+UPLOADS: Final = Kind("uploads", "upload", "upload_id", Upload.from_json)
 
 
 class Store(Protocol[T]):
@@ -86,8 +88,14 @@ class Store(Protocol[T]):
     def save(self, item: T) -> None:
         """Remember an item soon; of several saves under one key only the last one counts."""
 
-    async def save_now(self, item: T) -> None:
-        """Remember an item, and return when it would survive a loss of power."""
+    async def save_now(self, item: T) -> bool:
+        """Remember an item, and return when it would survive a loss of power.
+
+        Returns
+        -------
+        Whether it would, as far as it does in this store at all. If not, it is in memory, and
+        written with the next batch that can be.
+        """
 
     async def delete(self, keys: list[str]) -> None:
         """Forget items; unknown keys are no error."""
@@ -99,6 +107,7 @@ class Store(Protocol[T]):
 JobStore: TypeAlias = Store[Job]
 TransferStore: TypeAlias = Store[Record]
 LinkStore: TypeAlias = Store[Link]
+UploadStore: TypeAlias = Store[Upload]
 
 
 @dataclass(frozen=True, slots=True)

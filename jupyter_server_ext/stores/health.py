@@ -18,7 +18,7 @@ class StoreHealth:
     Parameters
     ----------
     backend
-        ``memory``, ``sqlite``, ``redis``, or ``files``.
+        ``memory``, ``sqlite`` or ``redis``.
     journal_mode
         Of SQLite.
     failing_since

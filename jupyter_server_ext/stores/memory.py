@@ -1,4 +1,4 @@
-"""Jobs or transfers in memory: for servers that have nowhere to write, and gone with them."""
+"""What is kept in memory: for servers that have nowhere to write, and gone with them."""
 
 from __future__ import annotations
 
@@ -30,9 +30,10 @@ class MemoryStore(Generic[T]):
         """Remember an item."""
         self._items[item.key] = item
 
-    async def save_now(self, item: T) -> None:
-        """Remember an item."""
+    async def save_now(self, item: T) -> bool:
+        """Remember an item: there is nothing that it would have to be written to."""
         self.save(item)
+        return True
 
     async def delete(self, keys: list[str]) -> None:
         """Forget items."""

@@ -1,4 +1,4 @@
-"""Transfers and links in Redis: of two writers the later counts, and all servers follow.
+"""Transfers, links and uploads in Redis: of two writers the later counts, and all servers follow.
 
 Each is a hash of its own, with the fields that other programs may want to read beside the whole
 record, and a time to live. Everything is in memory too, so that a server goes on while Redis is
@@ -106,11 +106,12 @@ class RedisStore(Generic[T]):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._interval, self._flush_later)
 
-    async def save_now(self, item: T) -> None:
+    async def save_now(self, item: T) -> bool:
         """Write an item; how safe it is then Redis has been told by its own configuration."""
         self._keep(item)
         self._waiting[item.key] = item
         await self._flush()
+        return self._waiting.get(item.key) is not item
 
     async def delete(self, keys: list[str]) -> None:
         """Forget items."""

@@ -1,9 +1,10 @@
-"""The ends of jobs a second time, beside the database: a file of JSON lines that only grows.
+"""What was saved at once a second time, beside the database: a file of JSON lines that only grows.
 
 A database that was damaged, truncated or robbed of its journal is made anew, and this is what it is
-rebuilt from: what has ended, and where its file is. It also holds an end that the database could
-not take, because another process had locked it when the server was killed. A line counts from its
-line feed on; of several under one key the last one counts::
+rebuilt from: jobs that have ended, and where their files are; uploads, whose bytes lie in folders
+of their own. It also holds what the database could not take, because another process had locked it
+when the server was killed. A line counts from its line feed on; of several under one key the last
+one counts::
 
     {"key": "5e1f…", "record": {…}}
     {"key": "5e1f…"}
@@ -15,6 +16,7 @@ import asyncio
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -50,16 +52,21 @@ class WithSidecar(Generic[T]):
         The sidecar.
     log
         Where it is told what was found in it alone.
+    batched
+        Whether the store may follow with its next batch, once the sidecar has an item: for what
+        changes often.
     """
 
-    def __init__(self, kind: Kind[T], store: Store[T], path: Path, log: Logger) -> None:
-        self._kind, self._store, self._log = kind, store, log
+    def __init__(
+        self, kind: Kind[T], store: Store[T], path: Path, log: Logger, *, batched: bool = False
+    ) -> None:
+        self._kind, self._store, self._log, self._batched = kind, store, log, batched
         self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
         self.emptied: Callable[[], None] = lambda: None
         store.emptied = self._tell_loss
         self._lines = _Lines(path)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="progresswidget-sidecar")
-        self._writing: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
+        self._writing: set[asyncio.Task[Any]] = set()  # the event loop holds tasks only weakly
         self._failing = False
 
     @property
@@ -95,15 +102,17 @@ class WithSidecar(Generic[T]):
         """Remember an item soon, in the database alone."""
         self._store.save(item)
 
-    async def save_now(self, item: T) -> None:
+    async def save_now(self, item: T) -> bool:
         """Remember an item in both; return when one of them would survive a loss of power.
 
-        A database that another process has locked keeps nobody waiting who reports an end.
+        A database that another process has locked keeps nobody waiting.
         """
+        line = partial(self._lines.add, [{"key": item.key, "record": item.to_json()}])
+        if self._batched:
+            self._store.save(item)
+            return bool(await self._try(line)) or await self._store.save_now(item)
         writing = self._behind(self._store.save_now(item))
-        line = {"key": item.key, "record": item.to_json()}
-        if not await self._try(partial(self._lines.add, [line])):
-            await writing
+        return bool(await self._try(line)) or await writing
 
     async def delete(self, keys: list[str]) -> None:
         """Forget items in both."""
@@ -121,7 +130,7 @@ class WithSidecar(Generic[T]):
     def _tell_loss(self) -> None:
         self.emptied()
 
-    def _behind(self, write: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _behind(self, write: Coroutine[Any, Any, R]) -> asyncio.Task[R]:
         task = asyncio.get_running_loop().create_task(write)
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
@@ -231,11 +240,21 @@ class _Lines:
                     file.write(_line({"key": key, "record": record}))
             os.fsync(descriptor)
             new.replace(self._path)
+            self._sync_folder()
         except BaseException:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
         self._keys, self._count = set(found), len(found)
+
+    def _sync_folder(self) -> None:
+        # Else the lines that follow may be synced to a file that has no name after a loss of power.
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with suppress(OSError):  # not every file system can
+                os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _line(fields: Json) -> bytes:

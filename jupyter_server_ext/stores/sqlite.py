@@ -1,4 +1,4 @@
-"""Jobs or transfers in SQLite, owned by one thread. The event loop never waits for SQL."""
+"""What is kept in SQLite, owned by one thread. The event loop never waits for SQL."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class SqliteStore(Generic[T]):
             path,
             prepare=partial(_prepare, kind),
             name=kind.name,
-            loss=f"the list of past {kind.name} starts empty, exported files are not affected.",
+            loss=f"{kind.name} that no other place knows are forgotten, files are not affected.",
             log=log,
             vfs=vfs,
         )
@@ -82,7 +82,7 @@ class SqliteStore(Generic[T]):
         self._newest: dict[str, _Row] = {}  # what a write that failed may still be tried with
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
-        self._writes: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
+        self._writes: set[asyncio.Task[bool]] = set()  # the event loop holds tasks only weakly
         self.changed: Callable[[str, T | None], None] = lambda _key, _item: None
         self.emptied: Callable[[], None] = lambda: None
         self._replaced = 0
@@ -107,15 +107,15 @@ class SqliteStore(Generic[T]):
         self._waiting[item.key] = self._newest[item.key] = _row(item)
         self._flush_later()
 
-    async def save_now(self, item: T) -> None:
-        """Commit an item, synced to the disk.
+    async def save_now(self, item: T) -> bool:
+        """Commit an item, synced to the disk, and say whether that was done.
 
         A failing disk is logged and the item is tried again with the next batch: the server goes on
         from memory. The same holds for `delete`.
         """
         self._waiting.pop(item.key, None)
         row = self._newest[item.key] = _row(item)
-        await self._write([row], durable=True)
+        return await self._write([row], durable=True)
 
     async def delete(self, keys: list[str]) -> None:
         """Forget items, also after a loss of power: a link that was revoked must stay so."""
@@ -155,7 +155,7 @@ class SqliteStore(Generic[T]):
             self._writes.add(task)
             task.add_done_callback(self._writes.discard)
 
-    async def _write(self, rows: list[_Row], *, durable: bool) -> None:
+    async def _write(self, rows: list[_Row], *, durable: bool) -> bool:
         begun = time.monotonic()
         try:
             await self._database.run(partial(self._apply, rows, durable=durable))
@@ -172,17 +172,18 @@ class SqliteStore(Generic[T]):
                 if self._newest.get(row[0]) is row:
                     self._waiting[row[0]] = row
             self._flush_later()
-        else:
-            self.health.writes.observe(time.monotonic() - begun)
-            if self.health.worked():
-                extra = about("store-recovered", store=self._kind.name)
-                self._log.info("Writing %s works again", self._path, extra=extra)
-            for row in rows:
-                if self._newest.get(row[0]) is row:
-                    del self._newest[row[0]]
-            if self._database.replaced != self._replaced:
-                self._replaced = self._database.replaced
-                self.emptied()
+            return False
+        self.health.writes.observe(time.monotonic() - begun)
+        if self.health.worked():
+            extra = about("store-recovered", store=self._kind.name)
+            self._log.info("Writing %s works again", self._path, extra=extra)
+        for row in rows:
+            if self._newest.get(row[0]) is row:
+                del self._newest[row[0]]
+        if self._database.replaced != self._replaced:
+            self._replaced = self._database.replaced
+            self.emptied()
+        return True
 
     # --- In the one thread that has the database ---------------------------------------------
 

@@ -68,7 +68,7 @@ class Transfers:
         self._keep = keep
         self._keep_days = keep_days
         self._lives: dict[tuple[str, str], Moving] = {}  # who moved last is the last
-        self._saving: set[asyncio.Task[None]] = set()  # the event loop holds tasks only weakly
+        self._saving: set[asyncio.Task[bool]] = set()  # the event loop holds tasks only weakly
         self._forgotten: list[str] = []
 
     async def load(self) -> None:

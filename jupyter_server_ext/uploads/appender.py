@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_server_ext.errors import ApiError
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from jupyter_server_ext.streaming.activity import Activity
     from jupyter_server_ext.streaming.body import Body
     from jupyter_server_ext.streaming.sending import Gate, Transfer
+    from jupyter_server_ext.uploads.files import UploadFiles
     from jupyter_server_ext.uploads.live import Live
-    from jupyter_server_ext.uploads.store import UploadStore
+    from jupyter_server_ext.uploads.records import UploadRecords
     from jupyter_server_ext.uploads.tus import Append
 
 T = TypeVar("T")
@@ -30,8 +32,10 @@ class Appender:
 
     Parameters
     ----------
-    store
-        Where bytes and sidecars lie.
+    records
+        What is known of uploads.
+    files
+        Where the bytes lie.
     threads
         Where they are written.
     time
@@ -47,14 +51,16 @@ class Appender:
     def __init__(
         self,
         *,
-        store: UploadStore,
+        records: UploadRecords,
+        files: UploadFiles,
         threads: Executor,
         time: Callable[[], float],
         expiry: float,
         room: Callable[[str, Live], int],
         activity: Activity,
     ) -> None:
-        self._store = store
+        self._records = records
+        self._files = files
         self._threads = threads
         self._limiter = CapacityLimiter(threads)
         self._time = time
@@ -84,7 +90,7 @@ class Appender:
         Raises
         ------
         ApiError
-            ``checksum-mismatch``, or as `receive`, `UploadStore.open` and `publish`.
+            ``checksum-mismatch``, or as `receive`, `UploadFiles.open` and `publish`.
         StreamClosedError
             If the client has gone.
         """
@@ -99,7 +105,7 @@ class Appender:
     async def _receive(
         self, live: Live, append: Append, body: Body, gate: Gate, transfer: Transfer
     ) -> None:
-        with await self._run(self._store.open, live.upload) as file:
+        with await self._run(self._files.open, live.upload) as file:
             if file.offset > append.offset:
                 await self._run(file.cut, append.offset)
             if file.offset < append.offset:
@@ -145,17 +151,20 @@ class Appender:
             live.digest = intake.digest
         if append.checksum is not None:
             await self._run(file.sync)
-            live.upload = replace(live.upload, verified=file.offset)
-            await self._run(self._store.save, live.upload)
+            # Where this cannot be written, a server that starts again trusts less than it could.
+            upload = replace(live.upload, verified=file.offset)
+            live.upload = await self._run(self._records.save, upload)
             transfer.moved(file.offset)
 
     async def _settle(self, live: Live, append: Append) -> None:
-        # Before the first byte: a server that starts again must know what to trust.
+        # Before the first byte: a server that starts again must know what to trust. It trusts all
+        # that is there if nothing else is written.
         upload = live.upload
         verified = None if append.checksum is None else append.offset
         if (upload.length, upload.verified) != (append.length, verified):
-            live.upload = replace(upload, length=append.length, verified=verified)
-            await self._run(self._store.save, live.upload)
+            upload = replace(upload, length=append.length, verified=verified)
+            save = partial(self._records.save, surely=verified is not None)
+            live.upload = await self._run(save, upload)
 
     async def publish(self, live: Live) -> None:
         """Check the digest of a complete upload, and give the file its name.
@@ -164,19 +173,19 @@ class Appender:
         ------
         ApiError
             ``checksum-mismatch``, after which the upload begins again at byte 0; or as
-            `UploadStore.publish`.
+            `UploadFiles.publish`.
         """
         if live.done or not live.complete:
             return
         expected = live.upload.creation.sha256
-        with await self._run(self._store.open, live.upload) as file:
+        with await self._run(self._files.open, live.upload) as file:
             sha256 = await self._run(file.sha256, live.digest)
             if expected is not None and sha256 != expected:
                 await self._run(file.cut, 0)
                 live.offset, live.digest = 0, RunningDigest()
                 live.attempt += 1
                 raise ApiError("checksum-mismatch", "The file is not what its sha256 promises.")
-            live.upload = await self._run(self._store.publish, live.upload, file, sha256)
+            live.upload = await self._run(self._files.publish, live.upload, file, sha256)
         live.deadline = self._time() + self._expiry
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from jupyter_server_ext.uploads.tus import Standing
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from jupyter_server_ext.uploads.record import Upload
+    from jupyter_server_ext.model.upload import Upload
 
 TAKE_OVER: Final = 5.0
 """Seconds that a request waits for the one before it to let go of the upload."""

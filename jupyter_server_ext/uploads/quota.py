@@ -10,8 +10,8 @@ from jupyter_server_ext.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jupyter_server_ext.model.upload import Creation
     from jupyter_server_ext.uploads.live import Live
-    from jupyter_server_ext.uploads.tusheaders import Creation
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.logs import about
+from jupyter_server_ext.model.upload import Upload
 from jupyter_server_ext.uploads.appender import Appender
 from jupyter_server_ext.uploads.live import TAKE_OVER, Live
 from jupyter_server_ext.uploads.quota import UploadQuota
-from jupyter_server_ext.uploads.record import Upload
 from jupyter_server_ext.uploads.staged import RunningDigest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from concurrent.futures import Executor
-    from logging import Logger
 
+    from jupyter_server_ext.model.upload import Creation
+    from jupyter_server_ext.stores import UploadStore
     from jupyter_server_ext.stores.health import StoreHealth
     from jupyter_server_ext.streaming.activity import Activity
+    from jupyter_server_ext.uploads.files import UploadFiles
     from jupyter_server_ext.uploads.quota import Unfinished, UploadLimits
+    from jupyter_server_ext.uploads.records import UploadRecords
     from jupyter_server_ext.uploads.sharing import UploadSharing
-    from jupyter_server_ext.uploads.store import UploadStore
-    from jupyter_server_ext.uploads.tusheaders import Creation
 
 T = TypeVar("T")
 
@@ -43,8 +43,10 @@ class Uploads:
 
     Parameters
     ----------
-    store
-        Where bytes and sidecars lie.
+    records
+        What outlives the process.
+    files
+        Where the bytes lie.
     threads
         Where they are written.
     time
@@ -55,8 +57,6 @@ class Uploads:
         What is refused.
     activity
         Called when bytes have come.
-    log
-        Where failures of the disk are told.
     sharing
         What other servers have to do with it, where there are some.
     """
@@ -64,40 +64,64 @@ class Uploads:
     def __init__(
         self,
         *,
-        store: UploadStore,
+        records: UploadRecords,
+        files: UploadFiles,
         threads: Executor,
         time: Callable[[], float],
         now: Callable[[], int],
         limits: UploadLimits,
         activity: Activity,
-        log: Logger,
         sharing: UploadSharing | None = None,
     ) -> None:
         self.limits = limits
         self._live: dict[str, Live] = {}
         self._quota = UploadQuota(limits, self._live)
         self.appender = Appender(
-            store=store,
+            records=records,
+            files=files,
             threads=threads,
             time=time,
             expiry=limits.expiry,
             room=self._quota.room,
             activity=activity,
         )
-        self._store = store
+        self._records = records
+        self._files = files
         self._threads = threads
         self._time = time
         self._now = now
-        self._log = log
         self._sharing = sharing
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stopping: ApiError | None = None
+        self._before: list[Upload] = []
+
+    async def load(self) -> None:
+        """Read what the server before knew; `recover` takes it up.
+
+        Raises
+        ------
+        OSError, sqlite3.Error
+            If the store cannot be opened.
+        """
+        self._before = await self._records.load()
 
     @property
     def store_health(self) -> StoreHealth:
-        """How the place fares where it is kept what there is."""
-        return self._store.health
+        """How the store fares that is used now."""
+        return self._records.health
+
+    def save_all(self) -> None:
+        """Save all of them: the store has lost them."""
+        self._records.save_again((*self._before, *(live.upload for live in self._live.values())))
+
+    def use(self, store: UploadStore) -> None:
+        """Remember uploads in another store from now on."""
+        self._records.use(store)
+
+    async def close(self) -> None:
+        """Write what is still to be written, and release the store."""
+        await self._records.close()
 
     def share(self) -> None:
         """Follow what other servers do, before they are heard for the first time."""
@@ -105,19 +129,23 @@ class Uploads:
             self._sharing.wanted = self._let_go
             self._sharing.start(self._heard)
 
-    async def load(self) -> None:
-        """Take up the uploads of the server before."""
+    async def recover(self) -> None:
+        """Take up the uploads of the server before, but for those that others may be busy with."""
         known = frozenset() if self._sharing is None else await self._sharing.known()
-        try:
-            found = await self._run(self._store.load, known)
-        except OSError as error:
-            extra = about("uploads-lost")
-            self._log.error("Uploads of an earlier server are lost: %s", error, extra=extra)
-            return
-        for upload, offset in found:
-            self._take_up(upload, offset)
+        before, self._before = self._before, []
+        for upload in before:
+            if upload.id in known:
+                continue
+            try:
+                recovered, offset = await self._run(self._files.recover, upload)
+            except ApiError as error:
+                # A folder that cannot be reached now may be there at the next start.
+                if error.code in {"upload-gone", "folder-missing"}:
+                    await self._run(self._records.forget, upload.id)
+                continue
+            self._take_up(recovered, offset)
             if self._sharing is not None:
-                await self._sharing.put(upload)
+                await self._sharing.put(recovered)
 
     def _take_up(self, upload: Upload, offset: int) -> None:
         # The clock may have been put right since: nobody gets more time than a new one.
@@ -187,7 +215,7 @@ class Uploads:
         Raises
         ------
         ApiError
-            ``key-reused``, ``too-many-uploads``, ``quota-exceeded``, or as `UploadStore.create`.
+            ``key-reused``, ``too-many-uploads``, ``quota-exceeded``, or as `UploadFiles.create`.
         """
         lock = self._creating.get(owner) or asyncio.Lock()
         self._creating[owner] = lock
@@ -197,7 +225,7 @@ class Uploads:
             if known is not None:
                 if known.upload.request != request:
                     raise ApiError("key-reused", "The key belongs to another upload.")
-                if not known.done or await self._run(self._store.stands, known.upload):
+                if not known.done or await self._run(self._files.stands, known.upload):
                     return known, False
                 await self.remove(known)
             if self._stopping is not None:
@@ -211,17 +239,17 @@ class Uploads:
                 length=creation.length,
                 created=now,
                 expires=now + int(self.limits.expiry * 1000),
-                key=key,
+                idempotency_key=key,
                 request=request,
             )
-            await self._run(self._store.create, upload)
+            upload = await self._run(self._files.create, upload)
             live = Live(upload, 0, self._time() + self.limits.expiry)
             self._live[upload.id] = live
             return live, True
 
     def _keyed(self, owner: str, key: str) -> Live | None:
         for live in self._live.values():
-            if live.upload.key == key and live.upload.owner == owner:
+            if live.upload.idempotency_key == key and live.upload.owner == owner:
                 return live
         return None
 
@@ -234,9 +262,9 @@ class Uploads:
             ``upload-gone``, if the file was removed or changed since; or as `Appender.publish`.
         """
         if not live.done:
-            live.cut(await self._run(self._store.size, live.upload))
+            live.cut(await self._run(self._files.size, live.upload))
             await self.appender.publish(live)
-        elif not await self._run(self._store.stands, live.upload):
+        elif not await self._run(self._files.stands, live.upload):
             await self.remove(live)
             raise ApiError("upload-gone", "The file is not any more what was uploaded.")
 
@@ -279,7 +307,7 @@ class Uploads:
             self._drop(live)
             raise ApiError("upload-gone", "The upload has expired or was removed.")
         try:
-            live.upload, live.offset = await self._run(self._store.recover, upload)
+            live.upload, live.offset = await self._run(self._files.recover, upload)
         except ApiError as error:
             if error.code == "upload-gone" and (alone or sharing.losses != losses):
                 # Another server may have finished it, and could not be asked.
@@ -319,9 +347,9 @@ class Uploads:
         """
         upload = live.upload
         if live.done:
-            await self._run(self._store.forget, upload.id)
+            await self._run(self._records.forget, upload.id)
         else:
-            await self._run(self._store.remove, upload)
+            await self._run(self._files.remove, upload)
         self._drop(live)
 
     def _drop(self, live: Live) -> None:

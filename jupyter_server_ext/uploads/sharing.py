@@ -1,9 +1,9 @@
 """Uploads that any of several servers may take bytes for, one at a time.
 
 The servers share the file tree, so the bytes and with them the offset are the same for all. What is
-shared beside is the sidecar, in Redis: each server writes its own to its directory too, from which
-it starts again. Who writes to an upload holds a lease on it; another server that wants it says so,
-and the one that has it ends its request, as it does for a newer request of its own.
+shared beside is the record, in Redis: each server keeps what it writes in its own store too, from
+which it starts again. Who writes to an upload holds a lease on it; another server that wants it
+says so, and the one that has it ends its request, as it does for a newer request of its own.
 
 A server that is stopped in the middle of a write loses the lease and may, when it goes on, still
 write the one block that it had in hand: bytes of the same upload at their own place.
@@ -12,75 +12,27 @@ write the one block that it had in hand: bytes of the same upload at their own p
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import TimeoutError as LateError
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
-from jupyter_server_ext.stores import Kind
 from jupyter_server_ext.uploads.live import TAKE_OVER
-from jupyter_server_ext.uploads.record import Upload
-from jupyter_server_ext.uploads.tus import is_upload_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from jupyter_server_ext.model.upload import Upload
     from jupyter_server_ext.stores import Lease, Locker
     from jupyter_server_ext.stores.redis_news import News
     from jupyter_server_ext.stores.redis_session import RedisSession
     from jupyter_server_ext.stores.redis_store import RedisStore
     from jupyter_server_ext.uploads.live import Live
-    from progresswidget.protocol import Json
 
 _WANTED: Final = "upload-wanted"
 _LEASE: Final = 5.0
 """Seconds after which the upload of a server that does not say anything is free."""
 _LOOK: Final = 0.02
 """Seconds between two looks whether the other server has let go."""
-_MIRROR: Final = 2.0
-"""Seconds that a thread waits for Redis; the sidecar on the disk is there before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """The sidecar of an upload, as stores keep it."""
-
-    upload: Upload
-
-    @property
-    def key(self) -> str:
-        """The id of the upload."""
-        return self.upload.id
-
-    @property
-    def updated(self) -> int:
-        """When the upload was made."""
-        return self.upload.created
-
-    def to_json(self) -> Json:
-        """Return the form that stores keep."""
-        return self.upload.to_json()
-
-    @classmethod
-    def from_json(cls, value: Json) -> Sidecar:
-        """Read what `to_json` wrote, if it names nothing outside of the folders that it is for.
-
-        Raises
-        ------
-        ValueError, KeyError, TypeError
-            If it is nothing that a server writes.
-        """
-        upload = Upload.from_json(value)
-        names = (*upload.creation.folder, upload.name)
-        if not is_upload_id(upload.id) or any(
-            name in {"", ".", ".."} or "/" in name or "\0" in name for name in names
-        ):
-            raise ValueError("names no place of an upload")
-        return cls(upload)
-
-
-SIDECARS: Final = Kind("uploads", "upload", "id", Sidecar.from_json)
 
 
 class UploadSharing:
@@ -89,30 +41,24 @@ class UploadSharing:
     Parameters
     ----------
     store
-        The sidecars of all servers.
+        The records of all servers.
     locker
         Who gives leases.
     session
         The server's life with Redis.
     """
 
-    def __init__(self, store: RedisStore[Sidecar], locker: Locker, session: RedisSession) -> None:
+    def __init__(self, store: RedisStore[Upload], locker: Locker, session: RedisSession) -> None:
         self.wanted: Callable[[str], None] = lambda _: None
         """Called with the id of an upload that another server wants."""
         self._store = store
         self._locker = locker
         self._session = session
-        self._loop: asyncio.AbstractEventLoop | None = None
         session.join(_WANTED, self)
 
     def start(self, changed: Callable[[str, Upload | None], None]) -> None:
         """Follow the others; `changed` is called with what they have made of an upload."""
-        self._loop = asyncio.get_running_loop()
-
-        def heard(upload_id: str, found: Sidecar | None) -> None:
-            changed(upload_id, None if found is None else found.upload)
-
-        self._store.changed = heard
+        self._store.changed = changed
 
     @property
     def alone(self) -> bool:
@@ -126,32 +72,23 @@ class UploadSharing:
 
     async def find(self, upload_id: str) -> Upload | None:
         """Return an upload of any server as it is now."""
-        found = await self._store.fetch(upload_id)
-        return None if found is None else found.upload
+        return await self._store.fetch(upload_id)
 
     async def known(self) -> frozenset[str]:
         """Return the ids of all uploads that servers have told of."""
-        return frozenset(sidecar.key for sidecar in await self._store.load())
+        return frozenset(upload.id for upload in await self._store.load())
 
     async def put(self, upload: Upload) -> None:
         """Tell the others of an upload."""
-        await self._store.save_now(Sidecar(upload))
+        await self._store.save_now(upload)
 
-    def saved(self, upload: Upload) -> None:
-        """Tell the others of a sidecar that was written; called in a thread."""
-        self._in_loop(self._store.save_now(Sidecar(upload)))
+    async def drop(self, upload_id: str) -> None:
+        """Tell the others that an upload is forgotten."""
+        await self._store.delete([upload_id])
 
-    def forgotten(self, upload_id: str) -> None:
-        """Tell the others of a sidecar that was removed; called in a thread."""
-        self._in_loop(self._store.delete([upload_id]))
-
-    def _in_loop(self, work: Any) -> None:
-        if self._loop is None:
-            work.close()
-            return
-        # A client that has its answer may come to another server next: so this one waits.
-        with suppress(LateError):
-            asyncio.run_coroutine_threadsafe(work, self._loop).result(_MIRROR)
+    async def close(self) -> None:
+        """Tell the others what they were not told yet."""
+        await self._store.close()
 
     @asynccontextmanager
     async def hold(self, live: Live, *, politely: bool = False) -> AsyncIterator[bool]:
@@ -210,7 +147,7 @@ class UploadSharing:
     # --- What others say -----------------------------------------------------------------------
 
     async def attach(self, *, emptied: bool) -> None:
-        """Do nothing: the store reads the sidecars."""
+        """Do nothing: the store reads the records."""
 
     def attached(self) -> None:
         """Do nothing: nobody wants anything yet."""

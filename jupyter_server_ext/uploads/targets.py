@@ -17,7 +17,7 @@ from jupyter_server_ext.uploads.staged import refusal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jupyter_server_ext.uploads.record import Upload
+    from jupyter_server_ext.model.upload import Upload
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # O_NONBLOCK: should somebody put a FIFO there, opening it must not wait for a writer.

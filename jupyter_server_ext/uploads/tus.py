@@ -6,7 +6,6 @@ creation-defer-length, checksum, expiration and termination (https://tus.io/prot
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +28,6 @@ EXTENSIONS: Final = (
     "expiration",
     "termination",
 )
-_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,6 @@ class Append:
     length: int | None
     limit: int
     checksum: Checksum | None
-
-
-def is_upload_id(text: str) -> bool:
-    """Say whether `text` may be the id of an upload: 128 bits as 32 hexadecimal digits."""
-    return _ID.fullmatch(text) is not None
 
 
 def decide_append(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.files.names import check_path
+from jupyter_server_ext.model.upload import Creation
 from progresswidget.protocol import is_task_id
 
 if TYPE_CHECKING:
@@ -43,40 +44,6 @@ class Checksum:
 
     algorithm: str
     digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Creation:
-    """What a client wants to upload.
-
-    Parameters
-    ----------
-    length
-        Bytes of the whole file, or None where it will be told later.
-    folder
-        The folders below the server's root, outermost first.
-    name
-        The file's name, or None where the client gave none.
-    media_type
-        As the client calls it, or an empty text.
-    sha256
-        What the whole file's digest must be, 64 hexadecimal digits, or None.
-    overwrite
-        Whether a file of this name may be replaced.
-    task_id
-        The job that the upload belongs to, or None.
-    metadata
-        The header as it came, to be given back by HEAD.
-    """
-
-    length: int | None
-    folder: tuple[str, ...]
-    name: str | None
-    media_type: str
-    sha256: str | None
-    overwrite: bool
-    task_id: str | None
-    metadata: str
 
 
 def require_version(headers: Mapping[str, str]) -> None:

@@ -3,8 +3,9 @@
 Run ``python tests/benchmarks/upload.py``. What is sent and what is received lie in memory
 (/dev/shm), every server has one process, and every client is a process of its own. A small request
 is sent every 10 ms meanwhile; the same beside downloads of ours is there to compare. CPU is the
-server's. Ours is the only one that knows a SHA-256 of what has come at the end. Only the ratios
-carry over to another machine.
+server's. Small files come one after the other: what must be known of each after a loss of power
+goes to the disk of the temporary files. Ours is the only one that knows a SHA-256 of what has come
+at the end. Only the ratios carry over to another machine.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +102,21 @@ def measure(server: Server, what: str, path: str, file: Path, root: Path) -> dic
     return figures
 
 
+def measure_small(server: Server, path: str, file: Path, root: Path) -> dict[str, float]:
+    """Upload many small files, over one connection and over several."""
+    figures = {}
+    for count in (1, STREAMS):
+        before, begun = server.cpu(), time.perf_counter()
+        took = send(server, "many", path, file, count)
+        seconds = time.perf_counter() - begun
+        figures[f"p50 {count}"] = 1000 * statistics.median(took)
+        figures[f"p99 {count}"] = 1000 * percentile(took, 0.99)
+        figures[f"rate {count}"] = len(took) / seconds
+        figures[f"cpu {count}"] = 1000 * (server.cpu() - before) / len(took)
+        clear(root)
+    return figures
+
+
 def beside_downloads(server: Server, root: Path, file: Path) -> dict[str, float]:
     """Return p50 and p99 of a small request beside as many downloads, in milliseconds."""
     (root / "source.bin").hardlink_to(file)
@@ -119,7 +136,10 @@ def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
     make_file(source, given.size << 20)
     small = shared / "small.bin"
     make_file(small, min(given.size, 256) << 20)
+    tiny = shared / "tiny.bin"
+    tiny.write_bytes(small.read_bytes()[: 16 << 10])
     found: dict[str, list[dict[str, float]]] = {}
+    little: dict[str, list[dict[str, float]]] = {}
     beside: list[dict[str, float]] = []
 
     def place(name: str) -> tuple[Path, Path]:
@@ -134,10 +154,12 @@ def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
         rows: list[tuple[Server, Callable[[], dict[str, float]]]] = [
             (ours, lambda: measure(ours, "tus", "/progresswidget/uploads/", source, root))
         ]
+        tuses = [(ours, "/progresswidget/uploads/", root)]
         other, folder = place("node")
         if given.only in NODE and installed(folder):
             node = stack.enter_context(tus_server(other, folder))
             rows.append((node, lambda: measure(node, "tus", "/files", source, other)))
+            tuses.append((node, "/files", other))
         else:
             print(f"not asked for, or no npm, or no registry: {NODE} is left out")
         plain, folder = place("contents")
@@ -150,8 +172,11 @@ def compare(shared: Path, work: Path, given: argparse.Namespace) -> None:
             for server, run in rows:
                 if given.only in server.name:
                     found.setdefault(server.name, []).append(run())
+            for server, path, where in tuses:
+                little.setdefault(server.name, []).append(measure_small(server, path, tiny, where))
             beside.append(beside_downloads(ours, root, source))
     table(found)
+    table_of_small(little)
     row = {key: statistics.median(one[key] for one in beside) for key in beside[0]}
     for count in (1, STREAMS):
         pair = f"{row[f'p50 {count}']:.1f} / {row[f'p99 {count}']:.1f} ms"
@@ -175,6 +200,18 @@ def table(found: dict[str, list[dict[str, float]]]) -> None:
             line += f"{row[f'p50 {count}']:6.1f} /{row[f'p99 {count}']:5.1f}"
             line += f"{row[f'memory {count}']:+9.1f}"
         print(line)
+
+
+def table_of_small(found: dict[str, list[dict[str, float]]]) -> None:
+    for name, rows in found.items():
+        row = {key: statistics.median(one[key] for one in rows) for key in rows[0]}
+        for count in (1, STREAMS):
+            print(
+                f"{name}, files of 16 KiB over {count} connection(s): "
+                f"{row[f'rate {count}']:.0f} in a second, "
+                f"{row[f'p50 {count}']:.1f} / {row[f'p99 {count}']:.1f} ms, "
+                f"{row[f'cpu {count}']:.1f} ms of the server's processor each"
+            )
 
 
 def main() -> None:

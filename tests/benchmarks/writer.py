@@ -1,9 +1,11 @@
 """The sending client of the upload benchmark, run as a lean process of its own.
 
 ``writer.py tus PORT PATH FILE COUNT [TOKEN]`` creates COUNT uploads, sends the file to each as one
-PATCH, all at once, and prints the seconds that each took; ``writer.py contents PORT PATH FILE
-COUNT`` sends it as JupyterLab's file browser does, in pieces of 1 MiB in Base64. HTTP is spoken by
-hand: what the client costs must not be measured.
+PATCH, all at once, and prints the seconds that each took; ``writer.py many PORT PATH FILE COUNT``
+sends it over each of COUNT connections many times, each time as an upload of its own, and prints
+the seconds that each took with its creation; ``writer.py contents PORT PATH FILE COUNT`` sends it
+as JupyterLab's file browser does, in pieces of 1 MiB in Base64. HTTP is spoken by hand: what the
+client costs must not be measured.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from pathlib import Path
 from reader import TOKEN, connect
 
 _PIECE = 1 << 20
+_MANY = 100
 
 
 class Connection:
@@ -61,24 +64,42 @@ class Connection:
         return found
 
 
-def tus(connection: Connection, path: str, file: str, number: int) -> float:
-    name = base64.b64encode(f"received{number}.bin".encode()).decode()
+def create(connection: Connection, path: str, file: str, name: str) -> str:
+    name = base64.b64encode(name.encode()).decode()
     basic = {"Tus-Resumable": "1.0.0"}
     size = str(Path(file).stat().st_size)
     creation = {"Upload-Length": size, "Upload-Metadata": f"filename {name}"}
     address = connection.request("POST", path, basic | creation)["location"]
     address = f"/{address.partition('://')[2].partition('/')[2]}" if "://" in address else address
-    address = address if address.startswith("/") else path + address
+    return address if address.startswith("/") else path + address
+
+
+def send(connection: Connection, address: str, file: str) -> None:
+    fields = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    answer = connection.request("PATCH", address, {"Tus-Resumable": "1.0.0"} | fields, file=file)
+    if answer["upload-offset"] != str(Path(file).stat().st_size):
+        raise ConnectionError("not all of it arrived")
+
+
+def tus(connection: Connection, path: str, file: str, number: int) -> list[float]:
+    address = create(connection, path, file, f"received{number}.bin")
     barrier.wait()
     start = time.perf_counter()
-    fields = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
-    answer = connection.request("PATCH", address, basic | fields, file=file)
-    if answer["upload-offset"] != size:
-        raise ConnectionError("not all of it arrived")
-    return time.perf_counter() - start
+    send(connection, address, file)
+    return [time.perf_counter() - start]
 
 
-def contents(connection: Connection, path: str, file: str, number: int) -> float:
+def many(connection: Connection, path: str, file: str, number: int) -> list[float]:
+    barrier.wait()
+    took = []
+    for turn in range(_MANY):
+        start = time.perf_counter()
+        send(connection, create(connection, path, file, f"received{number}-{turn}.bin"), file)
+        took.append(time.perf_counter() - start)
+    return took
+
+
+def contents(connection: Connection, path: str, file: str, number: int) -> list[float]:
     barrier.wait()
     start = time.perf_counter()
     with Path(file).open("rb") as source:
@@ -93,18 +114,21 @@ def contents(connection: Connection, path: str, file: str, number: int) -> float
             fields = {"Content-Type": "application/json"}
             body = json.dumps(model).encode()
             connection.request("PUT", f"{path}received{number}.bin", fields, body)
-    return time.perf_counter() - start
+    return [time.perf_counter() - start]
+
+
+WAYS = {"tus": tus, "many": many, "contents": contents}
 
 
 if __name__ == "__main__":
     what, port, path, file, count = sys.argv[1:]
-    send = tus if what == "tus" else contents
+    way = WAYS[what]
     barrier = threading.Barrier(int(count))
-    seconds: list[float] = []
+    seconds: list[list[float]] = []
     threads = [
         threading.Thread(
             target=lambda number=number: seconds.append(
-                send(Connection(int(port)), path, file, number)
+                way(Connection(int(port)), path, file, number)
             )
         )
         for number in range(int(count))
@@ -115,4 +139,4 @@ if __name__ == "__main__":
         thread.join()
     if len(seconds) != len(threads):
         sys.exit(1)
-    print(json.dumps(seconds))
+    print(json.dumps([each for one in seconds for each in one]))

@@ -1,8 +1,8 @@
 """An extension that kills its server at a chosen step of an upload, as a loss of power would.
 
 A request for ``mortal/<step>`` chooses it. Steps are counted from then on: each opening, writing,
-syncing, linking, renaming and removing of an upload's files is one. Before the process dies, what
-was written and never synced is dropped, as a disk may do.
+syncing, linking, renaming and removing of an upload's files, and of the one with its record, is
+one. Before the process dies, what was written and never synced is dropped, as a disk may do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from jupyter_server.serverapp import ServerApp
 
-MARKS = (".upload", "/uploads/", "mortal.bin")
+KEPT = (".upload", "uploads.jsonl")
+MARKS = (*KEPT, "mortal.bin")
+WRITING, SYNCING = ("pwrite", "write"), ("fsync", "fdatasync")
 EVENTS = {"open", "os.link", "os.rename", "os.remove", "os.truncate"}
 
 
@@ -47,16 +49,17 @@ class Fate:
             self.step()
 
     def hooked(self, name: str) -> Callable[..., Any]:
-        """Return `os.pwrite` or `os.fsync`, as steps: the interpreter tells of neither."""
+        """Return what writes or syncs, as steps: the interpreter tells of neither."""
         real = getattr(os, name)
 
         def call(descriptor: int, *arguments: Any) -> Any:
-            if ".upload" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+            if any(mark in path for mark in KEPT):
                 self.step()
                 status = os.fstat(descriptor)
-                if name == "pwrite" and status.st_ino not in self._unsynced:
+                if name in WRITING and status.st_ino not in self._unsynced:
                     self._unsynced[status.st_ino] = (os.dup(descriptor), status.st_size)
-                elif name == "fsync" and status.st_ino in self._unsynced:
+                elif name in SYNCING and status.st_ino in self._unsynced:
                     os.close(self._unsynced.pop(status.st_ino)[0])
             return real(descriptor, *arguments)
 
@@ -74,7 +77,7 @@ class MortalHandler(JupyterHandler):
     def get(self, step: str) -> None:
         """Begin to count."""
         fate = Fate(int(step))
-        for name in ("pwrite", "fsync"):
+        for name in (*WRITING, *SYNCING):
             setattr(os, name, fate.hooked(name))
         sys.addaudithook(fate.audit)
         self.finish("remember that you will die")

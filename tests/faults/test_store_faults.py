@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from laboratory import done_report, eventually, make_report, sha256
 from page import Page
+from uploading import Uploader
 
 import progresswidget as pw
 from progresswidget.protocol import ENDPOINT_VARIABLE
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     Own = Callable[..., Server]
     Repetitions = Callable[[int, int], int]
 
-DATABASES = ("state.sqlite", "transfers.sqlite", "links.sqlite")
+DATABASES = ("state.sqlite", "transfers.sqlite", "links.sqlite", "uploads.sqlite")
 
 
 # --- Row 10 ---------------------------------------------------------------------------------------
@@ -199,6 +200,9 @@ def test_row_61_a_database_that_is_lost_loses_no_file(
     assert server.request("DELETE", f"api/jobs/{removed['taskId']}").status == 204
     running = make_report()
     server.report(running)
+    tus = Uploader(server)
+    upload = tus.created(2_000)
+    assert tus.patch(upload, 0, bytes(1_000)).status == 204
     with Page(server) as page:
         epoch = page.subscribe(records[0]["taskId"])["epoch"]
     server.kill()
@@ -216,6 +220,9 @@ def test_row_61_a_database_that_is_lost_loses_no_file(
     # And whoever runs is back with his next report.
     server.report(running | {"revision": 2, "rows": 5})
     assert server.request("GET", f"api/jobs/{running['taskId']}").json["rows"] == 5
+    assert tus.offset(upload) == 1_000
+    tus.finish(upload, bytes(2_000))
+    assert tus.target.read_bytes() == bytes(2_000)
     if damage is scribble:
         # Of one that is all in its log nothing is lost, and it stays.
         assert list(server.directory.glob("*.damaged-*"))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from upload_files import creation, make_upload, opened
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.streaming.activity import Activity
 from jupyter_server_ext.uploads.live import Live
 from jupyter_server_ext.uploads.quota import UploadLimits
-from jupyter_server_ext.uploads.record import Upload
 from jupyter_server_ext.uploads.registry import Uploads
-from jupyter_server_ext.uploads.store import UploadStore
-from jupyter_server_ext.uploads.tusheaders import Creation
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -26,30 +23,27 @@ if TYPE_CHECKING:
     Eventually = Callable[..., Awaitable[object]]
 
 
-def creation(name: str) -> Creation:
-    return Creation(7, (), name, "", None, False, None, "")  # noqa: FBT003 - does not overwrite
-
-
 @pytest.fixture
 def live() -> Live:
-    return Live(Upload("a" * 32, "user", creation("a.bin"), 7, 1, 2), 0, 0.0)
+    return Live(make_upload("a.bin"), 0, 0.0)
 
 
 @pytest.fixture
-def uploads(tmp_path: Path) -> Iterator[Uploads]:
+def uploads(tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Uploads]:
     (tmp_path / "root").mkdir()
+    place = opened(tmp_path)
+    records, files, _ = jp_asyncio_loop.run_until_complete(place.__aenter__())
     with ThreadPoolExecutor(1) as threads:
-        store = UploadStore(tmp_path / "server", str(tmp_path / "root"))
-        store.load()
         yield Uploads(
-            store=store,
+            records=records,
+            files=files,
             threads=threads,
             time=time.monotonic,
             now=lambda: time.time_ns() // 1_000_000,
             limits=UploadLimits(size=1_000, quota=100_000, count=1_000, expiry=3_600),
             activity=Activity(lambda: None, time=time.monotonic, most=60),
-            log=logging.getLogger("test_live"),
         )
+    jp_asyncio_loop.run_until_complete(place.__aexit__(None, None, None))
 
 
 @pytest.mark.parametrize("turns", range(6))

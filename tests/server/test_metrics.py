@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -335,7 +336,7 @@ async def create_upload(server: Server) -> tuple[int, str]:
 
 
 async def test_uploads_that_are_taken_back_and_a_place_that_fails_are_counted(
-    server: Server,
+    server: Server, eventually: Callable[..., Awaitable[object]]
 ) -> None:
     code, where = await create_upload(server)
     assert code == 201
@@ -346,14 +347,21 @@ async def test_uploads_that_are_taken_back_and_a_place_that_fails_are_counted(
     assert gone.code == 204
     for what, times in (("withdrawn", 1), ("expired", 0), ("published", 0), ("undone", 0)):
         assert await value(server, name, what=what) == times
-    folder = server.extension._directory.path / "uploads"
-    folder.rename(folder.with_name("away"))
-    assert (await create_upload(server))[0] >= 400
-    assert await value(server, "progresswidget_store_errors_total", store="uploads") == 1
-    assert await value(server, "progresswidget_store_degraded", store="uploads") == 1
-    folder.with_name("away").rename(folder)
+    # Something else in the place of the database: uploads go on, and it is made anew later.
+    path = server.extension._directory.path / "uploads.sqlite"
+    for each in path.parent.glob("uploads.sqlite*"):
+        each.unlink()
+    path.mkdir()
     assert (await create_upload(server))[0] == 201
-    assert await value(server, "progresswidget_store_degraded", store="uploads") == 0
+
+    async def fails(times: float) -> bool:
+        return await value(server, "progresswidget_store_degraded", store="uploads") == times
+
+    await eventually(partial(fails, 1))
+    assert await value(server, "progresswidget_store_errors_total", store="uploads") >= 1
+    path.rmdir()
+    await eventually(partial(fails, 0))
+    assert path.is_file()
 
 
 async def test_what_kernels_have_undone_is_counted_as_often_as_it_was(server: Server) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,14 +14,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from no_links import refuse
+from upload_files import opened
 
 from jupyter_server_ext.files.naming import is_claim, take_name
-from jupyter_server_ext.uploads.record import Upload
-from jupyter_server_ext.uploads.store import UploadStore
-from jupyter_server_ext.uploads.tusheaders import Creation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from jupyter_server_ext.model.upload import Upload
+    from jupyter_server_ext.uploads.files import UploadFiles
 
 LINKS = ("link", "linkat")
 WAYS = {"a link": (), "a rename that replaces nothing": LINKS, "a claim": (*LINKS, "renameat2")}
@@ -83,16 +85,12 @@ def test_only_an_empty_file_of_that_moment_is_a_claim(folder: int, tmp_path: Pat
     assert not is_claim(folder, "new", now)
 
 
-def make_upload(name: str) -> Upload:
-    creation = Creation(7, (), name, "", None, False, None, "")  # noqa: FBT003 - does not overwrite
-    return Upload("a" * 32, "user", creation, 7, 1, 2)
-
-
 DYING = """
-import os, signal, sys
+import asyncio, os, signal, sys
 from pathlib import Path
-from test_naming import WAYS, make_upload, publish
+from test_naming import WAYS, receive
 from no_links import refuse
+from upload_files import make_upload
 
 refuse(*WAYS["a claim"])
 
@@ -101,51 +99,59 @@ def die(event, arguments):
         os.kill(os.getpid(), signal.SIGKILL)
 
 sys.addaudithook(die)
-publish(Path(sys.argv[1]), make_upload("target.bin"))
+asyncio.run(receive(Path(sys.argv[1]), make_upload("target.bin")))
 """
 
 
-def publish(place: Path, upload: Upload) -> Upload:
+async def receive(place: Path, upload: Upload) -> None:
     """Receive an upload and give it its name."""
-    store = UploadStore(place / "server", str(place / "root"))
-    store.load()
-    store.create(upload)
-    with store.open(upload) as file:
-        file.write(memoryview(b"content"))
-        return store.publish(upload, file, "0" * 64)
+
+    def write() -> None:
+        created = files.create(upload)
+        with files.open(created) as file:
+            file.write(memoryview(b"content"))
+            files.publish(created, file, "0" * 64)
+
+    async with opened(place) as (_, files, _):
+        await asyncio.to_thread(write)
 
 
-def test_a_server_that_dies_with_a_claim_gives_it_back_and_takes_the_name(tmp_path: Path) -> None:
-    root = tmp_path / "root"
-    root.mkdir()
+def publish(files: UploadFiles, upload: Upload) -> Upload:
+    with files.open(upload) as file:
+        return files.publish(upload, file, "0" * 64)
+
+
+def die(place: Path) -> int:
+    """Let a server die with a claim, and return how it ended."""
+    (place / "root").mkdir()
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
     }
-    dead = subprocess.run(
-        [sys.executable, "-c", DYING, str(tmp_path)], env=environment, check=False
-    )
-    assert dead.returncode == -signal.SIGKILL
+    command = [sys.executable, "-c", DYING, str(place)]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+async def test_a_server_that_dies_with_a_claim_gives_it_back_and_takes_the_name(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "root"
+    assert die(tmp_path) == -signal.SIGKILL
     assert (root / "target.bin").stat().st_size == 0, "what it had claimed the name with"
 
-    store = UploadStore(tmp_path / "server", str(root))
-    ((upload, offset),) = store.load()
-    assert (upload.state, offset) == ("publishing", 7)
-    assert [path.name for path in root.iterdir()] == [upload.staged]
-    with store.open(upload) as file:
-        assert store.publish(upload, file, "0" * 64).state == "done"
+    async with opened(tmp_path) as (_, files, (before,)):
+        upload, offset = await asyncio.to_thread(files.recover, before)
+        assert (upload.state, offset) == ("publishing", 7)
+        assert [path.name for path in root.iterdir()] == [upload.staged]
+        assert (await asyncio.to_thread(publish, files, upload)).state == "done"
     assert (root / "target.bin").read_bytes() == b"content"
     assert [path.name for path in root.iterdir()] == ["target.bin"]
 
 
-def test_what_somebody_has_put_there_meanwhile_stays(tmp_path: Path) -> None:
+async def test_what_somebody_has_put_there_meanwhile_stays(tmp_path: Path) -> None:
     root = tmp_path / "root"
-    root.mkdir()
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])
-    }
-    subprocess.run([sys.executable, "-c", DYING, str(tmp_path)], env=environment, check=False)
+    assert die(tmp_path) == -signal.SIGKILL
     (root / "target.bin").write_text("somebody's work")
-    store = UploadStore(tmp_path / "server", str(root))
-    ((upload, offset),) = store.load()
+    async with opened(tmp_path) as (_, files, (before,)):
+        upload, offset = await asyncio.to_thread(files.recover, before)
     assert (upload.state, offset) == ("publishing", 7)
     assert (root / "target.bin").read_text() == "somebody's work"

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from several import Several
 
-from jupyter_server_ext.uploads.record import Upload
-from jupyter_server_ext.uploads.sharing import Sidecar
+from jupyter_server_ext.model.upload import Upload
 from jupyter_server_ext.uploads.tusheaders import parse_creation
 
 if TYPE_CHECKING:
@@ -121,11 +120,11 @@ def test_a_record_that_names_another_place_is_not_read(wrong: Json) -> None:
         {"Upload-Length": "1", "Upload-Metadata": "filename YQ=="}, max_size=1, hidden=False
     )
     upload = Upload(id="0" * 32, owner="a", creation=creation, length=1, created=0, expires=1)
-    record = Sidecar(upload).to_json()
-    assert Sidecar.from_json(record).upload == upload
+    record = upload.to_json()
+    assert Upload.from_json(record) == upload
     inner = record["creation"] | wrong.get("creation", {})
     with pytest.raises(ValueError, match="place"):
-        Sidecar.from_json(record | wrong | {"creation": inner})
+        Upload.from_json(record | wrong | {"creation": inner})
 
 
 def test_the_offset_is_true_on_every_server(several: Several, tmp_path: Path) -> None:

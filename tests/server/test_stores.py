@@ -18,15 +18,14 @@ from jupyter_server_ext.model.decisions import asked
 from jupyter_server_ext.model.job import Job
 from jupyter_server_ext.model.link import Link
 from jupyter_server_ext.model.transfer import Record
-from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS
+from jupyter_server_ext.model.upload import Upload
+from jupyter_server_ext.stores import JOBS, LINKS, TRANSFERS, UPLOADS
 from jupyter_server_ext.stores.memory import MemoryStore
 from jupyter_server_ext.stores.redis import LostError, Redis
 from jupyter_server_ext.stores.redis_session import RedisSession
 from jupyter_server_ext.stores.redis_store import RedisStore
 from jupyter_server_ext.stores.sidecar import SPARE, WithSidecar
 from jupyter_server_ext.stores.sqlite import SqliteStore, steps_of
-from jupyter_server_ext.uploads.record import Upload
-from jupyter_server_ext.uploads.sharing import SIDECARS, Sidecar
 from jupyter_server_ext.uploads.tusheaders import parse_creation
 
 if TYPE_CHECKING:
@@ -51,8 +50,9 @@ def sqlite_store(
     return SqliteStore(kind, path / "state.sqlite", interval=interval, log=LOG, vfs=vfs)
 
 
-def sidecar_store(path: Path, kind: Kind[Any] = JOBS) -> WithSidecar[Any]:
-    return WithSidecar(kind, sqlite_store(path, kind), path / "ended.jsonl", LOG)
+def sidecar_store(path: Path, kind: Kind[Any] = JOBS, *, batched: bool = False) -> WithSidecar[Any]:
+    store = sqlite_store(path, kind)
+    return WithSidecar(kind, store, path / "ended.jsonl", LOG, batched=batched)
 
 
 class RedisPair:
@@ -100,6 +100,7 @@ BACKENDS: dict[str, Callable[[Path, Kind[Any], RedisServer], Any]] = {
     "sqlite-dotfile": lambda path, kind, _: sqlite_store(path, kind, vfs="unix-dotfile"),
     "redis": lambda path, kind, redis: RedisPair(redis, path.name, kind),
     "sqlite-sidecar": lambda path, kind, _: sidecar_store(path, kind),
+    "sqlite-batched": lambda path, kind, _: sidecar_store(path, kind, batched=True),
 }
 
 
@@ -127,27 +128,27 @@ def a_link(report: Report, key: str, count: int) -> Link:
     return Link(key * 32, "a" * 32, 1, "日本", count, time.time_ns() + count)
 
 
-def a_sidecar(report: Report, key: str, count: int) -> Sidecar:
+def an_upload(report: Report, key: str, count: int) -> Upload:
     fields = {"Upload-Length": str(count), "Upload-Metadata": "filename 5pel5pys,path ZsO8ci94"}
     creation = parse_creation(fields, max_size=1000, hidden=False)
-    upload = Upload(
+    return Upload(
         id=key * 32,
         owner="日本",
         creation=creation,
         length=creation.length,
-        created=count,
-        expires=count + 1,
+        created=1,
+        expires=2,
+        updated=count,
         verified=None if count % 2 else count,
         inode=(1, count) if count % 2 else None,
     )
-    return Sidecar(upload)
 
 
 KINDS: dict[str, tuple[Kind[Any], Callable[[Report, str, int], Any]]] = {
     "jobs": (JOBS, a_job),
     "transfers": (TRANSFERS, a_transfer),
     "links": (LINKS, a_link),
-    "uploads": (SIDECARS, a_sidecar),
+    "uploads": (UPLOADS, an_upload),
 }
 
 
@@ -243,6 +244,21 @@ async def test_what_was_removed_does_not_come_back_with_an_older_redis(
     await stays.close()
 
 
+async def test_a_redis_that_is_away_keeps_nothing_and_that_is_said(
+    own_redis: RedisServer, make: Make, kind: str
+) -> None:
+    own_redis.start()
+    session, store = redis_store(own_redis, "n", KINDS[kind][0], "a")
+    await session.start()
+    item = make("a", 1)
+    assert await store.save_now(item) is True
+    own_redis.stop()
+    later = make("a", 2)
+    assert await store.save_now(later) is False
+    assert await store.load() == [later]
+    await session.close()
+
+
 async def test_a_store_starts_empty(store: Store[Any]) -> None:
     assert await store.load() == []
     await store.close()
@@ -252,7 +268,7 @@ async def test_what_is_saved_now_is_there_now(store: Store[Any], make: Make) -> 
     await store.load()
     items = [make("a", 1), make("b", 2)]
     for item in items:
-        await store.save_now(item)
+        assert await store.save_now(item) is True
     assert sorted(await store.load(), key=lambda item: item.key) == items
     await store.close()
 
@@ -450,7 +466,7 @@ async def test_a_full_disk_is_survived_and_made_up_for(
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
     try:
         stale = Job({**first.report, "rows": 5}, updated=2)
-        await store.save_now(stale)
+        assert await store.save_now(stale) is False
         last = Job({**first.report, "rows": 6}, updated=3)
         await store.save_now(last)
         other = Job(report(), updated=4)
@@ -558,7 +574,7 @@ async def test_an_end_that_the_database_could_not_take_is_kept(
     blocker = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
     blocker.execute("BEGIN EXCLUSIVE")
     end = Job({**job.report, "status": "failed", "revision": 2}, updated=2)
-    await asyncio.wait_for(store.save_now(end), 5)  # SQLite itself would wait for ten
+    assert await asyncio.wait_for(store.save_now(end), 5)  # SQLite itself would wait for ten
     lines = (tmp_path / "ended.jsonl").read_bytes()
     blocker.execute("COMMIT")
     blocker.close()
@@ -572,6 +588,35 @@ async def test_an_end_that_the_database_could_not_take_is_kept(
     other = sidecar_store(tmp_path)
     assert [found.status for found in await other.load()] == ["failed"]
     await other.close()
+
+
+async def test_what_is_batched_is_in_the_sidecar_at_once_and_in_the_database_soon(
+    tmp_path: Path, report: Report, eventually: Eventually
+) -> None:
+    path, job = tmp_path / "state.sqlite", Job(report(), updated=1)
+    store = sidecar_store(tmp_path, batched=True)
+    await store.load()
+    with closing(sqlite3.connect(path, isolation_level=None)) as blocker:
+        blocker.execute("BEGIN EXCLUSIVE")
+        assert await asyncio.wait_for(store.save_now(job), 5)
+        lines = (tmp_path / "ended.jsonl").read_bytes()
+        blocker.execute("COMMIT")
+        await eventually(lambda: blocker.execute("SELECT * FROM jobs").fetchone())
+    assert job.task_id.encode() in lines
+    # What neither of them could write is said so, and made up for.
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+    try:
+        late = Job(report(), updated=2)
+        assert await store.save_now(late) is False
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    await eventually(lambda: not store.health.degraded)
+    await store.close()
+    (tmp_path / "ended.jsonl").unlink()
+    again = sidecar_store(tmp_path)
+    assert sorted(await again.load(), key=lambda one: one.updated) == [job, late]
+    await again.close()
 
 
 async def test_torn_and_foreign_lines_cost_no_others(tmp_path: Path, report: Report) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.files.names import check_name
 from jupyter_server_ext.http.idempotency import parse_key
+from jupyter_server_ext.model.upload import Creation, is_upload_id
 from jupyter_server_ext.uploads import tus, tusheaders
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def check_creation(headers: dict[str, str]) -> None:
     found = attempt(lambda: tusheaders.parse_creation(headers, max_size=MAX, hidden=False))
     if found is None:
         return
-    assert isinstance(found, tusheaders.Creation)
+    assert isinstance(found, Creation)
     assert found.length is None or 0 <= found.length <= MAX
     for part in (*found.folder, *([found.name] if found.name else [])):
         assert part not in {"", ".", ".."}
@@ -178,7 +179,7 @@ def test_a_name_that_is_let_in_stays_in_its_folder(name: str) -> None:
 
 @pytest.mark.parametrize("text", ["0123456789abcdef" * 2, "0" * 32])
 def test_what_may_be_an_id(text: str) -> None:
-    assert tus.is_upload_id(text)
+    assert is_upload_id(text)
 
 
 @pytest.mark.parametrize(
@@ -186,4 +187,4 @@ def test_what_may_be_an_id(text: str) -> None:
     ["", "0" * 31, "0" * 33, "A" * 32, "g" * 32, "0" * 32 + "\n", "\u0660" * 32, "../" + "0" * 29],
 )
 def test_what_is_none(text: str) -> None:
-    assert not tus.is_upload_id(text)
+    assert not is_upload_id(text)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 import xxhash
 from jupyter_server.auth.identity import IdentityProvider, User
+from upload_files import no_room
 
 from jupyter_server_ext.uploads.staged import RunningDigest, StagedFile, refusal
 
@@ -550,6 +551,48 @@ async def test_an_upload_whose_bytes_cannot_be_removed_is_removed_later(
     assert (await tus.head(upload)).code == 410
 
 
+async def test_a_file_gets_its_name_only_where_that_can_be_written_down(
+    tus: Tus, root: Path
+) -> None:
+    upload = await tus.created(1)
+    with no_room():
+        response = await tus.patch(upload, 0, b"x")
+        assert (response.code, code(response)) == (500, "disk-failed")
+        assert response.headers["Upload-Offset"] == "1"
+        assert (await tus.head(upload)).code == 500, "not complete: it is not there"
+        assert [path.name for path in root.iterdir()] == [f".progresswidget-{upload}.upload"]
+    assert await tus.offset(upload) == 1
+    assert (root / "a.bin").read_bytes() == b"x"
+
+
+async def test_a_checksum_is_promised_only_where_that_can_be_written_down(
+    tus: Tus, root: Path
+) -> None:
+    upload = await tus.created(2)
+    with no_room():
+        response = await tus.patch(upload, 0, b"x", Upload_Checksum=checksum("sha1", b"x"))
+        # A server that starts again would trust what nobody has vouched for.
+        assert (response.code, code(response)) == (500, "disk-failed")
+        assert staged(root)[0].read_bytes() == b""
+        # Without one all that has come counts, whatever is written down of it.
+        assert (await tus.patch(upload, 0, b"x")).code == 204
+    assert (await tus.patch(upload, 1, b"y", Upload_Checksum=checksum("sha1", b"y"))).code == 204
+    assert (root / "a.bin").read_bytes() == b"xy"
+
+
+async def test_an_upload_begins_where_its_record_has_to_wait(
+    tus: Tus, server: Server, root: Path, eventually: Eventually
+) -> None:
+    with no_room():
+        upload = await tus.created(2)
+        health = server.services.stores["uploads"]
+        assert (health.backend, health.degraded) == ("sqlite", True)
+    await eventually(lambda: not health.degraded)
+    (known,) = await server.services.state.uploads.load()
+    assert known.id == upload
+    assert (await tus.patch(upload, 0, b"xy")).code == 204
+
+
 @pytest.mark.parametrize("settings", [{"upload_expiry": 0.2, "reap_interval": 0.05}])
 async def test_an_upload_expires(tus: Tus, root: Path, eventually: Eventually) -> None:
     upload = await tus.created()
@@ -557,7 +600,7 @@ async def test_an_upload_expires(tus: Tus, root: Path, eventually: Eventually) -
     await eventually(lambda: not staged(root))
     response = await tus.patch(upload, 10, CONTENT[10:])
     assert (response.code, code(response)) == (410, "upload-gone")
-    assert list((tus.server.extension._directory.path / "uploads").iterdir()) == []
+    assert await tus.server.services.state.uploads.load() == []
 
 
 async def test_a_kernel_and_a_user_see_only_what_is_theirs(

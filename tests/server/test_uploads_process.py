@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import signal
+import sqlite3
 import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
@@ -157,6 +158,127 @@ def test_a_killed_server_trusts_only_what_was_verified(start: Start, root: Path)
     assert upload.offset == 1_000_000
     assert staged(root) == 1_000_000, "what nobody vouches for is gone"
     upload.complete(root)
+
+
+def damage(path: Path) -> None:
+    remove(path)  # what is all in its log would be taken from there
+    path.write_bytes(b"not a database" * 1000)
+
+
+def remove(path: Path) -> None:
+    for each in path.parent.glob(f"{path.name}*"):
+        each.unlink()
+
+
+HARMS: dict[str, tuple[str, Callable[[Path], None]]] = {
+    "a damaged database": ("uploads.sqlite", damage),
+    "no database": ("uploads.sqlite", remove),
+    "a damaged sidecar": ("uploads.jsonl", damage),
+    "no sidecar": ("uploads.jsonl", remove),
+}
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+@pytest.mark.parametrize("harm", HARMS)
+def test_an_upload_outlives_one_of_the_two_places_that_know_of_it(
+    start: Start, root: Path, harm: str, sign: int
+) -> None:
+    upload = Uploading(start(), Idempotency_Key="mine")
+    first = CONTENT[:1_000_000]
+    assert upload.patch(0, first, Upload_Checksum=checksum(first)).status == 204
+    with upload.begun(1_000_000, 5_000_000, Upload_Checksum=checksum(CONTENT[1_000_000:])) as sock:
+        sock.sendall(b"\xff" * 2_000_000)
+        wait_for(lambda: staged(root) == 3_000_000)
+        folder = upload.process.endpoint.parent
+        wait_for(lambda: known(folder / "uploads.sqlite", '"verified":1000000'))
+        upload.process.stop(sign)
+    name, spoil = HARMS[harm]
+    spoil(folder / name)
+    upload.process = start()
+    assert upload.offset == 1_000_000, "what nobody vouches for is gone, here as there"
+    assert Uploading(upload.process, Idempotency_Key="mine").id == upload.id
+    upload.complete(root)
+    log = upload.process.log.read_text()
+    if harm == "a damaged database":
+        (aside,) = folder.glob("uploads.sqlite.damaged-*")
+        assert aside.read_bytes().startswith(b"not a database")
+        assert (
+            f"uploads.sqlite cannot be used (file is not a database). It was moved to {aside}"
+            in log
+        )
+        assert "uploads.sqlite cannot" in log
+    assert ("lacked 1 uploads" in log) is (name == "uploads.sqlite")
+
+
+def known(path: Path, text: str) -> bool:
+    """Say whether a database has a record with a text in it, as another process sees it."""
+    with closing(sqlite3.connect(path)) as database:
+        records = [record for (record,) in database.execute("SELECT record FROM uploads")]
+    return any(text in record for record in records)
+
+
+def test_a_database_that_goes_away_while_it_is_open_costs_no_upload(
+    start: Start, root: Path
+) -> None:
+    upload = Uploading(start())
+    assert upload.patch(0, CONTENT[:1_000_000]).status == 204
+    folder = upload.process.endpoint.parent
+    remove(folder / "uploads.sqlite")
+    # The next one that is kept finds out, and the new database has all.
+    fields = {"Upload-Length": "10", "Upload-Metadata": "filename Yg=="}
+    assert upload.ask("POST", "", fields).status == 201
+    wait_for((folder / "uploads.sqlite").exists)
+    wait_for(lambda: known(folder / "uploads.sqlite", upload.id))
+    assert "lost while it was in use" in upload.process.log.read_text()
+    upload.process.stop(signal.SIGKILL)
+    remove(folder / "uploads.jsonl")
+    upload.process = start()
+    assert upload.offset == 1_000_000
+    assert upload.ask("DELETE", None).status == 204
+    (other,) = root.glob(".progresswidget-*.upload")
+    assert upload.ask("DELETE", other.name.split("-")[1].split(".")[0]).status == 204
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_database_that_is_locked_stops_no_upload(start: Start, root: Path, sign: int) -> None:
+    process = start()
+    path = process.endpoint.parent / "uploads.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        begun = time.monotonic()
+        gone = Uploading(process)
+        assert gone.ask("DELETE").status == 204
+        upload = Uploading(process)
+        first = CONTENT[:1_000_000]
+        assert upload.patch(0, first, Upload_Checksum=checksum(first)).status == 204
+        assert upload.patch(1_000_000, CONTENT[1_000_000:]).status == 204
+        assert time.monotonic() - begun < 5, "SQLite itself would wait for ten"
+        if sign == signal.SIGKILL:
+            process.stop(sign)
+        other.execute("COMMIT")
+    if sign == signal.SIGTERM:
+        process.stop(sign)
+    upload.process = gone.process = start()
+    digest = base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()
+    assert upload.ask("HEAD").headers["Repr-Digest"] == f"sha-256=:{digest}:"
+    assert gone.ask("HEAD").status == 404
+    upload.complete(root)
+
+
+def test_a_server_that_keeps_nothing_leaves_bytes_that_are_swept(start: Start, root: Path) -> None:
+    memory, second = "--ProgressExtension.store=memory", 1 / 86_400
+    upload = Uploading(start(memory))
+    assert upload.patch(0, CONTENT[:1_000_000]).status == 204
+    upload.process.stop(signal.SIGKILL)
+    folder = upload.process.endpoint.parent
+    assert not list(folder.glob("uploads.*"))
+    (left,) = root.iterdir()
+    wait_for(lambda: time.time() - left.stat().st_ctime > 1)
+    upload.process = start(memory, f"--ProgressExtension.keep_leftovers_days={second}")
+    assert upload.ask("HEAD").status == 404
+    wait_for(lambda: not left.exists())
+    assert "Removed what a dead export has left" in upload.process.log.read_text()
 
 
 def kill_at_the_end(process: Process, start: Start, root: Path, seconds: float) -> Process:
