@@ -249,6 +249,17 @@ class Server:
         """Return the bytes of memory that it has now."""
         return int(psutil.Process(self.pid).memory_info().rss)
 
+    def forget_peak(self) -> None:
+        """Let `peak` say what is the highest from now on."""
+        # Documentation/filesystems/proc.rst, clear_refs: the peak begins anew.
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def peak(self) -> int:
+        """Return the most bytes of memory that it has had, however short a time."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) * 1024
+
     def threads(self) -> int:
         return int(psutil.Process(self.pid).num_threads())
 

@@ -57,6 +57,7 @@ def test_row_8_an_upload_goes_on_where_a_killed_server_was(
     tus.finish(upload, CONTENT)
     assert tus.target.read_bytes() == CONTENT
     assert server.staged() == []
+    assert server.files_held() == []
 
 
 def test_rows_10_and_14_no_step_of_an_upload_is_a_bad_one_to_die_at(

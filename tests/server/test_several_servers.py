@@ -300,6 +300,8 @@ async def test_row_63_pages_and_jobs_go_on_without_redis(
     await eventually(lambda: page.revision(task_id) == 11)
     alone = page.states[task_id][0]
     assert alone != shared
+    health = await asyncio.to_thread(a.request, "api/health")
+    assert (health["status"], health["stores"]["redis"]["degraded"]) == ("degraded", True)
     if how == "killed":
         redis.start()
     elif how == "paused":
@@ -312,6 +314,7 @@ async def test_row_63_pages_and_jobs_go_on_without_redis(
     await eventually(lambda: b.request(f"api/jobs/{task_id}")["revision"] == 11)
     await asyncio.to_thread(a.report, body | {"revision": 12, "status": "failed"})
     await eventually(lambda: page.states[task_id][2]["status"] == "failed")
+    await eventually(lambda: a.request("api/health")["status"] == "ok")
     assert page.connections == 1, "the page stays connected all the time"
     assert page.mistakes == []
     log = a.log.read_text()
