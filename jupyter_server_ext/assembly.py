@@ -145,7 +145,7 @@ def assemble(
             keep_days=settings.keep_finished_days,
             observer=life,
         ),
-        uploads=_make_uploads(settings, app, state, writers, activity),
+        uploads=_make_uploads(settings, app, state, writers, activity, log),
         conversions=_make_conversions(settings, registry, root, log),
         writers=writers,
         upload_idle_timeout=settings.upload_idle_timeout,
@@ -193,6 +193,7 @@ def _make_uploads(
     state: State,
     writers: ThreadPoolExecutor,
     activity: Activity,
+    log: Logger,
 ) -> Uploads:
     records = UploadRecords(state.uploads, milliseconds, state.sharing)
     return Uploads(
@@ -209,6 +210,7 @@ def _make_uploads(
             expiry=settings.upload_expiry,
         ),
         activity=activity,
+        log=log,
     )
 
 

@@ -323,7 +323,7 @@ SERVER = {
     "conversions": "ending errors jobs logs model processes protocol",
     "transfers": "events hub model protocol stores",
     "downloads": "errors files model protocol stores",
-    "uploads": "errors files model protocol stores streaming",
+    "uploads": "errors files logs model protocol stores streaming",
     "channel": "errors http hub logs protocol streaming",
     "schemas": "errors http protocol transfers",
     "config": "stores transfers",

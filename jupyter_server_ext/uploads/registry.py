@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 from jupyter_server_ext.errors import ApiError
+from jupyter_server_ext.logs import about
 from jupyter_server_ext.model.upload import Upload
 from jupyter_server_ext.uploads.appender import Appender
 from jupyter_server_ext.uploads.live import TAKE_OVER, Live
@@ -20,6 +21,7 @@ from jupyter_server_ext.uploads.staged import RunningDigest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from concurrent.futures import Executor
+    from logging import Logger
 
     from jupyter_server_ext.model.upload import Creation
     from jupyter_server_ext.stores import UploadStore
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_NOTHING_LEFT: Final = frozenset({"upload-gone", "folder-missing"})
+"""What is said of an upload whose bytes are not there any more."""
 _REMEMBERED: Final = 1_000
 """Finished uploads that are remembered for a client whose last answer was lost."""
 _GONE: Final = 10_000
@@ -57,6 +61,8 @@ class Uploads:
         What is refused.
     activity
         Called when bytes have come.
+    log
+        Where failures of the disk are told.
     sharing
         What other servers have to do with it, where there are some.
     """
@@ -71,6 +77,7 @@ class Uploads:
         now: Callable[[], int],
         limits: UploadLimits,
         activity: Activity,
+        log: Logger,
         sharing: UploadSharing | None = None,
     ) -> None:
         self.limits = limits
@@ -90,6 +97,7 @@ class Uploads:
         self._threads = threads
         self._time = time
         self._now = now
+        self._log = log
         self._sharing = sharing
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -138,10 +146,16 @@ class Uploads:
                 continue
             try:
                 recovered, offset = await self._run(self._files.recover, upload)
-            except ApiError as error:
-                # A folder that cannot be reached now may be there at the next start.
-                if error.code in {"upload-gone", "folder-missing"}:
+            except (ApiError, OSError) as error:
+                if isinstance(error, ApiError) and error.code in _NOTHING_LEFT:
                     await self._run(self._records.forget, upload.id)
+                    continue
+                # A folder that cannot be reached now may be there at the next start.
+                self._log.warning(
+                    "An upload of an earlier server is left alone until the next start: %s",
+                    error,
+                    extra=about("upload-left-alone", upload.creation.task_id),
+                )
                 continue
             self._take_up(recovered, offset)
             if self._sharing is not None:

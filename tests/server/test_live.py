@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from upload_files import creation, make_upload, opened
+from upload_files import LOG, creation, make_upload, opened
 
 from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.streaming.activity import Activity
@@ -42,6 +43,7 @@ def uploads(tmp_path: Path, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Itera
             now=lambda: time.time_ns() // 1_000_000,
             limits=UploadLimits(size=1_000, quota=100_000, count=1_000, expiry=3_600),
             activity=Activity(lambda: None, time=time.monotonic, most=60),
+            log=LOG,
         )
     jp_asyncio_loop.run_until_complete(place.__aexit__(None, None, None))
 
@@ -125,3 +127,25 @@ async def test_a_stop_is_over_as_soon_as_all_have_let_go(
         await uploads.stop()
     await asyncio.gather(*requests)
     assert all(each.lock.locked() for each in lives)
+
+
+async def test_one_upload_that_cannot_be_taken_up_now_keeps_no_other_from_it(
+    uploads: Uploads, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    going, _ = await uploads.create("user", creation("a.bin"), None)
+    # As if its server had died with both names in its hands, and somebody had swapped one of them.
+    target = tmp_path / "root" / "b.bin"
+    target.write_bytes(b"content")
+    status = target.stat()
+    stuck = replace(make_upload("b.bin"), state="publishing", inode=(status.st_dev, status.st_ino))
+    await asyncio.to_thread(uploads._records.save, stuck)
+    (tmp_path / "root" / stuck.staged).mkdir()
+    uploads._live.clear()
+    await uploads.load()
+    await uploads.recover()
+    assert uploads.ids() == {going.upload.id}
+    assert "left alone until the next start" in caplog.text
+    (tmp_path / "root" / stuck.staged).rmdir()
+    await uploads.load()
+    await uploads.recover()
+    assert uploads.ids() == {going.upload.id, stuck.id}

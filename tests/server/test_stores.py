@@ -603,11 +603,22 @@ async def test_what_is_batched_is_in_the_sidecar_at_once_and_in_the_database_soo
         blocker.execute("COMMIT")
         await eventually(lambda: blocker.execute("SELECT * FROM jobs").fetchone())
     assert job.task_id.encode() in lines
+    # And no sooner: what changes often is written once.
+    patient = WithSidecar(
+        JOBS, sqlite_store(tmp_path, interval=3600), tmp_path / "other.jsonl", LOG, batched=True
+    )
+    await patient.load()
+    for count in range(2, 50):
+        assert await patient.save_now(Job(job.report, updated=count)) is True
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT updated FROM jobs").fetchall() == [(1,)]
+        await patient.close()
+        assert other.execute("SELECT updated FROM jobs").fetchall() == [(49,)]
     # What neither of them could write is said so, and made up for.
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
     try:
-        late = Job(report(), updated=2)
+        late = Job(report(), updated=50)
         assert await store.save_now(late) is False
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -615,7 +626,10 @@ async def test_what_is_batched_is_in_the_sidecar_at_once_and_in_the_database_soo
     await store.close()
     (tmp_path / "ended.jsonl").unlink()
     again = sidecar_store(tmp_path)
-    assert sorted(await again.load(), key=lambda one: one.updated) == [job, late]
+    assert sorted(await again.load(), key=lambda one: one.updated) == [
+        Job(job.report, updated=49),
+        late,
+    ]
     await again.close()
 
 
