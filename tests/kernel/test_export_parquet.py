@@ -389,6 +389,16 @@ def test_categories_have_the_statistics_of_the_words_that_are_used(
     assert told(file, 0) == told(theirs.getvalue().to_pybytes(), 0)
 
 
+@pytest.mark.parametrize("late", [[], ["a"], ["a", "y"]])
+def test_categories_that_come_late_or_never_are_told_apart(late: list[str]) -> None:
+    words = pa.array(["c", "b", "a", "y"])
+    numbers = [0] * 9_000 + [1] * 1_000 + [words.to_pylist().index(word) for word in late]
+    coded = pa.DictionaryArray.from_arrays(pa.array(numbers, pa.int8()), words)
+    used = sorted({"b", "c", *late})
+    expected = (0, True, used[0].encode(), used[-1].encode())
+    assert told(write(pa.table({"t": coded}), []), 0) == [expected]
+
+
 def test_a_category_that_is_itself_missing_counts_as_missing() -> None:
     words = pa.array(["b", None, "a"])
     coded = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2], pa.int8()), words)
