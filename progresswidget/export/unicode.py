@@ -140,7 +140,8 @@ def _is_good_block(array: pa.Array) -> bool:
     begins = offsets[: np.searchsorted(offsets, last)]
     # In this order: the bytes are in the core's cache then, where their cuts are looked for.
     good = _is_good_piece(data.slice(first, last - first))
-    return good and not bool((content[begins] < FIRST).any())
+    # Half as long as ``content[begins]``, of which numpy makes an iterator.
+    return good and bool(content.take(begins).min(initial=0) >= FIRST)
 
 
 def _is_ascii(content: np.ndarray[Any, np.dtype[np.int8]]) -> bool:
