@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised when the same rows get another digest, so that no older journal is gone on with."""
 WORDS: Final = 65_536
 """Entries of a dictionary up to which each is hashed for itself."""
@@ -146,6 +146,8 @@ class _Column:
             self._text(array)
         elif pa.types.is_dictionary(kind) and _is_text(kind.value_type):
             self._dictionary(array)
+        elif pa.types.is_dictionary(kind) and pa.types.is_temporal(kind.value_type):
+            self._update_values(_filled(array.dictionary_decode()), kind.value_type)
         else:
             self._serialised(array)
 
@@ -158,11 +160,18 @@ class _Column:
                 self._child(place).update(child)
         elif any(_holds_extension(each) for each in _types_inside(kind)):
             self._serialised(array)  # pyarrow leaves none of these out below a missing list
-        elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        elif pa.types.is_run_end_encoded(kind) and pa.types.is_temporal(kind.value_type):
+            decoded = pc.run_end_decode(array)
+            self._missing += decoded.null_count  # which the ends of runs do not tell
+            self._update_values(_filled(decoded), decoded.type)
+        elif pa.types.is_union(kind) or pa.types.is_run_end_encoded(kind):
+            self._serialised(array)
+        else:
+            if pa.types.is_map(kind):
+                pairs = pa.struct([kind.key_field, kind.item_field])
+                array = array.cast(pa.list_(pairs), memory_pool=memory.pool())
             self._numbers(_zeroed(pc.list_value_length(array)))
             self._child(0).update(array.flatten())
-        else:
-            self._serialised(array)
 
     def _child(self, place: int) -> _Column:
         while len(self._children) <= place:
@@ -218,7 +227,8 @@ class _Column:
 
         try:
             values = array.to_pylist()
-        except ValueError:  # Python's dicts cannot hold the fields of one name
+        # Python's dicts cannot hold the fields of one name, nor its numbers every moment.
+        except (ValueError, OverflowError):
             batch = pa.RecordBatch.from_arrays([array], names=["a"])
             self._values.update(batch.serialize())
             return
@@ -302,6 +312,11 @@ def _booleans(array: pa.Array) -> Any:
     if array.null_count:
         values = values & np.frombuffer(valid, np.uint8)[begin:end]
     return np.unpackbits(values, bitorder="little")[ahead : ahead + len(array)]
+
+
+def _filled(array: pa.Array) -> pa.Array:
+    """Return what was decoded, without the memory below missing values, where anything may lie."""
+    return _zeroed(array) if _is_fixed(array.type) else array
 
 
 def _hashes(array: pa.Array) -> Any:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from progresswidget.errors import OptionError, UnsupportedFormatError, UnsupportedSourceError
+from progresswidget.errors import (
+    ColumnError,
+    OptionError,
+    UnsupportedFormatError,
+    UnsupportedSourceError,
+)
 from progresswidget.export import entries
 from progresswidget.export.entries import Blob, Found, check_names
 from progresswidget.export.options import Option, resolve
@@ -214,7 +219,12 @@ def _read(
     table: _Table, format: Format, theirs: Mapping[str, Any], inner: Mapping[str, Any]
 ) -> Section:
     wanted = {option.name: theirs[option.name] for option in table.kind.options}
-    source = table.kind.read(table.frame, table.format.flavour, wanted)
+    try:
+        source = table.kind.read(table.frame, table.format.flavour, wanted)
+    except UnicodeEncodeError as error:
+        raise ColumnError(
+            f"The column name {error.object!r} cannot be written as UTF-8.", "Rename the column."
+        ) from None
     if format.holds != "entries":
         return Section(table.name, source, table.frame, after_file=table.after_file)
     known = table.format.options

@@ -194,4 +194,6 @@ def _decodes(value: pa.Scalar) -> bool:
         value.as_py()
     except UnicodeDecodeError:
         return False
+    except (ValueError, OverflowError):  # a moment that Python has no object for is no text
+        return True
     return True

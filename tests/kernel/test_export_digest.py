@@ -184,6 +184,25 @@ def test_views_that_differ_in_one_value_differ(word: str) -> None:
     assert len(digests) == 4
 
 
+@pytest.mark.parametrize("cuts", [[1], [3, 4], [9]])
+def test_moments_that_python_has_no_objects_for(cuts: list[int]) -> None:
+    digests = set()
+    for last in (2**62, 2**62 + 1):
+        moments = pa.array([0, None, *range(7), last], pa.timestamp("us"))
+        ones = pa.array(range(11), pa.int32())
+        for array in (
+            pa.MapArray.from_arrays(ones, pa.array(range(10)), moments),
+            pa.FixedSizeListArray.from_arrays(moments, 1),
+            pa.ListViewArray.from_arrays(ones[:10], pa.array([1] * 10, pa.int32()), moments),
+            moments.dictionary_encode(),
+            pa.RunEndEncodedArray.from_arrays(ones[1:], moments),
+        ):
+            whole = rows_digest(batches(array, []))
+            assert rows_digest(batches(array, cuts)) == whole
+            digests.add((str(array.type), whole))
+    assert len(digests) == 10
+
+
 def test_bytes_and_chains() -> None:
     assert bytes_digest([b"ab", b"c"]) == bytes_digest([b"abc"]) != bytes_digest([b"abd"])
     first, second = bytes_digest([b"1"]), bytes_digest([b"2"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import decimal
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -56,6 +58,16 @@ def half() -> pa.Array:
     return pa.Array.from_buffers(pa.string(), 2, [None, ends, pa.py_buffer("aäb".encode())])
 
 
+def within(array: pa.Array) -> dict[str, pa.Array]:
+    """Return values in what Python would have to make objects of for most of pyarrow."""
+    ones = pa.array(range(ROWS + 1), pa.int32())
+    return {
+        "in a map": pa.MapArray.from_arrays(ones, pa.array(["key"] * ROWS), array),
+        "in a list of one": pa.FixedSizeListArray.from_arrays(array, 1),
+        "in a dictionary": array.dictionary_encode(),
+    }
+
+
 # What is wrong -> the column, with one bad value in it.
 UNICODE: Final = {
     "string": texts(pa.string()),
@@ -75,11 +87,23 @@ MOMENTS: Final = {
     "date": beside(0, 2**31 - 1, pa.date32()),
     "time": beside(0, 86_400 * 10**6, pa.time64("us")),
 }
+MOMENTS |= {
+    f"{name} {place}": array
+    for name in ("timestamp", "date", "time")
+    for place, array in within(MOMENTS[name]).items()
+}
+TWICE: Final = beside([("a", 1)], [("a", 1), ("a", 2)], pa.map_(pa.string(), pa.int64()))
 VALUES: Final = {
     "XLSX": {"a long text": beside("a", "x" * 40_000)},
     "SQLite": {"a large integer": beside(1, 2**64 - 1, pa.uint64())},
     "Parquet": {"seconds": beside(0, 2**60, pa.timestamp("s"))},
-    "DuckDB": {"a long duration": beside(0, 2**60, pa.duration("s"))},
+    "DuckDB": {
+        "a long duration": beside(0, 2**60, pa.duration("s")),
+        "a key twice": TWICE,
+        "a key twice in a list": pa.ListArray.from_arrays(
+            pa.array(range(ROWS + 1), pa.int32()), TWICE
+        ),
+    },
     "ORC": {
         "the year 3000": beside(0, 32_503_680_000, pa.timestamp("s")),
         "with a zone": beside(0, MOST, pa.timestamp("us", "Europe/Paris")),
@@ -152,6 +176,33 @@ def test_a_type_beyond_the_format_is_refused_before_anything_is_read(
     with pytest.raises(ColumnError, match="'bad'"):
         Export(table, tmp_path / f"bad{FORMATS[format].suffixes[0]}")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("what", MOMENTS)
+def test_a_moment_that_no_calendar_has_is_kept_with_its_type(what: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.arrows"
+    given = pa.table({"a": MOMENTS[what]})
+    assert Export(given, path).run(Progress()).rows == ROWS
+    with pa.ipc.open_stream(path) as reader:
+        read = reader.read_all().column("a").combine_chunks()
+    assert read.cast(given.schema.field("a").type).equals(MOMENTS[what])
+    again = Export(given, path).run(Progress())
+    assert again.reused == ROWS
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        [{"\udc80": 1}],
+        np.zeros(1, [("\udc80", "i8")]),
+        pd.DataFrame([[1]], columns=pd.Index(["\udc80"], dtype=object)),
+        pd.Series([1], name="\udc80"),
+    ],
+)
+@pytest.mark.parametrize("format", TABLES)
+def test_a_name_that_is_no_unicode_is_refused(format: str, frame: object, tmp_path: Path) -> None:
+    with pytest.raises(ColumnError, match=r"column name '\\udc80'"):
+        Export(frame, tmp_path / f"bad{FORMATS[format].suffixes[0]}")
 
 
 def test_the_row_is_counted_from_the_first_batch(tmp_path: Path) -> None:

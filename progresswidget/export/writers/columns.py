@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import texts
-from progresswidget.export.writers.columns_bounds import bounded
+from progresswidget.export.writers.columns_bounds import bounded, check_within
 from progresswidget.export.writers.storable import without_runs
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def _in_python(kind: pa.DataType) -> Plan:
     write = texts.writer(kind)
 
     def convert(array: pa.Array) -> pa.Array:
+        check_within(array)
         return pa.array(
             [None if value is None else write(value) for value in array.to_pylist()],
             pa.large_string(),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from progresswidget.export.writers.storable import without_runs
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,6 +43,56 @@ def bounded(kind: pa.DataType) -> Callable[[pa.Array], pa.Array] | None:
     if pa.types.is_duration(kind) and kind.unit == "s":
         return _between(1 - _MILLISECONDS, _MILLISECONDS - 1, "it is too long")
     return None
+
+
+def check_within(array: pa.Array) -> None:
+    """Refuse a time of no day that lies in a list, a struct or a map.
+
+    pyarrow makes another time of it for Python; of other moments beyond all calendars it makes
+    nothing.
+
+    Raises
+    ------
+    ValueError
+        If there is one.
+    """
+    import pyarrow as pa
+
+    kind = array.type
+    if not _has_times(kind):
+        return
+    if isinstance(kind, pa.BaseExtensionType):
+        check_within(array.storage)
+    elif pa.types.is_time(kind):
+        check = bounded(kind)
+        if check is not None:
+            check(array)
+    elif pa.types.is_dictionary(kind):
+        check_within(array.dictionary_decode())
+    elif pa.types.is_run_end_encoded(kind):
+        check_within(without_runs(array))
+    elif pa.types.is_map(kind):
+        pairs = pa.struct([kind.key_field, kind.item_field])
+        check_within(array.cast(pa.list_(pairs)))
+    elif pa.types.is_struct(kind):
+        for child in array.flatten():
+            check_within(child)
+    else:
+        check_within(array.flatten())
+
+
+def _has_times(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if isinstance(kind, pa.BaseExtensionType):
+        return _has_times(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return _has_times(kind.value_type)
+    if pa.types.is_union(kind):
+        return False  # its arrays have values as well that do not count
+    if pa.types.is_nested(kind):
+        return any(_has_times(kind.field(place).type) for place in range(kind.num_fields))
+    return bool(pa.types.is_time(kind))
 
 
 def _between(least: int, most: int, why: str) -> Callable[[pa.Array], pa.Array]:

@@ -70,6 +70,12 @@ class DuckdbWriter(databases.DatabaseWriter):
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         self._duckdb = _library()
         super().__init__(headings, options)
+        # The last is what DuckDB says of a map with one key twice.
+        self._refusals = (
+            self._duckdb.DataError,
+            self._duckdb.NotSupportedError,
+            self._duckdb.InvalidInputException,
+        )
         self._schemas = [
             _duckdb_schema(schema) for schema in databases.table_schemas(headings, "DuckDB")
         ]
@@ -99,7 +105,7 @@ class DuckdbWriter(databases.DatabaseWriter):
         try:
             with self._lock:
                 self._execute(f"INSERT INTO {self._tables[section]} FROM {INCOMING}", rows)
-        except (self._duckdb.DataError, self._duckdb.NotSupportedError) as error:
+        except self._refusals as error:
             self._blame(rows, start)
             raise ColumnError(
                 f"A value of the rows {start:,} to {start + rows.num_rows - 1:,} has no place in"

@@ -27,6 +27,7 @@ from progresswidget.export.writers import (
     only_schema,
     texts,
 )
+from progresswidget.export.writers.columns_bounds import check_within
 from progresswidget.export.writers.columns_frame import (
     Parts,
     frame_of,
@@ -220,6 +221,7 @@ def _raw(kind: pa.DataType) -> columns.Plan:
     write = texts.writer(kind, texts.finite_leaf)
 
     def convert(array: pa.Array) -> pa.Array:
+        check_within(array)
         values = [None if value is None else write(value) for value in array.to_pylist()]
         return pa.array(values, pa.large_string())
 
