@@ -129,6 +129,20 @@ def test_what_is_in_memory_has_the_same_bytes_on_a_busy_machine(
     assert Export(in_stream(), tmp_path / "d.tsv.gz").run(Progress()).sha256 != stream.sha256
 
 
+@pytest.mark.parametrize("ending", ["csv", "ndjson", "parquet", "arrows"])
+def test_what_is_in_files_has_the_same_bytes_on_a_busy_machine(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        path = tmp_path / f"given {number}.{ending}"
+        Export(pl.DataFrame({"a": range(50_000)}), path).run(Progress())
+    given = tmp_path / f"given *.{ending}"
+    quick = Export(given, tmp_path / "a.tsv.gz").run(Progress())
+    late = itertools.count(step=60)
+    monkeypatch.setattr(contents, "group", partial(group, clock=lambda: float(next(late))))
+    assert Export(given, tmp_path / "b.tsv.gz").run(Progress()).sha256 == quick.sha256
+
+
 def test_the_time_of_the_encoders_is_not_the_time_of_the_source() -> None:
     clock = Clock()
     source = clock.slowly(batches(20, 5, 5, 5), 0.1, 0.1, 0.1, 0.1)

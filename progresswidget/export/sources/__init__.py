@@ -65,8 +65,8 @@ class Source:
         Whether nobody can change the texts of a batch while it is held, and holding it takes no
         memory that the frame does not take: then a digest of them may be taken later.
     at_hand
-        Whether all rows are in memory: then no wait for one of them cuts a unit, and the same frame
-        gives the same bytes, however busy the machine is.
+        Whether all rows are in memory or in files that are only read: then no wait for one of them
+        cuts a unit, and the same rows give the same bytes, however busy the machine is.
     """
 
     schema: pa.Schema

@@ -68,6 +68,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         total,
         lambda: _read(paths, cast("pa.Schema", schema)),
         check=check,
+        at_hand=True,
     )
 
 
