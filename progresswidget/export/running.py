@@ -96,6 +96,9 @@ class Run:
         self._plain: Plain | None = None
         self._whole: Any = None
         self._ledger: Ledger | None = None
+        self._once = next(
+            (place for place, each in enumerate(sections) if each.content.once), len(sections)
+        )
         earlier.cut(self._standing(earlier.records))
         self._comparing = Comparing(on=bool(earlier.records))
         self._contents = Contents(
@@ -185,6 +188,8 @@ class Run:
         plain.remove()
 
     def _begin(self, section: int) -> None:
+        if self._comparing.on and self._again(section) and self.earlier.path is not None:
+            self._writer.attach(self.earlier.path)
         if self._writer.writes_itself and self._comparing.on:
             self._unbegun.append(section)  # there is no file yet that it could write to
         else:
@@ -209,6 +214,8 @@ class Run:
         whole = Unit(0, CLOSING, lambda: Encoded(()), section)
         if self._comparing.on and self._reuse(whole, section):
             writer.stands(section, self._placed[-1].note)
+            if self._again(section):
+                self.tally.stood(section)
             return
         if self._sink is None:
             raise AssertionError
@@ -227,16 +234,20 @@ class Run:
         known = self._known(unit, section)
         if known is None:
             self._chain = before
-            if self._writer.gathers(section) and len(self._placed) > self._first:
+            begun = self._writer.gathers(section) and len(self._placed) > self._first
+            if begun and not self._again(section):
                 raise Damaged(self._first)  # those before it in the section were not encoded
             self._write_from_here()
             return False
         self._placed.append(Placed(section, known.rows, known.offset, known.size, known.note))
         self.records.append(known)
         self._position += known.size
-        self.tally.count(unit.rows, section, reused=True)
+        self.tally.count(unit.rows, section, reused=not self._again(section))
         self._progress.bytes = self._position
-        unit.skip()
+        if self._again(section) and unit.rows:
+            unit.encode()
+        else:
+            unit.skip()
         return True
 
     def _place(self, unit: Unit, section: int) -> None:
@@ -282,8 +293,13 @@ class Run:
         return self.resumable and self._standing(self.records) > 0
 
     def _standing(self, records: Sequence[journal.Record]) -> int:
-        once = (place for place, each in enumerate(self._sections) if each.content.once)
-        return standing(records, self._writer.gathers, next(once, len(self._sections)))
+        once = len(self._sections) if self._writer.spools else self._once
+        return standing(records, self._writer.gathers, once)
+
+    def _again(self, section: int) -> bool:
+        """Say whether units are encoded that stand, since they cannot be read once more."""
+        writer = self._writer
+        return writer.spools and writer.gathers(section) and section >= self._once
 
     def close_journal(self) -> bool:
         """Let go of the journal; say whether all units are committed, or digests are missing."""

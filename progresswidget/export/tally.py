@@ -53,3 +53,8 @@ class Tally:
         self._counts[section] = after = before + rows
         if most is not None:
             self.omitted += after - max(before, min(most, after))
+
+    def stood(self, section: int) -> None:
+        """Count the rows of a section as reused after all; `progress` keeps the speed they had."""
+        if isinstance(self._sections[section].content, Source):
+            self.reused += self._counts[section]

@@ -224,6 +224,59 @@ def test_a_stream_between_frames_is_read_once(tmp_path: Path, written: list[int]
     assert read(path)["b.csv"] == frames()["b.csv"].head(ROWS - 1).write_csv().encode()
 
 
+def with_streams(changed: str = "", at: int = 0) -> dict[str, Any]:
+    given = frames(changed, at)
+    stream = pa.RecordBatchReader.from_stream(given["b.csv"])
+    rows = ({"n": n} for n in range(1_000))
+    return {**given, "b.csv": stream, "rows.parquet": rows, "note.txt": "text"}
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_an_unchanged_archive_of_streams_is_done_already(
+    suffix: str, tmp_path: Path, written: list[int]
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    first = run(with_streams(), path)
+    assert first.sha256
+    before = path.stat()
+    written.clear()
+    second = run(with_streams(), path)
+    assert written == [4], "what fills up the blocks of a file"
+    assert (second.reused, second.rows) == (3 * ROWS + 1_000, 3 * ROWS + 1_000)
+    after = path.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("at", [0, CsvWriter.unit_rows, ROWS - 1])
+@pytest.mark.parametrize("changed", ["b.csv", "c.csv"])
+def test_streams_and_what_follows_them_are_kept_up_to_a_difference(
+    changed: str, at: int, tmp_path: Path, written: list[int]
+) -> None:
+    path, plain = tmp_path / "a.tar", tmp_path / "plain" / "a.tar"
+    plain.parent.mkdir()
+    assert run(with_streams(), path).sha256
+    written.clear()
+    result = run(with_streams(changed, at), path)
+    stand = 1 if changed == "b.csv" else 2
+    assert written == list(range(stand, 5))
+    assert result.reused == stand * ROWS
+    assert result.sha256 == run(with_streams(changed, at), plain).sha256
+
+
+def test_a_stream_that_stands_is_not_written_again_after_a_kill(
+    tmp_path: Path, written: list[int]
+) -> None:
+    path = tmp_path / "a.tar"
+    kill(path, 3 * RECORDS - 1)
+    content: dict[str, Any] = {**frames()}
+    content["b.csv"] = pa.RecordBatchReader.from_stream(content["b.csv"])
+    result = run(content, path)
+    assert written == [2]
+    assert result.reused == 2 * ROWS
+    path.unlink()
+    assert result.sha256 == run(frames(), path).sha256
+
+
 def test_a_failure_leaves_what_stands_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     schema = pa.schema({"n": pa.int64()})

@@ -172,6 +172,9 @@ class Writer(ABC):
     writes_itself
         Whether the file is written by a library, at the path that `attach` tells, and nothing is
         returned here.
+    spools
+        Whether a unit of a section that gathers goes to the file at its end only: it can be encoded
+        although it stands, and then the section needs not be read again if a later one differs.
     most_rows
         How many rows of a section are in the file at most; more of them are only counted.
     """
@@ -187,6 +190,7 @@ class Writer(ABC):
     resumable: bool = False
     ahead: bool = False
     writes_itself: bool = False
+    spools: bool = False
     most_rows: int | None = None
 
     @abstractmethod

@@ -152,7 +152,7 @@ class CompressedWriter(Writer):
                 f"{codec.name} has no compression_level {self._level}.",
                 f"There are {lowest} to {highest}; by default {codec.default}.",
             )
-        self.resumable = inner.resumable
+        self.resumable, self.spools = inner.resumable, inner.spools
         self._measure()
 
     def attach(self, path: Path) -> None:

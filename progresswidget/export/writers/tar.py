@@ -53,6 +53,7 @@ class TarWriter(ArchiveWriter):
     OPTIONS = ENTRY_OPTIONS
 
     resumable = True
+    spools = True
 
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
         self._headings = headings
@@ -152,6 +153,7 @@ class TarWriter(ArchiveWriter):
 
     def stands(self, section: int, note: bytes) -> None:
         """Go on behind a frame."""
+        self._drop_spool()
         (self._position,) = _NOTE.unpack(note)
         inner, self._inner[section] = self._inner[section], None
         if inner is not None:
