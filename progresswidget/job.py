@@ -99,7 +99,7 @@ class Job(FileJob):
         self._over = threading.Event()  # the state is terminal
         self._settled = threading.Event()  # and whoever is concerned has heard of it
         self._callbacks: list[Callable[[], None]] = []
-        self._thread = Worker(self._run, f"{self._kind}-{self._name}")
+        self._thread = Worker(self._run, f"{self._kind}-{self._name}", beside=True)
         self._in_kernel = running_kernel() is not None
         self._display = Display(self)
 

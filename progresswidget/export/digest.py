@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import literals, memory
 from progresswidget.export.size import VIEW, view_lengths
+from progresswidget.export.workers import give_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -90,6 +91,7 @@ def has_texts(schema: pa.Schema) -> bool:
 def _of_column(batches: Sequence[pa.RecordBatch], place: int) -> bytes:
     column = _Column()
     for batch in batches:
+        give_way()
         column.update(batch.column(place))
     return column.digest()
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export.workers import give_way
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -39,6 +41,7 @@ def array_bytes(array: pa.Array, little: int = 0) -> int:
     """
     import pyarrow as pa
 
+    give_way()
     kind = array.type
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         values = array.dictionary if pa.types.is_dictionary(kind) else array.values

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export import forks, memory
+from progresswidget.export.workers import give_way
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +51,7 @@ class Texts:
             If there is a text that is no UTF-8; it names the column and the row.
         """
         for place in self._places:
+            give_way()
             array = batch.column(place)
             if not self._is_good(place, array):
                 row = _first(array)

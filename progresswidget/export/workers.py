@@ -1,4 +1,4 @@
-"""Threads that work for an export in long turns, so that whoever else wakes need not wait.
+"""Threads that work for an export and stand in nobody's way: long turns, and pauses for the GIL.
 
 Linux lets a thread that has just begun its turn go on until the turn is over, some 3 ms, whoever
 wakes meanwhile: a kernel's main thread, and the notebook server, then waited for 2 to 4 ms beside
@@ -10,6 +10,13 @@ Measured beside three million rows as Parquet (``ticker.py``), the 99th percenti
 of 1 kHz sleeps too long: 3.4 ms with usual turns and 2.0 ms so; in the kernel itself, where there
 is the GIL to wait for too, 4.2 and 3.9 ms.
 
+A thread that waits for the GIL is woken when another one lets go of it, and finds it taken again:
+between two calls into Arrow or polars an encoder needs it back after a few microseconds, sooner
+than the other one has begun to run. As each of these wake-ups also begins the wait of
+``sys.setswitchinterval`` anew, the main thread got it when the encoder had nothing more to do in
+Python, 2 to 4 ms later. So where Python goes from column to column the threads `give_way`: they
+sleep for a moment without the GIL, and whoever was woken has it.
+
 Source: sched_setattr(2), ``sched_runtime``, which is the length of a turn for ordinary threads
 since Linux 6.12; `EEVDF <https://docs.kernel.org/scheduler/sched-eevdf.html>`_.
 """
@@ -20,7 +27,8 @@ import ctypes
 import platform
 import sys
 from functools import cache
-from threading import Thread
+from threading import Thread, current_thread, local, main_thread
+from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -28,6 +36,10 @@ if TYPE_CHECKING:
 
 TURN: Final = 50_000_000
 """Length of a turn, in nanoseconds; Linux takes 0.1 to 100 ms."""
+STRETCH: Final = 300e-6
+"""Seconds of Python after which a thread gives way."""
+PAUSE: Final = 50e-6
+"""Seconds that it gives; with Linux' slack of timers they are about twice as many."""
 _CALLS: Final = {"x86_64": (314, 315), "aarch64": (274, 275), "riscv64": (274, 275)}
 """The numbers of sched_setattr and sched_getattr, for which the C library has no function."""
 _ORDINARY: Final = {0, 3}
@@ -45,15 +57,48 @@ class Worker(Thread):
         What it is for; its name begins with ``progresswidget-``.
     args
         What `target` is called with.
+    beside
+        Whether the main thread has other things to do meanwhile, and is to be given way to; by
+        default as for the thread that makes this one.
     """
 
-    def __init__(self, target: Callable[..., object], name: str, args: Iterable[Any] = ()) -> None:
+    def __init__(
+        self,
+        target: Callable[..., object],
+        name: str,
+        args: Iterable[Any] = (),
+        *,
+        beside: bool | None = None,
+    ) -> None:
         super().__init__(target=target, name=f"progresswidget-{name}", args=args, daemon=True)
+        self._beside = _is_beside() if beside is None else beside
 
     def run(self) -> None:
         """Ask for long turns, and work."""
+        _here.beside = self._beside
         take_long_turns()
         super().run()
+
+
+def give_way() -> None:
+    """Let whoever waits for the GIL have it, if this thread has been in Python for a while.
+
+    To be called where Python works for more than `STRETCH` without a long call into a library.
+    """
+    now = perf_counter()
+    if now - getattr(_here, "since", 0.0) < STRETCH:
+        return
+    if _is_beside():
+        sleep(PAUSE)
+        now = perf_counter()
+    _here.since = now
+
+
+def _is_beside() -> bool:
+    beside: bool | None = getattr(_here, "beside", None)
+    if beside is None:  # a thread that is not ours
+        beside = _here.beside = current_thread() is not main_thread()
+    return beside
 
 
 def take_long_turns() -> bool:
@@ -84,6 +129,9 @@ class _Attributes(ctypes.Structure):
         ("deadline", ctypes.c_uint64),
         ("period", ctypes.c_uint64),
     )
+
+
+_here: Final = local()
 
 
 @cache

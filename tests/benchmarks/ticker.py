@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from export import ENGINES, ending, load, make_frame
 
@@ -56,8 +57,9 @@ def measure(engine: str, format: str, source: Path, path: Path) -> list[list[flo
     run(frame[:1_000], path, format)
     path.unlink()
     # A job runs ours on a thread of this kind; it is an ordinary one for the others.
-    make = workers.Worker if engine.startswith("ours") else Thread
-    thread = make(target=run, name="job", args=(frame, path, format))
+    given: dict[str, Any] = {"target": run, "name": "job", "args": (frame, path, format)}
+    ours = engine.startswith("ours")
+    thread = workers.Worker(**given, beside=True) if ours else Thread(**given)
     end = path.with_name("end")
     end.unlink(missing_ok=True)
     command = [sys.executable, "-c", BESIDE, str(os.getpid()), str(end)]

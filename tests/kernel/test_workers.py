@@ -1,4 +1,4 @@
-"""The threads that work for an export, and how long their turns are."""
+"""The threads that work for an export: how long their turns are, and when they give way."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from progresswidget.export import workers
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 TURN = 50_000_000
 
@@ -92,3 +96,79 @@ class Refusing:
 def test_it_does_not_keep_python_from_ending() -> None:
     assert workers.Worker(lambda: None, "test").daemon
     assert workers.Worker(lambda: None, "test").name == "progresswidget-test"
+
+
+class Clock:
+    """Seconds that pass when they are told to, and the sleeps of each thread."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.slept: list[tuple[str, float]] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append((threading.current_thread().name, seconds))
+        self.now += seconds
+
+    @property
+    def sleepers(self) -> set[str]:
+        return {name.removeprefix("progresswidget-") for name, _ in self.slept}
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(workers, "perf_counter", lambda: made.now)
+    monkeypatch.setattr(workers, "sleep", made.sleep)
+    return made
+
+
+def test_a_thread_gives_way_once_in_each_stretch_of_python(clock: Clock) -> None:
+    def work() -> list[int]:
+        counts = []
+        for _ in range(6):
+            clock.now += 0.4 * workers.STRETCH
+            workers.give_way()
+            counts.append(len(clock.slept))
+        return counts
+
+    worker = workers.Worker(lambda: found.extend(work()), "test", beside=True)
+    found: list[int] = []
+    worker.start()
+    worker.join()
+    assert found == [1, 1, 1, 2, 2, 2]
+    assert {seconds for _, seconds in clock.slept} == {workers.PAUSE}
+
+
+def sleepers_of(clock: Clock, path: Path, **settings: bool) -> set[str]:
+    """Return the threads that gave way while a thread or the caller has written a file."""
+    table = pa.table({"word": ["one", "two"] * 60_000, "number": list(range(120_000))})
+
+    def work() -> None:
+        Export(table, path).run(Progress())
+
+    clock.slept.clear()
+    if settings:
+        worker = workers.Worker(work, "job", **settings)
+        worker.start()
+        worker.join()
+    else:
+        work()
+    assert path.stat().st_size
+    return clock.sleepers
+
+
+def test_an_export_gives_way_to_the_main_thread_and_not_where_that_runs_it(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(workers, "STRETCH", 0.0)
+    assert sleepers_of(clock, tmp_path / "a.parquet") == set()
+    assert {"encode", "read"} <= sleepers_of(clock, tmp_path / "b.parquet", beside=True)
+    assert sleepers_of(clock, tmp_path / "c.parquet", beside=False) == set()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson", "xlsx", "parquet", "arrow", "feather"])
+def test_each_encoder_gives_way_between_columns(
+    suffix: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(workers, "STRETCH", 0.0)
+    assert "encode" in sleepers_of(clock, tmp_path / f"a.{suffix}", beside=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.columns import Plan, as_it_is, plan
 from progresswidget.export.writers.columns_moments import quick
@@ -102,6 +103,7 @@ def frame_of(batches: Sequence[pa.RecordBatch], plans: Sequence[Plan], start: in
 def _arrays(batch: pa.RecordBatch, plans: Sequence[Plan], start: int) -> list[pa.Array]:
     arrays = []
     for name, array, each in zip(batch.schema.names, batch.columns, plans, strict=True):
+        give_way()
         try:
             arrays.append(each.to_arrow(array))
         except (ValueError, TypeError, OverflowError, NotImplementedError):

@@ -47,6 +47,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export import memory
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers import Encoded, Heading, Placed, Writer, only_schema
 from progresswidget.export.writers.parquet_columns import Columns
 from progresswidget.export.writers.parquet_footer import MAGIC, footer, join, split
@@ -139,9 +140,12 @@ class ParquetWriter(Writer):
         # Every batch may bring a dictionary of its own; a row group has one, or else it is
         # written out plainly, which polars before 2 cannot read as categories.
         table = table.unify_dictionaries()
+        give_way()
         choice = self._columns.choose(table)
         try:
+            give_way()
             file = memoryview(self._file(table, choice.settings)).cast("B")
+            give_way()
             data, note = split(file, lambda groups: tell(file, groups, table, choice.told))
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise _blame(table, start, error) from error
@@ -176,6 +180,7 @@ def _stored(chunks: Sequence[pa.Array], field: pa.Field, start: int) -> pa.Chunk
     """Return a column as the type of the file, without the missing words that pyarrow refuses."""
     import pyarrow as pa
 
+    give_way()
     stored = []
     for chunk in chunks:
         array = chunk

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers.storable import convert
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def _is_distinct(sample: pa.Table, place: int) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    give_way()
     column, field = sample.column(place), sample.schema.field(place)
     if _is_view(field.type):
         large = field.with_type(_large(field.type))

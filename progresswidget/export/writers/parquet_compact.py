@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from thriftpy2.thrift import TType
 
+from progresswidget.export.workers import give_way
+
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST = 1, 2, 3, 4, 5, 6, 7, 8, 9
 _STRUCT: Final = 12
 _CODES: Final = {
@@ -48,6 +50,7 @@ def read(kind: Any, data: bytes, place: int = 0) -> tuple[Any, int]:
     place
         Where it begins.
     """
+    give_way()
     made = kind()
     known = kind.thrift_spec
     number = 0

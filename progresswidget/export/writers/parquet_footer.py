@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import thriftpy2
 
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers import parquet_compact
 from progresswidget.export.writers.parquet_compact import Place, read_varint, write_varint
 
@@ -81,6 +82,7 @@ def _group_note(group: Any, file: memoryview) -> Any:
 
 
 def _chunk_note(chunk: Any, file: memoryview) -> Any:
+    give_way()
     data = chunk.meta_data
     data.data_page_offset = Place(data.data_page_offset)
     for name in ("index_page_offset", "dictionary_page_offset", "bloom_filter_offset"):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers.parquet_compact import read
 from progresswidget.export.writers.parquet_footer import IDL
 from progresswidget.export.writers.storable import convert
@@ -53,6 +54,7 @@ def tell(file: memoryview, groups: Sequence[Any], table: pa.Table, told: Sequenc
     for group in groups:
         chunks = {tuple(chunk.meta_data.path_in_schema): chunk.meta_data for chunk in group.columns}
         for place in told:
+            give_way()
             values = table.column(place).slice(first, group.num_rows)
             data = chunks[(table.column_names[place],)]
             data.statistics = _statistics(file, data, values)
@@ -84,6 +86,7 @@ def _of_dictionary(file: memoryview, data: Any) -> tuple[bytes, bytes] | None:
     encodings = {each.encoding for each in data.encoding_stats if each.page_type in _DATA_PAGES}
     if encodings != {_RLE_DICTIONARY}:
         return None
+    give_way()
     chunk = bytes(file[data.dictionary_page_offset : data.data_page_offset])
     header, begin = read(IDL.PageHeader, chunk)
     count = header.dictionary_page_header.num_values

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers import columns, xlsx_texts
 from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.storable import one_missing
@@ -131,6 +132,7 @@ class Cells:
         import polars as pl
         import pyarrow as pa
 
+        give_way()
         plain = self._plain(arrays, start)
         if self._kind is None and all(xlsx_texts.is_plain(array.type) for array in plain):
             return (self._text_form(xlsx_texts.joined(plain), start),)
@@ -148,6 +150,7 @@ class Cells:
         return (form, self._text_form(self._as_text(others), start))
 
     def _number_form(self, contents: pa.LargeStringArray, style: Mapping[str, int]) -> Form:
+        give_way()
         index = "" if self.format is None else f' s="{style.get(self.format, 0)}"'
         kind = f' t="{self._kind.type}"' if self._kind is not None and self._kind.type else ""
         return Form(f'"{index}{kind}><v>', contents, "</v></c>")
@@ -166,6 +169,7 @@ class Cells:
         return lambda at, size: [self.plan.to_arrow(each) for each in whole.slice(at, size).chunks]
 
     def _text_form(self, texts: pa.LargeStringArray, start: int) -> Form:
+        give_way()
         self._check_lengths(texts, start)
         escaped = xlsx_texts.escaped(texts)
         if escaped is None:

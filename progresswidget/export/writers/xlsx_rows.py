@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from progresswidget.export import literals, memory
+from progresswidget.export.workers import give_way
 from progresswidget.export.writers.xlsx_parts import letters
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def join(forms: Sequence[Sequence[Form]], first: int, rows: int) -> memoryview:
     numbers = _numbers(first, rows)
     line: list[Any] = ['<row r="', numbers, '">']
     for column, found in enumerate(forms):
+        give_way()
         reference = f'<c r="{letters(column)}'
         for form in found:
             cell = [reference, numbers, form.before, form.contents, form.after]
