@@ -48,7 +48,7 @@ OPTIONS: Final = (
         "row_group_size",
         (int, type(None)),
         None,
-        "Rows in a row group; by default 131,072, and fewer where rows are large.",
+        "Rows in a row group; by default 262,144, and fewer where rows are large.",
         check=_check_row_group,
     ),
     Option(
