@@ -1,4 +1,4 @@
-"""Plans over Parquet that are run slice by slice: the same rows as polars gives as a whole."""
+"""Plans over files that are run slice by slice: the same rows as polars gives as a whole."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 
 from progresswidget.errors import SourceChangedError
 from progresswidget.export.sources import sliced as module
+from progresswidget.export.sources import sliced_arrow as arrow
 from progresswidget.export.sources.lazy import read
 from progresswidget.export.sources.sliced import sliced
 
@@ -25,13 +26,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROWS = 3_000
-GROUP = 400
+GROUP, BATCH = 400, 250
 
 
 @pytest.fixture(autouse=True)
 def _small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_BYTES", 5_000)
     monkeypatch.setattr(module, "AGAIN", 0)
+    monkeypatch.setattr(arrow, "ARROW_BYTES", 5_000)
+    monkeypatch.setattr(arrow, "BATCH_BYTES", 5_000)
+    monkeypatch.setattr(arrow, "FRAME_BYTES", 5_000)
 
 
 def make(start: int) -> pl.DataFrame:
@@ -55,14 +59,28 @@ def make(start: int) -> pl.DataFrame:
     )
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
+def write(frame: pl.DataFrame, path: Path) -> None:
+    """Write a file of the kind that its name tells."""
+    if path.suffix == ".parquet":
+        frame.write_parquet(path, row_group_size=GROUP)
+    else:
+        compression: Any = "uncompressed" if path.suffix == ".arrow" else path.suffix[1:]
+        frame.write_ipc(path, compression=compression, record_batch_size=BATCH)
+
+
+@pytest.fixture(params=["parquet", "arrow", "lz4"])
+def files(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Return a folder of partitions, with row groups that no slice ends with."""
     for number, key in enumerate("ab"):
         folder = tmp_path / "files" / f"key={key}"
         folder.mkdir(parents=True)
-        make(number * ROWS).write_parquet(folder / "0.parquet", row_group_size=GROUP)
+        write(make(number * ROWS), folder / f"0.{request.param}")
     return tmp_path / "files"
+
+
+def first(files: Path) -> Path:
+    """Return the first of the files."""
+    return next((files / "key=a").glob("0.*"))
 
 
 def rows_of(query: pl.LazyFrame) -> pl.DataFrame:
@@ -73,15 +91,20 @@ def rows_of(query: pl.LazyFrame) -> pl.DataFrame:
 
 
 def scan(files: Path, **options: Any) -> pl.LazyFrame:
-    return pl.scan_parquet(files, **options)
+    return scan_of(files)(files, **options)
+
+
+def scan_of(files: Path) -> Callable[..., pl.LazyFrame]:
+    """Return what reads the files of a folder."""
+    return pl.scan_parquet if first(files).suffix == ".parquet" else pl.scan_ipc
 
 
 n, x, text = pl.col("n"), pl.col("x"), pl.col("text")
 
 ROW_BY_ROW: dict[str, Callable[[Path], pl.LazyFrame]] = {
     "bare": scan,
-    "pattern": lambda files: scan(files / "*" / "*.parquet"),
-    "one file": lambda files: scan(files / "key=a" / "0.parquet"),
+    "pattern": lambda files: scan_of(files)(files / "*" / "0.*"),
+    "one file": lambda files: scan_of(files)(first(files)),
     "select": lambda files: scan(files).select("text", "n", "key"),
     "nested only": lambda files: scan(files).select("pair", "many"),
     "expressions": lambda files: scan(files).select(
@@ -93,7 +116,7 @@ ROW_BY_ROW: dict[str, Callable[[Path], pl.LazyFrame]] = {
     "a constant": lambda files: scan(files).with_columns(y=pl.lit("ü")),
     "filter": lambda files: scan(files).filter(n % 7 != 3),
     "filter of a new column": lambda files: (
-        scan(files).with_columns(y=n * 3).filter(pl.col("y") % 2 == 0)
+        scan(files).with_columns(y=n * 3).filter(pl.col("y") % 5 != 0)
     ),
     "filters": lambda files: scan(files).filter(n > 5).filter(~text.str.ends_with("7")).drop("n"),
     "is in": lambda files: scan(files).filter(
@@ -150,8 +173,8 @@ AS_A_WHOLE: dict[str, Callable[[Path], pl.LazyFrame]] = {
         y=text.map_elements(lambda each: each[::-1], return_dtype=pl.String)
     ),
     "batches of Python": lambda files: scan(files).map_batches(lambda frame: frame),
-    "an open file": lambda files: pl.scan_parquet((files / "key=a" / "0.parquet").open("rb")),
-    "bytes": lambda files: pl.scan_parquet((files / "key=a" / "0.parquet").read_bytes()),
+    "an open file": lambda files: scan_of(files)(first(files).open("rb")),
+    "bytes": lambda files: scan_of(files)(first(files).read_bytes()),
     "no file of Parquet": lambda _: pl.LazyFrame({"a": range(1_000)}),
 }
 
@@ -200,6 +223,7 @@ def test_any_other_plan_is_run_as_a_whole(files: Path, name: str) -> None:
         assert_frame_equal(rows_of(query), wanted, categorical_as_str=True, check_dtypes=False)
 
 
+@pytest.mark.parametrize("files", ["parquet"], indirect=True)
 def test_columns_that_a_file_lacks_are_missing_in_slices_too(files: Path) -> None:
     make(0).drop("text").write_parquet(files / "key=b" / "1.parquet", row_group_size=GROUP)
     query = scan(files, missing_columns="insert")
@@ -208,7 +232,8 @@ def test_columns_that_a_file_lacks_are_missing_in_slices_too(files: Path) -> Non
     assert_frame_equal(pl.concat(plan.collect() for plan in slices.plans()), query.collect())
 
 
-def test_only_the_columns_that_are_read_count(files: Path) -> None:
+def test_only_the_columns_that_are_read_count(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "ARROW_BYTES", 30_000)
     narrow, wide = sliced(scan(files).select("n", "x", "text")), sliced(scan(files))
     assert narrow is not None
     assert wide is not None
@@ -217,9 +242,11 @@ def test_only_the_columns_that_are_read_count(files: Path) -> None:
 
 def test_small_row_groups_are_left_to_polars(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLICE_BYTES", 1_000_000)
+    monkeypatch.setattr(arrow, "BATCH_BYTES", 1_000_000)
     assert sliced(scan(files)) is None
 
 
+@pytest.mark.parametrize("files", ["parquet"], indirect=True)
 def test_row_groups_that_would_be_decoded_again_and_again_are_left_to_polars(
     files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,11 +254,14 @@ def test_row_groups_that_would_be_decoded_again_and_again_are_left_to_polars(
     assert sliced(scan(files)) is None
 
 
-@pytest.mark.parametrize(("name", "limit"), [("FOOTERS", 1_000), ("FILES", 1)])
-def test_many_files_and_columns_are_left_to_polars(
-    files: Path, name: str, limit: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, name, limit)
+def test_many_files_are_left_to_polars(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FILES", 1)
+    assert sliced(scan(files)) is None
+
+
+@pytest.mark.parametrize("files", ["parquet"], indirect=True)
+def test_many_columns_are_left_to_polars(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOOTERS", 1_000)
     assert sliced(scan(files)) is None
 
 
@@ -247,15 +277,15 @@ def test_a_plan_that_polars_cannot_take_apart_is_run_as_a_whole(
 def test_files_that_change_meanwhile_are_told(files: Path, change: str) -> None:
     batches = read(scan(files), None).batches()  # type: ignore[arg-type]
     next(batches)
-    path = files / "key=b" / "0.parquet"
+    path = files / "key=b" / first(files).name
     if change == "touched":
         os.utime(path, ns=(1, 1))
     elif change == "replaced":
-        make(7).write_parquet(files / "new")
-        (files / "new").rename(path)
+        write(make(7), files.parent / path.name)
+        (files.parent / path.name).rename(path)
     elif change == "another":
-        make(7).write_parquet(files / "key=b" / "1.parquet")
+        write(make(7), path.with_stem("1"))
     else:
-        (files / "key=b" / "0.parquet").rename(files.parent / "gone.parquet")
+        path.rename(files.parent / "gone")
     with pytest.raises(SourceChangedError):
         list(batches)

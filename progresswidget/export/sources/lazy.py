@@ -11,7 +11,7 @@ from progresswidget.export.sources import Source, is_of, reason
 from progresswidget.export.sources.lazy_files import files_of
 from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.nearby import reading_nearby
-from progresswidget.export.sources.polars import batches_of, check, schema_of
+from progresswidget.export.sources.polars import batches_of, check, schema_of, set_apart
 from progresswidget.export.sources.sliced import sliced
 from progresswidget.export.sources.stream import cut
 
@@ -65,9 +65,19 @@ def _stream(query: pl.LazyFrame) -> Generator[pa.RecordBatch, None, None]:
         slices = sliced(query) if local else None
         whole = [] if slices is not None or not local else files_of(query)
         check_files = marked(whole) if slices is None else slices.check
-        for plan in [query] if slices is None else slices.plans():
-            batches = plan.collect_batches(chunk_size=PLAN_ROWS, lazy=True, engine="streaming")
-            for frame in batches:
-                for batch in batches_of(frame):
-                    yield from cut(batch)
+        if slices is None:
+            yield from _run(query, PLAN_ROWS)
+        else:
+            for plan in slices.plans():
+                yield from _run(plan, slices.rows or PLAN_ROWS, apart=slices.rows is not None)
         check_files()
+
+
+def _run(
+    plan: pl.LazyFrame, rows: int, *, apart: bool = False
+) -> Generator[pa.RecordBatch, None, None]:
+    # By itself, so that nothing of a slice is held any more when the next one is read.
+    batches = plan.collect_batches(chunk_size=rows, lazy=True, engine="streaming")
+    for frame in batches:
+        for batch in batches_of(set_apart(frame) if apart else frame):
+            yield from cut(batch)

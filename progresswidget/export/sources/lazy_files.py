@@ -55,7 +55,8 @@ def _there(path: str) -> list[str]:
         return [path]
     if os.path.isdir(path):  # noqa: PTH112
         path = os.path.join(glob.escape(path), "**")  # noqa: PTH118
-    return [each for each in glob.glob(path, recursive=True) if os.path.isfile(each)]  # noqa: PTH113, PTH207
+    found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207 - in the order of polars
+    return [each for each in found if os.path.isfile(each)]  # noqa: PTH113
 
 
 def _paths(written: bytes) -> Iterator[str]:

@@ -90,6 +90,23 @@ def batches_of(frame: pl.DataFrame) -> Iterable[pa.RecordBatch]:
     return cast("Iterable[pa.RecordBatch]", pa.RecordBatchReader.from_stream(frame))
 
 
+def set_apart(frame: pl.DataFrame) -> pl.DataFrame:
+    """Return a copy of a frame that holds nothing of the larger one that it was cut from.
+
+    Texts inside of lists and structs are not copied.
+    """
+    polars = sys.modules["polars"]
+    oldest = polars.CompatLevel.oldest()  # has no views, of which polars would copy no text
+    columns = [
+        polars.from_arrow(column.to_arrow(compat_level=oldest)).alias(column.name)
+        if column.dtype in (polars.String, polars.Binary)
+        else polars.concat([column.head(1), column.slice(1)], rechunk=True)
+        for column in frame.iter_columns()
+    ]
+    copied: pl.DataFrame = polars.DataFrame(columns)
+    return copied
+
+
 def schema_of(frame: pl.DataFrame) -> pa.Schema:
     """Return the schema that `batches_of` will have, at no cost."""
     import pyarrow as pa

@@ -1,6 +1,7 @@
-"""Plans of polars over Parquet files, run for some of their rows at a time.
+"""Plans of polars over Parquet and Arrow files, run for some of their rows at a time.
 
 polars decodes a row group as a whole, and several side by side: row groups of 100 MB took 0.6 GB.
+So it does with record batches, and what was read of an Arrow file is in memory until its end.
 A plan that makes of each row of its files one row, or none, gives the same rows, in the same order,
 where it is run for one slice of the files after the other. Whether a plan is of that kind polars
 tells itself: a slice that is put on top of it comes to lie right on its files when it is optimised.
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import SourceChangedError
+from progresswidget.export.sources.lazy_files import files_of
+from progresswidget.export.sources.ranges import gathered
+from progresswidget.export.sources.sliced_arrow import arrow_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,6 +42,10 @@ FOOTERS: Final = 2_000_000
 
 _PROBE: Final = (1_000_003, 1_009)
 """A slice that nobody else makes."""
+_REST: Final = (1 << 62) - 1
+"""More rows than any files have: whatever was counted, no slice of Arrow files leaves one out."""
+_ARROW: Final = re.compile(r"^ *Ipc SCAN \[", re.MULTILINE)
+_CHOSEN: Final = re.compile(r"^ *SLICE: .* (\d+), len: (\d+) \}$", re.MULTILINE)
 _PASSED: Final = frozenset({"SimpleProjection", "HStack", "Select"})
 _UNSET: Final = b"\xa9pre_slice\xc0"
 _STEPS: Final = re.compile(
@@ -61,6 +69,17 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
+class _Scan:
+    """How a plan reads its files, which are of one kind."""
+
+    paths: Sequence[str]
+    columns: Sequence[str] | None
+    chosen: tuple[int, int] | None
+    filters: bool
+    arrow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Slices:
     """A plan that can be run slice by slice, and the files that it reads.
 
@@ -72,12 +91,15 @@ class Slices:
         The files, and what they were like when they were looked at.
     ranges
         The first row and the number of rows of each slice, all rows of all files.
+    rows
+        How many rows of the result shall be copied at a time, so that none hold the slice.
     """
 
     written: bytes
     paths: Sequence[str]
     marks: Sequence[tuple[int, int, int]]
     ranges: Sequence[tuple[int, int]]
+    rows: int | None = None
 
     def plans(self) -> Iterator[pl.LazyFrame]:
         """Yield the plan of each slice."""
@@ -99,7 +121,7 @@ class Slices:
             same = False
         if not same:
             raise SourceChangedError(
-                "The Parquet files changed while they were read.",
+                "The files of the plan changed while they were read.",
                 "Export again when they are written.",
             )
 
@@ -108,8 +130,8 @@ def sliced(query: pl.LazyFrame) -> Slices | None:
     """Return the slices of a plan, or None if it is to be run as a whole.
 
     That is where a row of the result may depend on several of the files, where Python takes part,
-    where a filter leaves few rows, and where the row groups are small anyway or have so many
-    columns that slices of them would take too long.
+    where a filter leaves few rows, and where the row groups, or record batches and their files, are
+    small anyway or have so many columns that slices of them would take too long.
 
     Parameters
     ----------
@@ -117,7 +139,7 @@ def sliced(query: pl.LazyFrame) -> Slices | None:
         A plan over files of this computer.
     """
     told = query.explain(optimized=False)
-    if "Parquet SCAN" not in told or "DF [" in told:
+    if ("Parquet SCAN" not in told and "Ipc SCAN" not in told) or "DF [" in told:
         return None  # and nothing large is serialised
     panic = sys.modules["polars"].exceptions.PanicException
     try:
@@ -127,52 +149,68 @@ def sliced(query: pl.LazyFrame) -> Slices | None:
 
 
 def _sliced(query: pl.LazyFrame) -> Slices | None:
-    *above, scan = _steps(query)
-    if not (_is_whole(scan) and _passes(above) and _goes_row_by_row(query)):
+    above, scan = _steps(query)
+    if scan.chosen is not None or len(scan.paths) > FILES:
+        return None
+    if not (_passes(above) and _goes_row_by_row(query)):
         return None
     written = query.serialize()
-    paths = _paths(query)
-    marks = [_mark(path) for path in paths]
-    ranges = _ranges(_groups(paths, scan.file_options.with_columns))
+    marks = [_mark(path) for path in scan.paths]
+    rows = None
+    if scan.arrow:
+        ranges, rows = arrow_ranges(scan.paths, scan.columns)
+    else:
+        ranges = _parquet_ranges(scan.paths, scan.columns)
     if not ranges or not _is_plain(written):
         return None
     trial = _with_slice(written, *_PROBE)
-    *_, found = _steps(trial)
-    same = trial.collect_schema() == query.collect_schema() and _paths(trial) == paths
-    if not same or found.file_options.n_rows != _PROBE or _filters(found) != _filters(scan):
+    _, found = _steps(trial)
+    same = trial.collect_schema() == query.collect_schema() and found.paths == scan.paths
+    if not same or found.chosen != _PROBE or found.filters != scan.filters:
         return None
-    if _filters(scan) and not _keeps_most(written, ranges):
+    if scan.filters and not _keeps_most(written, _places(scan, ranges)):
         return None
-    return Slices(written, paths, marks, ranges)
+    if scan.arrow:
+        ranges[-1] = (ranges[-1][0], _REST)
+    return Slices(written, scan.paths, marks, ranges, rows)
 
 
-def _steps(query: pl.LazyFrame) -> list[Any]:
-    """Return the steps of an optimised plan, the last one first; they must form one line."""
+def _steps(query: pl.LazyFrame) -> tuple[list[Any], _Scan]:
+    """Return the steps of an optimised plan, the last one first, and what they begin with.
+
+    They must form one line.
+    """
     at = query._ldf.visit()  # noqa: SLF001 - what polars' own engine for GPUs reads plans by
-    steps = [at.view_current_node()]
+    steps = []
     while inputs := at.get_inputs():
         (only,) = inputs
-        at.set_node(only)
         steps.append(at.view_current_node())
-    return steps
+        at.set_node(only)
+    try:
+        scan = at.view_current_node()
+    except NotImplementedError:  # which is said of Arrow files
+        return steps, _arrow_scan(query, list(at.get_schema()))
+    if type(scan).__name__ != "Scan" or scan.scan_type[0] != "parquet":
+        raise ValueError("The plan does not read Parquet files.")
+    options = scan.file_options
+    if options.deletion_files is not None:
+        raise ValueError("Rows of the files do not count.")
+    filters = scan.predicate is not None
+    return steps, _Scan(list(scan.paths), options.with_columns, options.n_rows, filters)
 
 
-def _paths(query: pl.LazyFrame) -> list[str]:
+def _arrow_scan(query: pl.LazyFrame, columns: Sequence[str]) -> _Scan:
+    """Return how a plan reads Arrow files, which polars tells in words."""
+    _, told = _ARROW.split(query.explain())
+    found = _CHOSEN.search(told)
+    chosen = None if found is None else (int(found[1]), int(found[2]))
+    filters = re.search(r"^ *SELECTION: ", told, re.MULTILINE) is not None
+    return _Scan(files_of(query), columns, chosen, filters, arrow=True)
+
+
+def _paths(query: pl.LazyFrame) -> Sequence[str]:
     """Return the files that a plan reads, found anew where the plan was not looked at before."""
-    return list(_steps(query)[-1].paths)
-
-
-def _is_whole(scan: Any) -> bool:
-    return (
-        type(scan).__name__ == "Scan"
-        and scan.scan_type[0] == "parquet"
-        and scan.file_options.n_rows is None
-        and scan.file_options.deletion_files is None
-    )
-
-
-def _filters(scan: Any) -> bool:
-    return scan.predicate is not None
+    return _steps(query)[1].paths
 
 
 def _goes_row_by_row(query: pl.LazyFrame) -> bool:
@@ -180,9 +218,9 @@ def _goes_row_by_row(query: pl.LazyFrame) -> bool:
 
     A filter that goes by each row for itself is a part of reading the files by then.
     """
-    *above, scan = _steps(query.slice(*_PROBE))
-    if scan.file_options.n_rows != _PROBE:
-        slice_ = above.pop() if above else scan
+    above, scan = _steps(query.slice(*_PROBE))
+    if scan.chosen != _PROBE:
+        slice_: Any = above.pop() if above else None
         if type(slice_).__name__ != "Slice" or (slice_.offset, slice_.len) != _PROBE:
             return False
     return _passes(above)
@@ -223,33 +261,22 @@ def _mark(path: str) -> tuple[int, int, int]:
     return found.st_size, found.st_mtime_ns, found.st_ino
 
 
-def _ranges(groups: Sequence[_Group]) -> list[tuple[int, int]]:
+def _parquet_ranges(paths: Sequence[str], columns: Sequence[str] | None) -> list[tuple[int, int]]:
     """Return slices of about `SLICE_BYTES`; none where no row group has much more than that."""
+    groups = _groups(paths, columns)
     # What every slice of a row group decodes anew must be little of what it gives.
     most = max([SLICE_BYTES, *(AGAIN * group.again for group in groups)])
     pieces = [max(1, min(round(group.size / most), group.rows)) for group in groups]
     if max(pieces, default=1) == 1:
         return []
-    ranges: list[tuple[int, int]] = []
-    start = row = 0
-    held = 0.0
-    for group, count in zip(groups, pieces, strict=True):
-        step = -(-group.rows // count)
-        for begin in range(0, group.rows, max(step, 1)):
-            if row > start and held + group.size / count > most:
-                ranges.append((start, row - start))
-                start, held = row, 0.0
-            row += min(step, group.rows - begin)
-            held += group.size / count
-    return [*ranges, (start, row - start)]
+    numbers = zip(groups, pieces, strict=True)
+    return gathered([(group.rows, group.size, count) for group, count in numbers], most)
 
 
 def _groups(paths: Sequence[str], columns: Sequence[str] | None) -> list[_Group]:
-    """Return the row groups of files; none where there are many, or their footers are large."""
+    """Return the row groups of files; none where their footers are large."""
     import pyarrow.parquet as pq
 
-    if len(paths) > FILES:
-        return []
     wanted = None if columns is None else frozenset(columns)
     groups = []
     footers = 0
@@ -273,14 +300,20 @@ def _group(group: Any, wanted: frozenset[str] | None) -> _Group:
     return _Group(group.num_rows, size, again)
 
 
-def _keeps_most(written: bytes, ranges: Sequence[tuple[int, int]]) -> bool:
+def _places(scan: _Scan, ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the slices that are looked at: a look at Arrow files may decode all of a batch."""
+    count = len(ranges)
+    places = list(dict.fromkeys((0, count - 1, count // 2, count // 4, 3 * count // 4)))
+    return [ranges[at] for at in places[: max(count // 8, 1) if scan.arrow else None]]
+
+
+def _keeps_most(written: bytes, places: Sequence[tuple[int, int]]) -> bool:
     """Say whether a filter leaves most rows, by a look at a few places.
 
     One that does not lets polars read less, most of all as a whole, and there is little to hold.
     """
     polars = sys.modules["polars"]
-    for at in (0, -1, len(ranges) // 2, len(ranges) // 4, 3 * len(ranges) // 4):
-        start, rows = ranges[at]
+    for start, rows in places:
         looked = min(rows, LOOK)
         count = _with_slice(written, start, looked).select(polars.len())
         if 2 * count.collect(engine="streaming").item() < looked:
