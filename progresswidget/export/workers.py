@@ -6,9 +6,9 @@ encoders that keep each processor busy. One that asked for a longer turn than th
 interrupted at once; its share of the processor stays the same. A lower priority would take the
 share of encoders beside other work.
 
-Measured beside three million rows as Parquet (``ticker.py``), the 99th percentile of what a process
-of 1 kHz sleeps too long: 3.4 ms with usual turns and 2.0 ms so; in the kernel itself, where there
-is the GIL to wait for too, 4.2 and 3.9 ms.
+Measured beside three million rows as Parquet (``ticker.py``, three runs), the 99th percentile of
+what a process of 1 kHz sleeps too long: 2.8 to 3.3 ms with usual turns and 1.1 to 2.7 ms so; in the
+kernel itself, where there is the GIL to wait for too, 2.9 to 3.6 and 2.5 to 2.8 ms.
 
 A thread that waits for the GIL is woken when another one lets go of it, and finds it taken again:
 between two calls into Arrow or polars an encoder needs it back after a few microseconds, sooner
