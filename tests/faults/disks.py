@@ -73,10 +73,14 @@ def disk(folder: Path, size: int) -> Iterator[Disk | None]:
 
 
 def fill(path: Path) -> None:
-    """Write until there is no room."""
-    with suppress(OSError), path.open("wb", buffering=0) as file:
-        while file.write(bytes(4096)):
-            pass
+    """Write until there is no room, and none a moment later either."""
+    before, size = -1, 0
+    while size > before:
+        before = size
+        with suppress(OSError), path.open("ab", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+        size = path.stat().st_size
 
 
 def chill(path: Path) -> None:
