@@ -70,3 +70,4 @@ class TMonitor(threading.Thread):
                         bar.refresh(nolock=True)
                     if self.was_killed.is_set():
                         return
+            bar = None  # a bar that nobody else keeps is to end, not to be looked after for ever

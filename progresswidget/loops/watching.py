@@ -36,15 +36,16 @@ def _run() -> None:
     while True:
         time.sleep(INTERVAL)
         with _lock:
-            for bar in [bar for bar in _watched if bar.disable]:
-                _watched.discard(bar)
-            running = list(_watched)
+            # The last to keep a bar lets go of it outside: its end may ask for this lock.
+            bars = list(_watched)
+            running = [bar for bar in bars if not bar.disable]
+            _watched.difference_update(bar for bar in bars if bar.disable)
             if not running:
                 _begun = None
                 return
         for bar in running:
             bar.draw_if_due()
-        del running[:]
+        del bars[:], running[:]
         bar = None
 
 

@@ -17,6 +17,7 @@ import pytest
 import progresswidget as pw
 from progresswidget import protocol
 from progresswidget.loops import endings
+from progresswidget.loops.monitor import TMonitor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,6 +152,17 @@ def test_a_bar_that_nobody_keeps_still_ends_at_once() -> None:
             break
     assert out.getvalue().endswith("\n")
     assert "2/5" in out.getvalue().rpartition("\r")[2]
+
+
+def test_who_looks_after_a_bar_does_not_keep_it() -> None:
+    out = Out()
+    bar = pw.tqdm(total=5, file=out)
+    monitor = TMonitor(pw.tqdm, 0.001)
+    begun = monitor.woken
+    wait_until(lambda: monitor.woken > begun)  # it has looked at the bar
+    del bar
+    wait_until(lambda: out.getvalue().endswith("\n"))
+    monitor.exit()
 
 
 def test_word_may_be_left_while_word_is_being_left() -> None:
