@@ -193,14 +193,6 @@ def _fastparquet(path: Path) -> Any:
         return fastparquet.ParquetFile(file).to_pandas()
 
 
-def test_spark_reads_it(nested: pa.Table, tmp_path: Path) -> None:
-    spark = pytest.importorskip("pyspark.sql")
-    path = tmp_path / "a.parquet"
-    path.write_bytes(write(nested.select(["n", "text"]), [100, 2_000]))
-    session = spark.SparkSession.builder.master("local[1]").getOrCreate()
-    assert session.read.parquet(str(path)).where("n between 99 and 101").count() == 3
-
-
 # ---- statistics, page index, Bloom filters ----
 
 

@@ -23,6 +23,9 @@ union, month-day-nano interval  refused, as is a struct without fields: Parquet 
 
 Names of columns must differ. The row count of a frame without columns is lost.
 
+Spark 4 reads all of it but Float16, times of day, timestamps in nanoseconds, decimals of more than
+38 digits, and brotli without its codec; a duration is a number there.
+
 Each unit is encoded as a small file of its own, on any thread and in any order, and
 `parquet_footer` joins them; the result does not depend on who encoded what.
 
