@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 8 * 2**20
 """Bytes of a unit of a section that is no table."""
-QUERIED: Final = 2
-"""By what the bytes of a unit are divided whose rows come from a query: units alone hold them."""
 
 
 class Contents:
@@ -103,7 +101,7 @@ class Contents:
             return group(
                 self._read(content.batches, section),
                 writer.unit_rows,
-                writer.unit_bytes if content.total is not None else writer.unit_bytes // QUERIED,
+                writer.unit_bytes // (writer.queried if content.total is None else 1),
                 patience=math.inf if content.at_hand else writer.unit_patience,
                 least=writer.least_rows,
                 known=self._earlier.rows_of(index),

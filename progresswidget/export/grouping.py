@@ -24,7 +24,9 @@ def group(
     known: Iterable[int] = (),
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[list[pa.RecordBatch]]:
-    """Join and cut batches to groups of `rows` rows, or of fewer that have about `size` bytes.
+    """Join and cut batches to groups of `rows` rows, or of fewer that have `size` bytes at most.
+
+    Only a single row may have more.
 
     A slow source ends a group early. The time counts from when the group began to be waited for,
     so what comes after a long wait is handed on at once; the time of the encoders does not count.
@@ -36,7 +38,7 @@ def group(
     rows
         Rows of a full group; a batch is cut where it fills one.
     size
-        Bytes of Arrow data from which on a group counts as full.
+        Bytes of Arrow data that a group has at most.
     patience, least
         Seconds after which a group ends when the batch at hand does, if it has `least` rows.
     known
@@ -55,6 +57,9 @@ def group(
             room = (fixed or rows) - held_rows
             cut, rest = rest.slice(0, room), rest.slice(room)
             for part, part_bytes in [(cut, 0)] if fixed else split(cut, size):
+                if pending and held_bytes + part_bytes > size:
+                    yield pending
+                    pending, held_rows, held_bytes, began = [], 0, 0, clock()
                 pending.append(part)
                 held_rows += part.num_rows
                 held_bytes += part_bytes

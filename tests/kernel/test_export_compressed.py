@@ -7,6 +7,7 @@ import gzip
 import lzma
 import random
 import threading
+import zlib
 from concurrent.futures import CancelledError
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,20 @@ import duckdb
 import polars as pl
 import pytest
 import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
 
 from progresswidget.errors import OptionError
 from progresswidget.export import wanted
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
+from progresswidget.export.writers.buffers import Rooms
 from progresswidget.export.writers.compressed import CODECS, PART
 from progresswidget.export.writers.compressed import FRAME as FRAME_BYTES
+from progresswidget.export.writers.csv import CsvWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 READERS = {
@@ -118,3 +124,58 @@ def test_what_nobody_wants_is_not_packed_to_the_end(suffix: str, level: int, par
     thread.start()
     thread.join()
     assert looks == [False, True]
+
+
+@given(units=st.lists(st.lists(st.binary(max_size=40), max_size=6), max_size=6))
+def test_units_are_joined_in_memory_that_is_used_again(units: list[list[bytes]]) -> None:
+    rooms, found, used = Rooms(), [], set()
+    for pieces in units:
+        with rooms.one() as room:
+            used.add(id(room))
+            for piece in pieces:
+                assert room.write(piece) == len(piece)
+            with room.taken() as data:
+                found.append(bytes(data))
+    assert found == [b"".join(pieces) for pieces in units]
+    assert len(used) <= 1
+
+
+def test_each_unit_that_is_being_made_has_memory_of_its_own() -> None:
+    rooms = Rooms()
+    with rooms.one() as one, rooms.one() as other:
+        one.write(b"one")
+        other.write(b"other")
+        with one.taken() as data, other.taken() as others:
+            assert (bytes(data), bytes(others)) == (b"one", b"other")
+
+
+def test_what_an_encoder_has_left_behind_is_in_no_other_unit() -> None:
+    rooms = Rooms()
+
+    def fail() -> None:
+        with rooms.one() as room:
+            room.write(b"half")
+            raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - raised just above
+        fail()
+    with rooms.one() as room:
+        room.write(b"whole")
+        with room.taken() as data:
+            assert bytes(data) == b"whole"
+
+
+def members(data: bytes) -> Iterator[bytes]:
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        yield member.decompress(data)
+        data = member.unused_data
+
+
+def test_wide_rows_of_a_query_are_few_in_a_member(tmp_path: Path) -> None:
+    query = duckdb.sql("SELECT repeat('x', 992) || lpad(i::text, 7, '0') t FROM range(30000) r(i)")
+    path = Export(query, tmp_path / "t.csv.gz", options={"header": False}).run(Progress()).path
+    found = list(members(path.read_bytes()))
+    assert sum(map(len, found)) == 30_000 * 1_000
+    # An offset of Arrow's is longer than the end of a line.
+    assert max(map(len, found)) <= CsvWriter.unit_bytes // CsvWriter.queried

@@ -27,8 +27,15 @@ from progresswidget.errors import (
 )
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
-from progresswidget.export.sources import BATCH_ROWS, KINDS, find_kind, general_kinds
+from progresswidget.export.sources import (
+    BATCH_ROWS,
+    KINDS,
+    QUERY_ROWS,
+    find_kind,
+    general_kinds,
+)
 from progresswidget.export.sources.sql import sql
+from progresswidget.export.sources.stream import joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -358,3 +365,70 @@ def test_what_is_no_frame_is_told_what_is(frame: object) -> None:
         find_kind(frame)
     for kind in (*KINDS, *general_kinds()):
         assert kind.name in caught.value.hint
+
+
+def of_width(width: int, count: int, rows: int = 2_048) -> list[pa.RecordBatch]:
+    texts = [f"{number:0{width}}" for number in range(rows * count)]
+    table = pa.table({"t": texts})
+    return [table.slice(at * rows, rows).to_batches()[0] for at in range(count)]
+
+
+def test_batches_of_narrow_rows_are_joined_once_their_width_is_known() -> None:
+    batches = of_width(8, 10)
+    found = list(joined(batches))
+    assert [batch.num_rows for batch in found] == [2_048, QUERY_ROWS, QUERY_ROWS, 2_048]
+    assert pa.Table.from_batches(found).equals(pa.Table.from_batches(batches))
+
+
+def test_batches_of_wide_rows_are_passed_on_as_they_come() -> None:
+    batches = of_width(600, 5)
+    assert all(one is other for one, other in zip(joined(batches), batches, strict=True))
+    # 300 bytes a row: one and a half of them are a megabyte.
+    assert [batch.num_rows for batch in joined(of_width(300, 5))] == [2_048, 4_096, 4_096]
+
+
+@pytest.mark.parametrize(
+    "select",
+    [
+        "('w' || i % 3)::ENUM ('w0', 'w1', 'w2')",
+        "CASE WHEN i % 2 = 0 THEN union_value(a := i::INT)::UNION(a INT, b VARCHAR) END",
+        "[i, NULL]",
+        "{'a': i, 'b': [i::VARCHAR]}",
+        "MAP {i::VARCHAR: i}",
+        "[i, i + 1]::BIGINT[2]",
+        "uuid()",
+        "NULL",
+        "i::HUGEINT",
+        "to_days(i::INT)",
+    ],
+)
+def test_batches_of_any_type_of_duckdb_are_joined(select: str) -> None:
+    connection = duckdb.connect()
+    connection.execute(f"CREATE TABLE t AS SELECT i, {select} AS v FROM range(12_000) r(i)")
+    query = connection.sql("SELECT * FROM t ORDER BY i")
+    expected = pa.Table.from_batches(query.to_arrow_reader(2_048))
+    batches = list(joined(query.to_arrow_reader(2_048)))
+    assert [batch.num_rows for batch in batches[:2]] == [2_048, QUERY_ROWS]
+    assert pa.Table.from_batches(batches).to_pydict() == expected.to_pydict()
+
+
+def test_batches_of_any_type_of_polars_are_joined() -> None:
+    frame = pl.DataFrame(
+        {
+            "short": pl.Series([f"{i}" for i in range(12_000)]),
+            "long": pl.Series([f"{i:030}" for i in range(12_000)]),
+            "word": pl.Series([f"w{i % 3}" for i in range(12_000)], dtype=pl.Categorical),
+            "enum": pl.Series(
+                [f"w{i % 3}" for i in range(12_000)], dtype=pl.Enum(["w2", "w0", "w1"])
+            ),
+            "list": pl.Series([[f"{i}"] for i in range(12_000)]),
+        }
+    )
+    batches = [
+        batch
+        for part in frame.iter_slices(2_000)
+        for batch in pa.RecordBatchReader.from_stream(part)
+    ]
+    found = list(joined(batches))
+    assert len(found) < len(batches)
+    assert pl.from_arrow(pa.Table.from_batches(found)).equals(frame)

@@ -35,9 +35,9 @@ Not of polars' frames: to count and gather the views of so many rows does not fi
 """
 QUERY_ROWS: Final = 8_192
 """Rows of a batch of a query: an engine holds several of them, and how wide they are is not known.
-
-With rows of 1 kB DuckDB needs 240 MB less than with eight times as many, and no more time.
 """
+FETCHED_ROWS: Final = 2_048
+"""Rows that DuckDB is asked for at a time, which is what it works on, for `stream.joined`."""
 TOLD_ROWS: Final = 16_384
 """Rows that tell the types of the columns where nothing but their values does."""
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import SourceError
-from progresswidget.export.sources import QUERY_ROWS, Source, is_of, reason
+from progresswidget.export.sources import FETCHED_ROWS, Source, is_of, reason
 from progresswidget.export.sources.duckdb_files import files_of
 from progresswidget.export.sources.marks import marked
-from progresswidget.export.sources.stream import read_batches
+from progresswidget.export.sources.stream import joined
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +40,8 @@ def read(frame: Any, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's 
 
 def _stream(relation: Any) -> Generator[pa.RecordBatch, None, None]:
     check_files = marked(files_of(relation))
-    yield from read_batches(_open(relation))
+    with _open(relation) as reader:
+        yield from joined(reader)
     check_files()
 
 
@@ -65,7 +66,7 @@ def _open(relation: Any, *, empty: bool = False) -> pa.RecordBatchReader:
         query = readable(relation.limit(0) if empty else relation)
         # Versions before 1.4 have the other name only.
         begin = getattr(query, "to_arrow_reader", None) or query.fetch_arrow_reader
-        reader: pa.RecordBatchReader = begin(QUERY_ROWS)
+        reader: pa.RecordBatchReader = begin(FETCHED_ROWS)
     except MemoryError:
         raise
     except Exception as error:

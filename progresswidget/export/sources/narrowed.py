@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError, MissingExtraError, OptionError, ProgressWidgetError
 from progresswidget.export.reading import interruptible
-from progresswidget.export.sources import QUERY_ROWS, Kind, Source, find_kind, once, reason
+from progresswidget.export.sources import FETCHED_ROWS, Kind, Source, find_kind, once, reason
 from progresswidget.export.sources.sql_arrow import quiet
+from progresswidget.export.sources.stream import joined
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -169,7 +170,7 @@ def _filtered(source: Source, query: str, frame: object) -> Source:
                 result = connection.sql(query)
                 # DuckDB before 1.4 has the older name alone.
                 begin = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
-                yield from (batch.cast(schema) for batch in begin(QUERY_ROWS))
+                yield from (batch.cast(schema) for batch in joined(begin(FETCHED_ROWS)))
 
     return replace(source, schema=schema, total=None, batches=batches)
 

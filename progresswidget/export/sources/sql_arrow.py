@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from progresswidget.errors import ColumnError, SourceError
-from progresswidget.export.sources import QUERY_ROWS, TOLD_ROWS
+from progresswidget.export.sources import FETCHED_ROWS, TOLD_ROWS
 from progresswidget.export.sources.duckdb import readable
 from progresswidget.export.sources.sql_columns import plain, plain_schema
 from progresswidget.export.sources.sql_uri import URI
+from progresswidget.export.sources.stream import joined
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -188,10 +189,10 @@ def quiet(connection: Any) -> None:
 
 def _duckdb(query: Query, connection: Any) -> Generator[Any, None, None]:
     yield connection.interrupt
-    rows = query.batch_rows or QUERY_ROWS
-    with closing(_reader(_relation(query, connection), rows)) as reader:
+    rows = query.batch_rows
+    with closing(_reader(_relation(query, connection), rows or FETCHED_ROWS)) as reader:
         yield reader.schema
-        yield from reader
+        yield from joined(reader) if rows is None else reader
 
 
 def _relation(query: Query, connection: Any) -> Any:

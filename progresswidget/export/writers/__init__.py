@@ -153,6 +153,8 @@ class Writer(ABC):
         What a caller may set.
     unit_rows, unit_bytes
         When a unit is full: rows, and bytes of Arrow data.
+    queried
+        By what `unit_bytes` are divided where the rows come from a query: units alone hold them.
     unit_patience, least_rows
         A slow source would fill no unit for minutes: after so many seconds of waiting for it a
         unit ends early, if it has `least_rows` rows.
@@ -183,6 +185,7 @@ class Writer(ABC):
 
     unit_rows: int = 131_072
     unit_bytes: int = 16 * 2**20
+    queried: int = 2
     unit_patience: float = 0.5
     least_rows: int = 1
     workers: int = 1

@@ -26,5 +26,6 @@ def adopt(outer: Writer, inner: Writer | None) -> None:
     """Let units be cut and encoded as the writer of the entry wants it."""
     like = type(outer) if inner is None else inner
     outer.unit_rows, outer.unit_bytes = like.unit_rows, like.unit_bytes
+    outer.queried = like.queried
     outer.unit_patience, outer.least_rows = like.unit_patience, like.least_rows
     outer.workers, outer.most_rows = like.workers, like.most_rows

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.errors import OptionError
 from progresswidget.export import wanted
 from progresswidget.export.options import Option
-from progresswidget.export.writers import ArchiveWriter, Encoded, Writer
+from progresswidget.export.writers import ArchiveWriter, Emission, Encoded, Writer
+from progresswidget.export.writers.buffers import Rooms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from progresswidget.export.writers import Piece, Placed
+    from progresswidget.export.writers.buffers import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,12 @@ class Codec:
 
     name: str
     media_type: str
-    compress: Callable[[bytes, int], bytes] = field(repr=False)
+    compress: Callable[[Piece, int], bytes] = field(repr=False)
     levels: tuple[int, int] = (1, 9)
     default: int = 1
 
 
-def _gzip(data: bytes, level: int) -> bytes:
+def _gzip(data: Piece, level: int) -> bytes:
     if level > ISAL_LEVELS:
         return gzip.compress(data, level, mtime=0)
     from isal import igzip
@@ -61,7 +63,7 @@ def _gzip(data: bytes, level: int) -> bytes:
     return compressed
 
 
-def _zstd(data: bytes, level: int) -> bytes:
+def _zstd(data: Piece, level: int) -> bytes:
     import pyarrow as pa
 
     codec = pa.Codec("zstd", level)
@@ -70,20 +72,20 @@ def _zstd(data: bytes, level: int) -> bytes:
     return b"".join(codec.compress(part, asbytes=True) for part in _parts(data, size))
 
 
-def _xz(data: bytes, level: int) -> bytes:
+def _xz(data: Piece, level: int) -> bytes:
     return _in_parts(lzma.LZMACompressor(preset=level), data)
 
 
-def _bzip2(data: bytes, level: int) -> bytes:
+def _bzip2(data: Piece, level: int) -> bytes:
     return _in_parts(bz2.BZ2Compressor(level), data)
 
 
-def _in_parts(compressor: lzma.LZMACompressor | bz2.BZ2Compressor, data: bytes) -> bytes:
+def _in_parts(compressor: lzma.LZMACompressor | bz2.BZ2Compressor, data: Piece) -> bytes:
     done = [compressor.compress(part) for part in _parts(data, PART)]
     return b"".join([*done, compressor.flush()])
 
 
-def _parts(data: bytes, size: int) -> Iterator[memoryview]:
+def _parts(data: Piece, size: int) -> Iterator[memoryview]:
     """Yield what is compressed in one go, as long as the whole is wanted."""
     whole = memoryview(data)
     for start in range(0, max(len(data), 1), max(size, 1)):
@@ -143,6 +145,7 @@ class CompressedWriter(Writer):
     def __init__(self, inner: Writer, codec: Codec, options: Mapping[str, Any]) -> None:
         self._inner = inner
         self._codec = codec
+        self._rooms = Rooms()
         wanted: int | None = options["compression_level"]
         self._level = codec.default if wanted is None else wanted
         lowest, highest = codec.levels
@@ -171,8 +174,12 @@ class CompressedWriter(Writer):
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return one unit as a member."""
-        inner = self._inner.encode(batches, start, section)
-        return Encoded(self._compressed(inner.pieces), inner.note)
+        made = self._inner.prepare(batches, start, section)
+        if not isinstance(made, Emission):
+            return Encoded(self._compressed(made.pieces), made.note)
+        with self._rooms.one() as room:
+            made.write(room)
+            return Encoded(self._packed(room))
 
     def follow(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the compressed bytes behind a unit."""
@@ -208,12 +215,19 @@ class CompressedWriter(Writer):
     def _measure(self) -> None:
         inner = self._inner
         self.unit_rows, self.unit_bytes = inner.unit_rows, inner.unit_bytes
+        self.queried = inner.queried
         self.unit_patience, self.least_rows = inner.unit_patience, inner.least_rows
         self.workers, self.most_rows = inner.workers, inner.most_rows
 
     def _compressed(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
-        data = b"".join(pieces)
-        return [self._codec.compress(data, self._level)] if data else []
+        with self._rooms.one() as room:
+            for piece in pieces:
+                room.write(piece)
+            return self._packed(room)
+
+    def _packed(self, room: Room) -> Sequence[Piece]:
+        with room.taken() as data:
+            return [self._codec.compress(data, self._level)] if data else []
 
 
 class CompressedArchiveWriter(CompressedWriter, ArchiveWriter):

@@ -67,6 +67,7 @@ class NdjsonWriter(Writer):
     # Half as many bytes again as CSV has for each row: two units at a time are enough to hold.
     workers = 2
     unit_rows = 65_536
+    queried = 3
     resumable = True
 
     def __init__(self, headings: Sequence[Heading], options: Mapping[str, Any]) -> None:
