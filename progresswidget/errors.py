@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -73,6 +74,28 @@ def _without_ours(found: TracebackType | None) -> TracebackType | None:
     if _is_ours(found):
         return rest
     return TracebackType(rest, found.tb_frame, found.tb_lasti, found.tb_lineno)
+
+
+def clear_ours(error: BaseException) -> None:
+    """Let the frames of this package forget what they had at hand when an error went through them.
+
+    Whoever keeps the error would keep that, too: all that was to be exported. Frames of others are
+    left as they are, for a person who wants to look into them.
+    """
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        waiting += each.__cause__, each.__context__
+        step = each.__traceback__
+        while step is not None:
+            if _is_ours(step):
+                with suppress(RuntimeError):  # it is still running
+                    step.tb_frame.clear()
+            step = step.tb_next
 
 
 class UnsupportedSourceError(RefusedError, TypeError):

@@ -29,6 +29,7 @@ from progresswidget.errors import (
     ExportStoppedError,
     JobStateError,
     KernelStoppedError,
+    clear_ours,
 )
 from progresswidget.export import leftovers
 from progresswidget.export.progress import Progress
@@ -237,6 +238,8 @@ class Job(FileJob):
     def _finish(
         self, state: Status, *, outcome: Result | None = None, error: BaseException | None = None
     ) -> None:
+        if error is not None:
+            clear_ours(error)  # with it the frame would live on, as above
         with self._changed:
             self._outcome, self._error = outcome, error
             self._ended = time.time()

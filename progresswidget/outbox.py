@@ -67,6 +67,7 @@ class Outbox:
                 task()
             except Exception:  # noqa: BLE001 - it is logged whole, and the others go on
                 _log.exception("the state of a widget could not be sent")
+            del task  # it is a widget's, which nobody else may keep while this waits
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:

@@ -175,22 +175,28 @@ class Reporter:
             return self._changed.wait_for(lambda: job.id not in self._jobs, timeout)
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                if not self._jobs:
-                    self._changed.wait_for(lambda: bool(self._jobs), timeout=30)
-                if not self._jobs:
-                    self._thread = None
-                    break
-                due = min(tracked.next_report for tracked in self._jobs.values())
-                self._changed.wait(max(0.0, min(due - time.monotonic(), IDLE_INTERVAL)))
-                tracked_jobs = list(self._jobs.values())
-            now = time.monotonic()
-            for tracked in tracked_jobs:
-                if tracked.next_report <= now:
-                    self._serve_safely(tracked)
+        while self._take_turn():
+            pass
         if self._connection is not None:
             self._connection.close()
+
+    def _take_turn(self) -> bool:
+        """Serve the jobs that are due, once there are any; return False if none comes."""
+        # A function of its own: a thread that waits would keep the last job, and all that it has.
+        with self._changed:
+            if not self._jobs:
+                self._changed.wait_for(lambda: bool(self._jobs), timeout=30)
+            if not self._jobs:
+                self._thread = None
+                return False
+            due = min(tracked.next_report for tracked in self._jobs.values())
+            self._changed.wait(max(0.0, min(due - time.monotonic(), IDLE_INTERVAL)))
+            tracked_jobs = list(self._jobs.values())
+        now = time.monotonic()
+        for tracked in tracked_jobs:
+            if tracked.next_report <= now:
+                self._serve_safely(tracked)
+        return True
 
     def _serve_safely(self, tracked: _Tracked) -> None:
         try:

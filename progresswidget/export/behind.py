@@ -120,7 +120,9 @@ class Behind:
         while self._wait():
             while self._due():
                 self._take()
-        self._then()
+        # What is called last knows the run, which knows this: together they would stay.
+        then, self._then = self._then, lambda: None
+        then()
 
     def _wait(self) -> bool:
         """Wait a moment; say whether there may be something to do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import behind
@@ -114,27 +115,31 @@ class Contents:
         with blaming_the_source():
             items = begin()
 
-        def read() -> Generator[Any, None, None]:
-            with closing(items):
-                if section.content.once:
-                    once.start(section.frame)
-                look = _looker(section.content)
-                while True:
-                    with blaming_the_source():
-                        item = next(items, None)
-                    if item is None:
-                        break
-                    if isinstance(section.content, Source):
-                        self._progress.read += item.num_rows
-                        look(item)
-                    yield item
-                with blaming_the_source():
-                    section.content.check()
-
         self._progress.checkpoint()
-        for item in read_ahead(read, self._progress.checkpoint):
+        for item in read_ahead(partial(self._items, items, section), self._progress.checkpoint):
             yield item
             self._progress.checkpoint()
+
+    # No function within `_read`: its frame would keep what it closes over, as long as anybody
+    # keeps an error that was raised in it.
+    def _items(
+        self, items: Generator[Any, None, None], section: Section
+    ) -> Generator[Any, None, None]:
+        with closing(items):
+            if section.content.once:
+                once.start(section.frame)
+            look = _looker(section.content)
+            while True:
+                with blaming_the_source():
+                    item = next(items, None)
+                if item is None:
+                    break
+                if isinstance(section.content, Source):
+                    self._progress.read += item.num_rows
+                    look(item)
+                yield item
+            with blaming_the_source():
+                section.content.check()
 
 
 def _looker(content: Source | Blob) -> Callable[[pa.RecordBatch], None]:

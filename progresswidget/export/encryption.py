@@ -71,6 +71,9 @@ def _recipient(text: object, place: int) -> Any:
         ) from None
 
 
+_NOTHING: Final = memoryview(b"")
+
+
 class _Stopped(Exception):  # noqa: N818 - never seen outside
     """Nobody wants the rest."""
 
@@ -95,7 +98,7 @@ class AgeEncryptor:
     def __init__(self, recipients: object) -> None:
         self._recipients = find_recipients(recipients)
         self._input: Queue[Piece | None] = Queue(DEPTH)
-        self._rest = memoryview(b"")
+        self._rest = _NOTHING
         self._output: list[bytes] = []
         self._failure: BaseException | None = None
         self._stopped = self._ended = False
@@ -175,8 +178,10 @@ class AgeEncryptor:
                     raise _Stopped
                 return b""
             self._rest = piece
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(taken)
+        taken, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        if not self._rest:
+            self._rest = _NOTHING  # a view of no bytes keeps all those that it is a view of
+        return taken
 
     def write(self, data: bytes) -> int:
         """Keep encrypted bytes."""

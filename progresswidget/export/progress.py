@@ -62,6 +62,12 @@ class Progress:
     tell: Callable[[], None] = _go_on
     steps: Mapping[str, str] = field(default_factory=dict)
 
+    def wrote(self, size: int) -> None:
+        """Take over how many bytes are in the file."""
+        self.bytes = size
+        if self.part is not None:
+            self.part.size = size
+
     def took_back(self) -> None:
         """Count a step that was undone."""
         self.undone += 1

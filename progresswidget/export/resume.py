@@ -19,7 +19,7 @@ from progresswidget.export.digest import VERSION, bytes_digest
 from progresswidget.export.workers import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from progresswidget.export.formats import Format
@@ -149,32 +149,6 @@ def _copy(source: int, target: int, count: int, offset: int) -> int:
     if not chunk:
         raise OSError("the file has become shorter")
     return os.pwrite(target, chunk, offset)
-
-
-def standing(records: Sequence[Record], gathers: Callable[[int], bool], once: int) -> int:
-    """Return how many of the first units can be gone on behind.
-
-    Those of a section that gathers stand when it has ended. If one of them differs, all of them are
-    read again to be encoded, which what can be read only once does not stand.
-
-    Parameters
-    ----------
-    records
-        The units, in the order of the file.
-    gathers
-        Says of a section whether it gathers.
-    once
-        The first section that can be read only once.
-    """
-    good = 0
-    for number, record in enumerate(records, 1):
-        if not gathers(record.section):
-            good = number
-        elif record.section >= once:
-            break
-        elif not record.rows:
-            good = number
-    return good
 
 
 def key_of(format: Format, options: Mapping[str, Any], headings: Sequence[Heading]) -> str:

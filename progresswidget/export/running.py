@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import wait
 from contextlib import closing, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import journal
@@ -20,10 +21,10 @@ from progresswidget.export.resume import (
     StartOver,
     Verification,
     copy_prefix,
-    standing,
     write_at,
 )
 from progresswidget.export.sink import Sink
+from progresswidget.export.standing import Standing
 from progresswidget.export.tally import Tally
 from progresswidget.export.units import LOOK, Comparing, Unit
 from progresswidget.export.writers import Encoded, Placed
@@ -96,10 +97,8 @@ class Run:
         self._plain: Plain | None = None
         self._whole: Any = None
         self._ledger: Ledger | None = None
-        self._once = next(
-            (place for place, each in enumerate(sections) if each.content.once), len(sections)
-        )
-        earlier.cut(self._standing(earlier.records))
+        self._standing = Standing(sections, writer)
+        earlier.cut(self._standing.units(earlier.records))
         self._comparing = Comparing(on=bool(earlier.records))
         self._contents = Contents(
             sections, writer, earlier, progress, self._comparing if key else None
@@ -188,7 +187,7 @@ class Run:
         plain.remove()
 
     def _begin(self, section: int) -> None:
-        if self._comparing.on and self._again(section) and self.earlier.path is not None:
+        if self._comparing.on and self._standing.again(section) and self.earlier.path is not None:
             self._writer.attach(self.earlier.path)
         if self._writer.writes_itself and self._comparing.on:
             self._unbegun.append(section)  # there is no file yet that it could write to
@@ -214,7 +213,7 @@ class Run:
         whole = Unit(0, CLOSING, lambda: Encoded(()), section)
         if self._comparing.on and self._reuse(whole, section):
             writer.stands(section, self._placed[-1].note)
-            if self._again(section):
+            if self._standing.again(section):
                 self.tally.stood(section)
             return
         if self._sink is None:
@@ -235,16 +234,16 @@ class Run:
         if known is None:
             self._chain = before
             begun = self._writer.gathers(section) and len(self._placed) > self._first
-            if begun and not self._again(section):
+            if begun and not self._standing.again(section):
                 raise Damaged(self._first)  # those before it in the section were not encoded
             self._write_from_here()
             return False
         self._placed.append(Placed(section, known.rows, known.offset, known.size, known.note))
         self.records.append(known)
         self._position += known.size
-        self.tally.count(unit.rows, section, reused=not self._again(section))
+        self.tally.count(unit.rows, section, reused=not self._standing.again(section))
         self._progress.bytes = self._position
-        if self._again(section) and unit.rows:
+        if self._standing.again(section) and unit.rows:
             unit.encode()
         else:
             unit.skip()
@@ -290,27 +289,11 @@ class Run:
     @property
     def continuable(self) -> bool:
         """Whether a later run can go on with something that is committed."""
-        return self.resumable and self._standing(self.records) > 0
-
-    def _standing(self, records: Sequence[journal.Record]) -> int:
-        once = len(self._sections) if self._writer.spools else self._once
-        return standing(records, self._writer.gathers, once)
-
-    def _again(self, section: int) -> bool:
-        """Say whether units are encoded that stand, since they cannot be read once more."""
-        writer = self._writer
-        return writer.spools and writer.gathers(section) and section >= self._once
+        return self.resumable and self._standing.units(self.records) > 0
 
     def close_journal(self) -> bool:
         """Let go of the journal; say whether all units are committed, or digests are missing."""
         return self._ledger is None or self._ledger.close()
-
-    def _committed(self, end: int) -> None:
-        part = self._progress.part
-        if part is None or part.committed is None:
-            return
-        if self._standing(self.records[-1:]):  # a later run may write over a section's beginning
-            part.committed = end
 
     def _known(self, unit: Unit, section: int) -> journal.Record | None:
         place = len(self._placed)
@@ -364,15 +347,14 @@ class Run:
             )
         self._sink = Sink(
             self.part.descriptor,
-            self._counted,
+            self._progress.wrote,
             start=self._position,
             filter=self._filter,
             whole=self._whole,
         )
         if self._key:
-            self._ledger = Ledger(
-                self._lease.descriptor, self.records, self._chain, self._committed
-            )
+            committed = partial(_commit, self._progress, self._standing, self.records)
+            self._ledger = Ledger(self._lease.descriptor, self.records, self._chain, committed)
         for section in self._unbegun:
             self._add(self._writer.begin(section, self._position))
 
@@ -392,7 +374,14 @@ class Run:
         if good < units:
             raise Damaged(good)
 
-    def _counted(self, size: int) -> None:
-        self._progress.bytes = size
-        if self._progress.part is not None:
-            self._progress.part.size = size
+
+# No method of `Run`: one that its own ledger calls would keep it alive, and all that is exported.
+def _commit(
+    progress: Progress, standing: Standing, records: Sequence[journal.Record], end: int
+) -> None:
+    """Tell that a later run would go on from `end`, if it would from the last of the records."""
+    part = progress.part
+    if part is None or part.committed is None:
+        return
+    if standing.units(records[-1:]):  # a later run may write over a section's beginning
+        part.committed = end

@@ -189,18 +189,21 @@ class Sink:
 
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
-            work, told = item
-            if self._failure is not None:
-                # Keep emptying, so that nobody waits for a dead thread.
-                if told is not None:
-                    told.set_exception(self._failure)
-                continue
-            try:
-                work()
-            except BaseException as error:  # noqa: BLE001 - it is raised again by `append`
-                self._failure = error
-                with self._room:
-                    self._room.notify_all()
+            self._do_now(*item)
+            del item  # its bytes are in the file, and would be in memory until more come
+
+    def _do_now(self, work: _Work, told: Future[int] | None) -> None:
+        if self._failure is not None:
+            # Keep emptying, so that nobody waits for a dead thread.
+            if told is not None:
+                told.set_exception(self._failure)
+            return
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - it is raised again by `append`
+            self._failure = error
+            with self._room:
+                self._room.notify_all()
 
     def _has_room(self) -> bool:
         with self._room:
