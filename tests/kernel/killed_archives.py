@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from progresswidget.export.writers.csv import CsvWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 UNITS = 3
 ROWS = (UNITS - 1) * CsvWriter.unit_rows + 1_000
@@ -35,6 +37,15 @@ def frames(changed: str = "", at: int = 0, ending: str = "csv") -> dict[str, pl.
         value = pl.when(n == at).then(-1.0).otherwise(pl.col("f"))
         given[changed] = given[changed].with_columns(f=value)
     return given
+
+
+def kill(path: Path, records: int, ending: str = "csv") -> Path:
+    """Run it as a script, which must be killed; return the part that it leaves."""
+    given = [sys.executable, __file__, path, str(records), ending]
+    done = subprocess.run(given, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    (part,) = path.parent.glob(f".{path.name}.*.part")
+    return part
 
 
 def die_after(records: int) -> None:

@@ -3,18 +3,14 @@ from __future__ import annotations
 import io
 import os
 import resource
-import signal
-import subprocess
-import sys
 import tarfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 import pytest
 import zstandard
-from killed_archives import RECORDS, ROWS, UNITS, frames
+from killed_archives import RECORDS, ROWS, UNITS, frames, kill
 
 from progresswidget.errors import DestinationError, SourceError
 from progresswidget.export.pipeline import Export
@@ -24,6 +20,7 @@ from progresswidget.export.writers.tar import TarWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from progresswidget.export.result import Result
 
@@ -55,15 +52,6 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     plain: Callable[..., Any] = TarWriter.end
     monkeypatch.setattr(TarWriter, "end", end)
     return entries
-
-
-def kill(path: Path, records: int) -> Path:
-    """Kill an export of three frames when its journal has so many records; return its part."""
-    script = [sys.executable, str(Path(__file__).with_name("killed_archives.py"))]
-    done = subprocess.run([*script, path, str(records), "csv"], check=False, timeout=120)
-    assert done.returncode == -signal.SIGKILL
-    (part,) = path.parent.glob(f".{path.name}.*.part")
-    return part
 
 
 def test_frames_files_and_bytes_come_back(tmp_path: Path) -> None:

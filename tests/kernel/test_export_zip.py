@@ -3,20 +3,17 @@ from __future__ import annotations
 import io
 import os
 import shutil
-import signal
 import struct
 import subprocess
-import sys
 import zipfile
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 import pyzipper
 from isal import isal_zlib
-from killed_archives import ROWS, frames
+from killed_archives import ROWS, frames, kill
 from pyarrow import orc
 
 from progresswidget.export import behind
@@ -26,6 +23,8 @@ from progresswidget.export.writers import zip_structure as structure
 from progresswidget.export.writers.zip_bytes import deflate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from progresswidget.export.result import Result
 
 FRAME = pl.DataFrame({"n": range(300_000), "t": ["ä,b"] * 300_000})
@@ -109,22 +108,13 @@ def test_how_bytes_are_cut_does_not_show_in_the_file(level: int) -> None:
         assert b"".join(deflate(pieces, level)) == whole
 
 
-def kill(path: Path, records: int) -> Path:
-    """Kill an export of three ORC entries when its journal has so many records; return its part."""
-    script = [sys.executable, str(Path(__file__).with_name("killed_archives.py"))]
-    done = subprocess.run([*script, path, str(records), "orc"], check=False, timeout=120)
-    assert done.returncode == -signal.SIGKILL
-    (part,) = path.parent.glob(f".{path.name}.*.part")
-    return part
-
-
 @pytest.mark.parametrize("records", [1, RECORDS - 1, RECORDS, RECORDS + 2, 2 * RECORDS, 8])
 def test_entries_that_can_only_be_begun_again_stand_whole(records: int, tmp_path: Path) -> None:
     whole, path = tmp_path / "whole" / "a.zip", tmp_path / "killed" / "a.zip"
     for each in (whole, path):
         each.parent.mkdir()
     write(frames(ending="orc"), whole)
-    begun, stand = kill(path, records).stat().st_ino, records // RECORDS
+    begun, stand = kill(path, records, "orc").stat().st_ino, records // RECORDS
     result = write(frames(ending="orc"), path)
     assert (result.rows, result.reused) == (3 * ROWS, stand * ROWS)
     assert path.read_bytes() == whole.read_bytes()
@@ -142,7 +132,7 @@ def test_a_damaged_entry_and_those_behind_it_are_written_anew(
     damaged: float, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.zip"
-    part = kill(path, 3 * RECORDS - 1)
+    part = kill(path, 3 * RECORDS - 1, "orc")
     size = part.stat().st_size
     with part.open("r+b") as file:
         file.seek(int(size * damaged))
