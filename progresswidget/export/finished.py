@@ -14,20 +14,21 @@ import os
 import secrets
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.export import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from progresswidget.export.behind import Behind
     from progresswidget.export.journal import Record
 
 VERSION: Final = 2
 MOST: Final = 500
-"""Files that are remembered; the oldest are forgotten."""
+LEFT: Final = 450
+"""Files that are remembered; of more the oldest are forgotten until so many are left."""
 MAX_BYTES: Final = 64 * 2**20
 
 
@@ -180,13 +181,22 @@ def _fingerprint(stat: os.stat_result) -> list[int]:
 
 
 def _prune(folder: Path) -> None:
-    found = []
-    for path in folder.iterdir():
+    remembered: list[os.DirEntry[str]] = []
+    leftovers: list[os.DirEntry[str]] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (remembered if entry.name.endswith(".json") else leftovers).append(entry)
+    too_many = len(remembered) > MOST
+    dead = time.time() - 3_600  # of a process that was killed while it wrote
+    # Their times are asked for seldom: of five hundred files that takes longer than a small export.
+    by_age = sorted(remembered, key=_age, reverse=True) if too_many else []
+    for entry in [*by_age[LEFT:], *(entry for entry in leftovers if 0 < _age(entry) < dead)]:
         with contextlib.suppress(OSError):
-            found.append((path.stat().st_mtime, path))
-    leftover = time.time() - 3_600  # of a process that was killed while it wrote
-    for _, path in sorted(found, reverse=True)[MOST:]:
-        path.unlink(missing_ok=True)
-    for age, path in found:
-        if path.suffix != ".json" and age < leftover:
-            path.unlink(missing_ok=True)
+            Path(entry.path).unlink()
+
+
+def _age(entry: os.DirEntry[str]) -> float:
+    try:
+        return entry.stat().st_mtime
+    except OSError:
+        return 0.0  # gone meanwhile

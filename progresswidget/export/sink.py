@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from progresswidget.export.outlet import Outlet
     from progresswidget.export.writers import Piece
 
-WAITING: Final = 8 * 2**20
-"""Bytes that may wait; an encoder that is faster than the disk then waits itself."""
+WAITING: Final = 24 * 2**20
+"""Bytes that may wait; an encoder that is faster than the disk then waits itself.
+
+Who hands the next ones over may have to wait for the GIL, 5 ms, in which 12 MB are written.
+"""
 LOOK: Final = 0.1
 """Seconds between two looks at pause and cancel meanwhile."""
 PIECE: Final = 8 * 2**20
@@ -110,12 +113,12 @@ class Sink:
         """
         views = [memoryview(piece).cast("B") for piece in pieces]
         size = sum(view.nbytes for view in views)
+        if self._filter is None:
+            _hash(self._whole, views)  # first, so that they are ready when there is room
         while not self._has_room():
             checkpoint()
         with self._room:
             self._waiting += size
-        if self._filter is None:
-            _hash(self._whole, views)
         self._do(lambda: self._pass_on(views))
         return size
 

@@ -139,7 +139,7 @@ def _is_good_block(array: pa.Array) -> bool:
         return True
     if "polars" not in sys.modules or forks.lost():
         return _is_valid(array)
-    begins = offsets[: np.searchsorted(offsets, last)]
+    begins = offsets[: np.searchsorted(offsets, kind.type(last))]  # else numpy converts them all
     # In this order: the bytes are in the core's cache then, where their cuts are looked for.
     good = _is_good_piece(data.slice(first, last - first))
     # Half as long as ``content[begins]``, of which numpy makes an iterator.

@@ -515,11 +515,28 @@ def test_what_was_finished_is_forgotten_in_time(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(finished, "MOST", 3)
+    monkeypatch.setattr(finished, "LEFT", 2)
+    kept = []
     for number in range(6):
         run(pl.DataFrame({"a": [number]}), tmp_path / f"{number}.csv").sha256  # noqa: B018
-    assert len(list((tmp_path / "cache/progresswidget/finished").iterdir())) == 3
+        kept.append(len(list((tmp_path / "cache/progresswidget/finished").iterdir())))
+    assert kept == [1, 2, 3, 2, 3, 2]
     assert run(pl.DataFrame({"a": [5]}), tmp_path / "5.csv").reused == 1
     assert run(pl.DataFrame({"a": [0]}), tmp_path / "0.csv").reused == 0
+
+
+def test_what_a_killed_process_left_beside_what_was_finished_is_removed_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "cache/progresswidget/finished"
+    folder.mkdir(parents=True)
+    old, new = folder / "a.json.1f", folder / "a.json.2f"
+    old.touch()
+    new.touch()
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    run(pl.DataFrame({"a": [1]}), tmp_path / "a.csv").sha256  # noqa: B018
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_cache_that_cannot_be_written_costs_only_time(
