@@ -99,10 +99,11 @@ class Contents:
         writer, section = self._writer, self._sections[index]
         content = section.content
         if isinstance(content, Source):
+            passing = content.passing or content.total is None
             return group(
                 self._read(content.batches, section),
                 writer.unit_rows,
-                writer.unit_bytes // (writer.queried if content.total is None else 1),
+                writer.unit_bytes // (writer.queried if passing else 1),
                 patience=math.inf if content.at_hand else writer.unit_patience,
                 least=writer.least_rows,
                 known=self._earlier.rows_of(index),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import polars as pl
+import pyarrow.dataset as ds
 import pytest
 import zstandard
 from hypothesis import given
@@ -28,7 +29,7 @@ from progresswidget.export.writers.compressed import FRAME as FRAME_BYTES
 from progresswidget.export.writers.csv import CsvWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 READERS = {
@@ -172,9 +173,29 @@ def members(data: bytes) -> Iterator[bytes]:
         data = member.unused_data
 
 
-def test_wide_rows_of_a_query_are_few_in_a_member(tmp_path: Path) -> None:
-    query = duckdb.sql("SELECT repeat('x', 992) || lpad(i::text, 7, '0') t FROM range(30000) r(i)")
-    path = Export(query, tmp_path / "t.csv.gz", options={"header": False}).run(Progress()).path
+WIDE = "SELECT repeat('x', 992) || lpad(i::text, 7, '0') t FROM range(30000) r(i)"
+
+
+def in_a_file(path: Path) -> Path:
+    duckdb.sql(WIDE).write_parquet(str(path))
+    return path
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda _: duckdb.sql(WIDE),
+        in_a_file,
+        lambda path: ds.dataset(in_a_file(path)),
+        lambda path: pl.scan_parquet(in_a_file(path)),
+    ],
+    ids=["query", "file", "dataset", "plan"],
+)
+def test_wide_rows_that_nobody_holds_are_few_in_a_member(
+    make: Callable[[Path], object], tmp_path: Path
+) -> None:
+    frame = make(tmp_path / "wide.parquet")
+    path = Export(frame, tmp_path / "t.csv.gz", options={"header": False}).run(Progress()).path
     found = list(members(path.read_bytes()))
     assert sum(map(len, found)) == 30_000 * 1_000
     # An offset of Arrow's is longer than the end of a line.

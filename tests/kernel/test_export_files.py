@@ -15,6 +15,7 @@ from pyarrow import csv, feather, orc, parquet
 from progresswidget.errors import SourceChangedError, SourceError
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
+from progresswidget.export.sources import QUERY_ROWS
 from progresswidget.export.sources.files import Exactly, read, recognises
 
 if TYPE_CHECKING:
@@ -71,6 +72,19 @@ def rows(frame: object) -> int:
     count = sum(batch.num_rows for batch in found.batches())
     found.check()
     return count
+
+
+@pytest.mark.parametrize(("width", "most"), [(8, QUERY_ROWS), (2_000, 1_048), (3 * 2**20, 1)])
+def test_batches_of_parquet_files_have_few_rows_where_these_are_wide(
+    width: int, most: int, tmp_path: Path
+) -> None:
+    count = 3 if most == 1 else 3 * most
+    table = pa.table({"t": [f"{number:0{width}}" for number in range(count)]})
+    parquet.write_table(table, tmp_path / "a.parquet", use_dictionary=False)
+    found = read(tmp_path / "a.parquet", "columnar")
+    batches = list(found.batches())
+    assert pa.Table.from_batches(batches).equals(table)
+    assert most // 2 < max(batch.num_rows for batch in batches) <= most
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
+from pyarrow import parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,3 +77,39 @@ SLOW = pytest.mark.faults
 def test_memory_does_not_grow_with_the_rows(kind: str, suffix: str, tmp_path: Path) -> None:
     rows = 4_000_000 if kind == "pandas" else 10_000_000  # of objects even the source is heavy
     assert peak(kind, rows, tmp_path / f"a.{suffix}") < LIMIT
+
+
+IN_ALL = 500_000_000
+"""Bytes of memory that a process takes at most, with all its libraries, for an export of what is
+not in memory itself. That of `WIDE` took 560 to 780 million when more of it was under way."""
+
+WIDE = "SELECT i AS n, repeat('x', 3983) || lpad(i::text, 9, '0') AS t FROM range(120000) r(i)"
+WIDE_ROWS = """
+import sys
+from pathlib import Path
+import duckdb
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
+
+source, path = sys.argv[1], Path(sys.argv[2])
+frame = duckdb.sql(source) if source.startswith("SELECT") else Path(source)
+Path("/proc/self/clear_refs").write_text("5")
+Export(frame, path).run(Progress())
+for line in Path("/proc/self/status").read_text().splitlines():
+    if line.startswith("VmHWM:"):
+        print(int(line.split()[1]) * 1024)
+"""
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("query", "csv.gz"), ("file", "parquet")])
+def test_wide_rows_that_nobody_holds_take_little_in_all(
+    kind: str, suffix: str, tmp_path: Path
+) -> None:
+    source = WIDE
+    if kind == "file":
+        source = str(tmp_path / "source.parquet")
+        parquet.write_table(duckdb.sql(WIDE).to_arrow_table(), source, row_group_size=25_000)
+    command = [sys.executable, "-c", WIDE_ROWS, source, str(tmp_path / f"a.{suffix}")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < IN_ALL, int(done.stdout)

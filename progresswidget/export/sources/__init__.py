@@ -67,6 +67,9 @@ class Source:
     at_hand
         Whether all rows are in memory or in files that are only read: then no wait for one of them
         cuts a unit, and the same rows give the same bytes, however busy the machine is.
+    passing
+        Whether nobody else holds the rows, as of a query: then what is under way is all that they
+        take, and units are smaller.
     """
 
     schema: pa.Schema
@@ -77,6 +80,7 @@ class Source:
     check: Callable[[], None] = lambda: None
     steady: bool = False
     at_hand: bool = False
+    passing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

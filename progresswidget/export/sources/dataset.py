@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from progresswidget.export.sources import BATCH_ROWS, Source, is_of
+from progresswidget.export.sources import BATCH_ROWS, QUERY_ROWS, Source, is_of
 from progresswidget.export.sources.marks import marked
 from progresswidget.export.sources.stream import read_batches
 
@@ -37,7 +37,13 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
     dataset = cast("ds.Dataset", frame)
     total = dataset.count_rows() if _counts(dataset) else None
     reading = _Reading(dataset)
-    return Source(dataset.schema, total, reading.batches, check=reading.check)
+    return Source(
+        dataset.schema,
+        total,
+        reading.batches,
+        check=reading.check,
+        passing=not is_of(dataset, "pyarrow.dataset", "InMemoryDataset"),
+    )
 
 
 class _Reading:
@@ -48,9 +54,12 @@ class _Reading:
         self._check: Callable[[], None] = lambda: None
 
     def batches(self) -> Generator[pa.RecordBatch, None, None]:
-        self._check = marked(_files(self._dataset))
+        files = _files(self._dataset)
+        self._check = marked(files)
         scanner = self._dataset.scanner(
-            batch_size=BATCH_ROWS, batch_readahead=AHEAD, fragment_readahead=1
+            batch_size=QUERY_ROWS if files else BATCH_ROWS,
+            batch_readahead=AHEAD,
+            fragment_readahead=1,
         )
         return read_batches(scanner.to_reader())
 

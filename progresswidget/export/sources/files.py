@@ -69,6 +69,7 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         lambda: _read(paths, cast("pa.Schema", schema)),
         check=check,
         at_hand=True,
+        passing=True,
     )
 
 

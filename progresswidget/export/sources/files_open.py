@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export.sources import QUERY_ROWS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from pathlib import Path
 
     import pyarrow as pa
 
+_BATCH_BYTES: Final = 2 << 20
+"""Bytes of a batch as a Parquet file tells them; what is decoded may be more."""
 _BLOCK: Final = 4 << 20
 """Bytes of text that are parsed at a time; the first block decides on the types."""
 
@@ -63,9 +67,16 @@ def _parquet(path: Path) -> Rows:
     def batches(rows: int) -> Generator[pa.RecordBatch, None, None]:
         # A group at a time: the reader of the whole file reads ahead without a bound.
         for group in range(file.num_row_groups):
-            yield from file.iter_batches(rows, row_groups=[group], use_threads=False)
+            few = min(_few(file.metadata.row_group(group)), rows)
+            yield from file.iter_batches(few, row_groups=[group], use_threads=False)
 
     return Rows(file.schema_arrow, count, batches, file)
+
+
+def _few(group: Any) -> int:
+    """Return how many rows a batch of a row group shall have: several are under way."""
+    width: int = group.total_byte_size // max(group.num_rows, 1)
+    return max(min(_BATCH_BYTES // max(width, 1), QUERY_ROWS), 1)
 
 
 def _ipc(path: Path) -> Rows:

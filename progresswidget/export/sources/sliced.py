@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-SLICE_BYTES: Final = 24_000_000
+SLICE_BYTES: Final = 16_000_000
 """Bytes of the columns that are read, decoded, in a slice; each slice costs some milliseconds."""
 PAGE: Final = 1_000_000
 """Bytes of a page, within which polars cannot begin to decode: most writers make them so large."""

@@ -139,8 +139,8 @@ def sql(
         Values that the driver binds, in its own notation: ``$1`` for PostgreSQL, ``?`` for SQLite
         and DuckDB, ``:name`` with a mapping for SQLAlchemy.
     batch_rows
-        Rows that are fetched at a time; by default 8,192, and 16,384 where the first of them tell
-        the types of the columns.
+        Rows that are fetched at a time; by default what suits the driver: of rows that it makes in
+        Python 8,192, and 16,384 where the first of them tell the types of the columns.
 
     Raises
     ------

@@ -154,7 +154,8 @@ class Writer(ABC):
     unit_rows, unit_bytes
         When a unit is full: rows, and bytes of Arrow data.
     queried
-        By what `unit_bytes` are divided where the rows come from a query: units alone hold them.
+        By what `unit_bytes` are divided where the rows come from a query or a file: units alone
+        hold them.
     unit_patience, least_rows
         A slow source would fill no unit for minutes: after so many seconds of waiting for it a
         unit ends early, if it has `least_rows` rows.

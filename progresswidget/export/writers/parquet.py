@@ -105,6 +105,7 @@ class ParquetWriter(Writer):
     OPTIONS = OPTIONS
 
     workers = 2
+    queried = 3
     resumable = True
     least_rows = LEAST_ROWS
 
