@@ -432,3 +432,45 @@ def test_batches_of_any_type_of_polars_are_joined() -> None:
     found = list(joined(batches))
     assert len(found) < len(batches)
     assert pl.from_arrow(pa.Table.from_batches(found)).equals(frame)
+
+
+def folder(path: Path) -> str:
+    (path / "y=1").mkdir(parents=True)
+    (path / "y=2").mkdir()
+    pq.write_table(TABLE, path / "y=1" / "0.parquet")
+    pq.write_table(TABLE.select(["b"]), path / "y=2" / "1.parquet")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        ds.dataset,
+        lambda path: ds.dataset(path, partitioning="hive"),
+        lambda path: ds.dataset(path, format=ds.ParquetFileFormat(dictionary_columns=["b"])),
+        lambda path: ds.dataset(path, schema=pa.schema({"b": pa.large_string(), "c": pa.int8()})),
+        lambda path: ds.dataset(path).filter(ds.field("a") > 1),
+        lambda path: ds.dataset(path, schema=pa.schema([])),
+        lambda path: ds.dataset(f"{path}/y=1"),
+        lambda path: ds.dataset(f"{path}/y=1").replace_schema(pa.schema({"b": pa.string()})),
+    ],
+    ids=["mixed", "hive", "words", "cast", "filter", "no columns", "plain", "fewer columns"],
+)
+def test_the_rows_of_a_dataset_are_those_of_its_scanner(
+    make: Callable[[str], Any], tmp_path: Path
+) -> None:
+    dataset = make(folder(tmp_path / "d"))
+    source = find_kind(dataset).read(dataset, "columnar", {})
+    assert source.schema.equals(dataset.schema, check_metadata=True)
+    found = pa.Table.from_batches(source.batches(), dataset.schema)
+    assert found.equals(dataset.to_table(), check_metadata=True)
+    source.check()
+
+
+def test_batches_of_a_dataset_of_wide_rows_are_small(tmp_path: Path) -> None:
+    table = pa.table({"t": [f"{number:02000}" for number in range(4_000)]})
+    pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False)
+    dataset = ds.dataset(tmp_path)
+    batches = list(find_kind(dataset).read(dataset, "columnar", {}).batches())
+    assert max(batch.num_rows for batch in batches) <= 2**21 // 2_000
+    assert pa.Table.from_batches(batches).equals(table)
