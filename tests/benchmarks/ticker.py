@@ -42,6 +42,7 @@ PAIRS = {
     "csv": ("ours, polars", "polars"),
     "ndjson": ("ours, polars", "polars"),
     "parquet zstd": ("ours, arrow", f"ours, arrow{USUAL}", "pyarrow", "polars"),
+    "arrows": ("ours, arrow", "pyarrow"),
     "feather": ("ours, arrow", "pyarrow"),
     "xlsx": ("ours, polars", "jetxl", "rustpy-xlsxwriter"),
 }

@@ -51,12 +51,12 @@ def test_descriptor_is_as_wide_as_it_must_be() -> None:
 
 
 def test_blocks_join_to_one_stream() -> None:
-    texts = [b"first " * 50, b"", b"last"]
+    texts = [b"first " * package.STEP, b"", b"last"]
     content = package.Block()
-    pieces: list[bytes] = []
+    pieces: list[memoryview] = []
     for number, text in enumerate(texts, 1):
         packed, block = package.deflate(text, last=number == len(texts))
-        pieces += packed
+        pieces.append(packed)
         content += package.Block.load(block.dump())
     whole = b"".join(texts)
     assert zlib.decompress(b"".join(pieces), wbits=-15) == whole

@@ -145,7 +145,8 @@ class XlsxWriter(Writer):
             cells.forms([batch.column(position) for batch in batches], start, self._styles)
             for position, cells in enumerate(table.cells)
         ]
-        pieces, block = package.deflate(join(forms, above + 2, rows))
+        packed, block = package.deflate(join(forms, above + 2, rows))
+        pieces: list[Piece] = [packed]
         if sheet and not above:
             pieces = [*self._opening(section, sheet)[0], *pieces]
         return Encoded(pieces, block.dump())
@@ -224,15 +225,15 @@ class XlsxWriter(Writer):
     def _plain(self) -> list[str]:
         return [_path(section, 0) for section in range(len(self._tables))]
 
-    def _parts(self, texts: Sequence[tuple[str, str]], offset: int) -> list[bytes]:
-        written: list[bytes] = []
+    def _parts(self, texts: Sequence[tuple[str, str]], offset: int) -> list[Piece]:
+        written: list[Piece] = []
         for name, text in texts:
             pieces, self._entries[name] = package.part(name, text, offset)
             written += pieces
             offset += sum(len(piece) for piece in pieces)
         return written
 
-    def _opening(self, section: int, sheet: int) -> tuple[list[bytes], package.Block]:
+    def _opening(self, section: int, sheet: int) -> tuple[list[Piece], package.Block]:
         table = self._tables[section]
         given = self._options["column_widths"]
         chosen = {} if isinstance(given, str) else given
@@ -248,10 +249,10 @@ class XlsxWriter(Writer):
             freeze=self._options["freeze_header"],
             selected=section == 0 and sheet == 0,
         )
-        pieces, block = package.deflate(text.encode())
-        return [package.streamed_header(_path(section, sheet)), *pieces], block
+        packed, block = package.deflate(text.encode())
+        return [package.streamed_header(_path(section, sheet)), packed], block
 
-    def _closing(self, section: int, units: Sequence[Placed], offset: int) -> list[bytes]:
+    def _closing(self, section: int, units: Sequence[Placed], offset: int) -> list[Piece]:
         """End the last sheet of a section, and enter it into the directory."""
         rows = sum(unit.rows for unit in units)
         sheet = max(rows - 1, 0) // MOST_ROWS
@@ -263,7 +264,7 @@ class XlsxWriter(Writer):
             first, rows = inside[0].offset, rows - before
         table = self._tables[section]
         filtered = table.range(rows) if self._options["autofilter"] and table.names else None
-        pieces, last = package.deflate(parts.sheet_tail(filtered).encode(), last=True)
+        packed, last = package.deflate(parts.sheet_tail(filtered).encode(), last=True)
         content = self._opening(section, sheet)[1]
         for unit in inside:
             content += package.Block.load(unit.note)
@@ -271,7 +272,7 @@ class XlsxWriter(Writer):
         path = _path(section, sheet)
         self._entries[path] = package.Entry(path, first, content, streamed=True)
         self._filters[section, sheet] = filtered
-        return [*pieces, package.descriptor(content)]
+        return [packed, package.descriptor(content)]
 
     def _listed(self) -> list[parts.SheetEntry]:
         taken = {name.casefold() for name in self._sheet_names}
