@@ -127,6 +127,7 @@ def encode_sections(
             crew.give(task)
             if clock() - asked >= SLOW:
                 wait((task.done,), LOOK)
+            del task  # once its unit is written, its rows would stay until there are the next
             if len(waiting) > crew.size:
                 yield _await(waiting.popleft(), checkpoint)
             while waiting and waiting[0].done.done():
@@ -178,7 +179,9 @@ class _Tasks:
                     )
                     self._number += 1
                     start += task.rows
+                    del payload
                     yield task
+                    del task
         except ExportCancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - raised when what came before is done

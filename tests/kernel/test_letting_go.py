@@ -8,6 +8,7 @@ never finds.
 from __future__ import annotations
 
 import gc
+import itertools
 import threading
 import time
 import weakref
@@ -21,7 +22,10 @@ import pytest
 
 import progresswidget as pw
 from progresswidget.export.encryption import AgeEncryptor
+from progresswidget.export.formats import FORMATS
 from progresswidget.export.sink import Sink
+from progresswidget.export.units import encode
+from progresswidget.export.writers import Heading
 from progresswidget.outbox import Outbox
 from progresswidget.reporting import Reporter
 
@@ -167,6 +171,33 @@ def test_the_outbox_keeps_nothing_that_was_done() -> None:
     thread = outbox._thread
     assert thread is not None, "it waits for more to do"
     assert thread.is_alive()
+
+
+def test_rows_that_are_written_are_gone_while_the_next_are_read() -> None:
+    alive: list[weakref.ref[pa.RecordBatch]] = []
+
+    def read() -> list[pa.RecordBatch]:
+        batch = pa.record_batch([pa.array(range(10))], names=["n"])
+        alive.append(weakref.ref(batch))
+        return [batch]
+
+    def groups() -> Iterator[list[pa.RecordBatch]]:
+        for _ in range(10):
+            yield read()
+            for each in alive[:written]:
+                wait_until(is_gone(each))
+
+    heading = Heading("t", pa.schema([("n", pa.int64())]))
+    values = {option.name: option.default for option in FORMATS["arrows"].options}
+    writer = FORMATS["arrows"].make([heading], values)
+    written = 0
+    # By this clock the source is so slow that each unit is waited for, as long as that takes a
+    # moment: then the one before is written when the next is read.
+    for unit in encode(groups(), writer, clock=itertools.count(0, 100).__next__):
+        unit.encode()
+        written += 1
+        del unit
+    assert written == len(alive) == 10
 
 
 def test_what_is_in_the_file_is_not_in_memory_any_more(tmp_path: Path) -> None:
