@@ -29,6 +29,8 @@ PULSE: Final = 5.0
 """Seconds between two counts of one that stands still and is at work."""
 SILENCE: Final = 30.0
 """Seconds without one after which a worker that was at work has died."""
+REST = 30.0
+"""Seconds after which nobody is waited for any more who could count: a worker may live for long."""
 _TIMEOUT: Final = 2.0
 _TAKEN: Final = 204
 _OVER: Final = frozenset({403, 409, 429})
@@ -110,13 +112,25 @@ class Telegraph:
         self._said: tuple[float, bool] | None = None
         self._at = 0.0
         self._over = False
+        self.always = False
+        """Whether somebody may count who is not counted among those that do."""
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         # The collector may let go of a reporter, and wake this, in the very thread that waits here:
         # of all that one can wait for only the `put` of this queue may interrupt itself.
         self._woken: SimpleQueue[None] = SimpleQueue()
-        thread = threading.Thread(target=self._run, name="progresswidget-telegraph", daemon=True)
-        thread.start()
+        self._thread: threading.Thread | None = None
+        self._beginning = threading.Lock()
+        self.begin()
+
+    def begin(self) -> None:
+        """Have the thread, which ends when nobody was at work for a while and all is said."""
+        with self._beginning:
+            if self._thread is None and not self._over:
+                self._thread = threading.Thread(
+                    target=self._run, name="progresswidget-telegraph", daemon=True
+                )
+                self._thread.start()
 
     def wake(self) -> None:
         """Say it now rather than in a moment."""
@@ -129,13 +143,26 @@ class Telegraph:
             self._say()
 
     def _run(self) -> None:
-        while not self._over:
+        while not self._over and not self._rests():
             with suppress(Empty):
                 self._woken.get(timeout=INTERVAL)
                 while True:  # many wishes are one
                     self._woken.get_nowait()
             with self._lock:
                 self._say()
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _rests(self) -> bool:
+        with self._beginning:
+            steps, used = self._words
+            silent = time.monotonic() - self._at
+            if used or self.always or self._said != (steps, False) or silent < REST:
+                return False
+            self._thread = None
+            return True
 
     def _say(self) -> None:
         steps, used = self._words

@@ -125,9 +125,13 @@ class _DistantPart(_Part):
         self._telegraph = Telegraph(address, words)
 
     def use(self, more: int) -> None:
+        if more == 0:
+            self._telegraph.always = True  # one that was inherited comes and goes unseen
         super().use(more)
         if more < 0:
             self._telegraph.wake()  # a task is done, and its result is on its way
+        else:
+            self._telegraph.begin()
 
     def leave(self) -> None:
         super().leave()
