@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import uuid
-from collections import OrderedDict
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakValueDictionary
@@ -14,6 +13,7 @@ from jupyter_server_ext.errors import ApiError
 from jupyter_server_ext.logs import about
 from jupyter_server_ext.model.upload import Upload
 from jupyter_server_ext.uploads.appender import Appender
+from jupyter_server_ext.uploads.known import Known
 from jupyter_server_ext.uploads.live import TAKE_OVER, Live
 from jupyter_server_ext.uploads.quota import UploadQuota
 from jupyter_server_ext.uploads.staged import RunningDigest
@@ -36,10 +36,6 @@ T = TypeVar("T")
 
 _NOTHING_LEFT: Final = frozenset({"upload-gone", "folder-missing"})
 """What is said of an upload whose bytes are not there any more."""
-_REMEMBERED: Final = 1_000
-"""Finished uploads that are remembered for a client whose last answer was lost."""
-_GONE: Final = 10_000
-"""Uploads that were removed, for which the answer is 410 and not 404."""
 
 
 class Uploads:
@@ -81,8 +77,8 @@ class Uploads:
         sharing: UploadSharing | None = None,
     ) -> None:
         self.limits = limits
-        self._live: dict[str, Live] = {}
-        self._quota = UploadQuota(limits, self._live)
+        self._known = Known()
+        self._quota = UploadQuota(limits, self._known.live)
         self.appender = Appender(
             records=records,
             files=files,
@@ -99,7 +95,6 @@ class Uploads:
         self._now = now
         self._log = log
         self._sharing = sharing
-        self._gone: OrderedDict[str, str] = OrderedDict()
         self._creating: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._stopping: ApiError | None = None
         self._before: list[Upload] = []
@@ -121,7 +116,8 @@ class Uploads:
 
     def save_all(self) -> None:
         """Save all of them: the store has lost them."""
-        self._records.save_again((*self._before, *(live.upload for live in self._live.values())))
+        here = (live.upload for live in self._known.live.values())
+        self._records.save_again((*self._before, *here))
 
     def use(self, store: UploadStore) -> None:
         """Remember uploads in another store from now on."""
@@ -164,11 +160,11 @@ class Uploads:
     def _take_up(self, upload: Upload, offset: int) -> None:
         # The clock may have been put right since: nobody gets more time than a new one.
         left = min(self.limits.expiry, (upload.expires - self._now()) / 1000)
-        self._live[upload.id] = Live(upload, offset, self._time() + max(0.0, left))
+        self._known.add(Live(upload, offset, self._time() + max(0.0, left)))
 
     async def finish_interrupted(self, note: Callable[[], None]) -> None:
         """Publish what was complete when the server before ended, and note each."""
-        for live in list(self._live.values()):
+        for live in list(self._known.live.values()):
             if live.complete and not live.done:
                 with suppress(ApiError):
                     async with self.hold(live, politely=True):
@@ -178,13 +174,14 @@ class Uploads:
     async def stop(self) -> None:
         """End every running request; what has come is kept."""
         self._stopping = ApiError("starting", "The server is stopping.", retry_after=1)
-        for live in self._live.values():
+        every = self._known.live.values()
+        for live in every:
             if live.interrupt is not None:
                 live.interrupt(self._stopping)
         # None waits for another: all together they get the time that one would.
         with suppress(TimeoutError):
             async with asyncio.timeout(TAKE_OVER):
-                await asyncio.gather(*(live.lock.acquire() for live in self._live.values()))
+                await asyncio.gather(*(live.lock.acquire() for live in every))
 
     # --- Finding and making --------------------------------------------------------------------
 
@@ -196,20 +193,14 @@ class Uploads:
         ApiError
             ``upload-not-found``, also for those of others, or ``upload-gone``.
         """
-        live = self._live.get(upload_id)
-        if live is None and self._sharing is not None:
+        if upload_id not in self._known.live and self._sharing is not None:
             # Another server may have made it a moment ago.
             self._heard(upload_id, await self._sharing.find(upload_id))
-            live = self._live.get(upload_id)
-        if live is not None and live.upload.owner == owner:
-            return live
-        if self._gone.get(upload_id) == owner:
-            raise ApiError("upload-gone", "The upload has expired or was removed.")
-        raise ApiError("upload-not-found", "There is no such upload.")
+        return self._known.find(upload_id, owner)
 
     def ids(self) -> frozenset[str]:
         """Return the ids of all uploads."""
-        return frozenset(self._live)
+        return frozenset(self._known.live)
 
     def room(self, owner: str, own: Live | None = None) -> int:
         """Return the bytes that one more upload of a user, or `own`, may have in all."""
@@ -235,7 +226,7 @@ class Uploads:
         self._creating[owner] = lock
         async with lock:
             request = hashlib.sha256(repr(creation).encode()).hexdigest()
-            known = None if key is None else self._keyed(owner, key)
+            known = None if key is None else self._known.keyed(owner, key)
             if known is not None:
                 if known.upload.request != request:
                     raise ApiError("key-reused", "The key belongs to another upload.")
@@ -258,14 +249,8 @@ class Uploads:
             )
             upload = await self._run(self._files.create, upload)
             live = Live(upload, 0, self._time() + self.limits.expiry)
-            self._live[upload.id] = live
+            self._known.add(live)
             return live, True
-
-    def _keyed(self, owner: str, key: str) -> Live | None:
-        for live in self._live.values():
-            if live.upload.idempotency_key == key and live.upload.owner == owner:
-                return live
-        return None
 
     async def look(self, live: Live) -> None:
         """Make sure of what is on the disk, and publish what is complete.
@@ -318,7 +303,7 @@ class Uploads:
         before, losses, alone = live.offset, sharing.losses, sharing.alone
         upload = await sharing.find(live.upload.id)
         if upload is None:
-            self._drop(live)
+            self._known.drop(live)
             raise ApiError("upload-gone", "The upload has expired or was removed.")
         try:
             live.upload, live.offset = await self._run(self._files.recover, upload)
@@ -333,17 +318,17 @@ class Uploads:
             live.deadline = self._time() + self.limits.expiry
 
     def _heard(self, upload_id: str, upload: Upload | None) -> None:
-        live = self._live.get(upload_id)
+        live = self._known.live.get(upload_id)
         if live is None and upload is not None:
             self._take_up(upload, upload.length or 0 if upload.state == "done" else 0)
         elif live is not None and not live.lock.locked():
             if upload is None:
-                self._drop(live)
+                self._known.drop(live)
             else:
                 live.upload = upload
 
     def _let_go(self, upload_id: str) -> None:
-        live = self._live.get(upload_id)
+        live = self._known.live.get(upload_id)
         if live is not None and live.interrupt is not None:
             live.interrupt(
                 ApiError("upload-taken-over", "Another server goes on with this upload.")
@@ -364,22 +349,12 @@ class Uploads:
             await self._run(self._records.forget, upload.id)
         else:
             await self._run(self._files.remove, upload)
-        self._drop(live)
-
-    def _drop(self, live: Live) -> None:
-        live.gone = True
-        self._live.pop(live.upload.id, None)
-        self._gone[live.upload.id] = live.upload.owner
-        if len(self._gone) > _GONE:
-            self._gone.popitem(last=False)
+        self._known.drop(live)
 
     async def expire(self) -> int:
         """Remove the uploads whose time is over, and return how many."""
-        now, count = self._time(), 0
-        done = [live for live in self._live.values() if live.done]
-        surplus = sorted(done, key=lambda live: live.deadline)[: max(0, len(done) - _REMEMBERED)]
-        late = [live for live in self._live.values() if live.deadline <= now]
-        for live in {id(live): live for live in (*surplus, *late)}.values():
+        count = 0
+        for live in self._known.over(self._time()):
             # One that is being written to is alive, whatever its deadline says.
             if live.lock.locked():
                 continue

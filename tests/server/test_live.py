@@ -140,7 +140,7 @@ async def test_one_upload_that_cannot_be_taken_up_now_keeps_no_other_from_it(
     stuck = replace(make_upload("b.bin"), state="publishing", inode=(status.st_dev, status.st_ino))
     await asyncio.to_thread(uploads._records.save, stuck)
     (tmp_path / "root" / stuck.staged).mkdir()
-    uploads._live.clear()
+    uploads._known.live.clear()
     await uploads.load()
     await uploads.recover()
     assert uploads.ids() == {going.upload.id}

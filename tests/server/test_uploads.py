@@ -689,7 +689,7 @@ async def test_what_a_server_before_has_taken_is_hashed_as_the_rest_comes(
     upload = await tus.created()
     assert (await tus.patch(upload, 0, CONTENT[:200_000])).code == 204
     # What a server knows that has just started.
-    server.services.uploads._live[upload].digest = RunningDigest()
+    server.services.uploads._known.live[upload].digest = RunningDigest()
     hashed = []
     original = StagedFile.sha256
 
