@@ -159,7 +159,7 @@ def test_row_26_a_newer_request_takes_over_from_a_silent_one(
         eventually(tus.server.files_held)
         start = time.monotonic()
         tus.finish(upload, CONTENT)
-        assert time.monotonic() - start < 5
+        assert time.monotonic() - start < 20, "the idle time-out is half a minute"
     assert tus.target.read_bytes() == CONTENT
 
 
