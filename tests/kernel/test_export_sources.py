@@ -437,9 +437,15 @@ def test_batches_of_any_type_of_polars_are_joined() -> None:
 def folder(path: Path) -> str:
     (path / "y=1").mkdir(parents=True)
     (path / "y=2").mkdir()
-    pq.write_table(TABLE, path / "y=1" / "0.parquet")
+    pq.write_table(TABLE, path / "y=1" / "0.parquet", row_group_size=2)
     pq.write_table(TABLE.select(["b"]), path / "y=2" / "1.parquet")
     return str(path)
+
+
+def some_groups(path: str, ids: list[int]) -> ds.Dataset:
+    whole = ds.dataset(f"{path}/y=1")
+    chosen = [fragment.subset(row_group_ids=ids) for fragment in whole.get_fragments()]
+    return ds.FileSystemDataset(chosen, whole.schema, whole.format, whole.filesystem)
 
 
 @pytest.mark.parametrize(
@@ -453,8 +459,21 @@ def folder(path: Path) -> str:
         lambda path: ds.dataset(path, schema=pa.schema([])),
         lambda path: ds.dataset(f"{path}/y=1"),
         lambda path: ds.dataset(f"{path}/y=1").replace_schema(pa.schema({"b": pa.string()})),
+        lambda path: some_groups(path, [1]),
+        lambda path: some_groups(path, [1, 0]),
     ],
-    ids=["mixed", "hive", "words", "cast", "filter", "no columns", "plain", "fewer columns"],
+    ids=[
+        "mixed",
+        "hive",
+        "words",
+        "cast",
+        "filter",
+        "no columns",
+        "plain",
+        "fewer columns",
+        "a group",
+        "groups turned",
+    ],
 )
 def test_the_rows_of_a_dataset_are_those_of_its_scanner(
     make: Callable[[str], Any], tmp_path: Path
@@ -464,6 +483,7 @@ def test_the_rows_of_a_dataset_are_those_of_its_scanner(
     assert source.schema.equals(dataset.schema, check_metadata=True)
     found = pa.Table.from_batches(source.batches(), dataset.schema)
     assert found.equals(dataset.to_table(), check_metadata=True)
+    assert source.total in {None, found.num_rows}
     source.check()
 
 

@@ -44,6 +44,8 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         return Source(scanner.projected_schema, None, lambda: read_batches(scanner.to_reader()))
     dataset = cast("ds.Dataset", frame)
     total = dataset.count_rows() if _counts(dataset) else None
+    if total is not None and _files(dataset) and not _is_whole(dataset):
+        total = None  # pyarrow counts all rows of a file of which some row groups were chosen
     reading = _Reading(dataset)
     return Source(
         dataset.schema,
@@ -84,7 +86,7 @@ def _one_by_one(dataset: ds.Dataset, files: list[str]) -> Generator[pa.RecordBat
 
     schema = dataset.schema
     for fragment, path in zip(dataset.get_fragments(), files, strict=True):
-        if not _has_the_columns(fragment, schema):
+        if not (_has_the_columns(fragment, schema) and _has_all_groups(fragment)):
             yield from _scanned(fragment, QUERY_ROWS, schema=schema)
             continue
         with closing(OPENERS[".parquet"](Path(path))) as rows:
@@ -98,6 +100,19 @@ def _has_the_columns(fragment: ds.Fragment, schema: pa.Schema) -> bool:
 
     everything = fragment.partition_expression.equals(ds.scalar(True))  # noqa: FBT003 - a value
     return bool(everything and fragment.physical_schema.equals(schema))
+
+
+def _has_all_groups(fragment: ds.Fragment) -> bool:
+    """Say whether nobody has chosen some of the row groups of the file, or another order."""
+    groups = getattr(fragment, "row_groups", None)
+    if groups is None:
+        return True  # of another format, which has none
+    every = cast("ds.ParquetFileFragment", fragment).metadata.num_row_groups
+    return [group.id for group in groups] == list(range(every))
+
+
+def _is_whole(dataset: ds.Dataset) -> bool:
+    return all(_has_all_groups(fragment) for fragment in dataset.get_fragments())
 
 
 def _is_plain_parquet(dataset: ds.Dataset) -> bool:
