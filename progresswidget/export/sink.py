@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from progresswidget.export.trail import Trail
 from progresswidget.export.workers import Worker
+from progresswidget.export.writeback import WriteBack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -88,6 +89,7 @@ class Sink:
         self._unit: Digest | None = None
         self._failure: BaseException | None = None
         self._trail = Trail(descriptor)
+        self._write_back = WriteBack(descriptor, start)
         self._trail_wanted = False
         os.lseek(descriptor, start, os.SEEK_SET)
         self._room = Condition()
@@ -249,6 +251,7 @@ class Sink:
             written = _write(self._descriptor, rest)
             self._size += written
             self._counted(self._size)
+            self._write_back.advance(self._size)
             self._trail.advance(self._size)
             rest = _behind(rest, written)
 
