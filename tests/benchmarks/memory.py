@@ -59,6 +59,29 @@ def scan(kind: str, source: Path) -> Any:
     return plan.with_columns(upper, (pl.col("n") * 2).alias("double")).filter(pl.col("n") >= 0)
 
 
+def datafusion(_: int, source: Path) -> Any:
+    """Return the same of DataFusion, as far as it can be said in its words."""
+    from datafusion import SessionContext, col, functions, lit
+
+    folder = source.with_name("several")
+    folder.mkdir()
+    for number in range(TIMES):
+        (folder / f"{number}.parquet").hardlink_to(source)
+    frame = SessionContext().read_parquet(str(folder))
+    upper = functions.right(functions.upper(col("text")), lit(9)).alias("upper")
+    return frame.with_columns(upper, (col("n") * 2).alias("double")).filter(col("n") >= lit(0))
+
+
+def ibis(rows: int, _: Path) -> Any:
+    """Return a table of Ibis whose backend is DuckDB."""
+    import ibis as library
+
+    connection = library.duckdb.connect(memory_limit="200MB")
+    connection.raw_sql(f"CREATE VIEW t AS SELECT i AS n, repeat('x', {TEXT - 9}) || "
+                       f"lpad(i::text, 9, '0') AS text FROM range({rows}) r(i)")  # fmt: skip
+    return connection.table("t")
+
+
 def duckdb(rows: int, _: Path) -> Any:
     """Return a query of DuckDB."""
     import duckdb as engine
@@ -91,6 +114,8 @@ MAKE = {
     "scan_parquet": lambda _, source: scan("scan_parquet", source),
     "scan_csv": lambda _, source: scan("scan_csv", source),
     "scan_ipc": lambda _, source: scan("scan_ipc", source),
+    "datafusion": datafusion,
+    "ibis": ibis,
     "duckdb": duckdb,
     "sqlite": sqlite,
 }
@@ -134,7 +159,7 @@ def main() -> None:
             for rows in (arguments.rows if kind == "frame" else [many])]  # fmt: skip
     for kind, form, rows in plan:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            if kind.startswith("scan"):
+            if kind.startswith(("scan", "datafusion")):
                 write_source(kind, rows, Path(folder) / "source")
             command = [sys.executable, __file__, "--measure", kind, form, str(rows), folder]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)

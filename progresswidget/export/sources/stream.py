@@ -99,3 +99,12 @@ def cut(batch: pa.RecordBatch, rows: int = BATCH_ROWS) -> Generator[pa.RecordBat
     """Yield slices of a batch, without copying, of at most `rows` rows."""
     for start in range(0, batch.num_rows, rows):
         yield batch.slice(start, rows)
+
+
+def small(batch: pa.RecordBatch) -> Generator[pa.RecordBatch, None, None]:
+    """Yield slices of a batch, without copying, of about `JOINED_BYTES` at most.
+
+    So that few of what an engine makes are under way, whose batches may have any number of bytes.
+    """
+    rows = batch.num_rows * JOINED_BYTES // max(batch_bytes(batch), 1)
+    yield from cut(batch, max(1, min(rows, BATCH_ROWS)))
