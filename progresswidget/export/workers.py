@@ -19,10 +19,13 @@ than the other one has begun to run. As each of these wake-ups also begins the w
 Python, 2 to 4 ms later. So where Python goes from column to column the threads `give_way`: they
 sleep for a moment without the GIL, and whoever was woken has it.
 
-What is left is the scheduler's. Whoever has run for a moment and then waits for the GIL is in debt
-when it is woken: Linux lets it in on an encoder's processor at the next tick only, up to 4 ms
-later, also where the other one is free. Two in five ticks wait for the GIL, one in fifty so. A
-shorter `sys.setswitchinterval`, larger units or one encoder less changed nothing of that.
+What is left is mostly the scheduler's. Whoever has run for a moment and then waits for the GIL is
+in debt when it is woken: Linux lets it in on an encoder's processor at the next tick only, up to
+4 ms later, also where the other one is free. One in six ticks waits for the GIL, one in a hundred
+so. A shorter `sys.setswitchinterval`, larger units, smaller pieces, turns of other lengths,
+SCHED_BATCH and a sleep before each long call changed nothing of that. ``sched_yield`` there is
+worse than nothing: it gives up the rest of a turn each time, and beside two busy processes an XLSX
+export took 24 s instead of 1.7, or 2.8 with turns of 1 ms.
 
 Source: sched_setattr(2), ``sched_runtime``, which is the length of a turn for ordinary threads
 since Linux 6.12; `EEVDF <https://docs.kernel.org/scheduler/sched-eevdf.html>`_.
