@@ -55,6 +55,8 @@ def content(frame: pa.Table, path: str) -> Any:
 FRAMES = 6
 DISK = ("open", "writev", "write", "pwrite", "ftruncate", "fsync", "replace", "unlink")
 """What `os` has that changes a disk, as far as an export uses it."""
+WRITES = ("writev", "write", "pwrite")
+"""Those that can be done in part: in the middle of another one is before it."""
 
 
 def die_at_call(when: str, number: int) -> None:
@@ -64,7 +66,7 @@ def die_at_call(when: str, number: int) -> None:
     def wrapped(name: str, call: Any) -> Any:
         def change(*given: Any, **named: Any) -> Any:
             last = next(calls) == number
-            if last and when == "middle" and name in {"writev", "write", "pwrite"}:
+            if last and when == "middle":
                 _write_half(*given)
             if last and when != "after":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -75,7 +77,7 @@ def die_at_call(when: str, number: int) -> None:
 
         return change
 
-    for name in DISK:
+    for name in WRITES if when == "middle" else DISK:
         setattr(os, name, wrapped(name, getattr(os, name)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -233,11 +234,14 @@ fates = st.lists(
     max_size=40,
 )
 
+IN_MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
 
 @settings(max_examples=120, deadline=None)
 @given(st.lists(st.tuples(fates, st.booleans()), max_size=5))
 def test_all_of_it_stands_once_or_nothing_is_left(runs: list[tuple[list[str], bool]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    # Each line of a ledger is synced, which beside other tests takes a disk most of the time.
+    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         path, world = Path(folder) / "ledger", World()
         stood = False
         for fate, changed in runs:

@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,7 @@ def test_killed_from_outside_at_any_moment(tmp_path: Path) -> None:
                 if parts and _size(parts[0]) >= size:
                     child.kill()
                     break
+                time.sleep(0.001)  # a processor of its own it does not need, and the child does
         # Either it was quick enough to publish a whole file, or the old one is there.
         lines = path.read_bytes().count(b"\n")
         assert path.read_text() == "old" or lines == frame_rows + 1

@@ -274,7 +274,7 @@ from progresswidget.export.progress import Progress
 
 plain.PIECE, sink.WAITING = 2**16, 2**18
 path, key, phase = sys.argv[1:]
-table = pa.table({"n": range(300_000), "t": [f"secret {n * n}" for n in range(300_000)]})
+table = pa.table({"n": range(100_000), "t": [f"secret {n * n}" for n in range(100_000)]})
 
 def die():
     begun = progress.bytes if phase == "finishing" else progress.rows

@@ -182,15 +182,14 @@ def test_killed_at_random_points_and_run_again(suffix: str, tmp_path: Path) -> N
     print("rows reused", [chain.result() for chain in chains])
 
 
-@pytest.mark.parametrize("moment", ["before", "middle", "after"])
 @pytest.mark.parametrize(
-    "suffix",
+    ("suffix", "moment"),
     [
-        "csv",
-        *(
-            pytest.param(suffix, marks=pytest.mark.faults)
-            for suffix in ("tsv.gz", "parquet", "arrows", "zip", "tar", "tar.gz")
-        ),
+        # What is left after a call is what is left before the next one.
+        pytest.param(suffix, moment, marks=() if quick else pytest.mark.faults)
+        for suffix in ("csv", "tsv.gz", "parquet", "arrows", "zip", "tar", "tar.gz")
+        for moment in ("before", "middle", "after")
+        for quick in [suffix == "csv" and moment != "after"]
     ],
 )
 def test_killed_at_every_call_that_changes_the_disk(
@@ -217,7 +216,7 @@ def test_killed_at_every_call_that_changes_the_disk(
             assert digest(path) == expected == again["sha256"], difference(path, whole)
             assert list(path.parent.iterdir()) == [path]
             reused += again["reused"]
-    assert killed > 10
+    assert killed > (5 if moment == "middle" else 10)
     assert reused > 0
 
 

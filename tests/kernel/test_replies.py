@@ -129,14 +129,21 @@ def test_answers_that_are_not_plain_are_understood_too(
     connection.close()
 
 
-@pytest.mark.parametrize("answer", [b"", PLAIN[:20] + b"close", b"SSH-2.0-close\r\n\r\n"])
+@pytest.mark.parametrize(
+    ("answer", "asked"),
+    [
+        (b"", 2),
+        (PLAIN[:20] + b"close", 2),
+        (b"SSH-2.0-close\r\n\r\n", 3),  # the first is asked for again, as if it were chunked
+    ],
+)
 def test_what_is_no_answer_is_no_server(
-    answering: Callable[[list[bytes]], Connection], answer: bytes
+    answering: Callable[[list[bytes]], Connection], answer: bytes, asked: int
 ) -> None:
-    connection = answering([answer, answer])
-    with pytest.raises(ServerUnreachableError):
-        connection.report({"taskId": "0" * 32})
-    connection.close()
-    with pytest.raises(ServerUnreachableError):
-        connection.report({"taskId": "0" * 32})
-    connection.close()
+    answers = [answer] * asked
+    connection = answering(answers)
+    for _ in range(2):
+        with pytest.raises(ServerUnreachableError):
+            connection.report({"taskId": "0" * 32})
+        connection.close()
+    assert answers == []  # it has not waited for one that did not come
