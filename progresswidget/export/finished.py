@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from progresswidget.export.behind import Behind
     from progresswidget.export.journal import Record
 
-VERSION: Final = 2
+VERSION: Final = 3
 MOST: Final = 500
 LEFT: Final = 450
 """Files that are remembered; of more the oldest are forgotten until so many are left."""

@@ -2,9 +2,14 @@
 
 It lies beside the part as ``.<name>.journal``, and is a file of JSON lines that only grows::
 
-    {"journal": 2, "key": ..., "part": ".a.csv.0123abcd.part", "owner": "process 7 on host"}
-    {"section": 0, "rows": 131072, "offset": 25, "size": 14573842, "data": ..., "content": ...}
+    {"journal": 3, "key": ..., "part": ".a.csv.0123abcd.part", "owner": "process 7 on host"}
+    {"section": 0, "rows": 65536, "offset": 25, "size": 7286921, "data": ..., "since": 0,
+     "content": ...}
     {"keep": 1, "owner": "process 8 on host"}
+
+(Here one of them is broken for the page.) What a unit is known by is the digest of all bytes that
+its run has written up to its end, since this is taken anyway for those who read along; a unit's own
+would cost another pass over all bytes. A unit is only worth something with those before it.
 
 A line counts from its line feed on, so what a kill tears off is not there. Nothing is flushed to
 the disk unit by unit: after a power cut the journal may tell of bytes that never arrived, but then
@@ -24,9 +29,10 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-VERSION: Final = 2
+VERSION: Final = 3
 MAX_BYTES: Final = 256 * 2**20
 """A longer journal is not ours."""
+_NUMBERS: Final = ("section", "rows", "offset", "size", "since")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +49,10 @@ class Record:
         Where its bytes are.
     data
         The digest chain of the data up to and with this unit.
+    since
+        Where the run that wrote it began to write.
     content
-        The digest of its bytes in the file.
+        The digest of the bytes of the file from there to its end.
     note
         What its writer wants to know again.
     """
@@ -54,6 +62,7 @@ class Record:
     offset: int
     size: int
     data: bytes
+    since: int
     content: bytes
     note: bytes = b""
 
@@ -65,6 +74,7 @@ class Record:
             "offset": self.offset,
             "size": self.size,
             "data": self.data.hex(),
+            "since": self.since,
             "content": self.content.hex(),
         }
         if self.note:
@@ -80,16 +90,17 @@ class Record:
         KeyError, TypeError, ValueError
             If the line is none.
         """
-        numbers = [fields[name] for name in ("section", "rows", "offset", "size")]
+        numbers = [fields[name] for name in _NUMBERS]
         if not all(type(number) is int and number >= 0 for number in numbers):
             raise ValueError("a number is none")
-        section, rows, offset, size = numbers
+        section, rows, offset, size, since = numbers
         return cls(
             section=section,
             rows=rows,
             offset=offset,
             size=size,
             data=bytes.fromhex(fields["data"]),
+            since=since,
             content=bytes.fromhex(fields["content"]),
             note=base64.b64decode(fields.get("note", ""), validate=True),
         )

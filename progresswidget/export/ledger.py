@@ -40,6 +40,8 @@ class Ledger:
         The units that are committed, in the order of the file; more are added.
     chain
         The digest chain of the data up to the last of them.
+    since
+        Where this run begins to write.
     committed
         Called with the end of the committed bytes, whenever there are more.
     """
@@ -49,17 +51,18 @@ class Ledger:
         descriptor: int,
         records: list[journal.Record],
         chain: bytes,
+        since: int,
         committed: Callable[[int], None],
     ) -> None:
         self._descriptor, self._records, self._chain = descriptor, records, chain
-        self._committed = committed
+        self._since, self._committed = since, committed
         self._lock = Lock()
         self._open: deque[_Entry] = deque()
         self._journalled = True
         self._failure: BaseException | None = None
 
     def add(self, unit: Unit, placed: Placed) -> Callable[[bytes], None]:
-        """Add a unit that has its place; what comes back is to be told the digest of its bytes.
+        """Add a unit that has its place; what comes back is to be told the digest up to its end.
 
         That raises what stood in the way of an entry; with the bytes on their way to the file, it
         is the writing that fails.
@@ -111,6 +114,7 @@ class Ledger:
                 placed.offset,
                 placed.size,
                 self._chain,
+                self._since,
                 entry.content,
                 placed.note,
             )

@@ -95,7 +95,8 @@ class Run:
         # Whether a library writes the very file that gets the name, and not one to be encrypted.
         self._by_library = writer.writes_itself and filter is None
         self._plain: Plain | None = None
-        self._whole: Any = None
+        self._digest: Any = None
+        self._since = 0
         self._ledger: Ledger | None = None
         self._standing = Standing(sections, writer)
         earlier.cut(self._standing.units(earlier.records))
@@ -218,8 +219,6 @@ class Run:
             return
         if self._sink is None:
             raise AssertionError
-        if self._key:
-            self._sink.begin_unit()
         size = self._add(writer.end(section, self._placed[self._first :], offset))
         self._placed.append(Placed(section, 0, offset, size, writer.gathered(section)))
         if self._ledger is not None:
@@ -257,19 +256,17 @@ class Run:
         if self._sink is None:
             raise AssertionError
         offset = self._position
-        note = digest = b""
+        note = b""
         if isinstance(encoded, Outlet):
-            if self._key:
-                self._sink.begin_unit()
             size = self._drain(encoded)
         else:
             size = self._sink.append(encoded.pieces, self._progress.checkpoint)
             self._position += size
-            note, digest = encoded.note, encoded.digest
+            note = encoded.note
         self._placed.append(Placed(section, unit.rows, offset, size, note))
         self.tally.count(unit.rows, section, reused=False)
         if self._ledger is not None:
-            self._sink.commit(self._ledger.add(unit, self._placed[-1]), digest)
+            self._sink.commit(self._ledger.add(unit, self._placed[-1]))
 
     def _drain(self, outlet: Outlet) -> int:
         if self._sink is None:
@@ -284,7 +281,12 @@ class Run:
     @property
     def xxh128(self) -> str | None:
         """The XXH3 of the file as it was written, where all of it was written by this run."""
-        return None if self._whole is None else str(self._whole.hexdigest())
+        return str(self._digest.hexdigest()) if self._hashed else None
+
+    @property
+    def _hashed(self) -> bool:
+        """Whether every byte of the file goes by."""
+        return self._digest is not None and not self._since
 
     @property
     def continuable(self) -> bool:
@@ -333,7 +335,7 @@ class Run:
                 self._lease.descriptor, self._key, self.part.path.name, here(), self.records
             )
         write_at(self.part.descriptor, self._small)
-        self._whole = self._digest_of_beginning(units)
+        self._begin_digest(units)
         self._small = []
         if self._writer.writes_itself and not self._by_library:
             self._plain = create_plain(self._path)
@@ -343,31 +345,35 @@ class Run:
             self._progress.part = self.part.growing(
                 self._position,
                 resumable=bool(self._key) and self.resumable,
-                hashed=self._whole is not None,
+                hashed=self._hashed,
             )
         self._sink = Sink(
             self.part.descriptor,
             self._progress.wrote,
             start=self._position,
             filter=self._filter,
-            whole=self._whole,
+            digest=self._digest,
         )
         if self._key:
             committed = partial(_commit, self._progress, self._standing, self.records)
-            self._ledger = Ledger(self._lease.descriptor, self.records, self._chain, committed)
+            self._ledger = Ledger(
+                self._lease.descriptor, self.records, self._chain, self._since, committed
+            )
         for section in self._unbegun:
             self._add(self._writer.begin(section, self._position))
 
-    def _digest_of_beginning(self, units: int) -> Any:
-        """Return a digest of what is in the file, None where it has bytes that did not go by."""
+    def _begin_digest(self, units: int) -> None:
+        """Begin the digest of what this run writes, with what it has written already."""
         import xxhash
 
-        if units or self._by_library:
-            return None
-        digest = xxhash.xxh3_128()
+        if self._by_library:
+            return
+        self._digest = xxhash.xxh3_128()
+        if units:
+            self._since = self._position
+            return
         for _, piece in self._small:
-            digest.update(piece)
-        return digest
+            self._digest.update(piece)
 
     def _check_part(self, units: int) -> None:
         good = units if self._verification is None else self._verification.good()

@@ -3,10 +3,11 @@
 Encoders hold the processor while they format, and a write lets go of the GIL; side by side with the
 encoders it costs no time where a core is free. A unit is handed over as a whole, so that whoever
 gives out the next ones waits for no write, and goes to the file in few calls: each time that the
-thread comes back from one it has to wait for the GIL. So the XXH3 of the whole file is taken by
+thread comes back from one it has to wait for the GIL. So the XXH3 of what is written is taken by
 whoever hands a unit over, and waits most of the time: here it held up the writes of an Arrow stream
-for a tenth of their time, since there is the GIL to wait for after each of its buffers. The SHA-256
-of the file is taken behind it, see `trail`.
+for a tenth of their time, since there is the GIL to wait for after each of its buffers. It is the
+only digest that is taken of the bytes on their way, for the journal and for those who read along.
+The SHA-256 of the file is taken behind it, see `trail`.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ class Sink:
         The bytes that are in the file already.
     filter
         What the bytes go through.
-    whole
-        Takes in all that is written, with what is in the file already.
+    digest
+        Takes in all that is written.
     """
 
     def __init__(
@@ -79,14 +80,13 @@ class Sink:
         *,
         start: int = 0,
         filter: Filter | None = None,
-        whole: Digest | None = None,
+        digest: Digest | None = None,
     ) -> None:
         self._descriptor = descriptor
         self._counted = counted
         self._filter = filter
         self._size = start
-        self._whole = whole
-        self._unit: Digest | None = None
+        self._digest = digest
         self._failure: BaseException | None = None
         self._trail = Trail(descriptor)
         self._write_back = WriteBack(descriptor, start)
@@ -116,7 +116,7 @@ class Sink:
         views = [memoryview(piece).cast("B") for piece in pieces]
         size = sum(view.nbytes for view in views)
         if self._filter is None:
-            _hash(self._whole, views)  # first, so that they are ready when there is room
+            _hash(self._digest, views)  # first, so that they are ready when there is room
         while not self._has_room():
             checkpoint()
         with self._room:
@@ -136,21 +136,22 @@ class Sink:
         self._do(lambda: self._drain(outlet, drained), drained)
         return drained
 
-    def begin_unit(self) -> None:
-        """Take the digest of what is written from here on."""
-        self._do(self._begin_unit)
-
-    def commit(self, written: Callable[[bytes], None], digest: bytes = b"") -> None:
-        """Tell, when all bytes before are in the file, the digest of those of a unit.
+    def commit(self, written: Callable[[bytes], None]) -> None:
+        """Tell, when all bytes that were handed over are in the file, their digest.
 
         Parameters
         ----------
         written
-            Called with the digest.
-        digest
-            That of the unit's bytes; by default the one of those since `begin_unit`.
+            Called with the digest, of no bytes where none is taken.
+
+        Raises
+        ------
+        OSError
+            If earlier bytes could not be written.
         """
-        self._do(lambda: self._commit(written, digest))
+        # What is drained was waited for, and all else is hashed when it is handed over.
+        digest = b"" if self._digest is None else self._digest.digest()
+        self._do(lambda: written(digest))
 
     def finish(self, *, written_by_others: bool = False) -> tuple[int, Trail]:
         """Wait for the last byte; return the size, and the digest that is being taken.
@@ -241,11 +242,10 @@ class Sink:
                 self._append([memoryview(each)])
 
     def _append(self, pieces: list[memoryview]) -> None:
-        _hash(self._whole, pieces)
+        _hash(self._digest, pieces)
         self._write(pieces)
 
     def _write(self, pieces: list[memoryview]) -> None:
-        _hash(self._unit, pieces)
         rest = pieces
         while rest:
             written = _write(self._descriptor, rest)
@@ -271,17 +271,6 @@ class Sink:
             drained.set_exception(error)
             raise
         drained.set_result(size)
-
-    def _begin_unit(self) -> None:
-        import xxhash
-
-        self._unit = xxhash.xxh3_128()
-
-    def _commit(self, written: Callable[[bytes], None], digest: bytes) -> None:
-        if self._unit is not None:
-            digest = bytes(self._unit.digest())
-            self._unit = None
-        written(digest)
 
 
 def _groups(pieces: Sequence[memoryview]) -> Iterator[list[memoryview]]:

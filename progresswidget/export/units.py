@@ -6,7 +6,7 @@ import atexit
 import time
 from collections import deque
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, Union, cast
@@ -293,7 +293,7 @@ class _Task:
     def _make(self, data: bytes, later: Future[bytes] | None = None) -> None:
         made = self._made(self.writer.prepare)
         if not isinstance(made, Emission):
-            encoded = self._digested(made)
+            encoded: Encoded = made
             self.unit.set_result(Unit(self.rows, data, lambda: encoded, self.section, later=later))
             return
         outlet = Outlet(self.blocks)
@@ -301,7 +301,7 @@ class _Task:
         outlet.run(made.write)
 
     def encode(self) -> Encoded:
-        return self._digested(self._made(self.writer.encode))
+        return self._made(self.writer.encode)
 
     def _made(self, encode: Callable[[list[pa.RecordBatch], int, int], M]) -> M | Encoded:
         writer, payload = self.writer, self.payload
@@ -320,10 +320,6 @@ class _Task:
 
     def _skip(self) -> None:
         self.turns.skip(self.number)
-
-    def _digested(self, made: Encoded) -> Encoded:
-        # Here, where several units are at it side by side: the one that writes has enough to do.
-        return made if self.comparing is None else replace(made, digest=bytes_digest(made.pieces))
 
 
 def _digest(payload: Payload) -> bytes:

@@ -130,7 +130,7 @@ def test_units_are_committed_in_the_order_of_the_file(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path / "journal", os.O_RDWR | os.O_CREAT)
     journal.begin(descriptor, "key", "part", "owner", [])
     digests, records, ends = Behind(LONG, start=0), [], []
-    ledger = Ledger(descriptor, records, bytes(16), ends.append)
+    ledger = Ledger(descriptor, records, bytes(16), 7, ends.append)
     go_on = threading.Event()
 
     def slow() -> bytes:

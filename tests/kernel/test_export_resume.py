@@ -280,6 +280,27 @@ def test_what_was_written_is_not_written_again(plain_csv: Result, tmp_path: Path
     assert result.path.stat().st_ino == inode
 
 
+@pytest.mark.parametrize(("damaged", "stands"), [(None, 5), (0, 0), (1, 1), (2, 2), (4, 4)])
+def test_what_several_runs_have_written_is_told_apart(
+    damaged: int | None, stands: int, plain_csv: Result, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    for units in (2, 3, 5):
+        interrupted(path, units)
+    part, log = leftovers(path)
+    written = journal.parse(log.read_bytes())
+    assert written is not None
+    offsets = [record.offset for record in written.records]
+    assert [record.since for record in written.records] == [0, 0, *offsets[2:4], offsets[3]]
+    if damaged is not None:
+        content = bytearray(part.read_bytes())
+        content[offsets[damaged]] ^= 1
+        part.write_bytes(content)
+    result = run(make().to_arrow(), path)
+    assert result.reused == stands * UNIT
+    assert result.sha256 == plain_csv.sha256
+
+
 def test_another_frame_takes_over_what_is_equal(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     interrupted(path, 3)
@@ -496,14 +517,14 @@ def test_any_bytes_are_a_journal_or_none(text: bytes) -> None:
 
 
 def test_records_come_back_from_their_lines() -> None:
-    record = journal.Record(1, 2, 3, 4, b"d" * 16, b"b" * 16, b"note")
+    record = journal.Record(1, 2, 3, 4, b"d" * 16, 3, b"b" * 16, b"note")
     parsed = journal.parse(HEADING + record.to_line() * 2 + b'{"keep":1,"owner":"x"}\n{"sec')
     assert parsed is not None
     assert (parsed.records, parsed.owner) == ([record], "x")
 
 
 def test_the_journal_of_another_version_counts_for_nothing() -> None:
-    line = journal.Record(0, 2, 3, 4, b"d" * 16, b"b" * 16).to_line()
+    line = journal.Record(0, 2, 3, 4, b"d" * 16, 0, b"b" * 16).to_line()
     older = HEADING.replace(b"%d" % journal.VERSION, b"%d" % (journal.VERSION - 1))
     assert journal.parse(HEADING + line) is not None
     assert journal.parse(older + line) is None

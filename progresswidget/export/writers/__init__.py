@@ -92,13 +92,10 @@ class Encoded:
     note
         What `Writer.end` and `Writer.tail` must know of the unit. The journal keeps it, so it is
         small.
-    digest
-        The digest of the bytes, which is added for the journal by whoever calls the writer.
     """
 
     pieces: Sequence[Piece]
     note: bytes = b""
-    digest: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
