@@ -8,6 +8,7 @@ the process needs. Every measurement is a process of its own.
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import subprocess
 import sys
@@ -30,8 +31,19 @@ def frame(rows: int, _: Path) -> Any:
     return make_frame(rows)
 
 
-def write_source(kind: str, rows: int, path: Path) -> None:
-    """Write the file that a plan reads; no two rows are alike."""
+def varied(rows: int) -> Any:
+    """Return texts that hardly shrink, as a series."""
+    import numpy as np
+    import polars as pl
+    import pyarrow as pa
+
+    letters = base64.b64encode(np.random.default_rng(rows).bytes(rows * TEXT * 3 // 4))
+    cut = pa.Array.from_buffers(pa.binary(TEXT), rows, [None, pa.py_buffer(letters)])
+    return pl.from_arrow(cut.cast(pa.binary()).cast(pa.string()))
+
+
+def write_source(kind: str, rows: int, path: Path, *, shrinks: bool) -> None:
+    """Write the file that a plan reads; no two rows of a row group are alike."""
     import polars as pl
 
     size = 100_000
@@ -41,6 +53,11 @@ def write_source(kind: str, rows: int, path: Path) -> None:
         numbers.lazy().with_columns(n=pl.col("n") + start).with_columns(text=texts)
         for start in range(0, rows // TIMES, size)
     ]
+    if not shrinks:
+        text = varied(size)
+        parts = [pl.LazyFrame({"n": range(start, start + size), "text": text.slice(at)
+                               .append(text.head(at))})
+                 for at, start in enumerate(range(0, rows // TIMES, size))]  # fmt: skip
     plan = pl.concat(parts)
     if kind == "scan_csv":
         plan.sink_csv(path)
@@ -148,6 +165,7 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", default=["csv", "parquet zstd", "csv.gz", "arrows"])
     parser.add_argument("--rows", nargs="+", type=int, default=[1_000_000, 5_000_000, 20_000_000])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--varied", action="store_true", help="files whose texts hardly shrink")
     parser.add_argument("--measure", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -160,7 +178,7 @@ def main() -> None:
     for kind, form, rows in plan:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             if kind.startswith(("scan", "datafusion")):
-                write_source(kind, rows, Path(folder) / "source")
+                write_source(kind, rows, Path(folder) / "source", shrinks=not arguments.varied)
             command = [sys.executable, __file__, "--measure", kind, form, str(rows), folder]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
             found = json.loads(done.stdout)

