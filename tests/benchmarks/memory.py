@@ -2,7 +2,8 @@
 
 Run ``python tests/benchmarks/memory.py``. Frames in memory count with what they need above
 themselves; plans, which read a file of a tenth of their size ten times, and queries with all that
-the process needs. Every measurement is a process of its own.
+the process needs, that of a server of the database not included. Every measurement is a process of
+its own.
 """
 
 from __future__ import annotations
@@ -14,10 +15,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+sys.path.append(str(Path(__file__).parents[1] / "kernel"))
+
+import postgres
 from export import FORMATS, ending, make_frame, status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GIGABYTES = 10
 TEXT = 992
@@ -126,6 +134,47 @@ def sqlite(rows: int, _: Path) -> Any:
     )
 
 
+def postgresql(rows: int, source: Path) -> Any:
+    """Return a query of PostgreSQL, by ADBC."""
+    from progresswidget.export.sources.sql import sql
+
+    return sql(postgres_query(rows), source.read_text())
+
+
+def sqlalchemy(rows: int, source: Path) -> Any:
+    """Return the same over a server-side cursor of SQLAlchemy."""
+    import sqlalchemy as library
+
+    from progresswidget.export.sources.sql import sql
+
+    uri = source.read_text().replace("postgresql://", "postgresql+psycopg://")
+    return sql(postgres_query(rows), library.create_engine(uri))
+
+
+def postgres_query(rows: int) -> str:
+    # In the list of columns, where the rows are made one by one and never held.
+    return (
+        f"SELECT n, repeat('x', {TEXT - 9}) || lpad(n::text, 9, '0') AS text "
+        f"FROM (SELECT generate_series(1, {rows}) AS n) t"
+    )
+
+
+@contextmanager
+def database() -> Iterator[str]:
+    """Run a PostgreSQL, and give its address."""
+    programs = postgres.find()
+    if programs is None:
+        sys.exit("There is no PostgreSQL here: leave these kinds out.")
+    # Not in a folder that no other user may enter.
+    with tempfile.TemporaryDirectory(prefix="pw-pg-", ignore_cleanup_errors=True) as folder:
+        server = postgres.Server(programs, Path(folder))
+        try:
+            server.start()
+            yield server.uri
+        finally:
+            server.stop()
+
+
 MAKE = {
     "frame": frame,
     "scan_parquet": lambda _, source: scan("scan_parquet", source),
@@ -135,7 +184,10 @@ MAKE = {
     "ibis": ibis,
     "duckdb": duckdb,
     "sqlite": sqlite,
+    "postgresql": postgresql,
+    "sqlalchemy": sqlalchemy,
 }
+SERVED = ("postgresql", "sqlalchemy")
 
 
 def measure(kind: str, format: str, rows: int, folder: Path) -> dict[str, float]:
@@ -176,9 +228,12 @@ def main() -> None:
     plan = [(kind, form, rows) for kind in arguments.kinds for form in arguments.formats
             for rows in (arguments.rows if kind == "frame" else [many])]  # fmt: skip
     for kind, form, rows in plan:
-        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder, ExitStack() as stack:
+            source = Path(folder) / "source"
             if kind.startswith(("scan", "datafusion")):
-                write_source(kind, rows, Path(folder) / "source", shrinks=not arguments.varied)
+                write_source(kind, rows, source, shrinks=not arguments.varied)
+            elif kind in SERVED:
+                source.write_text(stack.enter_context(database()))
             command = [sys.executable, __file__, "--measure", kind, form, str(rows), folder]
             done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
             found = json.loads(done.stdout)
