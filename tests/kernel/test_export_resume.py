@@ -310,6 +310,26 @@ def test_another_frame_takes_over_what_is_equal(tmp_path: Path) -> None:
     assert result.sha256 == run(changed, tmp_path / "b.csv").sha256
 
 
+def test_a_shorter_frame_leaves_nothing_of_a_longer_part(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 5)
+    shorter = make(2 * UNIT + 5).to_arrow()
+    result = run(shorter, path)
+    assert result.reused == 2 * UNIT
+    assert result.sha256 == digest(path) == run(shorter, tmp_path / "b.csv").sha256
+
+
+def test_what_is_written_behind_a_torn_line_is_known_too(plain_csv: Result, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 2)
+    _, log = leftovers(path)
+    log.write_bytes(log.read_bytes() + b'{"section":0,"rows":')
+    interrupted(path, 4)
+    result = run(make().to_arrow(), path)
+    assert result.reused == 4 * UNIT
+    assert result.sha256 == plain_csv.sha256
+
+
 @pytest.mark.parametrize("options", [{"null": "NA"}, {"header": False}])
 def test_other_options_start_anew(options: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
