@@ -38,7 +38,7 @@ from progresswidget.export.forks import refuse_polars
 from progresswidget.export.writers import Encoded, Heading, Placed, Writer, columns
 from progresswidget.export.writers import xlsx_package as package
 from progresswidget.export.writers import xlsx_parts as parts
-from progresswidget.export.writers.xlsx_cells import MOST_UNITS, Cells
+from progresswidget.export.writers.xlsx_cells import MOST_UNITS, Cells, cells_of
 from progresswidget.export.writers.xlsx_names import check_names, unused
 from progresswidget.export.writers.xlsx_options import OPTIONS
 from progresswidget.export.writers.xlsx_rows import join
@@ -199,7 +199,7 @@ class XlsxWriter(Writer):
                     "Rename the column.",
                 )
         codes = self._options["date_format"], self._options["datetime_format"]
-        cells = [Cells(field, *codes) for field in heading.schema]
+        cells = [cells_of(field, *codes) for field in heading.schema]
         return _Table(heading.name, list(heading.schema.names), cells, heading.total)
 
     def _check_widths_known(self) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
@@ -68,37 +70,13 @@ class Kind:
     width: float = 12.0
 
 
+@dataclass(frozen=True, slots=True)
 class Cells:
-    """Writes the cells of one column.
+    """Writes the cells of one column, see `cells_of`."""
 
-    Parameters
-    ----------
-    field
-        The column.
-    date_format, datetime_format
-        Codes of number formats.
-
-    Raises
-    ------
-    ColumnError
-        If the column cannot be written.
-    """
-
-    def __init__(self, field: pa.Field, date_format: str, datetime_format: str) -> None:
-        import polars as pl
-        import pyarrow as pa
-
-        self.name: str = field.name
-        self.plan = columns.plan(field.type)
-        try:
-            sample = pl.Series(pa.chunked_array(self._plain([one_missing(field.type)], 0)))
-            self._kind = _kind(sample.dtype, date_format, datetime_format)
-            self.forms([one_missing(field.type)], 0, {})
-        except Exception as error:
-            raise ColumnError(
-                f"The column {field.name!r} of type {field.type} cannot be written as XLSX.",
-                "Change its type or leave it out.",
-            ) from error
+    name: str
+    plan: columns.Plan
+    _kind: Kind | None
 
     @property
     def format(self) -> str | None:
@@ -195,6 +173,47 @@ class Cells:
         if isinstance(series.dtype, pl.Datetime):
             series = series.dt.to_string("%Y-%m-%dT%H:%M:%S%.f")
         return xlsx_texts.to_arrow(series.cast(pl.String))
+
+
+def cells_of(field: pa.Field, date_format: str, datetime_format: str) -> Cells:
+    """Return what writes the cells of a column.
+
+    Parameters
+    ----------
+    field
+        The column.
+    date_format, datetime_format
+        Codes of number formats.
+
+    Raises
+    ------
+    ColumnError
+        If the column cannot be written.
+    """
+    # Extension types have no hash.
+    tried = _tried if isinstance(field.type, Hashable) else _tried.__wrapped__
+    try:
+        return replace(tried(field.type, date_format, datetime_format), name=field.name)
+    except Exception as error:
+        raise ColumnError(
+            f"The column {field.name!r} of type {field.type} cannot be written as XLSX.",
+            "Change its type or leave it out.",
+        ) from error
+
+
+# An export makes three writers, one to check what it is given, and a workbook may have many sheets
+# of the same columns: to try those of four sheets of ten took 9 ms for each of the three.
+@lru_cache(maxsize=1_024)
+def _tried(kind: pa.DataType, date_format: str, datetime_format: str) -> Cells:
+    """Return what writes a type, after it has written a missing value."""
+    import polars as pl
+    import pyarrow as pa
+
+    plan, missing = columns.plan(kind), one_missing(kind)
+    sample = pl.Series(pa.chunked_array([plan.to_arrow(missing)]))
+    cells = Cells("", plan, _kind(sample.dtype, date_format, datetime_format))
+    cells.forms([missing], 0, {})
+    return cells
 
 
 def _kind(  # noqa: PLR0911 - a table of types
