@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from functools import cache
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,12 +35,11 @@ def numbers(values: Iterable[int]) -> pa.UInt64Array:
     return pa.Array.from_buffers(pa.uint64(), len(held), [None, pa.py_buffer(held)])
 
 
-def text(value: str) -> pa.LargeStringScalar:
-    """Return a text whose place is counted in 64 bits."""
+def texts(values: Iterable[str]) -> pa.LargeStringArray:
+    """Return texts whose places are counted in 64 bits."""
     import pyarrow as pa
 
-    data = value.encode()
-    ends = array("q", [0, len(data)])
-    return pa.Array.from_buffers(
-        pa.large_string(), 1, [None, pa.py_buffer(ends), pa.py_buffer(data)]
-    )[0]
+    encoded = [value.encode() for value in values]
+    ends = array("q", accumulate(map(len, encoded), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)

@@ -55,7 +55,7 @@ def test_blocks_join_to_one_stream() -> None:
     content = package.Block()
     pieces: list[memoryview] = []
     for number, text in enumerate(texts, 1):
-        packed, block = package.deflate(text, last=number == len(texts))
+        packed, block = package.deflate([text], last=number == len(texts))
         pieces.append(packed)
         content += package.Block.load(block.dump())
     whole = b"".join(texts)

@@ -249,7 +249,7 @@ class XlsxWriter(Writer):
             freeze=self._options["freeze_header"],
             selected=section == 0 and sheet == 0,
         )
-        packed, block = package.deflate(text.encode())
+        packed, block = package.deflate([text.encode()])
         return [package.streamed_header(_path(section, sheet)), packed], block
 
     def _closing(self, section: int, units: Sequence[Placed], offset: int) -> list[Piece]:
@@ -264,7 +264,7 @@ class XlsxWriter(Writer):
             first, rows = inside[0].offset, rows - before
         table = self._tables[section]
         filtered = table.range(rows) if self._options["autofilter"] and table.names else None
-        packed, last = package.deflate(parts.sheet_tail(filtered).encode(), last=True)
+        packed, last = package.deflate([parts.sheet_tail(filtered).encode()], last=True)
         content = self._opening(section, sheet)[1]
         for unit in inside:
             content += package.Block.load(unit.note)

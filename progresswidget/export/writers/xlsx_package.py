@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.export import memory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from progresswidget.export.writers import Piece
 
@@ -92,24 +92,39 @@ class Entry:
     streamed: bool
 
 
-def deflate(data: Any, *, last: bool = False) -> tuple[memoryview, Block]:
-    """Deflate some bytes so that others can follow, or end the stream (RFC 1951)."""
+def deflate(blocks: Iterable[Any], *, last: bool = False) -> tuple[memoryview, Block]:
+    """Deflate some bytes so that others can follow, or end the stream (RFC 1951).
+
+    What comes out is the same wherever the bytes are cut into blocks.
+    """
     import pyarrow as pa
     from isal import isal_zlib
 
     stream = isal_zlib.compressobj(LEVEL, wbits=-15)
-    view = memoryview(data)
     gathered = pa.BufferOutputStream(memory.pool())
-    for at in range(0, len(view), STEP):
-        gathered.write(stream.compress(view[at : at + STEP]))
+    rest, crc, size = b"", 0, 0
+    for block in blocks:
+        view = memoryview(block)
+        crc, size = isal_zlib.crc32(view, crc), size + len(view)
+        if rest:
+            more = STEP - len(rest)
+            rest, view = b"".join((rest, view[:more])), view[more:]
+            if len(rest) < STEP:
+                continue
+            gathered.write(stream.compress(rest))
+        end = len(view) // STEP * STEP
+        for at in range(0, end, STEP):
+            gathered.write(stream.compress(view[at : at + STEP]))
+        rest = bytes(view[end:])
+    gathered.write(stream.compress(rest))
     gathered.write(stream.flush(isal_zlib.Z_FINISH if last else isal_zlib.Z_SYNC_FLUSH))
     packed = memoryview(gathered.getvalue())
-    return packed, Block(isal_zlib.crc32(data), len(packed), len(view))
+    return packed, Block(crc, len(packed), size)
 
 
 def part(name: str, text: str, offset: int) -> tuple[list[Piece], Entry]:
     """Return a small part as it is in the file, its header included."""
-    packed, content = deflate(text.encode(), last=True)
+    packed, content = deflate([text.encode()], last=True)
     header = struct.pack(
         "<4sHHHHHIIIHH",
         b"PK\x03\x04",
