@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import texts
 from progresswidget.export.writers.columns_bounds import bounded, check_within
+from progresswidget.export.writers.columns_zones import OFFSET, local, named, told
 from progresswidget.export.writers.storable import without_runs
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 ToArrow: TypeAlias = "Callable[[pa.Array], pa.Array]"
 ToText: TypeAlias = "Callable[[pl.Expr], pl.Expr]"
-
-# Arrow's Schema.fbs: a time zone is a name or "an absolute offset of the form +XX:XX or -XX:XX".
-OFFSET: Final = re.compile(r"Z|(?P<sign>[+-])(?P<hours>\d\d)(:?(?P<minutes>\d\d))?")
 
 
 def _same_array(array: pa.Array) -> pa.Array:
@@ -161,33 +158,19 @@ def _moment(kind: pa.DataType) -> Plan | None:
         return Plan(to_text=lambda expression: expression.dt.to_string("iso"))
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         places = {"s": "", "ms": "%.3f", "us": "%.6f", "ns": "%.9f"}[kind.unit]
-        fixed = OFFSET.fullmatch(kind.tz)
-        if fixed is not None:
-            return _fixed_offset(kind, fixed, f"%Y-%m-%dT%H:%M:%S{places}")
-        pattern = f"%Y-%m-%dT%H:%M:%S{places}%:z"
-        return Plan(to_text=lambda expression: expression.dt.to_string(pattern))
+        return zoned(kind, f"%Y-%m-%dT%H:%M:%S{places}%:z")
     if pa.types.is_timestamp(kind) and kind.unit == "s":
         return Plan(to_text=lambda expression: expression.dt.to_string("%Y-%m-%dT%H:%M:%S"))
     return None
 
 
-def _fixed_offset(kind: pa.DataType, offset: re.Match[str], pattern: str) -> Plan:
-    """Write local times of an offset: polars knows named zones only, and those have whole hours."""
-    import pyarrow as pa
-
-    sign, hours, minutes = offset["sign"] or "+", offset["hours"] or "00", offset["minutes"] or "00"
-    seconds = (int(hours) * 60 + int(minutes)) * 60
-    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[kind.unit]
-    shift = pa.scalar(seconds * ticks * (-1 if sign == "-" else 1), pa.int64())
-
-    def to_local(array: pa.Array) -> pa.Array:
-        import pyarrow.compute as pc
-
-        local = pc.add_checked(array.cast(pa.int64()), shift)
-        return local.cast(pa.timestamp(kind.unit))
-
-    whole = f"{pattern}{sign}{hours}:{minutes}"
-    return Plan(to_local, lambda expression: expression.dt.to_string(whole))
+def zoned(kind: pa.DataType, pattern: str) -> Plan:
+    """Return the plan for timestamps with a zone, in a pattern of strftime's signs."""
+    offset = OFFSET.fullmatch(kind.tz)
+    if offset is None:
+        return Plan(to_text=lambda column: named(column, pattern))
+    whole = told(pattern, offset)
+    return Plan(lambda array: local(array, offset), lambda column: column.dt.to_string(whole))
 
 
 def _bytes(kind: pa.DataType) -> Plan | None:

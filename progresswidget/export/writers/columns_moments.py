@@ -15,8 +15,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from progresswidget.export.size import VIEW
-from progresswidget.export.writers.columns import OFFSET, Plan, plan
+from progresswidget.export.writers.columns import Plan, plan
 from progresswidget.export.writers.columns_bounds import bounded
+from progresswidget.export.writers.columns_zones import OFFSET, told
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,9 +49,8 @@ def quick(kind: pa.DataType) -> Plan | None:
     offset = OFFSET.fullmatch(kind.tz)
     if offset is None:
         return None
-    sign, hours, minutes = offset["sign"] or "+", offset["hours"] or "00", offset["minutes"] or "00"
-    to_local = plan(kind).to_arrow
-    return Plan(lambda array: text(to_local(array), kind.unit, f"{sign}{hours}:{minutes}"))
+    to_local, zone = plan(kind).to_arrow, told("%:z", offset)
+    return Plan(lambda array: text(to_local(array), kind.unit, zone))
 
 
 def text(array: pa.TimestampArray, unit: str, zone: str = "") -> pa.Array:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.writers.columns import OFFSET, Plan, plan
+from progresswidget.export.writers.columns import Plan, plan, zoned
+from progresswidget.export.writers.columns_bounds import bounded
 from progresswidget.export.writers.columns_moments import quick
 
 if TYPE_CHECKING:
@@ -82,17 +83,12 @@ def _safe(column: pl.Expr) -> pl.Expr:
 def _moment(kind: pa.DataType, plain: pa.DataType, pattern: str) -> Plan:
     import pyarrow as pa
 
-    fixed = OFFSET.fullmatch(plain.tz) if plain.tz is not None else None
-    if fixed is not None:
-        shifted = plan(plain).to_arrow  # to the local time of the offset
-        hours, minutes = fixed["hours"] or "00", fixed["minutes"] or "00"
-        sign = fixed["sign"] or "+"
-        for mark, text in (("%:z", f"{sign}{hours}:{minutes}"), ("%z", f"{sign}{hours}{minutes}")):
-            pattern = pattern.replace(mark, text)
-        pattern = pattern.replace("%Z", f"{sign}{hours}:{minutes}")
-        local = Plan(shifted, lambda column: column.dt.to_string(pattern))
-    else:
+    if plain.tz is None:
         local = Plan(to_text=lambda column: column.dt.to_string(pattern))
+    else:
+        local = zoned(plain, pattern)
+    check = bounded(plain)
+    local = local if check is None else local.after(check)
     if isinstance(kind, pa.BaseExtensionType):
         return local.after(lambda array: array.storage)
     if kind.equals(plain):
