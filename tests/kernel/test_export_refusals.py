@@ -111,6 +111,8 @@ VALUES: Final = {
         "half a day": beside(0, 43_200_000, pa.date64()),
     },
 }
+for each in TEXT:
+    VALUES.setdefault(each, {})["a key twice"] = TWICE
 WIDE: Final = beside(decimal.Decimal(1), decimal.Decimal("1" * 60), pa.decimal256(76, 0))
 SPAN: Final = pa.array([pa.MonthDayNano([1, 2, 3])] * ROWS)
 TYPES: Final = {

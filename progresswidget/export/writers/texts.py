@@ -3,7 +3,8 @@
 Numbers and booleans stay themselves; ``NaN`` and the infinities, which JSON does not have, become
 texts, and so do decimals, which a reader's binary floats would change. Dates, times, durations
 and bytes are texts in the form they have in CSV. A struct is an object, a list an array, and a
-map an object where its keys are texts, otherwise an array of pairs. Of a union the value counts.
+map an object where its keys are texts, otherwise an array of pairs; a key that occurs twice is
+refused, as every reader would lose a value. Of a union the value counts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import decimal
 import json
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -70,8 +71,17 @@ def _map(kind: pa.DataType, end: Convert) -> Convert:
 
     key, item = _converter(kind.key_type, end), _converter(kind.item_type, end)
     if pa.types.is_string(kind.key_type) or pa.types.is_large_string(kind.key_type):
-        return _optional(lambda value: {key(name): item(each) for name, each in value})
+        return _optional(lambda value: _object((key(name), item(each)) for name, each in value))
     return _optional(lambda value: [[key(name), item(each)] for name, each in value])
+
+
+def _object(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"the key {key!r} occurs twice")
+        made[key] = value
+    return made
 
 
 def leaf(value: Any) -> Any:
