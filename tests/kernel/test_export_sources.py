@@ -267,6 +267,9 @@ ARRAYS: dict[str, tuple[Any, str]] = {
     ),
     "months": (np.array([["2020-02", "NaT"]], "M8[M]"), "0,1\n2020-02-01,\n"),
     "ten minutes": (np.array([3], "m8[10m]"), "value\nPT30M\n"),
+    "NUL within a text": (np.array([["a\0b", "c"]]), "0,1\na\0b,c\n"),
+    "NUL within bytes": (np.array([b"a\0b", b"c"])[::-1], "value\nYw==\nYQBi\n"),
+    "no signs": (np.array(["", ""]), 'value\n""\n""\n'),
     "any length": (np.array(["a", "bcd"], np.dtypes.StringDType()), "value\na\nbcd\n"),
 }
 

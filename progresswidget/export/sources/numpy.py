@@ -158,7 +158,18 @@ def _arrow(values: Any, kind: pa.DataType | None = None) -> pa.Array:
     values = _readable(values)
     if dtype.kind == "O":
         return pa.array(values, type=kind, mask=mask, from_pandas=True)
+    if dtype.kind in "US" and _hold_zeros(values):
+        return pa.array(values.tolist(), kind or _arrow(values[:0]).type, mask=mask)
     return pa.array(values, mask=mask)
+
+
+def _hold_zeros(values: Any) -> bool:
+    """Say whether texts or bytes have a NUL within, where Arrow would end them."""
+    size = 4 if values.dtype.kind == "U" else 1
+    width = values.dtype.itemsize // size
+    np = sys.modules["numpy"]
+    signs = np.ascontiguousarray(values).view(f"u{size}").reshape(len(values), width)
+    return bool(((signs[:, :-1] == 0) & (signs[:, 1:] != 0)).any()) if width > 1 else False
 
 
 def _readable(values: Any) -> Any:
