@@ -68,7 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     export = commands.add_parser("export", help="convert files of data to another format")
-    export.add_argument("source", help="a file, or a pattern in quotes: 'data/*.parquet'")
+    export.add_argument(
+        "source",
+        nargs="+",
+        help="a file, or a pattern in quotes: 'data/*.parquet'; several files of the same columns "
+        "become one table, and in an archive an entry each",
+    )
     export.add_argument("target", help="the file to write; its ending chooses the format")
     export.add_argument("--format", help="the format, whatever the ending is")
     export.add_argument(
@@ -79,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="an option of the format; see: progresswidget formats",
     )
+    export.add_argument(
+        "--column", action="append", metavar="NAME", help="write this column, and no other [all]"
+    )
+    export.add_argument("--where", metavar="SQL", help="the rows that are written: 'price > 10'")
     export.add_argument("--encrypt-to", action="append", metavar="RECIPIENT", help="with age")
     _add_common(export, _export)
     _add_transfers(commands)
@@ -223,17 +232,26 @@ def _answer(given: argparse.Namespace, done: Result, fields: Sequence[str], text
 
 
 def _export(given: argparse.Namespace) -> int:
+    from progresswidget.export.formats import find_format
+    from progresswidget.export.sources.files import Together
     from progresswidget.exporting import export
 
     options = dict(_option(text) for text in given.option)
     if given.quiet:
         options["background"] = True  # which draws no bar
+    frame: object = given.source[0]
+    if len(given.source) > 1:
+        name, encrypted = Path(given.target).name, given.encrypt_to is not None
+        packs = find_format(name, given.format, encrypted=encrypted).holds == "entries"
+        frame = given.source if packs else Together(given.source)
     job = export(
-        given.source,
+        frame,
         given.target,
         format=given.format,
         overwrite=not given.no_overwrite,
         encrypt_to=given.encrypt_to,
+        columns=given.column,
+        where=given.where,
         **options,
     )
     result = job.result()

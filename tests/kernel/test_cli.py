@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import zipfile
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,6 +16,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("no_server")
+
+
+def test_what_a_shell_makes_of_a_pattern_is_one_table(parquet: Path) -> None:
+    other = parquet.with_name("more.parquet")
+    pl.DataFrame({"a": [3], "b": ["y"]}).write_parquet(other)
+    target = parquet.with_name("out.csv")
+    assert main(["export", str(other), str(parquet), str(target), "-o", "header=false"]) == 0
+    assert target.read_text() == "3,y\n1,x\n2,\n"
+    packed = parquet.with_name("out.zip")
+    assert main(["export", str(other), str(parquet), str(packed)]) == 0
+    assert zipfile.ZipFile(packed).namelist() == ["more.parquet", "in.parquet"]
+
+
+def test_columns_and_rows_are_chosen(parquet: Path) -> None:
+    target = parquet.with_name("out.csv")
+    words = ["export", str(parquet), str(target), "--column", "b", "--column", "a"]
+    assert main([*words, "--where", "a < 2"]) == 0
+    assert target.read_text() == "b,a\nx,1\n"
 
 
 @pytest.fixture

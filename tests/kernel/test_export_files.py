@@ -129,6 +129,49 @@ def test_files_of_other_columns_are_named(tmp_path: Path) -> None:
         read(tmp_path / "*.parquet", "columnar")
 
 
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "tsv"])
+def test_what_would_lose_signs_as_a_number_is_text(suffix: str, tmp_path: Path) -> None:
+    lines = [
+        "zip,id,account,n,share,day",
+        "01234,12345678901234567890123,+007,10,0.5,2020-01-02",
+        "10001,5,-7,-3,1.25,2020-01-03",
+    ]
+    text = "".join(f"{line}\n" for line in lines)
+    text = text.replace(",", "\t") if suffix == "tsv" else text
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(gzip.compress(text.encode()) if suffix.endswith("gz") else text.encode())
+    found = read(path, "text")
+    kinds = [pa.string(), pa.string(), pa.string(), pa.int64(), pa.float64(), pa.date32()]
+    assert found.schema.types == kinds
+    end = "tsv" if suffix == "tsv" else "csv"
+    again = Export(path, tmp_path / f"again.{end}").run(Progress())
+    assert again.path.read_text() == text
+
+
+def test_columns_of_one_name_are_read_as_they_look(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,a\n01,2\n")
+    assert read(tmp_path / "a.csv", "text").schema.types == [pa.int64(), pa.int64()]
+
+
+def test_a_file_of_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("n,city\n1,Zürich\n".encode("latin-1"))
+    with pytest.raises(SourceError, match=r"a\.csv.*no UTF-8.*'city'"):
+        read(tmp_path / "a.csv", "text")
+
+
+def test_files_of_text_have_the_types_that_hold_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,empty,code,day\n1,,7,2020-01-02\n")
+    (tmp_path / "b.csv").write_text("n,empty,code,day\n1.5,3,A7,2020-01-03\n")
+    (tmp_path / "c.csv").write_text("n,empty,code,day\n")
+    found = read(tmp_path / "*.csv", "text")
+    assert found.schema.types == [pa.float64(), pa.int64(), pa.string(), pa.date32()]
+    written = Export(tmp_path / "*.csv", tmp_path / "all.tsv").run(Progress()).path.read_text()
+    assert written.splitlines()[1:] == ["1.0\t\t7\t2020-01-02", "1.5\t3\tA7\t2020-01-03"]
+    (tmp_path / "d.csv").write_text("n,other,code,day\n")
+    with pytest.raises(SourceError, match=r"d\.csv.*columns n, other"):
+        read(tmp_path / "*.csv", "text")
+
+
 @pytest.mark.parametrize("name", ["absent.csv", "*.parquet", "a.docx", "."])
 def test_what_is_no_table_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "a.docx").write_text("words")

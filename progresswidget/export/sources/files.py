@@ -1,4 +1,9 @@
-"""Files as frames: a path or a pattern of Parquet, Arrow, ORC, CSV, TSV or NDJSON files."""
+"""Files as frames: a path or a pattern of Parquet, Arrow, ORC, CSV, TSV or NDJSON files.
+
+The types of text are told by its first 4 MiB. Of several files of CSV a column has a type that
+holds the values of all of them: numbers with and without fractions are floats, others texts. What
+looks like a number and would lose zeros or digits as one, such as ``01234``, is a text.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from progresswidget.errors import ProgressWidgetError, SourceError
 from progresswidget.export.sources import BATCH_ROWS, Source, reason
-from progresswidget.export.sources.files_open import OPENERS, Rows
+from progresswidget.export.sources.files_open import GUESSED, OPENERS, Rows, merged
 from progresswidget.export.sources.marks import changed, marked
 from progresswidget.export.sources.stream import cut
 
@@ -36,9 +41,16 @@ class Exactly(os.PathLike[str]):
         return self._path
 
 
+class Together:
+    """Files that are one table, the one after the other."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.paths = paths
+
+
 def recognises(frame: object) -> bool:
     """Say whether `frame` is a path."""
-    return isinstance(frame, (str, os.PathLike))
+    return isinstance(frame, (str, os.PathLike, Together))
 
 
 def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table's signature
@@ -50,8 +62,11 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         If there is no such file, or one is of an unknown kind, cannot be read, or has other
         columns than the first.
     """
-    given = os.fspath(cast("str | os.PathLike[str]", frame))
-    paths = [_regular(given)] if isinstance(frame, Exactly) else _find(given)
+    if isinstance(frame, Together):
+        paths = [path for each in frame.paths for path in _find(each)]
+    else:
+        given = os.fspath(cast("str | os.PathLike[str]", frame))
+        paths = [_regular(given)] if isinstance(frame, Exactly) else _find(given)
     check = marked(paths)
     schema: pa.Schema | None = None
     counts: list[int | None] = []
@@ -59,7 +74,10 @@ def read(frame: object, flavour: Flavour) -> Source:  # noqa: ARG001 - the table
         with _blaming(path), closing(_open(path)) as rows:
             if schema is None:
                 schema = rows.schema
-            _agree(schema, rows.schema, path, paths[0])
+            elif _guesses(path) and _guesses(paths[0]) and rows.schema.names == schema.names:
+                schema = merged(schema, rows.schema)
+            else:
+                _agree(schema, rows.schema, path, paths[0])
             counts.append(rows.count)
     known = [count for count in counts if count is not None]
     total = sum(known) if len(known) == len(counts) else None
@@ -95,18 +113,27 @@ def _regular(path: str) -> Path:
     return Path(path)
 
 
-def _open(path: Path) -> Rows:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-1] if suffixes else ""
-    packed = kind in _CODECS and len(suffixes) > 1 and suffixes[-2] in _TEXTS
-    opener = OPENERS.get(suffixes[-2] if packed else kind)
-    if opener is None or path.is_dir():
+def _open(path: Path, schema: pa.Schema | None = None) -> Rows:
+    kind = _kind(path)
+    if kind is None or path.is_dir():
         raise SourceError(
             f"The file {path.name!r} is of no kind that can be read as a table.",
             f"Kinds are: {', '.join(OPENERS)}; .gz, .zst or .bz2 may follow "
             f"{', '.join(sorted(_TEXTS))}.",
         )
-    return opener(path)
+    return GUESSED[kind](path, schema) if kind in GUESSED else OPENERS[kind](path)
+
+
+def _kind(path: Path) -> str | None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    kind = suffixes[-1] if suffixes else ""
+    packed = kind in _CODECS and len(suffixes) > 1 and suffixes[-2] in _TEXTS
+    kind = suffixes[-2] if packed else kind
+    return kind if kind in OPENERS else None
+
+
+def _guesses(path: Path) -> bool:
+    return _kind(path) in GUESSED
 
 
 def _agree(schema: pa.Schema, other: pa.Schema, path: Path, first: Path) -> None:
@@ -126,7 +153,7 @@ def _agree(schema: pa.Schema, other: pa.Schema, path: Path, first: Path) -> None
 
 def _read(paths: Sequence[Path], schema: pa.Schema) -> Generator[pa.RecordBatch, None, None]:
     for path in paths:
-        with _blaming(path), closing(_open(path)) as rows:
+        with _blaming(path), closing(_open(path, schema)) as rows:
             if not rows.schema.equals(schema):
                 raise changed(path)
             for batch in rows.batches(BATCH_ROWS):

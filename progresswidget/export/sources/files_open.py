@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.errors import SourceError
 from progresswidget.export.sources import QUERY_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
     from pathlib import Path
 
     import pyarrow as pa
@@ -119,7 +121,24 @@ def _text(path: Path) -> Any:
     return pa.input_stream(str(path), compression="detect")
 
 
-def _csv(path: Path, delimiter: str = ",") -> Rows:
+def _csv(path: Path, wanted: pa.Schema | None = None, delimiter: str = ",") -> Rows:
+    rows = _csv_of(path, delimiter, {})
+    try:
+        types = _told(rows.schema, path, delimiter) if wanted is None else _others(rows, wanted)
+    except BaseException:
+        rows.close()
+        raise
+    if not types:
+        return rows
+    rows.close()
+    return _csv_of(path, delimiter, types)
+
+
+def _tsv(path: Path, wanted: pa.Schema | None = None) -> Rows:
+    return _csv(path, wanted, "\t")
+
+
+def _csv_of(path: Path, delimiter: str, types: Mapping[str, pa.DataType]) -> Rows:
     from pyarrow import csv
 
     handle = _text(path)
@@ -128,6 +147,7 @@ def _csv(path: Path, delimiter: str = ",") -> Rows:
             handle,
             read_options=csv.ReadOptions(block_size=_BLOCK),
             parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            convert_options=csv.ConvertOptions(column_types=types),
         )
     except BaseException:
         handle.close()
@@ -135,8 +155,67 @@ def _csv(path: Path, delimiter: str = ",") -> Rows:
     return Rows(reader.schema, None, lambda _: reader, reader, handle)
 
 
-def _tsv(path: Path) -> Rows:
-    return _csv(path, "\t")
+def _told(schema: pa.Schema, path: Path, delimiter: str) -> dict[str, pa.DataType]:
+    """Return the columns of CSV that are texts although they look like numbers.
+
+    As a number ``01234`` loses its zero, and a long one its last digits.
+
+    Raises
+    ------
+    SourceError
+        If a column is no UTF-8, of which the reader makes bytes.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    signs: dict[str, str] = {}
+    for field in schema:
+        if pa.types.is_binary(field.type):
+            raise SourceError(
+                f"The file {path.name!r} is no UTF-8: its column {field.name!r} has other bytes.",
+                "Convert it first, for instance with iconv -f latin1 -t utf-8.",
+            )
+        if pa.types.is_integer(field.type):
+            signs[field.name] = r"^[+-]?0\d"
+        elif pa.types.is_floating(field.type):
+            signs[field.name] = r"^[+-]?(0\d|\d{16,}$)"
+    if not signs or len(set(schema.names)) < len(schema):
+        return {}
+    with closing(_csv_of(path, delimiter, dict.fromkeys(signs, pa.string()))) as rows:
+        first = next(iter(rows.batches(0)), None)
+    if first is None:
+        return {}
+    return {
+        name: pa.string()
+        for name, sign in signs.items()
+        if pc.any(pc.match_substring_regex(first[name], sign)).as_py()
+    }
+
+
+def _others(rows: Rows, wanted: pa.Schema) -> dict[str, pa.DataType]:
+    """Return the columns that are to have other types than the file alone tells."""
+    if rows.schema.names != wanted.names:
+        return {}
+    pairs = zip(rows.schema, wanted, strict=True)
+    return {other.name: other.type for own, other in pairs if own.type != other.type}
+
+
+def merged(schema: pa.Schema, other: pa.Schema) -> pa.Schema:
+    """Return the columns of two files of text, whose types are only what their values look like."""
+    import pyarrow as pa
+
+    def both(one: pa.DataType, two: pa.DataType) -> pa.DataType:
+        if one == two or pa.types.is_null(two):
+            return one
+        if pa.types.is_null(one):
+            return two
+        numbers = pa.types.is_integer, pa.types.is_floating
+        if all(any(is_one(kind) for is_one in numbers) for kind in (one, two)):
+            return pa.float64()
+        return pa.string()
+
+    pairs = zip(schema, other, strict=True)
+    return pa.schema([(own.name, both(own.type, its.type)) for own, its in pairs])
 
 
 def _ndjson(path: Path) -> Rows:
@@ -151,6 +230,11 @@ def _ndjson(path: Path) -> Rows:
     return Rows(reader.schema, None, lambda _: reader, reader, handle)
 
 
+GUESSED: Final[dict[str, Callable[[Path, pa.Schema | None], Rows]]] = {
+    ".csv": _csv,
+    ".tsv": _tsv,
+}
+"""Those whose types are what values look like: others can be asked for."""
 OPENERS: Final[dict[str, Callable[[Path], Rows]]] = {
     ".parquet": _parquet,
     ".arrow": _ipc,
