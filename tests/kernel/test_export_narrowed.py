@@ -96,6 +96,14 @@ def test_a_whole_query_has_columns_of_its_own(tmp_path: Path) -> None:
     assert path.read_text() == "n,c\nA,1\nB,1\n"
 
 
+def test_columns_keep_their_names_where_duckdb_would_give_others(tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    pw.export(pa.table([[1, 2], [3, 4], [5, 6]], ["a", "A", "a"]), path, where="a > 1;")
+    assert path.read_text() == "a,A,a\n2,4,6\n"
+    pw.export(pl.DataFrame({"a": [1, 2], "A": [3, 4]}), path, where="a > 1", columns=["A"])
+    assert path.read_text() == "A\n4\n"
+
+
 def test_many_rows_keep_their_order_and_stream(tmp_path: Path) -> None:
     numbers = np.arange(500_000)
     path = tmp_path / "out.parquet"
@@ -113,6 +121,7 @@ def test_many_rows_keep_their_order_and_stream(tmp_path: Path) -> None:
         ({"where": "price >"}, pw.OptionError, "SQL"),
         ({"where": "nothing = 1"}, pw.OptionError, "nothing"),
         ({"where": 5}, pw.OptionError, "text"),
+        ({"where": "price > 1; SELECT 5 AS x"}, pw.OptionError, "one statement"),
         ({"where": "SELECT * FROM read_csv('/etc/passwd')"}, pw.OptionError, "SQL"),
     ],
 )

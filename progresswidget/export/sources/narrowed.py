@@ -114,7 +114,8 @@ def read(frame: Narrowed, flavour: Flavour, **options: Any) -> Source:
     if source.once:
         once.check(frame.frame)
     if frame.where:
-        source = _filtered(source, query_of(frame.where), frame.frame)
+        whole = _QUERY.match(frame.where) is not None
+        source = _filtered(source, query_of(frame.where), frame.frame, renames=not whole)
     elif source.once:
         source = _begun(source, frame.frame)
     return source if frame.columns is None else _picked(source, frame.columns)
@@ -148,13 +149,34 @@ def _picked(source: Source, columns: tuple[str, ...]) -> Source:
     return replace(source, schema=schema, batches=batches)
 
 
-def _filtered(source: Source, query: str, frame: object) -> Source:
+def _filtered(source: Source, query: str, frame: object, *, renames: bool) -> Source:
+    """Return the source of a query.
+
+    Parameters
+    ----------
+    source
+        What it is of.
+    query
+        The whole query.
+    frame
+        What is read.
+    renames
+        Whether the columns are those of the source: DuckDB gives others to those whose names
+        differ in case alone, or not at all.
+    """
     import pyarrow as pa
 
     plain = source.schema.remove_metadata()
     # The columns are told by a table without rows: the frame itself is not begun for them.
     with _explained(), _connected(plain.empty_table()) as connection:
+        if len(connection.extract_statements(query)) != 1:
+            raise OptionError(
+                "where must be one statement of SQL.",
+                'Give a condition such as "price > 10", or a SELECT from the table data.',
+            )
         schema = connection.sql(query).limit(0).arrow().schema.remove_metadata()
+    names = plain.names if renames and len(plain) == len(schema) else schema.names
+    schema = pa.schema([field.with_name(name) for field, name in zip(schema, names, strict=True)])
 
     def batches() -> Generator[pa.RecordBatch, None, None]:
         with closing(source.batches()) as all_of_it:
@@ -170,7 +192,8 @@ def _filtered(source: Source, query: str, frame: object) -> Source:
                 result = connection.sql(query)
                 # DuckDB before 1.4 has the older name alone.
                 begin = getattr(result, "to_arrow_reader", None) or result.fetch_arrow_reader
-                yield from (batch.cast(schema) for batch in joined(begin(FETCHED_ROWS)))
+                for batch in joined(begin(FETCHED_ROWS)):
+                    yield batch.rename_columns(names).cast(schema)
 
     return replace(source, schema=schema, total=None, batches=batches)
 
