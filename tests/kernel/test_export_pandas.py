@@ -285,6 +285,21 @@ def test_sparse_columns_are_written_densely(tmp_path: Path) -> None:
     assert pq.read_table(write(frame, tmp_path / "t.parquet"))["x"].to_pylist() == [0, 0, 5]
 
 
+def test_sparse_columns_may_hold_texts(tmp_path: Path) -> None:
+    texts = pd.arrays.SparseArray(["a", None, "b", "a"], fill_value="a")
+    frame = pd.DataFrame({"x": texts, "n": range(4)})
+    assert write(frame, tmp_path / "t.csv", index=False).read_text() == "x,n\na,0\n,1\nb,2\na,3\n"
+    found = pq.read_table(write(frame, tmp_path / "t.parquet"))["x"].to_pylist()
+    assert found == ["a", None, "b", "a"]
+
+
+def test_any_order_of_bytes_is_read(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"n": np.array([1, 256], ">i4")}, index=np.array([0.5, 2], ">f8"))
+    assert write(frame, tmp_path / "t.csv").read_text() == ",n\n0.5,1\n2.0,256\n"
+    found = pd.read_parquet(write(frame, tmp_path / "t.parquet"))
+    assert found["n"].to_dict() == {0.5: 1, 2.0: 256}
+
+
 def test_later_changes_of_the_frame_do_not_reach_the_file(tmp_path: Path) -> None:
     frame = small()
     export = Export(frame, tmp_path / "t.csv", options={"index": False})

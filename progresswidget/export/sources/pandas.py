@@ -154,11 +154,16 @@ def _level(index: pd.Index, level: int) -> Callable[[int, int], Any]:
 
 def _is_object(index: pd.Index, level: int) -> bool:
     dtypes = index.dtypes.to_list() if index.nlevels > 1 else [index.dtype]
-    return str(dtypes[level]) == "object"
+    return _holds_objects(dtypes[level])
+
+
+def _holds_objects(dtype: Any) -> bool:
+    """Say whether only the values tell the type of a column: also of a sparse one of texts."""
+    return str(getattr(dtype, "subtype", dtype)) == "object"
 
 
 def _column(name: str, series: pd.Series[Any], *, text: bool) -> Column:
-    whole = series if str(series.dtype) == "object" else None
+    whole = series if _holds_objects(series.dtype) else None
     return _values_column(
         name, series.iloc[:0], lambda start, stop: series.iloc[start:stop], whole, text=text
     )
@@ -196,7 +201,7 @@ def _values_column(
     prepare = _preparation(dtype, text=text)
     try:
         if whole is not None:
-            kind = object_type(name, whole.to_numpy())
+            kind = object_type(name, whole.to_numpy(dtype=object))
         else:
             kind = pa.array(prepare(empty), from_pandas=True).type
     except (pa.ArrowException, TypeError, ValueError) as error:
@@ -215,6 +220,8 @@ def _preparation(dtype: Any, *, text: bool) -> Callable[[Any], Any]:
     pandas = sys.modules["pandas"]
     if isinstance(dtype, pandas.SparseDtype):
         return lambda values: values.astype(dtype.subtype)
+    if hasattr(dtype, "newbyteorder") and not dtype.isnative:
+        return lambda values: values.astype(dtype.newbyteorder("="))
     if text and isinstance(dtype, (pandas.PeriodDtype, pandas.IntervalDtype)):
         return lambda values: values.astype(str).where(values.notna(), None)
     return lambda values: values
