@@ -93,6 +93,7 @@ class Job(FileJob):
             generation=generation,
         )
         self._shown = shown
+        self._process = os.getpid()
         self._work: Work | None = work
         self._wanted: Action = "resume"
         self._stop_kind: type[ExportCancelledError] = ExportCancelledError
@@ -120,9 +121,12 @@ class Job(FileJob):
             If the job runs on after `timeout`.
         ExportCancelledError
             If it was cancelled.
+        JobStateError
+            In a fork of the process that writes it, while it is written.
         ProgressWidgetError
             Or whatever else the source or the disk raised.
         """
+        self._refuse_forks()
         if not wait(self._over, timeout):
             raise TimeoutError(f"{self._name} is not complete after {timeout} s")
         self._settled.wait(2 * SETTLE)  # so that `url` can be used the next moment
@@ -136,6 +140,7 @@ class Job(FileJob):
         return self._wait_async().__await__()
 
     async def _wait_async(self) -> Result:
+        self._refuse_forks()
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
@@ -148,6 +153,14 @@ class Job(FileJob):
         if not self._settled.is_set():
             await ended.wait()
         return self.result(0)
+
+    def _refuse_forks(self) -> None:
+        """Refuse to wait without end: the thread that writes is not in a fork (POSIX, `fork`)."""
+        if os.getpid() != self._process and not self._over.is_set():
+            raise JobStateError(
+                f"{self._name} is being written by the process that this is a fork of.",
+                "Wait for it there.",
+            )
 
     def __repr__(self) -> str:
         return f"Job(path={str(self._path)!r}, state={self._state!r}, rows={self.rows})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from progresswidget.export.destination import explain
 
@@ -11,6 +12,19 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from pathlib import Path
+
+
+class _Digest:
+    """What waits for a digest. A copy has it, in another process too."""
+
+    def __init__(self, wait: Callable[[], str]) -> None:
+        self._wait = wait
+
+    def __call__(self) -> str:
+        return self._wait()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial, (str, self())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,10 @@ class Result:
     _digest: Callable[[], str] = field(repr=False, compare=False)
     omitted: int = 0
 
+    def __post_init__(self) -> None:
+        """Let it be copied and pickled."""
+        object.__setattr__(self, "_digest", _Digest(self._digest))
+
     @property
     def sha256(self) -> str:
         """The SHA-256 of the file, 64 hexadecimal digits.
@@ -57,6 +75,14 @@ class Result:
             If the file could not be read for it.
         """
         try:
-            return self._digest()
+            return self._taken()
         except OSError as error:
             raise explain(error, self.path) from error
+
+    def _taken(self) -> str:
+        try:
+            return self._digest()
+        except InterruptedError:  # in a fork, which has none of the threads
+            from progresswidget.export.trail import digest_of
+
+            return digest_of(self.path)()

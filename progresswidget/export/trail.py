@@ -82,6 +82,7 @@ class Trail:
         self._stopped = False
         self._failure: BaseException | None = None
         self._hex = ""
+        self._process = os.getpid()
         self._done = threading.Event()
         self._callback: Callable[[str], None] = lambda _: None
         self._behind = Worker(self._follow, "digest")
@@ -152,10 +153,11 @@ class Trail:
         Raises
         ------
         OSError
-            If the file could not be read.
+            If the file could not be read, or a fork of the process that takes it asks too early.
         """
         while not self._done.wait(0.1):  # an endless wait could not be interrupted
-            pass
+            if os.getpid() != self._process:
+                raise InterruptedError("the digest is taken by the process that this is a fork of")
         if self._failure is not None:
             raise self._failure
         if not self._hex:

@@ -88,3 +88,65 @@ def test_parquet_needs_no_polars_and_goes_on(tmp_path: Path) -> None:
 def test_a_fork_that_loads_polars_itself_may_use_it(tmp_path: Path) -> None:
     told = fork(tmp_path, "nothing", "arrow.csv").splitlines()
     assert told == ["300000", "status 0", "['child.csv']"]
+
+
+WAITING = """
+import os, sys, threading
+import pyarrow as pa
+import progresswidget as pw
+
+folder = sys.argv[1]
+go = threading.Event()
+
+
+def rows():
+    yield pa.table({"n": [1]})
+    go.wait(60)
+    yield pa.table({"n": [2]})
+
+
+job = pw.export(rows(), f"{folder}/a.arrows", background=True)
+pid = os.fork()
+if pid == 0:
+    try:
+        job.result()
+    except pw.JobStateError as error:
+        print(error, flush=True)
+        os._exit(0)
+    os._exit(1)
+status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+go.set()
+print(status, job.result().rows, flush=True)
+"""
+
+
+def test_a_fork_does_not_wait_for_the_job_of_its_parent(tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", WAITING, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert "is a fork of.\nWait for it there.\n0 2\n" in done.stdout, done.stderr
+
+
+DIGEST = """
+import hashlib, os, pathlib, sys
+from progresswidget.export.result import Result
+from progresswidget.export.trail import Trail
+
+path = sys.argv[1]
+with open(path, "rb") as file:
+    trail = Trail(file.fileno())
+result = Result(pathlib.Path(path), 1, 1, 1, 0.0, 0, os.stat(path), trail.hexdigest)
+pid = os.fork()
+if pid == 0:
+    right = result.sha256 == hashlib.sha256(open(path, "rb").read()).hexdigest()
+    os._exit(0 if right else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+trail.stop()
+"""
+
+
+def test_a_fork_takes_the_digest_itself_that_its_parent_has_not_yet(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("n\n1\n")
+    command = [sys.executable, "-W", "ignore", "-c", DIGEST, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "0\n", done.stderr
