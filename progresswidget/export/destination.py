@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from progresswidget.errors import DestinationError, DestinationExistsError
 from progresswidget.export.naming import is_claim
 
 DEFAULT_NAME_MAX: Final = 255
+# RFC 3986 section 3.1; a single letter is a drive elsewhere.
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 _HINTS: Final = {
     errno.ENOSPC: "The disk is full: free some space, or choose another folder.",
@@ -60,6 +63,11 @@ def locate(path: str | os.PathLike[str]) -> Path:
         ) from None
     if "\0" in given or not given:
         raise DestinationError("The path must not be empty or hold a NUL character.")
+    if _ADDRESS.match(given):
+        raise DestinationError(
+            f"{given} is an address, and no path of a file.",
+            "Export to a file, and send that: pw.upload, or pw.deliver, which does both.",
+        )
     if given.endswith(("/", os.sep)) or os.path.basename(given) in {".", ".."}:  # noqa: PTH119
         raise DestinationError(f"{given} is a folder.", "Add the name of the file.")
     try:

@@ -17,7 +17,7 @@ from progresswidget.errors import (
 from progresswidget.export import entries
 from progresswidget.export.entries import Blob, Found, check_names
 from progresswidget.export.options import Option, resolve
-from progresswidget.export.sources import Kind, Source, find_kind, rows
+from progresswidget.export.sources import Kind, Source, find_kind, recognise, rows
 from progresswidget.export.writers import Entry, Heading
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ def _tables(given: object, name: str, format: Format) -> list[_Table]:
     else:
         return [_Table(name, given, find_kind(given), format, after_file=True)]
     if format.holds == "table":
+        _refuse_values(given)
         raise UnsupportedSourceError(
             f"A {format.name} file holds one table, and not several.",
             "Export to .xlsx or .zip, or call export for each.",
@@ -127,6 +128,25 @@ def _tables(given: object, name: str, format: Format) -> list[_Table]:
         if not isinstance(each, str):
             raise OptionError(f"The name {each!r} of a frame is no text.")
     return [_Table(each, frame, find_kind(frame), format) for each, frame in frames.items()]
+
+
+def _refuse_values(given: object) -> None:
+    """Tell whoever gave plain values in a dict or a list what would be rows."""
+    if isinstance(given, Mapping):
+        for name, each in given.items():
+            if recognise(each) is None:
+                raise UnsupportedSourceError(
+                    f"A dict is one of frames, and {name!r} is of type {type(each).__name__}.",
+                    "Give lists of values as polars.DataFrame(…) or pandas.DataFrame(…), and a "
+                    "single row in a list: [{…}].",
+                )
+    elif isinstance(given, (list, tuple)):
+        for place, each in enumerate(given):
+            if recognise(each) is None:
+                raise UnsupportedSourceError(
+                    f"Item {place} is of type {type(each).__name__}, which is no row and no frame.",
+                    "A row is a dict, a dataclass, a named tuple or a tuple.",
+                )
 
 
 def _entries(

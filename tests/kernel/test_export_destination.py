@@ -65,6 +65,8 @@ def test_of_a_link_the_target_is_replaced(exists: bool, tmp_path: Path) -> None:
         ("circle.csv", "in a circle|no ordinary file"),
         ("pipe.csv", "no ordinary file"),
         ("~nobody-of-this-name/a.csv", "expanded"),
+        ("s3://bucket/a.csv", "is an address"),
+        ("https://host/a.csv", "is an address"),
     ],
 )
 def test_what_cannot_be_written_is_refused_at_once(

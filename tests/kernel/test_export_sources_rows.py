@@ -485,3 +485,20 @@ def test_an_error_of_a_callable_is_one_of_the_source(tmp_path: Path) -> None:
         write(build, tmp_path / "a.csv")
     with pytest.raises(UnsupportedSourceError, match="NoneType is no frame"):
         write(lambda: None, tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"a": [1, 2], "b": [3, 4]}, r"'a' is of type list\.\nGive lists of values as polars"),
+        ({"a": 1}, r"'a' is of type int\.\n.*a single row in a list: \[\{…\}\]"),
+        ([1, 2], r"Item 0 is of type int.*\nA row is a dict"),
+        ([[1, 2], [3, 4]], r"Item 0 is of type list.*\nA row is a dict"),
+        ([pa.table({"a": [1]}), pa.table({"a": [2]})], "holds one table, and not several"),
+    ],
+)
+def test_values_that_are_no_frames_are_told_what_would_be(
+    given: object, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedSourceError, match=message):
+        Export(given, tmp_path / "a.csv")

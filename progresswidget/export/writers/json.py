@@ -79,7 +79,8 @@ class NdjsonWriter(Writer):
             if times > 1:
                 raise ColumnError(
                     f"There are several columns {name!r}, which a JSON object cannot hold.",
-                    "Rename them (RFC 8259 section 4).",
+                    "Rename them (RFC 8259 section 4), or leave the index of a pandas frame out by "
+                    "index=False, where it is one of them.",
                 )
         self._raw = [_is_raw(field.type) for field in schema]
         self._plans = [_plan(field.type) for field in schema]
