@@ -38,9 +38,40 @@ def _parser(*, cell: bool) -> argparse.ArgumentParser:
     parser.add_argument("--background", action="store_true")
     parser.add_argument("--no-overwrite", action="store_true")
     parser.add_argument("--format")
-    parser.add_argument("--option", action="append", default=[])
+    parser.add_argument("-o", "--option", action="append", default=[])
     parser.add_argument("--encrypt-to", action="append")
     return parser
+
+
+def _split(line: str) -> list[str]:
+    """Return the words of a line as a shell does, but what is in brackets is Python's.
+
+    Raises
+    ------
+    ValueError
+        If a quote has no end.
+    """
+    found, depth, quote = [""], 0, ""
+    for sign in line:
+        if quote:
+            quote = "" if sign == quote else quote
+        elif sign in "'\"":
+            quote = sign
+        elif sign in "([{":
+            depth += 1
+        elif sign in ")]}":
+            depth -= 1
+        if sign.isspace() and not quote and depth == 0:
+            found.append("")
+        else:
+            found[-1] += sign
+    if depth:
+        return shlex.split(line)  # the name of a file, perhaps
+    words: list[str] = []
+    for word in found:
+        whole = word[:1] not in {"'", '"'} and any(sign in word for sign in "([{")
+        words += [word] if whole else shlex.split(word)
+    return words
 
 
 @magics_class
@@ -57,7 +88,7 @@ class ExportMagics(Magics):  # type: ignore[misc]
         %%export PATH [the same]
         """
         try:
-            words = shlex.split(line)
+            words = _split(line)
         except ValueError as error:
             raise UsageError(f"{error}: {line}") from None
         given = _parser(cell=cell is not None).parse_args(words)

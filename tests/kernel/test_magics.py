@@ -4,6 +4,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import polars as pl
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -46,6 +47,25 @@ def test_a_frame_is_exported(shell: InteractiveShell, tmp_path: Path) -> None:
 def test_expressions_quotes_and_options(shell: InteractiveShell, tmp_path: Path) -> None:
     run(shell, "%export 'sales.tail(1)' 'my sales.csv' --option header=false")
     assert (tmp_path / "work/my sales.csv").read_text() == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "text"),
+    [
+        ('sales[sales["a"] == 2] some.csv', "some.csv", "a\n2\n"),
+        ("sales.select(a = 'a', b = \"a\") 'two [1].csv'", "two [1].csv", "a,b\n1,1\n2,2\n"),
+        ("sales rows(1.csv -o header=false", "rows(1.csv", "1\n2\n"),
+        ("sales data[1].csv --option null='x y'", "data[1].csv", "a\n1\n2\n"),
+    ],
+)
+def test_what_is_in_brackets_is_python(
+    line: str, path: str, text: str, shell: InteractiveShell, tmp_path: Path
+) -> None:
+    if "==" in line:
+        shell.user_ns["sales"] = pd.DataFrame({"a": [1, 2]})
+        line += " -o index=false"
+    run(shell, f"%export {line}")
+    assert (tmp_path / "work" / path).read_text() == text
 
 
 def test_a_background_job_is_returned(shell: InteractiveShell) -> None:

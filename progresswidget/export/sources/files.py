@@ -2,7 +2,8 @@
 
 The types of text are told by its first 4 MiB. Of several files of CSV a column has a type that
 holds the values of all of them: numbers with and without fractions are floats, others texts. What
-looks like a number and would lose zeros or digits as one, such as ``01234``, is a text.
+looks like a number and would lose zeros or digits as one, such as ``01234``, is a text. A field
+without anything is missing among numbers, and an empty text among texts.
 """
 
 from __future__ import annotations
