@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from progresswidget.errors import ColumnError, OptionError
 from progresswidget.export.formats import FORMATS
-from progresswidget.export.writers import Encoded, Heading, Placed
+from progresswidget.export.writers import Encoded, Heading, Placed, parquet
 from progresswidget.export.writers.parquet import ParquetWriter
 from progresswidget.export.writers.parquet_footer import IDL, decode, encode, footer
 
@@ -271,6 +271,42 @@ def test_several_encoders_in_any_order_make_the_same_bytes(nested: pa.Table) -> 
     fresh = make(nested.schema, **options)  # has encoded nothing: only the notes tell
     file = assemble(fresh, [part.num_rows for part in parts], encoded)
     assert file == write(nested, cuts, **options)
+
+
+@pytest.mark.parametrize("room", [0, 1_000, 40_000, parquet.ROOM])
+def test_the_bytes_do_not_depend_on_the_memory_that_they_are_given(
+    room: int, nested: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = [100, 200, 1_700]
+    whole = write(nested, cuts, compression="none")
+    monkeypatch.setattr(parquet, "ROOM", room)
+    assert write(nested, cuts, compression="none") == whole
+
+
+def test_memory_is_used_again_when_nobody_has_its_bytes(nested: pa.Table) -> None:
+    def place(unit: Encoded) -> int:
+        return pa.py_buffer(unit.pieces[0]).address
+
+    writer, batches = make(nested.schema), nested.to_batches()
+    first, second = (writer.encode(batches, 0, 0) for _ in range(2))
+    held, free = bytes(first.pieces[0]), place(second)
+    assert place(first) != free
+    del second
+    third = writer.encode(nested.slice(0, 10).to_batches(), 0, 0)
+    assert place(third) == free
+    assert bytes(first.pieces[0]) == held
+
+
+def test_units_that_are_too_large_for_their_memory_are_given_more(
+    nested: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "ROOM", 1_000)
+    writer, batches, places = make(nested.schema), nested.to_batches(), []
+    for _ in range(3):
+        unit = writer.encode(batches, 0, 0)
+        places.append(pa.py_buffer(unit.pieces[0]).address)
+        del unit
+    assert places[1] == places[2]
 
 
 def test_a_note_is_small(nested: pa.Table) -> None:

@@ -34,8 +34,15 @@ rows of the mixed frame with snappy: 0.9 s both, and 1.1 s pyarrow's as it is), 
 told what it need not do, see `parquet_columns`, works on threads of ours, and keeps every type
 above. What is left between us and polars is the digest of numbers (0.04 s), the look at Arrow's
 texts (0.04), what the footers of the units take (0.04), and the thread that reads and the one that
-gives out units (0.05). Texts that Arrow has made dictionaries of before, larger batches and pages,
-and memory that is used again for the encoded bytes gained nothing.
+gives out units (0.05). Texts that Arrow has made dictionaries of before, dictionaries that are
+found by the views of texts and not by their bytes, and larger batches and pages gained nothing.
+Pages of numbers made by numpy and Arrow's codecs take up to half of the encoder's processor less,
+one by one, and exports that were made of them took as long: their many short calls have to wait for
+the GIL.
+
+The bytes of a unit go to memory that is used again. A stream that grows copies them while it does,
+and was given 4,000 new pages by the system for each unit: 4 % of the processor of an export with
+snappy, and 5 % of its time (three runs in turns).
 
 A row group has 262,144 rows, and not half of them: the look at a sample, the dictionaries, and the
 footer of each unit then cost half, which was 7 to 8 % of all the processor of an export (two runs
@@ -82,6 +89,8 @@ ROW_GROUP_BYTES: Final = 48 * 2**20
 PATIENCE: Final = 5.0
 LEAST_ROWS: Final = 16_384
 DICTIONARY_PAGE: Final = 128 * 2**10
+ROOM: Final = ROW_GROUP_BYTES * 3 // 2
+"""Bytes that a unit is given at first; hardly any becomes larger than its rows are in Arrow."""
 
 
 class ParquetWriter(Writer):
@@ -128,6 +137,7 @@ class ParquetWriter(Writer):
         views = _with_types(schema, encoder_type)
         self._encoded = views if _takes(views) else self._schema
         self._columns = Columns(self._encoded, self._settings, paths)
+        self._rooms = memory.Rooms(ROOM)
 
     def head(self) -> Sequence[bytes]:
         """Return the magic number."""
@@ -152,7 +162,7 @@ class ParquetWriter(Writer):
         choice = self._columns.choose(table)
         try:
             give_way()
-            file = memoryview(self._file(table, choice.settings)).cast("B")
+            file = memoryview(self._file(table, choice.settings, self._rooms)).cast("B")
             give_way()
             data, note = split(file, lambda groups: tell(file, groups, table, choice.told))
         except (pa.ArrowException, ValueError, TypeError) as error:
@@ -164,13 +174,17 @@ class ParquetWriter(Writer):
         empty = footer(memoryview(self._file(no_rows(self._schema), self._settings)).cast("B"))
         return join(empty, units, offset)
 
-    def _file(self, table: pa.Table, settings: Mapping[str, Any]) -> pa.Buffer:
+    def _file(
+        self, table: pa.Table, settings: Mapping[str, Any], rooms: memory.Rooms | None = None
+    ) -> pa.Buffer:
         """Return a table as a file of its own."""
         rows = max(min(table.num_rows, self._group_rows), 1)
         keywords = dict(settings)
         if self._blooms:
             keywords["bloom_filter_options"] = {path: {"ndv": rows} for path in self._blooms}
-        return _write(table, rows, keywords)
+        if rooms is None:
+            return _write(table, rows, keywords)
+        return _fill(rooms, table, rows, keywords)
 
     def _check_bloom(self, field: pa.Field) -> None:
         import pyarrow as pa
@@ -199,22 +213,43 @@ def _stored(chunks: Sequence[pa.Array], field: pa.Field, start: int) -> pa.Chunk
     return pa.chunked_array(stored, field.type)
 
 
+def _fill(
+    rooms: memory.Rooms, table: pa.Table, rows: int, keywords: Mapping[str, Any]
+) -> pa.Buffer:
+    """Return a table as a file in one of the rooms, or elsewhere where it is too large for one."""
+    import pyarrow as pa
+
+    room = rooms.take()
+    stream = pa.FixedSizeBufferWriter(room)
+    try:
+        _write_to(stream, table, rows, keywords)
+    except OSError:  # those that come next get larger ones
+        file = _write(table, rows, keywords)
+        rooms.size = max(rooms.size, file.size * 3 // 2)
+        return file
+    return rooms.lend(room, stream.tell())
+
+
 def _write(table: pa.Table, rows: int, keywords: Mapping[str, Any]) -> pa.Buffer:
     import pyarrow as pa
+
+    stream = pa.BufferOutputStream(memory.pool())
+    _write_to(stream, table, rows, keywords)
+    return stream.getvalue()
+
+
+def _write_to(stream: Any, table: pa.Table, rows: int, keywords: Mapping[str, Any]) -> None:
     import pyarrow.parquet as pq
 
     # Memory of pyarrow's own takes the bytes: a Python file would fight for the GIL at each write.
-    pool = memory.pool()
-    stream = pa.BufferOutputStream(pool)
     with pq.ParquetWriter(
         stream,
         table.schema,
         dictionary_pagesize_limit=DICTIONARY_PAGE,
-        memory_pool=pool,
+        memory_pool=memory.pool(),
         **keywords,
     ) as writer:
         writer.write_table(table, row_group_size=rows)
-    return stream.getvalue()
 
 
 def _with_types(schema: pa.Schema, change: Callable[[pa.DataType], pa.DataType]) -> pa.Schema:
