@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -23,7 +24,7 @@ from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from progresswidget.export.result import Result
@@ -157,29 +158,51 @@ def test_row_17_an_export_needs_no_room_for_its_memory(
         assert run(frame, path).reused == 200_000
 
 
-def delays(source: Path, path: Path) -> float:
-    """Export a file that is in no memory; return how late the main thread was at worst."""
+def delays(source: Path, begin: Callable[[], Callable[[], bool]]) -> float:
+    """Return how late the main thread was at worst while a file is read that is in no memory.
+
+    Parameters
+    ----------
+    source
+        The file.
+    begin
+        Begins to read it, and returns what says whether that goes on.
+    """
     chill(source)
-    job = pw.export(source, path, background=True)
+    goes_on = begin()
     worst = 0.0
-    while job.state not in {"done", "failed", "cancelled"}:
+    while goes_on():
         before = time.monotonic()
         time.sleep(0.001)
         worst = max(worst, time.monotonic() - before)
-    job.result(60)
-    path.unlink()
     return worst
 
 
 def test_row_20_a_cold_source_holds_nobody_up(tmp_path: Path, repetitions: Any) -> None:
-    source = tmp_path / "source.parquet"
+    source, path, bare = tmp_path / "source.parquet", tmp_path / "a.csv", tmp_path / "bare.csv"
     pl.concat([make()] * repetitions(3, 20)).write_parquet(source)
-    # What a busy machine adds is not the export's: one of some tries shows what it can do.
-    worst = [delays(source, tmp_path / "a.csv")]
-    while min(worst) > 0.05 and len(worst) < 8:
-        worst.append(delays(source, tmp_path / "a.csv"))
-    print(f"main thread at worst: {[f'{one * 1000:.0f} ms' for one in worst]}")
-    assert min(worst) <= 0.05
+
+    def export() -> Callable[[], bool]:
+        path.unlink(missing_ok=True)
+        job = pw.export(source, path, background=True)
+        return lambda: job.state in {"queued", "running"} or not job.result(60).rows
+
+    def engine() -> Callable[[], bool]:
+        thread = Thread(target=lambda: pl.scan_parquet(source).sink_csv(bare))
+        thread.start()
+        return thread.is_alive
+
+    # What a busy machine adds is not the export's: one of some tries shows what it can do, and the
+    # bare engine in the same moments what can be done.
+    found = []
+    for _ in range(8):
+        ours, engines = delays(source, export), delays(source, engine)
+        found.append(f"{ours * 1000:.0f} ms, beside the engine alone {engines * 1000:.0f}")
+        if ours <= max(0.05, 2 * engines):
+            break
+    else:
+        pytest.fail(f"the main thread was late at worst by {found}")
+    print("main thread at worst:", found)
 
 
 LITTLE_MEMORY = """
