@@ -129,4 +129,5 @@ def test_wide_rows_that_nobody_holds_take_little_in_all(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     limit = NEARER if kind == "datafusion" else IN_ALL
-    assert int(done.stdout) < limit, int(done.stdout)
+    most = int(done.stdout.split()[-1])  # behind the bar that DuckDB draws on a slow machine
+    assert most < limit
