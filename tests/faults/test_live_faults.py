@@ -186,11 +186,11 @@ def test_row_49_mistakes_are_told_and_floods_have_an_end(
             deaf._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             flood = Frame(Opcode.TEXT, b'{"type":"nonsense","id":1}').serialize(mask=True)
             flood += Frame(Opcode.PING, b"?").serialize(mask=True)
-            deaf._socket.settimeout(10)
+            deaf._socket.settimeout(120)
             with suppress(OSError):
                 for _ in range(count):
                     deaf._socket.sendall(flood * 10)
-            eventually(lambda: slow_closes(server) == 1, what="the patience has an end")
+            eventually(lambda: slow_closes(server) == 1, within=120, what="the patience has an end")
     server.stop()
 
 
