@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ import postgres
 from export import FORMATS, ending, make_frame, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 GIGABYTES = 10
 TEXT = 992
@@ -159,20 +159,12 @@ def postgres_query(rows: int) -> str:
     )
 
 
-@contextmanager
-def database() -> Iterator[str]:
+def database() -> AbstractContextManager[str]:
     """Run a PostgreSQL, and give its address."""
     programs = postgres.find()
     if programs is None:
         sys.exit("There is no PostgreSQL here: leave these kinds out.")
-    # Not in a folder that no other user may enter.
-    with tempfile.TemporaryDirectory(prefix="pw-pg-", ignore_cleanup_errors=True) as folder:
-        server = postgres.Server(programs, Path(folder))
-        try:
-            server.start()
-            yield server.uri
-        finally:
-            server.stop()
+    return postgres.running(programs)
 
 
 MAKE = {

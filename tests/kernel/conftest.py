@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -124,11 +123,5 @@ def postgres_uri() -> Iterator[str]:
     programs = postgres.find()
     if programs is None:
         pytest.skip("there is no PostgreSQL, and it cannot be installed here")
-    # Not in pytest's own folder, which no other user may enter.
-    with tempfile.TemporaryDirectory(prefix="pw-pg-", ignore_cleanup_errors=True) as folder:
-        server = postgres.Server(programs, Path(folder))
-        try:
-            server.start()
-            yield server.uri
-        finally:
-            server.stop()
+    with postgres.running(programs) as uri:
+        yield uri

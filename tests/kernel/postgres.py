@@ -10,9 +10,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 VARIABLE = "PROGRESSWIDGET_POSTGRESQL"
 USER = "exporter"
@@ -86,6 +92,19 @@ class Server:
             self._guard.communicate(b"\n")
             assert self._guard.returncode == 0
             self._guard = None
+
+
+@contextmanager
+def running(programs: Path) -> Iterator[str]:
+    """Run a server that is empty, and give its address, with a password."""
+    # Not in pytest's own folder, which no other user may enter.
+    with tempfile.TemporaryDirectory(prefix="pw-pg-", ignore_cleanup_errors=True) as folder:
+        server = Server(programs, Path(folder))
+        try:
+            server.start()
+            yield server.uri
+        finally:
+            server.stop()
 
 
 def guard(programs: Path, folder: Path) -> None:
