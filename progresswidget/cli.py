@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget import texts
-from progresswidget.errors import ExportInterrupted, OptionError, ProgressWidgetError
+from progresswidget.errors import (
+    DestinationExistsError,
+    ExportInterrupted,
+    OptionError,
+    ProgressWidgetError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -244,6 +249,7 @@ def _export(given: argparse.Namespace) -> int:
         name, encrypted = Path(given.target).name, given.encrypt_to is not None
         packs = find_format(name, given.format, encrypted=encrypted).holds == "entries"
         frame = given.source if packs else Together(given.source)
+        _refuse_to_replace(given.target)
     job = export(
         frame,
         given.target,
@@ -257,6 +263,23 @@ def _export(given: argparse.Namespace) -> int:
     result = job.result()
     fields = ("path", "rows", "omitted", "columns", "bytes", "sha256", "seconds", "reused")
     return _answer(given, result, fields, result.path)
+
+
+def _refuse_to_replace(target: str) -> None:
+    """Refuse a file that no export has written, where several are named.
+
+    Of a pattern that a shell has replaced by names, and behind which the target was forgotten, the
+    last name would be that of the file to write.
+    """
+    from progresswidget.export import finished
+    from progresswidget.export.destination import existing, locate
+
+    path = locate(target)
+    if existing(path) is not None and finished.recall(path) is None:
+        raise DestinationExistsError(
+            f"{target} is there already, and is not known as the file of an export.",
+            "The last name is the file to write: add it, or remove what is there.",
+        )
 
 
 def _option(text: str) -> tuple[str, Any]:

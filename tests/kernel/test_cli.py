@@ -29,6 +29,21 @@ def test_what_a_shell_makes_of_a_pattern_is_one_table(parquet: Path) -> None:
     assert zipfile.ZipFile(packed).namelist() == ["more.parquet", "in.parquet"]
 
 
+def test_a_forgotten_target_costs_no_file(
+    parquet: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, last = parquet.with_name("j.parquet"), parquet.with_name("z.parquet")
+    for each in (other, last):
+        pl.DataFrame({"a": [3], "b": ["y"]}).write_parquet(each)
+    before = last.read_bytes()
+    assert main(["export", str(parquet), str(other), str(last)]) == 1
+    assert last.read_bytes() == before
+    assert "not known as the file of an export" in capsys.readouterr().err
+    target = str(parquet.with_name("all.csv"))
+    for _ in range(2):  # what an export has written, the next one may replace
+        assert main(["export", str(parquet), str(other), target]) == 0
+
+
 def test_columns_and_rows_are_chosen(parquet: Path) -> None:
     target = parquet.with_name("out.csv")
     words = ["export", str(parquet), str(target), "--column", "b", "--column", "a"]
