@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,7 +23,7 @@ from progresswidget.export.sources.deferred import is_deferred, produce
 from progresswidget.export.writing import Plan, Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from progresswidget.export.progress import Progress
     from progresswidget.export.result import Result
@@ -168,17 +169,26 @@ class Export:
         """
         started = time.monotonic()
         progress.phase = "reading"
-        if self._deferred:
-            # A query whose columns are not known otherwise is executed for them.
-            call(self._begin, progress.checkpoint)
-        for section in self._sections:
-            if section.content.once:
-                once.check(section.frame)
-        progress.total = self.total
         leftovers.keep(self.path)
-        try:
-            with holding(journal_path(self.path), _owner) as lease:
+        with ExitStack() as held:
+            with self._explained():
+                # Before the data is built: who comes second is told so at once, and not after it.
+                lease = held.enter_context(holding(journal_path(self.path), _owner))
+            if self._deferred:
+                # A query whose columns are not known otherwise is executed for them.
+                call(self._begin, progress.checkpoint)
+            for section in self._sections:
+                if section.content.once:
+                    once.check(section.frame)
+            progress.total = self.total
+            with self._explained():
                 return Writing(self._planned(), lease, progress, started).run()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Say of what the system refuses that it concerns the file."""
+        try:
+            yield
         except ProgressWidgetError:
             raise
         except OSError as error:

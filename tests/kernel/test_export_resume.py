@@ -466,6 +466,33 @@ def test_two_exports_of_one_file_at_a_time_are_refused(tmp_path: Path) -> None:
     assert run(pl.DataFrame({"a": [2]}), path).rows == 1
 
 
+def test_an_export_whose_data_is_still_being_built_has_its_file_already(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    going, go_on = threading.Event(), threading.Event()
+
+    def build() -> pl.DataFrame:
+        going.set()
+        assert go_on.wait(60)
+        return pl.DataFrame({"a": [1]})
+
+    thread = threading.Thread(target=lambda: run(build, path))
+    thread.start()
+    assert going.wait(60)
+    with pytest.raises(DestinationBusyError, match="Another export is writing this file"):
+        run(pl.DataFrame({"a": [2]}), path)
+    go_on.set()
+    thread.join(60)
+    assert path.read_text() == "a\n1\n"
+
+    def fail() -> pl.DataFrame:
+        raise FileNotFoundError("no data")
+
+    with pytest.raises(SourceError, match="no data"):
+        run(fail, path)
+    assert path.read_text() == "a\n1\n"
+    assert run(pl.DataFrame({"a": [2]}), path).rows == 1
+
+
 FROZEN = """
 import sys, time
 import pyarrow as pa
