@@ -9,7 +9,9 @@ none is: most exports have ended by then, and a digest beside them would only ta
 and the interpreter's lock from the writer. What is left when the file has its name is done then.
 Numbers may lie in an array of numpy, which whoever has it may write to as soon as the call returns:
 a digest that came later would tell of rows that the file does not have, so theirs is taken before.
-It costs next to nothing: their bytes lie in a row.
+It costs next to nothing: their bytes lie in a row. Texts that have to be gathered for the file are
+hashed as they are then, at once; in the first second they are gathered once more later, which makes
+an export of Feather that is done by then an eighth shorter.
 
 So what *finished* means: the file is whole, on the disk and under its name when the call returns.
 Digests may follow, a tenth of a second of work for a usual frame, and only then is the export
@@ -70,6 +72,11 @@ class Behind:
         self._ended = False
         self._then: Callable[[], None] = lambda: None
         self._thread: Worker | None = None
+
+    @property
+    def early(self) -> bool:
+        """Whether no digest is taken yet: most exports have ended by then."""
+        return self._clock() < self._begin
 
     def put(self, digest: Callable[[], bytes]) -> Future[bytes]:
         """Return the digest that `digest` will be asked for, from another thread.

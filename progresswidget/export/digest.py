@@ -61,23 +61,35 @@ def rows_digest(batches: Sequence[pa.RecordBatch]) -> bytes:
     return begin_rows_digest(batches)()
 
 
-def begin_rows_digest(batches: Sequence[pa.RecordBatch]) -> Callable[[], bytes]:
+def begin_rows_digest(
+    batches: Sequence[pa.RecordBatch], again: Callable[[], Sequence[pa.RecordBatch]] | None = None
+) -> Callable[[], bytes]:
     """Take in what somebody may change, and return what takes in the rest and tells the digest.
 
     Arrow and polars share the memory of an array of numpy, which its owner may write to while they
     hold it. No texts lie in one as they have them: those are copies, and nobody changes them.
+
+    Parameters
+    ----------
+    batches
+        The rows.
+    again
+        Makes them once more, where they are not to be held until then.
     """
     columns = range(batches[0].num_columns)
+    rows = sum(batch.num_rows for batch in batches)
     texts = {place for place, kind in enumerate(batches[0].schema.types) if _is_text(kind)}
     taken = {place: _of_column(batches, place) for place in columns if place not in texts}
+    make = again or (lambda: batches)
 
     def rest() -> bytes:
         import xxhash
 
+        left = make()
         whole = xxhash.xxh3_128()
-        whole.update(sum(batch.num_rows for batch in batches).to_bytes(8, "little"))
+        whole.update(rows.to_bytes(8, "little"))
         for place in columns:
-            whole.update(_of_column(batches, place) if place in texts else taken[place])
+            whole.update(_of_column(left, place) if place in texts else taken[place])
         return bytes(whole.digest())
 
     return rest
@@ -86,6 +98,12 @@ def begin_rows_digest(batches: Sequence[pa.RecordBatch]) -> Callable[[], bytes]:
 def has_texts(schema: pa.Schema) -> bool:
     """Say whether anything of such rows can be taken in later, see `begin_rows_digest`."""
     return any(_is_text(kind) for kind in schema.types)
+
+
+def keeps_texts(given: pa.Schema, settled: pa.Schema) -> bool:
+    """Say whether all columns of texts were some before: nobody changes what they are made of."""
+    kinds = zip(given.types, settled.types, strict=True)
+    return all(_is_text(before) for before, after in kinds if _is_text(after))
 
 
 def _of_column(batches: Sequence[pa.RecordBatch], place: int) -> bytes:

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export import wanted
-from progresswidget.export.digest import begin_rows_digest, bytes_digest, rows_digest
+from progresswidget.export.digest import begin_rows_digest, bytes_digest, keeps_texts, rows_digest
 from progresswidget.export.outlet import Blocks, Outlet
 from progresswidget.export.turns import Turns
 from progresswidget.export.workers import Worker
@@ -267,28 +267,38 @@ class _Task:
     def run(self) -> None:
         """Make the unit; one whose bytes come piece by piece can be had before the last of them."""
         try:
-            settled = self._settle()
+            again = self._settle()
             if self.comparing is None:
                 self._make(b"")
             elif self.comparing.on:
                 data = _digest(self.payload)
                 self.unit.set_result(Unit(self.rows, data, self.encode, self.section, self._skip))
-            elif self.behind is None or settled or not isinstance(self.payload, list):
+            elif (
+                self.behind is None
+                or not isinstance(self.payload, list)
+                or (again is not None and not self.behind.early)
+            ):
                 self._make(_digest(self.payload))
             else:
-                self._make(b"", self.behind.put(begin_rows_digest(self.payload)))
+                self._make(b"", self.behind.put(begin_rows_digest(self.payload, again)))
         except BaseException as error:  # noqa: BLE001 - raised where the unit is waited for
             self.unit.set_exception(error)
         self.done.set_result(None)
 
-    def _settle(self) -> bool:
-        """Convert what has to be; say whether there was anything."""
-        # Before the digest: what has to be converted anyway is hashed as it is then, and at once,
-        # while it is in the processor's cache. To hold it until later would take memory.
+    def _settle(self) -> Callable[[], list[pa.RecordBatch]] | None:
+        """Convert what has to be; return what does so again, or None if there was nothing."""
+        # Before the digest: what has to be converted anyway is hashed as it is then, and mostly at
+        # once, while it is in the processor's cache. To hold it until later would take memory, and
+        # to convert it again takes longer than to hash it: that pays for what is soon done only.
         if not isinstance(self.payload, list):
-            return False
-        given, self.payload = self.payload, self.writer.settle(self.payload, self.start)
-        return any(old is not new for old, new in zip(given, self.payload, strict=True))
+            return None
+        given, start, writer = self.payload, self.start, self.writer
+        self.payload = writer.settle(given, start)
+        if all(old is new for old, new in zip(given, self.payload, strict=True)):
+            return None
+        if not keeps_texts(given[0].schema, self.payload[0].schema):
+            self.behind = None
+        return lambda: writer.settle(given, start)
 
     def _make(self, data: bytes, later: Future[bytes] | None = None) -> None:
         made = self._made(self.writer.prepare)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import pytest
 from progresswidget.errors import ExportCancelledError
 from progresswidget.export import behind, finished, journal, units
 from progresswidget.export.behind import Behind
+from progresswidget.export.digest import rows_digest
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
@@ -26,7 +28,7 @@ from progresswidget.export.writers import Encoded, Placed
 from progresswidget.export.writers.csv import CsvWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from progresswidget.export.result import Result
@@ -216,6 +218,48 @@ def test_a_file_with_more_rows_than_are_known_of_is_no_unchanged_one(tmp_path: P
     killed_before_the_last_digests(path, 4)
     shorter = run(table(4 * UNIT), path)
     assert shorter.sha256 == run(table(4 * UNIT), tmp_path / "b.csv").sha256
+
+
+@pytest.mark.parametrize("suffix", ["feather", "arrows"])
+@pytest.mark.parametrize("seconds", [0.0, LONG])
+def test_what_is_gathered_for_the_file_is_hashed_at_once_but_in_the_first_moment(
+    suffix: str, seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: None
+) -> None:
+    at_once: list[int] = []
+
+    def digest(batches: Sequence[pa.RecordBatch]) -> bytes:
+        at_once.append(len(batches))
+        return rows_digest(batches)
+
+    monkeypatch.setattr(behind.Behind.__init__, "__defaults__", (None, time.monotonic, seconds))
+    path, frame = tmp_path / f"a.{suffix}", pl.DataFrame(table())
+    with monkeypatch.context() as patched:
+        patched.setattr(units, "rows_digest", digest)
+        first = run(frame, path)
+        assert first.sha256
+    assert bool(at_once) == (not seconds)
+    assert run(frame, path).reused == ROWS
+    changed = frame.with_columns(pl.lit("another text of some length").alias("t"))
+    assert run(changed, path).sha256 != first.sha256
+
+
+def test_texts_made_of_what_numpy_may_write_to_are_hashed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, patient: None
+) -> None:
+    ends = np.array([100_000, 200_000], np.int32)
+    texts = pa.RunEndEncodedArray.from_arrays(pa.array(ends), ["first", "second"])
+    frame = pa.table({"t": texts, "u": ["a text"] * 200_000})
+    path, progress = tmp_path / "a.arrows", Progress()
+    monkeypatch.setattr(units._Crew, "idle", lambda _: False)  # nothing is hashed before the end
+
+    def change() -> None:
+        if progress.phase == "finishing":
+            ends[0] = 1
+
+    progress.checkpoint = change
+    first = Export(frame, path).run(progress).sha256
+    assert ends[0] == 1, "after the last row was written"
+    assert run(frame, path).sha256 != first
 
 
 @pytest.mark.parametrize("make", [pa.table, pl.DataFrame])

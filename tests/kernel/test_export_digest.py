@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import uuid
+import weakref
 from itertools import pairwise
 from typing import Any
 
@@ -74,6 +75,18 @@ def test_a_digest_that_is_finished_later_is_the_same(name: str) -> None:
     columns = {"t": COLUMNS["text"], name: COLUMNS[name], "v": COLUMNS["view"]}
     batch = pa.record_batch(columns)
     assert begin_rows_digest([batch.slice(0, 7), batch.slice(7)])() == rows_digest([batch])
+
+
+def test_rows_that_can_be_made_again_are_not_held_until_then() -> None:
+    def make() -> pa.RecordBatch:
+        return pa.record_batch({"n": range(9), "t": ["a longer text than fits a view"] * 9})
+
+    batch = make()
+    expected, rest = rows_digest([batch]), begin_rows_digest([batch], lambda: [make()])
+    gone = weakref.ref(batch)
+    del batch
+    assert gone() is None
+    assert rest() == expected
 
 
 def test_what_numpy_may_write_to_is_taken_in_at_once() -> None:
