@@ -10,8 +10,8 @@ and the interpreter's lock from the writer. What is left when the file has its n
 Numbers may lie in an array of numpy, which whoever has it may write to as soon as the call returns:
 a digest that came later would tell of rows that the file does not have, so theirs is taken before.
 It costs next to nothing: their bytes lie in a row. Texts that have to be gathered for the file are
-hashed as they are then, at once; in the first second they are gathered once more later, which makes
-an export of Feather that is done by then an eighth shorter.
+hashed as they are then, at once; in the first second they are gathered once more later: a Feather
+export that is done by then takes 6 % less time, and in all a tenth more of the processor.
 
 So what *finished* means: the file is whole, on the disk and under its name when the call returns.
 Digests may follow, a tenth of a second of work for a usual frame, and only then is the export

@@ -201,6 +201,20 @@ def test_levels_of_labels_are_joined(tmp_path: Path) -> None:
     assert list(pd.read_parquet(write(frame, tmp_path / "t.parquet"))) == ["a_x", "b"]
 
 
+@pytest.mark.parametrize("hours", [0, 1])
+def test_days_that_are_labels_have_no_time_of_day_as_in_pandas(hours: int, tmp_path: Path) -> None:
+    days = pd.to_datetime(["2024-01-01", "2024-02-01"]) + pd.Timedelta(hours=hours)
+    frame, path = pd.DataFrame([[1, 2]], columns=days), tmp_path / "a.csv"
+    write(frame, path)
+    assert path.read_text() == frame.to_csv()
+    pairs = pd.MultiIndex.from_product([["sold"], days], names=["what", "when"])
+    write(frame.set_axis(pairs, axis=1), path)
+    expected = [f"sold_{name}" for name in pd.read_csv(io.StringIO(frame.to_csv())).columns[1:]]
+    assert list(pd.read_csv(path).columns[1:]) == expected
+    write(frame, tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "a.parquet"), frame)
+
+
 def test_labels_may_repeat_in_csv_but_not_in_parquet(tmp_path: Path) -> None:
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
     assert write(frame, tmp_path / "t.csv", index=False).read_text() == "a,a\n1,2\n"

@@ -7,10 +7,10 @@ of `reset_index`, and a `RangeIndex` without a name, which only counts, is left 
 `pandas.read_parquet` brings it back. The option ``index`` overrides this: True writes it as columns
 always, False never.
 
-Labels of columns become text. Those of a `MultiIndex` are joined with ``_`` (empty levels are left
-out), so that every reader can name them. A missing value of any kind (None, NaN, NaT, NA) is
-missing in the file. A column of Python objects has the type of its values; where these differ in
-kind, it is refused.
+Labels of columns become text; outside of files with types, days have no time of day. Those of a
+`MultiIndex` are joined with ``_`` (empty levels are left out), so that every reader can name them.
+A missing value of any kind (None, NaN, NaT, NA) is missing in the file. A column of Python objects
+has the type of its values; where these differ in kind, it is refused.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def read(frame: pd.DataFrame | pd.Series[Any], flavour: Flavour, *, index: bool 
     import pyarrow as pa
 
     kept = _table(frame).copy(deep=False)
-    labels = [label(each) for each in kept.columns]
     text = flavour != "columnar"
+    labels = [label(each) for each in (_dates_as_text(kept.columns) if text else kept.columns)]
     columns = [
         _column(name, kept.iloc[:, position], text=text) for position, name in enumerate(labels)
     ]
@@ -95,6 +95,14 @@ def _table(frame: pd.DataFrame | pd.Series[Any]) -> pd.DataFrame:
         return cast("pd.DataFrame", frame)
     series = cast("pd.Series[Any]", frame)
     return series.to_frame("value" if series.name is None else series.name)
+
+
+def _dates_as_text(labels: pd.Index) -> pd.Index:
+    """Return labels in which days have no time of day, as pandas' writers of text have them."""
+    if labels.nlevels == 1:
+        return labels.astype(str) if labels.dtype.kind == "M" else labels
+    levels = [_dates_as_text(labels.get_level_values(each)) for each in range(labels.nlevels)]
+    return sys.modules["pandas"].MultiIndex.from_arrays(levels, names=labels.names)
 
 
 def label(value: object) -> str:
