@@ -4,13 +4,18 @@ import errno
 import fcntl
 import os
 import signal
+import stat
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+import pyrage
 import pytest
 
 from progresswidget.export.parts import open_part, remove_stale
+from progresswidget.export.pipeline import Export
+from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,3 +136,45 @@ def test_an_unpublished_part_is_removed_and_its_descriptor_closed(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(OSError, match=os.strerror(errno.EBADF)):
         os.fstat(descriptor)
+
+
+class Disk:
+    """Remembers what was there whenever something was made durable."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.synced: list[tuple[str, bytes, bytes | None]] = []
+        """The file or its folder, what the part held then, and what was under the name."""
+        self._real = os.fsync
+
+    def fsync(self, descriptor: int) -> None:
+        named = self.path.read_bytes() if self.path.exists() else None
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            assert os.path.samestat(os.fstat(descriptor), self.path.parent.stat())
+            self.synced.append(("folder", b"", named))
+        else:
+            held = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            self.synced.append(("file", held, named))
+        self._real(descriptor)
+
+
+@pytest.mark.parametrize("old", [b"old", None], ids=["replaced", "new"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet", "zip", "sqlite", "csv.age"])
+def test_all_of_a_file_is_on_the_disk_before_it_has_its_name_and_then_the_name(
+    ending: str, old: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(tmp_path / f"a.{ending}")
+    monkeypatch.setattr(os, "fsync", disk.fsync)
+    if old is not None:
+        disk.path.write_bytes(old)
+    frame = pa.table({"n": range(200_000)})
+    recipient = str(pyrage.x25519.Identity.generate().to_public())
+    Export(
+        {"a.csv": frame} if ending == "zip" else frame,
+        disk.path,
+        overwrite=old is not None,
+        encrypt_to=recipient if ending == "csv.age" else None,
+    ).run(Progress())
+    whole = disk.path.read_bytes()
+    # A loss of power in between leaves the old file, or the new one with all its bytes.
+    assert disk.synced == [("file", whole, old), ("folder", b"", whole)]

@@ -25,6 +25,7 @@ from pyarrow import orc
 
 from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
 from progresswidget.export import behind, finished, journal
+from progresswidget.export.lease import Lock, lock
 from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
@@ -308,6 +309,36 @@ def test_another_frame_takes_over_what_is_equal(tmp_path: Path) -> None:
     result = run(changed, path)
     assert result.reused == 2 * UNIT
     assert result.sha256 == run(changed, tmp_path / "b.csv").sha256
+
+
+def test_a_part_that_somebody_still_holds_is_left_to_them(
+    plain_csv: Result, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 3)
+    part, _ = leftovers(path)
+    content = part.read_bytes()
+    with part.open("r+b") as file:
+        assert lock(file.fileno()) is Lock.OURS
+        result = run(make().to_arrow(), path)
+        assert part.read_bytes() == content
+    assert (result.reused, result.sha256) == (0, plain_csv.sha256)
+
+
+@pytest.mark.parametrize("kind", ["a link", "another name"])
+def test_no_file_but_a_part_is_gone_on_with(kind: str, plain_csv: Result, tmp_path: Path) -> None:
+    path, other = tmp_path / "a.csv", tmp_path / "others.csv"
+    interrupted(path, 3)
+    part, log = leftovers(path)
+    part.rename(other)
+    content = other.read_bytes()
+    if kind == "a link":
+        part.symlink_to(other)
+    else:
+        log.write_bytes(log.read_bytes().replace(part.name.encode(), other.name.encode()))
+    result = run(make().to_arrow(), path)
+    assert (result.reused, result.sha256) == (0, plain_csv.sha256)
+    assert other.read_bytes() == content
 
 
 def test_a_shorter_frame_leaves_nothing_of_a_longer_part(tmp_path: Path) -> None:
