@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import base64
 import hashlib
 import http.client
@@ -12,7 +11,7 @@ import resource
 import signal
 import sqlite3
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -126,7 +125,7 @@ def wait_for(condition: Callable[[], bool], within: float = 30) -> None:
 def staged(root: Path) -> int:
     size = 0
     for path in root.glob(".progresswidget-*"):
-        with contextlib.suppress(FileNotFoundError):  # it has got its name in this very moment
+        with suppress(FileNotFoundError):  # it has got its name in this very moment
             size += path.stat().st_size
     return size
 
