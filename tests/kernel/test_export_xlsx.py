@@ -21,6 +21,7 @@ from openpyxl.utils.escape import unescape
 from progresswidget.errors import ColumnError, OptionError
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
+from progresswidget.export.writers import xlsx
 from progresswidget.export.writers.xlsx import MOST_ROWS, XlsxWriter
 
 if TYPE_CHECKING:
@@ -138,7 +139,90 @@ def test_heading_is_styled_frozen_and_filtered(tmp_path: Path) -> None:
     assert not sheet["A2"].font.b
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:B3"
-    assert sheet.column_dimensions["B"].width == 16
+    assert sheet.column_dimensions["B"].width == 10
+
+
+def widths(path: Path, sheet: int = 0) -> dict[str, float]:
+    """Return the widths of the columns by their headings."""
+    found = openpyxl.load_workbook(path).worksheets[sheet]
+    return {str(cell.value): found.column_dimensions[cell.column_letter].width for cell in found[1]}
+
+
+def test_columns_are_as_wide_as_their_first_rows_need(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "short": ["a", None],
+            "long": ["x" * 30, "y"],
+            "endless": ["x" * 300, "y"],
+            "lines": ["ab\n" + "c" * 20 + "\nde", "y"],
+            "marks": ["&<" * 10, "y"],
+            "asian": ["北京市海淀区中关村大街", None],
+            "price": [Decimal("12345678901.25"), Decimal("1.00")],
+            "id": [1_700_000_000_000, 1],
+            "snow": [2**60, 1],
+            "day": [dt.date(2013, 1, 1)] * 2,
+            "took": [dt.timedelta(days=20 * 365)] * 2,
+        }
+    )
+    path = write(frame, tmp_path / "w.xlsx", date_format="dddd, d. mmmm yyyy")
+
+    assert widths(path) == {
+        "short": 10,
+        "long": 32,
+        "endless": 60,
+        "lines": 22,
+        "marks": 22,
+        "asian": 24,
+        "price": 16,
+        "id": 15,
+        "snow": 21,
+        "day": 29,
+        "took": 14,
+    }
+
+
+def test_each_sheet_has_widths_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xlsx, "MOST_ROWS", 2)
+    frame = pl.DataFrame({"a": ["x" * 20, "y", "z" * 30]})
+    path = write({"s": frame, "empty": frame[:0]}, tmp_path / "w.xlsx", split_sheets=True)
+    assert [widths(path, sheet)["a"] for sheet in range(3)] == [22, 32, 16]
+
+
+def test_integers_are_shown_with_all_digits(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"epoch": [1_700_000_000_000], "small": [99_999_999_999]})
+    sheet = openpyxl.load_workbook(write(frame, tmp_path / "i.xlsx")).worksheets[0]
+    assert [cell.number_format for cell in sheet[2]] == ["0", "General"]
+    assert [cell.value for cell in sheet[2]] == [1_700_000_000_000, 99_999_999_999]
+
+
+def test_lines_are_shown_below_each_other(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "a": ["one", "x\ny", None, "z\n" * 99],
+            "b": ["1\n2\n3", None, "plain", "\n"],
+            "c": [1] * 4,
+        }
+    )
+    path = write(frame, tmp_path / "l.xlsx")
+    sheet = openpyxl.load_workbook(path).worksheets[0]
+    wrapped = [[bool(cell.alignment.wrap_text) for cell in row] for row in sheet["A2:C5"]]
+    assert wrapped == [
+        [False, True, False],
+        [True, False, False],
+        [False, False, False],
+        [True, True, False],
+    ]
+    heights = [sheet.row_dimensions[row].height for row in range(2, 6)]
+    assert heights == [45, 30, None, 405]
+    assert [row[:2] for row in cells(path)[1:]] == [list(row) for row in frame[:, :2].rows()]
+
+
+def test_truth_values_have_the_format_that_libreoffice_needs(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"a": [True, None], "b": [False, True]})
+    path = write(frame, tmp_path / "t.xlsx")
+    sheet = openpyxl.load_workbook(path).worksheets[0]
+    assert sheet["A2"].number_format == '"TRUE";"TRUE";"FALSE"'
+    assert cells(path)[1:] == [[True, False], [None, True]]
 
 
 def test_heading_can_be_plain(tmp_path: Path) -> None:
@@ -161,7 +245,8 @@ def test_heading_can_be_plain(tmp_path: Path) -> None:
 
 def test_what_excel_cannot_hold_is_text(tmp_path: Path) -> None:
     values: list[tuple[list[Any], Any, list[Any]]] = [
-        ([2**53, 2**53 + 1, None, 2**60], pa.int64(), [2**53, "9007199254740993", None, 2**60]),
+        ([2**53, 2**53 + 1, None, 2**60], pa.int64(), [2**53, f"{2**53 + 1}", None, f"{2**60}"]),
+        ([-(2**53), -(2**60)], pa.int64(), [-(2**53), f"{-(2**60)}"]),
         ([2**64 - 1, 5], pa.uint64(), ["18446744073709551615", 5]),
         ([float("nan"), float("inf"), 1.5], pa.float64(), ["NaN", "inf", 1.5]),
         (

@@ -6,10 +6,11 @@ How each Arrow type is written; a missing value is an empty cell:
 type                        cell
 ==========================  ==================================================================
 bool                        TRUE, FALSE
-integers                    number; as text where a binary float of 64 bits cannot hold it
+integers                    number with all digits; beyond 2^53 as text
 floats                      number; ``NaN``, ``inf`` and ``-inf``, which Excel lacks, as text
 decimals                    number with all places of the scale; beyond 15 digits as text
-text                        text, never a formula; at most 32,767 characters
+text                        text, never a formula, its lines below each other; at most 32,767
+                            characters
 dictionary, run-end encoded as its values
 date                        date; before 1900-03-01 as ISO 8601 text
 time                        time of the day
@@ -108,8 +109,9 @@ class XlsxWriter(Writer):
             table.total is None or table.total > MOST_ROWS for table in self._tables
         )
         self._check_widths_known()
-        codes = {cell.format for table in self._tables for cell in table.cells}
-        self._formats = sorted(code for code in codes if code is not None)
+        self._formats = sorted(
+            {code for table in self._tables for cell in table.cells for code in cell.formats}
+        )
         self._styles = {code: parts.FIRST_FREE + n for n, code in enumerate(self._formats)}
         self._limit_units()
         self._entries: dict[str, package.Entry] = {}
@@ -129,9 +131,9 @@ class XlsxWriter(Writer):
         )
 
     def begin(self, section: int, offset: int) -> Sequence[Piece]:
-        """Return the beginning of the first sheet of a section."""
+        """Learn where a section begins; the first unit of a sheet brings its head with it."""
         self._began[section] = offset
-        return self._opening(section, 0)[0]
+        return ()
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return some rows, deflated; a sheet that begins with them begins here."""
@@ -146,10 +148,11 @@ class XlsxWriter(Writer):
             for position, cells in enumerate(table.cells)
         ]
         packed, block = package.deflate(join(forms, above + 2, rows))
-        pieces: list[Piece] = [packed]
-        if sheet and not above:
-            pieces = [*self._opening(section, sheet)[0], *pieces]
-        return Encoded(pieces, block.dump())
+        if above:
+            return Encoded([packed], block.dump())
+        needed = [cells.needs(form) for cells, form in zip(table.cells, forms, strict=True)]
+        opening, head = self._opening(section, sheet, needed)
+        return Encoded([*opening, packed], (head + block).dump())
 
     def follow(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
         """Return the end of a sheet that is full."""
@@ -233,13 +236,16 @@ class XlsxWriter(Writer):
             offset += sum(len(piece) for piece in pieces)
         return written
 
-    def _opening(self, section: int, sheet: int) -> tuple[list[Piece], package.Block]:
+    def _opening(
+        self, section: int, sheet: int, needed: Sequence[float] | None = None
+    ) -> tuple[list[Piece], package.Block]:
         table = self._tables[section]
+        least = [cells.width for cells in table.cells] if needed is None else needed
         given = self._options["column_widths"]
         chosen = {} if isinstance(given, str) else given
         widths = [
-            chosen.get(name, parts.width(name, cells.width))
-            for name, cells in zip(table.names, table.cells, strict=True)
+            chosen.get(name, parts.width(name, each))
+            for name, each in zip(table.names, least, strict=True)
         ]
         left = None if table.total is None else table.total - sheet * MOST_ROWS
         text = parts.sheet_head(
@@ -265,14 +271,17 @@ class XlsxWriter(Writer):
         table = self._tables[section]
         filtered = table.range(rows) if self._options["autofilter"] and table.names else None
         packed, last = package.deflate([parts.sheet_tail(filtered).encode()], last=True)
-        content = self._opening(section, sheet)[1]
+        opening: list[Piece] = []
+        content = package.Block()
+        if not inside:
+            opening, content = self._opening(section, sheet)
         for unit in inside:
             content += package.Block.load(unit.note)
         content += last
         path = _path(section, sheet)
         self._entries[path] = package.Entry(path, first, content, streamed=True)
         self._filters[section, sheet] = filtered
-        return [packed, package.descriptor(content)]
+        return [*opening, packed, package.descriptor(content)]
 
     def _listed(self) -> list[parts.SheetEntry]:
         taken = {name.casefold() for name in self._sheet_names}

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.workers import give_way
-from progresswidget.export.writers import columns, xlsx_texts
+from progresswidget.export.writers import columns, xlsx_texts, xlsx_widths
 from progresswidget.export.writers.blame import blame_a_row
 from progresswidget.export.writers.storable import one_missing
+from progresswidget.export.writers.xlsx_parts import WRAPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
     import pyarrow as pa
@@ -32,15 +33,32 @@ END_SERIAL: Final = 2_958_466
 DAY_TICKS: Final = {"ms": 86_400 * 10**3, "us": 86_400 * 10**6, "ns": 86_400 * 10**9}
 DURATION_FORMAT: Final = "[h]:mm:ss"
 TIME_FORMAT: Final = "hh:mm:ss"
+FLAG_FORMAT: Final = '"TRUE";"TRUE";"FALSE"'
+"""What LibreOffice calls its format of truth values. Without it, it shows 0 and 1 where two columns
+of them stand side by side; Excel shows them as such, whatever format they have."""
+ALL_DIGITS: Final = "0"
+GENERAL_DIGITS: Final = 11
+"""Excel shows 12345678901 as it is, and 123456789012 as 1.23457E+11 (ECMA-376 part 1, 18.8.30)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """Cells of one kind: what stands after the reference, the contents or None, and the end."""
+    """Cells of one kind.
+
+    Parameters
+    ----------
+    before, contents, after
+        What stands after the reference, the contents or None, and the end.
+    text, lines, shown
+        Whether they are texts, texts of several lines, and numbers that are shown as they are here.
+    """
 
     before: str
     contents: pa.LargeStringArray
     after: str
+    text: bool = False
+    lines: bool = False
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +79,10 @@ class Kind:
         The value of ``t``, empty for numbers.
     width
         Characters that a value takes.
+    shown
+        Whether the contents are what Excel shows.
+    large
+        The code of the number format where contents have more than `GENERAL_DIGITS` digits.
     """
 
     split: Callable[[pl.Series], tuple[pl.Series, pl.Series | None]]
@@ -68,6 +90,8 @@ class Kind:
     format: str | None = None
     type: str = ""
     width: float = 12.0
+    shown: bool = False
+    large: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +103,19 @@ class Cells:
     _kind: Kind | None
 
     @property
-    def format(self) -> str | None:
-        """The code of the number format that the column needs."""
-        return None if self._kind is None else self._kind.format
+    def formats(self) -> list[str]:
+        """The codes of the number formats that the column may need."""
+        codes = () if self._kind is None else (self._kind.format, self._kind.large)
+        return [code for code in codes if code is not None]
 
     @property
     def width(self) -> float:
-        """Characters that a value takes."""
+        """Characters that a value takes, as far as it is known without one."""
         return 16.0 if self._kind is None else self._kind.width
+
+    def needs(self, forms: Sequence[Form]) -> float:
+        """Return the characters that the values take of which these are the first."""
+        return xlsx_widths.needed(forms, None if self._kind is None else self._kind.width)
 
     def forms(
         self, arrays: list[pa.Array], start: int, style: Mapping[str, int]
@@ -113,25 +142,30 @@ class Cells:
         give_way()
         plain = self._plain(arrays, start)
         if self._kind is None and all(xlsx_texts.is_plain(array.type) for array in plain):
-            return (self._text_form(xlsx_texts.joined(plain), start),)
+            return self._text_forms(xlsx_texts.joined(plain), start)
         whole = None if self._kind is None else self._kind.whole(plain)
         if whole is not None:
             return (self._number_form(whole, style),)
         series = pl.Series("x", pa.chunked_array(plain))
         if self._kind is None:
-            return (self._text_form(self._as_text(series), start),)
+            return self._text_forms(self._as_text(series), start)
         contents, exceptions = self._kind.split(series)
         form = self._number_form(xlsx_texts.to_arrow(contents), style)
         if exceptions is None:
             return (form,)
         others = series.to_frame("x").select(pl.when(exceptions).then(pl.col("x"))).to_series()
-        return (form, self._text_form(self._as_text(others), start))
+        return (form, *self._text_forms(self._as_text(others), start))
 
     def _number_form(self, contents: pa.LargeStringArray, style: Mapping[str, int]) -> Form:
         give_way()
-        index = "" if self.format is None else f' s="{style.get(self.format, 0)}"'
-        kind = f' t="{self._kind.type}"' if self._kind is not None and self._kind.type else ""
-        return Form(f'"{index}{kind}><v>', contents, "</v></c>")
+        found = self._kind
+        code = None if found is None else found.format
+        if found is not None and found.large and xlsx_texts.longest(contents) > GENERAL_DIGITS:
+            code = found.large
+        index = "" if code is None else f' s="{style.get(code, 0)}"'
+        kind = f' t="{found.type}"' if found is not None and found.type else ""
+        shown = found is not None and found.shown
+        return Form(f'"{index}{kind}><v>', contents, "</v></c>", shown=shown)
 
     def _plain(self, arrays: list[pa.Array], start: int) -> list[pa.Array]:
         import pyarrow as pa
@@ -146,13 +180,24 @@ class Cells:
     def _convert_some(self, whole: pa.ChunkedArray) -> Callable[[int, int], object]:
         return lambda at, size: [self.plan.to_arrow(each) for each in whole.slice(at, size).chunks]
 
-    def _text_form(self, texts: pa.LargeStringArray, start: int) -> Form:
+    def _text_forms(self, texts: pa.LargeStringArray, start: int) -> tuple[Form, ...]:
         give_way()
         self._check_lengths(texts, start)
+        # Unless told to wrap them, Excel shows lines as one, and LibreOffice on top of others.
+        single, several = xlsx_texts.by_lines(texts)
+        forms = [self._text_form(single)]
+        if several is not None:
+            forms.append(self._text_form(several, lines=True))
+        return tuple(forms)
+
+    @staticmethod
+    def _text_form(texts: pa.LargeStringArray, *, lines: bool = False) -> Form:
+        style = f' s="{WRAPPED}"' if lines else ""
         escaped = xlsx_texts.escaped(texts)
-        if escaped is None:
-            return Form('" t="inlineStr"><is><t>', texts, "</t></is></c>")
-        return Form('" t="inlineStr"><is><t xml:space="preserve">', escaped, "</t></is></c>")
+        space = "" if escaped is None else ' xml:space="preserve"'
+        before = f'"{style} t="inlineStr"><is><t{space}>'
+        contents = texts if escaped is None else escaped
+        return Form(before, contents, "</t></is></c>", text=True, lines=lines)
 
     def _check_lengths(self, texts: pa.LargeStringArray, start: int) -> None:
         # A UTF-16 unit never takes less than a byte of UTF-8.
@@ -222,24 +267,28 @@ def _kind(  # noqa: PLR0911 - a table of types
     import polars as pl
 
     if dtype.is_integer():
-        return Kind(_integers, _whole_integers)
+        return Kind(_integers, _whole_integers, shown=True, large=ALL_DIGITS)
     if dtype.is_float():
         return Kind(_floats)
     if isinstance(dtype, pl.Decimal):
         places = f"0.{'0' * dtype.scale}" if dtype.scale else "0"
-        return Kind(_decimals if (dtype.precision or 38) > EXACT_DIGITS else _digits, format=places)
+        split = _decimals if (dtype.precision or 38) > EXACT_DIGITS else _digits
+        return Kind(split, format=places, shown=True)
     if isinstance(dtype, pl.Boolean):
-        return Kind(_flags, _whole_flags, type="b", width=8)
+        return Kind(_flags, _whole_flags, format=FLAG_FORMAT, type="b", width=8)
     if isinstance(dtype, pl.Date):
-        return Kind(_dates, format=date_format)
+        return Kind(_dates, format=date_format, width=xlsx_widths.of_format(date_format, 12))
     if isinstance(dtype, pl.Datetime):
-        return Kind(_moments(dtype), format=datetime_format, width=20)
+        width = xlsx_widths.of_format(datetime_format, 20)
+        return Kind(_moments(dtype), format=datetime_format, width=width)
     if isinstance(dtype, pl.Time):
         return Kind(_times, format=TIME_FORMAT)
     if isinstance(dtype, pl.Duration):
         ticks = DAY_TICKS[dtype.time_unit]
         return Kind(
-            lambda v: _serials(v.cast(pl.Int64) / ticks, 0, END_SERIAL), format=DURATION_FORMAT
+            lambda v: _serials(v.cast(pl.Int64) / ticks, 0, END_SERIAL),
+            format=DURATION_FORMAT,
+            width=14,
         )
     return None
 
@@ -268,8 +317,10 @@ def _integers(values: pl.Series) -> tuple[pl.Series, pl.Series | None]:
     high: Any = values.max()
     if low is None or (low >= -EXACT_INTEGER and high <= EXACT_INTEGER):
         return values.cast(pl.String), None
-    back = values.cast(pl.Float64).cast(values.dtype, strict=False)
-    good = (back == values).fill_null(value=False) | values.is_null()
+    # Some beyond it are exact too, but among numbers that look alike none shall be of another kind.
+    good = values <= EXACT_INTEGER
+    if values.dtype.is_signed_integer():
+        good &= values >= -EXACT_INTEGER
     return _only(values, good)
 
 

@@ -26,7 +26,7 @@ RELATIONS: Final = "xl/_rels/workbook.xml.rels"
 # ECMA-376 part 1, 22.9.2.19: what XML cannot hold is written as _xHHHH_, and so is an underscore
 # that would be read as the beginning of one.
 _CODES: Final = re.compile("_(?=x[0-9A-Fa-f]{4})|[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-GENERAL, HEADER, FIRST_FREE = 0, 1, 2
+GENERAL, HEADER, WRAPPED, FIRST_FREE = 0, 1, 2, 3
 WIDEST: Final = 60.0
 
 
@@ -115,7 +115,7 @@ def _reference(sheet: str, cells: str) -> str:
 
 
 def styles(formats: Sequence[str], *, header: bool) -> str:
-    """Return the formats of cells: plain, heading, and one for each code of a number format."""
+    """Return the formats of cells: plain, heading, of lines, and one for each number format."""
     codes = "".join(
         f'<numFmt numFmtId="{number}" formatCode={quoteattr(code)}/>'
         for number, code in enumerate(formats, 164)
@@ -128,9 +128,13 @@ def styles(formats: Sequence[str], *, header: bool) -> str:
     )
     heading = (
         '<xf numFmtId="0" fontId="1" fillId="2" borderId="1" xfId="0" applyFont="1" '
-        'applyFill="1" applyBorder="1"/>'
+        'applyFill="1" applyBorder="1" applyAlignment="1"><alignment wrapText="1"/></xf>'
         if header
         else '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    )
+    lines = (
+        '<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0" applyAlignment="1">'
+        '<alignment wrapText="1"/></xf>'
     )
     edges = "<left/><right/><top/>"
     font = '<sz val="11"/><name val="Calibri"/><family val="2"/>'
@@ -146,8 +150,9 @@ def styles(formats: Sequence[str], *, header: bool) -> str:
         "</borders>"
         '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/>'
         "</cellStyleXfs>"
-        f'<cellXfs count="{2 + len(formats)}">'
-        f'<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>{heading}{cells}</cellXfs>'
+        f'<cellXfs count="{FIRST_FREE + len(formats)}">'
+        f'<xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>{heading}{lines}{cells}'
+        "</cellXfs>"
         '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles>'
         "</styleSheet>"
     )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export import literals, memory
 from progresswidget.export.workers import give_way
+from progresswidget.export.writers import xlsx_texts
 from progresswidget.export.writers.xlsx_parts import letters
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ class _Pieces:
         self._holes: list[tuple[slice, Any]] = []
         self._put('<row r="', 0)
         text = '">'
+        # LibreOffice does not find out how high a row has to be.
+        lines = [form.contents for found in forms for form in found if form.lines]
+        heights = xlsx_texts.heights(lines)
+        if heights is not None:
+            self._arrays.append(heights)
+            self._put('"', len(self._arrays))
+            text = ">"
         for column, found in enumerate(forms):
             reference = f'<c r="{letters(column)}'
             for form in found:

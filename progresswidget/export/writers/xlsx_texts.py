@@ -31,6 +31,9 @@ _ESCAPES: Final = {
         for code in (*range(9), 0x0B, 0x0C, *range(0x0D, 0x20), 0xFFFE, 0xFFFF)
     },
 }
+LINE: Final = 15
+MOST_LINES: Final = 27
+"""Points of a line, and lines of a row: 409 points (Excel specifications and limits)."""
 _SPACE: Final = 0x20
 _BLANK: Final = (0x20, 0x09, 0x0A)
 _MARKS: Final = b"&<>"
@@ -72,15 +75,64 @@ def to_arrow(series: pl.Series) -> pa.LargeStringArray:
     return as_text(series.to_arrow(compat_level=pl.CompatLevel.newest()))
 
 
+def sizes(texts: pa.LargeStringArray) -> Any:
+    """Return how many bytes each text has; those of a missing one are anything."""
+    starts, ends, _ = _layout(texts)
+    return ends - starts
+
+
+def longest(texts: pa.LargeStringArray) -> int:
+    """Return how many bytes the longest text has, or one that is missing seems to have."""
+    return int(sizes(texts).max()) if len(texts) else 0
+
+
 def longer(texts: pa.LargeStringArray, most: int) -> list[int]:
     """Return the rows of texts of more than so many bytes."""
     import numpy as np
 
-    starts, ends, _ = _layout(texts)
-    lengths = ends - starts
+    lengths = sizes(texts)
     if not len(lengths) or int(lengths.max()) <= most:
         return []
     return [int(row) for row in np.flatnonzero(lengths > most) if texts[int(row)].is_valid]
+
+
+def by_lines(
+    texts: pa.LargeStringArray,
+) -> tuple[pa.LargeStringArray, pa.LargeStringArray | None]:
+    """Return the texts of one line and those of several, missing elsewhere; None if none has."""
+    import pyarrow.compute as pc
+
+    starts, ends, data = _layout(texts)
+    if not len(texts) or not (data[starts[0] : ends[-1]] == _BLANK[2]).any():
+        return texts, None
+    several = pc.fill_null(pc.match_substring(texts, "\n"), fill_value=False)
+    if not pc.any(several).as_py():
+        return texts, None
+    return pc.if_else(several, None, texts), pc.if_else(several, texts, None)
+
+
+def heights(columns: list[pa.LargeStringArray]) -> pa.LargeStringArray | None:
+    """Return an attribute of each row that makes it as high as the texts in it, or nothing.
+
+    Parameters
+    ----------
+    columns
+        The texts that have several lines, missing elsewhere.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if not columns:
+        return None
+    lines = np.max([_lines(texts) for texts in columns], axis=0)
+    known = ["", "", *(f' ht="{LINE * count}"' for count in range(2, MOST_LINES + 1))]
+    return pa.array(known, pa.large_string()).take(pa.array(np.minimum(lines, MOST_LINES)))
+
+
+def _lines(texts: pa.LargeStringArray) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.fill_null(pc.add(pc.count_substring(texts, "\n"), 1), 0).to_numpy()
 
 
 def escaped(texts: pa.LargeStringArray) -> pa.LargeStringArray | None:
