@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 from pyarrow import orc
 
 from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
-from progresswidget.export import behind, finished, journal
+from progresswidget.export import behind, finished, journal, resume
 from progresswidget.export.lease import Lock, lock
 from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
@@ -350,15 +351,65 @@ def test_a_shorter_frame_leaves_nothing_of_a_longer_part(tmp_path: Path) -> None
     assert result.sha256 == digest(path) == run(shorter, tmp_path / "b.csv").sha256
 
 
-def test_what_is_written_behind_a_torn_line_is_known_too(plain_csv: Result, tmp_path: Path) -> None:
+@pytest.mark.parametrize("torn", [b'{"section":0,"rows":', b""], ids=["half", "all but its end"])
+def test_what_is_written_behind_a_torn_line_is_known_too(
+    torn: bytes, plain_csv: Result, tmp_path: Path
+) -> None:
     path = tmp_path / "a.csv"
     interrupted(path, 2)
     _, log = leftovers(path)
-    log.write_bytes(log.read_bytes() + b'{"section":0,"rows":')
+    whole = log.read_bytes()
+    log.write_bytes(whole + torn if torn else whole[:-1])
     interrupted(path, 4)
     result = run(make().to_arrow(), path)
     assert result.reused == 4 * UNIT
     assert result.sha256 == plain_csv.sha256
+
+
+def test_what_is_written_after_a_new_beginning_is_known_too(
+    plain_csv: Result, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.csv"
+    interrupted(path, 2)
+    part, _ = leftovers(path)
+    part.write_bytes(b"#" + part.read_bytes()[1:])  # nothing of it stands
+    interrupted(path, 4)
+    result = run(make().to_arrow(), path)
+    assert result.reused == 4 * UNIT
+    assert result.sha256 == plain_csv.sha256
+
+
+def test_a_journal_whose_lines_go_to_the_disk_in_pieces_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: real(file, data[:7], at))
+    with (tmp_path / "journal").open("w+b", buffering=0) as file:
+        record = journal.Record(0, 2, 3, 4, b"d" * 16, 0, b"b" * 16)
+        journal.begin(file.fileno(), "k", "p", "o", [record])
+        journal.append(file.fileno(), [record.to_line()] * 2)
+        written = journal.read(file.fileno())
+    assert written == journal.Journal("k", "p", "o", [record] * 3)
+
+
+@pytest.mark.parametrize("name", ["progresswidget", "polars"])
+@pytest.mark.parametrize("what", ["a part", "a finished file"])
+def test_what_another_version_wrote_is_not_gone_on_with(
+    what: str, name: str, plain_csv: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, path = metadata.version, tmp_path / "a.csv"
+    other = {name: "0.0.1"}
+    with monkeypatch.context() as patched:
+        patched.setattr(metadata, "version", lambda name: other.get(name) or real(name))
+        resume._versions.cache_clear()
+        if what == "a part":
+            interrupted(path, 3)
+        else:
+            assert run(make().to_arrow(), path).sha256
+    resume._versions.cache_clear()
+    result = run(make().to_arrow(), path)
+    assert (result.reused, result.sha256) == (0, plain_csv.sha256)
+    assert run(make().to_arrow(), path).reused == ROWS
 
 
 @pytest.mark.parametrize("options", [{"null": "NA"}, {"header": False}])
