@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from progresswidget.export.contents import CHUNK
 from progresswidget.export.formats import FORMATS
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
@@ -70,3 +73,69 @@ def test_one_changed_cell_is_found_out(
     second = run(content(entry, changed), path)
     assert second.reused == changed * ROWS, "what stands before it is kept"
     assert second.sha256 == run(content(entry, changed), plain).sha256 != first.sha256
+
+
+def moments(kind: pa.DataType) -> pa.Table:
+    return pa.table({"a": pa.array([1, 2], pa.int64()).cast(kind)})
+
+
+TABLE = pa.table({"a": [1, 2]})
+SAME_VALUES: dict[str, tuple[str, Any, Any]] = {
+    "the name of a column": ("a.csv", TABLE, TABLE.rename_columns(["b"])),
+    "the name of a column of Parquet": ("a.parquet", TABLE, TABLE.rename_columns(["b"])),
+    "the name of a nested one": ("a.ndjson", *(pa.table({"a": [{name: 1}]}) for name in "xy")),
+    "its type": ("a.csv", TABLE, moments(pa.timestamp("s"))),
+    "its unit": ("a.csv", moments(pa.timestamp("s")), moments(pa.timestamp("ms"))),
+    "its zone": ("a.csv", *(moments(pa.timestamp("s", zone)) for zone in ("UTC", "Asia/Tokyo"))),
+    "its metadata": ("a.parquet", TABLE, TABLE.replace_schema_metadata({"made": "today"})),
+    "the name of an entry": ("a.zip", {"a.csv": TABLE}, {"b.csv": TABLE}),
+    "the format of an entry": ("a.zip", {"a.csv": TABLE}, {"a.tsv": TABLE}),
+    "one entry more": ("a.tar", {"a.txt": "a"}, {"a.txt": "a", "b.txt": ""}),
+    "the length of an entry": ("a.tar", *({"a": bytes(CHUNK + more)} for more in (0, 1))),
+    "a folder and an empty file": ("a.tar", {"a": b""}, {"a/": b""}),
+}
+
+
+@pytest.mark.parametrize("name", SAME_VALUES)
+def test_what_differs_in_more_than_the_values_is_written(name: str, tmp_path: Path) -> None:
+    ending, given, other = SAME_VALUES[name]
+    path, plain = tmp_path / ending, tmp_path / "plain" / ending
+    plain.parent.mkdir()
+    first = run(given, path)
+    second = run(other, path)
+    assert path.read_bytes() == run(other, plain).path.read_bytes()
+    assert second.sha256 != first.sha256
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "options"),
+    [
+        ("ndjson", "json", {}),
+        ("sqlite", "duckdb", {"table": "t"}),
+        ("pdf", "docx", {"title": "T"}),
+    ],
+)
+def test_the_same_rows_in_another_format_are_written(
+    before: str, after: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    shas = []
+    for name in (before, after):
+        export = Export(TABLE, tmp_path / "a.txt", format=name, options=options)
+        result = export.run(Progress())
+        shas.append(result.sha256)
+        assert result.reused == 0
+    assert shas[0] != shas[1]
+
+
+@pytest.mark.parametrize("changed", ["time", "mode"])
+def test_a_file_in_an_archive_that_was_touched_is_written(changed: str, tmp_path: Path) -> None:
+    given, path = tmp_path / "given.txt", tmp_path / "a.tar"
+    given.write_text("text")
+    first = run([given], path)
+    if changed == "time":
+        os.utime(given, (1_000_000_000, 1_000_000_000))
+    else:
+        given.chmod(0o600)
+    second = run([given], path)
+    assert second.sha256 != first.sha256
+    assert second.sha256 == run([given], tmp_path / "b.tar").sha256
