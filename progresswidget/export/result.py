@@ -63,6 +63,15 @@ class Result:
         """Let it be copied and pickled."""
         object.__setattr__(self, "_digest", _Digest(self._digest))
 
+    def __repr__(self) -> str:
+        """Return it as one would write it, in milliseconds, and without what is nothing."""
+        told: dict[str, float] = {"rows": self.rows, "columns": self.columns, "bytes": self.bytes}
+        told["seconds"] = round(self.seconds, 3)
+        told |= {"reused": self.reused} if self.reused else {}
+        told |= {"omitted": self.omitted} if self.omitted else {}
+        values = "".join(f", {name}={value}" for name, value in told.items())
+        return f"{type(self).__name__}({str(self.path)!r}{values})"
+
     @property
     def sha256(self) -> str:
         """The SHA-256 of the file, 64 hexadecimal digits.

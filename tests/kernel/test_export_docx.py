@@ -74,6 +74,24 @@ def test_only_the_head_of_a_table_is_repeated_on_each_page() -> None:
     assert marked == [True] + [False] * 5
 
 
+def test_a_head_does_not_stand_alone_at_the_foot_of_a_page() -> None:
+    table = pa.table({f"column {number}": [1, 2] for number in range(70)})
+    document = read(write({"t": table}))
+    said = [each for each in document.paragraphs if each.text.startswith(("Columns", "2 rows"))]
+    assert len(said) > 2
+    assert all(each.paragraph_format.keep_with_next for each in said)
+    head, *rows = document.tables[1].rows
+    assert all(cell.paragraphs[0].paragraph_format.keep_with_next for cell in head.cells)
+    assert not any(row.cells[0].paragraphs[0].paragraph_format.keep_with_next for row in rows)
+
+
+def test_all_scripts_have_the_size_of_cells() -> None:
+    style = read(write({"t": pa.table({"a": ["مرحبا"]})})).styles["Report Cell"]
+    # In half points: of Latin letters, and of scripts such as Arabic.
+    assert style.element.xpath("w:rPr/w:sz/@w:val") == ["16"]
+    assert style.element.xpath("w:rPr/w:szCs/@w:val") == ["16"]
+
+
 def test_the_foot_counts_the_pages_with_fields() -> None:
     document = read(write({"t": pa.table({"a": [1]})}))
     foot = document.sections[0].footer.paragraphs[0]._p

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,15 @@ def test_values_come_back(tmp_path: Path) -> None:
         ["", "2.0"],
         ["é\nx", ""],
     ]
+
+
+def test_moments_are_not_broken_at_their_hyphens(tmp_path: Path) -> None:
+    day, text = pl.Series([dt.date(2024, 1, 1)]), pl.Series(["2024-01-01"])
+    frame = pl.DataFrame({"a": text, "b": day, "c": day.cast(pl.Datetime)})
+    style = "td:nth-child(2),td:nth-child(3){white-space:nowrap}</style>"
+    assert style in write(frame, tmp_path / "t.html")
+    assert "nth-child" not in write(frame[:, :1], tmp_path / "u.html")
+    assert "nth-child" not in write(frame, tmp_path / "f.html", fragment=True)
 
 
 def test_a_fragment_is_only_the_table(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Fonts are not part of the file: the program that shows it has some for every scr
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
@@ -84,7 +85,7 @@ class DocxWriter(ReportWriter):
             room = lay_out(section, self.sheet, lying=True)
         if len(self.tables) > 1:
             document.add_heading(table.name, 1)
-        document.add_paragraph(table.statement)
+        document.add_paragraph(table.statement).paragraph_format.keep_with_next = True
         number = PADDING + LETTER * len(f"{len(table.rows)}")
         split = strips(natural, least, room, COLUMNS)
         if len(split) > 1:
@@ -93,7 +94,8 @@ class DocxWriter(ReportWriter):
             numbered = len(split) > 1
             if numbered:
                 first, last = strip.columns[0] + 1, strip.columns[-1] + 1
-                document.add_paragraph(f"Columns {first} to {last} of {len(table.names)}")
+                said = document.add_paragraph(f"Columns {first} to {last} of {len(table.names)}")
+                said.paragraph_format.keep_with_next = True
             _append(document, _table(table, strip, number if numbered else 0.0))
             document.add_paragraph()
 
@@ -150,17 +152,19 @@ def _row(
 ) -> str:
     # ISO/IEC 29500-1 §17.4.78: tblHeader repeats a row at the top of each page.
     properties = "<w:trPr><w:cantSplit/><w:tblHeader/></w:trPr>" if head else ""
-    written = "".join(map(_cell, cells, right, widths))
-    return f"<w:tr>{properties}{written or _cell('', False, widths[0])}</w:tr>"  # noqa: FBT003
+    # §17.3.1.15: a head does not stand alone at the foot of a page.
+    keep = "<w:keepNext/>" if head else ""
+    written = "".join(map(partial(_cell, keep), cells, right, widths))
+    return f"<w:tr>{properties}{written or _cell(keep, '', False, widths[0])}</w:tr>"  # noqa: FBT003
 
 
-def _cell(text: str, right: bool, width: float) -> str:  # noqa: FBT001 - mapped over columns
+def _cell(keep: str, text: str, right: bool, width: float) -> str:  # noqa: FBT001 - mapped
     lines = "<w:br/>".join(
         f'<w:t xml:space="preserve">{escape(line)}</w:t>' for line in text.split("\n")
     )
     side = '<w:jc w:val="right"/>' if right else ""
     return (
         f'<w:tc><w:tcPr><w:tcW w:w="{round(width * TWIPS)}" w:type="dxa"/></w:tcPr>'
-        f'<w:p><w:pPr><w:pStyle w:val="{CELL_STYLE.replace(" ", "")}"/>{side}</w:pPr>'
+        f'<w:p><w:pPr><w:pStyle w:val="{CELL_STYLE.replace(" ", "")}"/>{keep}{side}</w:pPr>'
         f"<w:r>{lines}</w:r></w:p></w:tc>"
     )

@@ -41,7 +41,7 @@ STYLE: Final = (
     "th,td{border:1px solid color-mix(in srgb,currentColor 25%,transparent);padding:.25em .6em;"
     "text-align:start;vertical-align:top;white-space:pre-wrap}"
     "thead th{position:sticky;top:0;background:Canvas}"
-    ".number{text-align:right;font-variant-numeric:tabular-nums}"
+    ".number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
 )
 ESCAPES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"}
 
@@ -105,13 +105,25 @@ class HtmlWriter(Writer):
         )
         document = (
             f'<!DOCTYPE html>\n<html lang="{self._language}">\n<head>\n<meta charset="utf-8">\n'
-            f"<title>{self._title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+            f"<title>{self._title}</title>\n<style>{STYLE}{self._unbroken()}</style>\n</head>\n"
+            "<body>\n"
         )
         table = (
             f"<table>\n<caption>{self._title}</caption>\n"
             f"<thead>\n<tr>{cells}</tr>\n</thead>\n<tbody>\n"
         )
         return [(table if self._fragment else document + table).encode()]
+
+    def _unbroken(self) -> str:
+        """Return the style of columns of moments, which browsers break at the hyphens."""
+        import pyarrow as pa
+
+        found = [
+            f"td:nth-child({position})"
+            for position, field in enumerate(self._schema, 1)
+            if pa.types.is_temporal(field.type)
+        ]
+        return f"{','.join(found)}{{white-space:nowrap}}" if found else ""
 
     def encode(self, batches: Sequence[pa.RecordBatch], start: int, section: int) -> Encoded:
         """Return some rows."""

@@ -1,11 +1,13 @@
 """Tables of GitHub Flavored Markdown (its specification, section 4.10), a row on each line.
 
 Values have the text that they have in `csv`. Numbers are aligned to the right. Line breaks become
-``<br>``, and signs that would end a cell or begin markup are escaped; a missing value is empty.
+``<br>``, and signs that would end a cell or begin markup are escaped, among them the dollar that
+begins a formula on GitHub and in Jupyter; a missing value is empty.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import ColumnError
@@ -21,16 +23,21 @@ from progresswidget.export.writers.columns_frame import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
     import pyarrow as pa
 
 ESCAPES: Final = {
-    **{sign: f"\\{sign}" for sign in "\\|*`~["},
+    **{sign: f"\\{sign}" for sign in "\\|*`~[$_"},
     "&": "&amp;",
     "<": "&lt;",
     "\r\n": "<br>",
     "\n": "<br>",
     "\r": "<br>",
 }
+
+# Between letters and digits an underscore is none of emphasis (section 6.2), and snake_case common.
+_INSIDE: Final = r"([\p{L}\p{N}])\\_([\p{L}\p{N}])"
+_ESCAPED_INSIDE: Final = re.compile(r"(?<=[^\W_])\\_(?=[^\W_])")
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -45,7 +52,15 @@ def is_number(kind: pa.DataType) -> bool:
 def escape(text: str) -> str:
     """Return a text as a cell holds it."""
     text = text.replace("\r\n", "\n")
-    return "".join(ESCAPES.get(character, character) for character in text)
+    escaped = "".join(ESCAPES.get(character, character) for character in text)
+    return _ESCAPED_INSIDE.sub("_", escaped)
+
+
+def _escaped(text: pl.Expr) -> pl.Expr:
+    escaped = text.str.replace_many(ESCAPES, leftmost=True)
+    for _ in range(2):  # a match takes the letter that the next one would begin with
+        escaped = escaped.str.replace_all(_INSIDE, "${1}_${2}")
+    return escaped
 
 
 class MarkdownWriter(Writer):
@@ -92,7 +107,7 @@ class MarkdownWriter(Writer):
         refuse_polars()
         frame = frame_of(batches, self._plans, start)
         cells = [
-            pl.col(name).fill_null("").str.replace_many(ESCAPES, leftmost=True)
+            _escaped(pl.col(name).fill_null(""))
             if not is_number(field.type)
             else pl.col(name).fill_null("")
             for name, field in zip(frame.columns, self._schema, strict=True)

@@ -51,12 +51,16 @@ def new_document(title: str) -> Document:
 
 def _add_styles(document: Document) -> None:
     from docx.enum.style import WD_STYLE_TYPE
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
     from docx.shared import Pt
 
     for name, size, after in ((CELL_STYLE, 8, 0), (CODE_STYLE, 8.5, 6)):
         style: Any = document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH)
         style.base_style = document.styles["Normal"]
         style.font.size = Pt(size)
+        # ISO/IEC 29500-1 §17.3.2.39: Arabic, Hebrew and others have a size of their own.
+        style.element.rPr.append(parse_xml(f'<w:szCs {nsdecls("w")} w:val="{round(size * 2)}"/>'))
         style.paragraph_format.space_before = Pt(0)
         style.paragraph_format.space_after = Pt(after)
         style.paragraph_format.line_spacing = 1.0
