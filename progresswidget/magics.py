@@ -117,20 +117,29 @@ class ExportMagics(Magics):  # type: ignore[misc]
             tree = compile(text, "<%export>", "eval")
         except SyntaxError as error:
             raise UsageError(f"{text!r} is no expression: {error.msg}") from None
-        return eval(tree, self.shell.user_global_ns, self.shell.user_ns)  # noqa: S307 - the user's
+        try:
+            return eval(tree, self.shell.user_global_ns, self.shell.user_ns)  # noqa: S307 - the user's
+        except NameError as error:
+            # Deeper frames are of what the expression calls: there the traceback is of use.
+            inside = error.__traceback__ and error.__traceback__.tb_next
+            if inside is not None and inside.tb_next is None:
+                raise UsageError(f"{error}") from None
+            raise
 
     def _run(self, cell: str) -> Any:
         """Run a cell's statements and return the value of the expression at its end."""
-        source = self.shell.transform_cell(cell)
-        body = ast.parse(source, "<%%export>").body
+        # With the line of the magic before it, so that errors count lines as the user does.
+        source = "\n" + self.shell.transform_cell(cell)
+        name = self.shell.compile.cache(source, self.shell.execution_count, raw_code="\n" + cell)
+        body = ast.parse(source, name).body
         if not body or not isinstance(body[-1], ast.Expr):
             raise UsageError("The last line of the cell must be the frame to export.")
         last = body.pop()
         statements = ast.Module(body=body, type_ignores=[])
         space = self.shell.user_ns
-        exec(compile(statements, "<%%export>", "exec"), self.shell.user_global_ns, space)  # noqa: S102
+        exec(compile(statements, name, "exec"), self.shell.user_global_ns, space)  # noqa: S102
         value = ast.Expression(last.value)
-        return eval(compile(value, "<%%export>", "eval"), self.shell.user_global_ns, space)  # noqa: S307
+        return eval(compile(value, name, "eval"), self.shell.user_global_ns, space)  # noqa: S307
 
 
 def complete(shell: InteractiveShell, event: Any) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,7 @@ def test_a_cell_exports_its_last_value(shell: InteractiveShell, tmp_path: Path) 
     [
         ("%export sales", "required: path"),
         ("%export 'sales +' a.csv", "no expression"),
+        ("%export sold a.csv", "name 'sold' is not defined"),
         ("%export sales a.csv --option header", "NAME=VALUE"),
         ("%export 'sales a.csv", "No closing quotation"),
         ("%%export a.csv\nx = 1", "last line"),
@@ -92,6 +94,22 @@ def test_a_cell_exports_its_last_value(shell: InteractiveShell, tmp_path: Path) 
 def test_wrong_lines_say_what_is_wrong(shell: InteractiveShell, cell: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         run(shell, cell)
+
+
+def test_a_name_that_is_missing_in_a_function_keeps_its_traceback(
+    shell: InteractiveShell,
+) -> None:
+    run(shell, "def rows(): return sold")
+    with pytest.raises(NameError, match="sold"):
+        run(shell, "%export rows() a.csv")
+
+
+def test_an_error_in_a_cell_is_shown_with_its_line(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.run_cell("%%export a.csv\nx = 1\ny = x / 0\nsales")
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "----> 3 y = x / 0" in shown
 
 
 @pytest.mark.parametrize(
