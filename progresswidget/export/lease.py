@@ -5,6 +5,10 @@ drops when the process ends, however it ends, and touches it every few seconds. 
 not done so for a minute (stopped, or on a machine that went away) loses its place: the next
 export puts a new journal in the place of the old one. Before the old holder publishes it looks
 whether the journal is still its own, so a sleeper that wakes up later harms nobody.
+
+Where the file system has no locks there are signs of life alone. What a dead holder has left is
+gone on with there too, but in copies of its journal and of its part (see `running`): it may only
+sleep, and would write into them.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import DestinationBusyError, LeaseLostError
+from progresswidget.export.journal import append
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,9 +138,10 @@ def take(
         except BaseException:
             os.close(descriptor)
             raise
+        if lease is None or lease.descriptor != descriptor:
+            os.close(descriptor)
         if lease is not None:
             return lease
-        os.close(descriptor)
     raise DestinationBusyError(f"Other exports keep taking {path.name}.")
 
 
@@ -182,18 +188,25 @@ def _try(
             f"Another export is writing this file{owner(descriptor)}.",
             "Wait until it is done, cancel it, or choose another name.",
         )
-    if state is Lock.UNKNOWN:
+    if state is Lock.UNKNOWN and (created or sys.platform == "win32"):  # it renames no open file
         return Lease(path, descriptor) if _is_there(path, descriptor) else None
-    return _take_over(path, descriptor)
+    # Where there are no locks its holder is dead, mostly, and what it has entered is gone on with.
+    entered = _content(descriptor) if state is Lock.UNKNOWN else b""
+    return _take_over(path, descriptor, entered)
 
 
-def _take_over(path: Path, old: int) -> Lease | None:
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+
+
+def _take_over(path: Path, old: int, entered: bytes) -> Lease | None:
     if not _is_there(path, old):
         return None
     new = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}")
     descriptor = os.open(new, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         lock(descriptor)
+        append(descriptor, [entered])
         new.replace(path)
     except BaseException:
         os.close(descriptor)

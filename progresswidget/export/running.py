@@ -11,10 +11,10 @@ from progresswidget.export import journal
 from progresswidget.export.blame import blaming_the_values
 from progresswidget.export.contents import Contents
 from progresswidget.export.digest import chain
-from progresswidget.export.lease import here
+from progresswidget.export.lease import Lock, here, lock
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.outlet import Outlet
-from progresswidget.export.parts import create_part, reopen_part
+from progresswidget.export.parts import create_part, discard, reopen_part
 from progresswidget.export.plain import create_plain
 from progresswidget.export.resume import (
     Damaged,
@@ -316,39 +316,26 @@ class Run:
         self._comparing.on = False
         if units and not self._writer.resumable:
             raise StartOver
-        earlier = self.earlier
-        if units and not earlier.finished:
+        if units and not self.earlier.finished:
             self._check_part(units)
-            if earlier.path is not None:
-                self.part = reopen_part(self._path, earlier.path.name)
-            if self.part is None:
-                raise Damaged(0)
-            self.part.truncate(self._position)
-            journal.keep(self._lease.descriptor, units, here())
+            part = self._reopen(units)
         else:
-            self.part = create_part(self._path)
-            if units and earlier.path is not None:
-                copy_prefix(earlier.path, self.part.descriptor, self._position)
-            # Without a key nothing goes on from it, but it tells who writes, and a server that
-            # tidies up knows by it what is left.
-            journal.begin(
-                self._lease.descriptor, self._key, self.part.path.name, here(), self.records
-            )
-        write_at(self.part.descriptor, self._small)
+            part = self._create(units)
+        write_at(part.descriptor, self._small)
         self._begin_digest(units)
         self._small = []
         if self._writer.writes_itself and not self._by_library:
             self._plain = create_plain(self._path)
-        self._writer.attach(self.part.path if self._plain is None else self._plain.path)
+        self._writer.attach(part.path if self._plain is None else self._plain.path)
         if not self._by_library:
             # A sink only appends, and from here on this run does not start over.
-            self._progress.part = self.part.growing(
+            self._progress.part = part.growing(
                 self._position,
                 resumable=bool(self._key) and self.resumable,
                 hashed=self._hashed,
             )
         self._sink = Sink(
-            self.part.descriptor,
+            part.descriptor,
             self._progress.wrote,
             start=self._position,
             filter=self._filter,
@@ -361,6 +348,39 @@ class Run:
             )
         for section in self._unbegun:
             self._add(self._writer.begin(section, self._position))
+
+    def _reopen(self, units: int) -> Part:
+        """Go on with the part that an earlier run has left."""
+        path = self.earlier.path
+        part = None if path is None else reopen_part(self._path, path.name)
+        if path is None or part is None:
+            raise Damaged(0)
+        if lock(part.descriptor) is Lock.OURS:
+            self.part = part
+            part.truncate(self._position)
+            journal.keep(self._lease.descriptor, units, here())
+            return part
+        # Without a lock its writer may only sleep, and would go on writing into it.
+        part.close()
+        part = self._create(units)
+        with suppress(OSError):  # Windows removes none that somebody has opened
+            discard(path)
+        return part
+
+    def _create(self, units: int) -> Part:
+        """Begin a part, with a copy of what is in the file of an earlier run already."""
+        part = create_part(self._path)
+        try:
+            if units and self.earlier.path is not None:
+                copy_prefix(self.earlier.path, part.descriptor, self._position)
+        except BaseException:
+            part.remove()  # nothing tells of it yet, and a full disk would get fuller
+            raise
+        self.part = part
+        # Without a key nothing goes on from it, but it tells who writes, and a server that
+        # tidies up knows by it what is left.
+        journal.begin(self._lease.descriptor, self._key, part.path.name, here(), self.records)
+        return part
 
     def _begin_digest(self, units: int) -> None:
         """Begin the digest of what this run writes, with what it has written already."""

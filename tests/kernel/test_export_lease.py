@@ -132,6 +132,7 @@ def test_a_journal_that_goes_between_its_opening_and_its_lock_is_none(
 
 
 def test_what_was_taken_over_is_locked_too(journal: Path) -> None:
+    opened = len(os.listdir("/dev/fd"))  # noqa: PTH208
     with closing(take(journal)) as old:
         os.utime(journal, LONG_AGO)
         with closing(take(journal)) as new:
@@ -141,6 +142,7 @@ def test_what_was_taken_over_is_locked_too(journal: Path) -> None:
             assert new.empty, "the part of one that may live is not gone on with"
             with pytest.raises(DestinationBusyError):
                 take(journal)
+    assert len(os.listdir("/dev/fd")) == opened  # noqa: PTH208
 
 
 def test_of_two_that_take_over_the_later_one_has_it(
@@ -169,6 +171,13 @@ def test_without_locks_signs_of_life_will_do(journal: Path) -> None:
         lease.check()
         with pytest.raises(DestinationBusyError):
             take(journal)
+        os.write(lease.descriptor, b"line\n")
         os.utime(journal, LONG_AGO)
         with closing(take(journal)) as next_one:
             next_one.check()
+            assert journal.read_bytes() == b"line\n"
+            # It may only sleep.
+            os.write(lease.descriptor, b"more\n")
+            with pytest.raises(LeaseLostError):
+                lease.check()
+            assert journal.read_bytes() == b"line\n"

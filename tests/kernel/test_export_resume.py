@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import gzip
 import hashlib
 import json
@@ -24,8 +26,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import orc
 
-from progresswidget.errors import DestinationBusyError, ExportCancelledError, SourceError
-from progresswidget.export import behind, finished, journal, resume
+from progresswidget.errors import (
+    DestinationBusyError,
+    DestinationError,
+    ExportCancelledError,
+    LeaseLostError,
+    SourceError,
+)
+from progresswidget.export import behind, finished, journal, resume, running
 from progresswidget.export.lease import Lock, lock
 from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
@@ -611,6 +619,64 @@ def test_a_holder_that_shows_no_life_loses_its_place_and_harms_nobody(tmp_path: 
         assert "LeaseLostError: Another export has taken over" in errors
     assert path.read_text() == "a\n2\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_copy_that_finds_no_room_is_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    first = run(make(), path).sha256
+
+    def fail(source: Path, target: int, size: int) -> None:
+        os.pwrite(target, source.read_bytes()[: size // 2], 0)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "copy_prefix", fail)
+        with pytest.raises(DestinationError, match="No space left"):
+            run(make(changed_from=ROWS * 9 // 10), path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert digest(path) == first
+    assert run(make(), path).reused == ROWS
+
+
+def test_without_locks_a_holder_that_shows_no_life_harms_nobody_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, f"No locks available {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    path, rows = tmp_path / "a.csv", make().to_arrow()
+    asleep, wake = threading.Event(), threading.Event()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield from rows.slice(0, 7 * UNIT).to_batches()  # more than are under way at a time
+        asleep.set()
+        assert wake.wait(60)
+        yield from rows.slice(7 * UNIT).to_batches()
+
+    def sleep() -> None:
+        with pytest.raises(LeaseLostError):
+            run(pa.RecordBatchReader.from_batches(rows.schema, batches()), path)
+        lost.append(path)
+
+    lost: list[Path] = []
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    assert asleep.wait(60)
+    log = journal_path(path)
+    while log.read_bytes().count(b"\n") < 3:  # a heading and two units
+        thread.join(0.01)
+    changed = make(changed_from=2 * UNIT + 5)
+    os.utime(log, (1, 1))
+    result = run(changed.to_arrow(), path)
+    assert result.reused >= UNIT
+    wake.set()
+    thread.join(60)
+    assert lost == [path]
+    assert digest(path) == result.sha256 == run(changed.to_arrow(), tmp_path / "b.csv").sha256
+    assert set(tmp_path.iterdir()) == {path, tmp_path / "b.csv"}
 
 
 def test_memory_that_runs_out_leaves_the_part(tmp_path: Path) -> None:
