@@ -10,11 +10,12 @@ from __future__ import annotations
 from array import array
 from functools import cache
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
     import pyarrow as pa
 
 
@@ -43,3 +44,28 @@ def texts(values: Iterable[str]) -> pa.LargeStringArray:
     ends = array("q", accumulate(map(len, encoded), initial=0))
     buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)
+
+
+def flags(values: np.ndarray[Any, np.dtype[np.bool_]]) -> pa.BooleanArray:
+    """Return booleans of numpy as Arrow has them."""
+    import numpy as np
+    import pyarrow as pa
+
+    packed = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, packed])
+
+
+def bits(values: pa.BooleanArray) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return booleans of Arrow, of which none is missing, as 0 and 1."""
+    import numpy as np
+
+    begin, end = values.offset, values.offset + len(values)
+    held = np.frombuffer(values.buffers()[1], np.uint8, -(-end // 8))
+    return np.unpackbits(held, count=end, bitorder="little")[begin:]
+
+
+def places(values: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Int64Array:
+    """Return integers of numpy as Arrow has them."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])

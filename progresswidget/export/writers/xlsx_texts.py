@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export import memory
+from progresswidget.export import literals, memory
 from progresswidget.export.writers import xlsx_parts
 from progresswidget.export.writers.columns import is_text
 
 if TYPE_CHECKING:
+    import numpy as np
     import polars as pl
     import pyarrow as pa
 
@@ -100,15 +101,14 @@ def by_lines(
     texts: pa.LargeStringArray,
 ) -> tuple[pa.LargeStringArray, pa.LargeStringArray | None]:
     """Return the texts of one line and those of several, missing elsewhere; None if none has."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    starts, ends, data = _layout(texts)
-    if not len(texts) or not (data[starts[0] : ends[-1]] == _BLANK[2]).any():
+    several = _lines(texts) > 1
+    if not several.any():
         return texts, None
-    several = pc.fill_null(pc.match_substring(texts, "\n"), fill_value=False)
-    if not pc.any(several).as_py():
-        return texts, None
-    return pc.if_else(several, None, texts), pc.if_else(several, texts, None)
+    mask, none = literals.flags(several), pa.nulls(1, texts.type)[0]
+    return pc.if_else(mask, none, texts), pc.if_else(mask, texts, none)
 
 
 def heights(columns: list[pa.LargeStringArray]) -> pa.LargeStringArray | None:
@@ -120,19 +120,28 @@ def heights(columns: list[pa.LargeStringArray]) -> pa.LargeStringArray | None:
         The texts that have several lines, missing elsewhere.
     """
     import numpy as np
-    import pyarrow as pa
 
     if not columns:
         return None
     lines = np.max([_lines(texts) for texts in columns], axis=0)
     known = ["", "", *(f' ht="{LINE * count}"' for count in range(2, MOST_LINES + 1))]
-    return pa.array(known, pa.large_string()).take(pa.array(np.minimum(lines, MOST_LINES)))
+    return literals.texts(known).take(literals.places(np.minimum(lines, MOST_LINES)))
 
 
-def _lines(texts: pa.LargeStringArray) -> Any:
-    import pyarrow.compute as pc
+def _lines(texts: pa.LargeStringArray) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return how many lines each text has; 0 where it is missing."""
+    import numpy as np
 
-    return pc.fill_null(pc.add(pc.count_substring(texts, "\n"), 1), 0).to_numpy()
+    starts, ends, data = _layout(texts)
+    lines = np.ones(len(texts), np.int64)
+    if len(texts):
+        first = starts[0]
+        breaks = np.flatnonzero(data[first : ends[-1]] == _BLANK[2])
+        rows = np.searchsorted(ends - first, breaks, side="right")
+        lines += np.bincount(rows, minlength=len(texts))
+    if texts.null_count:
+        lines *= literals.bits(texts.is_valid())
+    return lines
 
 
 def escaped(texts: pa.LargeStringArray) -> pa.LargeStringArray | None:

@@ -11,6 +11,7 @@ import html
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
+from progresswidget.export import literals
 from progresswidget.export.writers import xlsx_parts as parts
 from progresswidget.export.writers import xlsx_texts
 
@@ -84,4 +85,4 @@ def _candidates(texts: pa.LargeStringArray) -> list[str]:
     rows = np.arange(min(len(sizes), MEASURED))
     if len(sizes) > MEASURED:
         rows = np.union1d(rows, np.argpartition(sizes, -MEASURED)[-MEASURED:])
-    return [text for text in some.take(rows).to_pylist() if text is not None]
+    return [text for text in some.take(literals.places(rows)).to_pylist() if text is not None]
