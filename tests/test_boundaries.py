@@ -598,7 +598,7 @@ import polars as pl
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
-frame = pl.DataFrame({"a": ["x", None], "b": [1, None], "c": [True, None]})
+frame = pl.DataFrame({"a": ["x\\ny", None], "b": [1, None], "c": [True, None]})
 frame = frame.with_columns(pl.col("a").cast(pl.Categorical).alias("d"))
 for ending in sys.argv[2:]:
     Export(frame, f"{sys.argv[1]}/a.{ending}").run(Progress())
