@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,36 @@ def test_units_are_committed_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert [(each.offset, each.content) for each in records] == [(0, b"0"), (10, b"1")]
     assert ends == [20]
     assert ledger.close()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "behind"])
+def test_an_entry_that_cannot_be_made_fails_the_writing_and_is_the_last(
+    late: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "journal").touch()
+    descriptor = os.open(tmp_path / "journal", os.O_RDONLY)  # every write fails
+    ends: list[int] = []
+    ledger = Ledger(descriptor, [], bytes(16), 0, ends.append)
+    told: Future[bytes] | None = Future() if late else None
+    first = Unit(5, b"a", lambda: Encoded([]), later=told)
+    second = Unit(5, b"b", lambda: Encoded([]))
+    written = ledger.add(first, Placed(0, 5, 0, 10, b""))
+    if told is None:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            written(b"0")
+    else:
+        written(b"0")
+        told.set_result(b"a")
+    os.close(descriptor)
+    descriptor = os.open(tmp_path / "journal", os.O_RDWR)  # there is room again
+    written = ledger.add(second, Placed(0, 5, 10, 10, b""))
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        written(b"1")
+    os.close(descriptor)
+    assert (tmp_path / "journal").read_bytes() == b""
+    assert ends == []
+    assert not ledger.close()
 
 
 @pytest.mark.usefixtures("patient")
