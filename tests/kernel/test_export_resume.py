@@ -490,11 +490,22 @@ def test_a_format_that_cannot_go_on_starts_over(tmp_path: Path) -> None:
     assert orc.read_table(path).column("f").to_pylist() == changed["f"].to_list()
 
 
-@pytest.mark.parametrize("fate", ["flipped", "truncated", "removed", "replaced"])
+@pytest.mark.parametrize(
+    "fate",
+    ["flipped", "truncated", "truncated, its time kept", "removed", "replaced", "another's copy"],
+)
 def test_a_file_that_was_touched_is_written_anew(fate: str, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     digest = run(make(), path).sha256
-    if fate == "flipped":
+    before = path.stat()
+    if fate == "another's copy":
+        (tmp_path / "b.csv").write_bytes(b"x" * before.st_size)
+        (tmp_path / "b.csv").replace(path)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif fate == "truncated, its time kept":
+        os.truncate(path, 1_000)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    elif fate == "flipped":
         with path.open("r+b") as file:
             file.seek(1_000_000)
             file.write(b"#")
@@ -619,6 +630,36 @@ def test_a_holder_that_shows_no_life_loses_its_place_and_harms_nobody(tmp_path: 
         assert "LeaseLostError: Another export has taken over" in errors
     assert path.read_text() == "a\n2\n"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("refusal", [errno.EXDEV, errno.ENOSYS, 0])
+def test_what_the_system_does_not_copy_is_read_and_written(
+    refusal: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_file_range(*given: int) -> int:
+        if refusal:
+            raise OSError(refusal, f"{os.strerror(refusal)} {given}")
+        return 0
+
+    monkeypatch.setattr(os, "copy_file_range", copy_file_range, raising=False)
+    monkeypatch.setattr(resume, "CHUNK", 1_000)
+    source, content = tmp_path / "source", random.Random(1).randbytes(3_500)
+    source.write_bytes(content)
+    with (tmp_path / "target").open("w+b", buffering=0) as target:
+        resume.copy_prefix(source, target.fileno(), 3_000)
+        assert (tmp_path / "target").read_bytes() == content[:3_000]
+        with pytest.raises(OSError, match="shorter"):
+            resume.copy_prefix(source, target.fileno(), 3_501)
+
+
+def test_small_pieces_are_written_whole_at_their_places(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda file, data, at: real(file, data[:2], at))
+    with (tmp_path / "file").open("w+b", buffering=0) as file:
+        resume.write_at(file.fileno(), [(9, b"behind"), (0, b"the head")])
+    assert (tmp_path / "file").read_bytes() == b"the head\0behind"
 
 
 def test_a_copy_that_finds_no_room_is_not_left(

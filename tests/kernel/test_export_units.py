@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
+import os
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import xxhash
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -313,6 +316,32 @@ def test_a_sink_whose_disk_fails_says_so_and_blocks_nobody(tmp_path: Path) -> No
         with pytest.raises(OSError, match="Bad file descriptor"):
             sink.finish()
         sink.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "writev"), reason="writes one piece at a time")
+@pytest.mark.parametrize("most", [1, 4, 7, 12])
+def test_a_disk_that_takes_a_part_of_each_write_gets_all(
+    most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def writev(descriptor: int, pieces: Sequence[memoryview]) -> int:
+        return os.write(descriptor, b"".join(pieces)[:most])
+
+    monkeypatch.setattr(os, "writev", writev)
+    sizes: list[int] = []
+    with (tmp_path / "a").open("w+b") as file:
+        sink = Sink(file.fileno(), sizes.append, digest=xxhash.xxh3_128())
+        sink.append([b"abcd", b"efg", b"", b"h"])
+        sink.append([b"ijklmnopqrstuvwx"])
+        told: list[bytes] = []
+        sink.commit(told.append)
+        size, trail = sink.finish()
+        trail.end(size, lambda _: None)
+        sink.close()
+    letters = bytes(range(ord("a"), ord("y")))
+    assert (tmp_path / "a").read_bytes() == letters
+    assert told == [xxhash.xxh3_128_digest(letters)]
+    assert trail.hexdigest() == hashlib.sha256(letters).hexdigest()
+    assert sizes[-1] == size == len(letters)
 
 
 class InOrder(Writer):
