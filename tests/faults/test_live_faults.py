@@ -186,11 +186,17 @@ def test_row_49_mistakes_are_told_and_floods_have_an_end(
             deaf._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
             flood = Frame(Opcode.TEXT, b'{"type":"nonsense","id":1}').serialize(mask=True)
             flood += Frame(Opcode.PING, b"?").serialize(mask=True)
-            deaf._socket.settimeout(120)
+            deaf._socket.settimeout(10)
             with suppress(OSError):
                 for _ in range(count):
                     deaf._socket.sendall(flood * 10)
-            eventually(lambda: slow_closes(server) == 1, within=120, what="the patience has an end")
+            # On a busy machine both directions may be full at once: a socket without room drops
+            # even acknowledgements, nothing more arrives, and silence is what ends it.
+            eventually(
+                lambda: closes(server, "slow") + closes(server, "silent") == 1,
+                within=120,
+                what="the patience has an end",
+            )
     server.stop()
 
 
@@ -279,9 +285,9 @@ def connections(server: Server) -> int:
     return found
 
 
-def slow_closes(server: Server) -> float:
+def closes(server: Server, reason: str) -> float:
     text = server.request("GET", "/metrics").body.decode()
-    found = re.search(r'progresswidget_websocket_closes_total\{reason="slow"\} (\S+)', text)
+    found = re.search(rf'progresswidget_websocket_closes_total\{{reason="{reason}"\}} (\S+)', text)
     return float(found[1]) if found else 0.0
 
 
@@ -313,7 +319,7 @@ def test_row_54_who_does_not_read_costs_little_and_has_to_go(
         late = delays(fast, seconds)
         # Those who are slow have long been sent away: what they cost was before.
         grown = server.peak() - memory
-        eventually(lambda: slow_closes(server) >= count, what="all slow pages are sent away")
+        eventually(lambda: closes(server, "slow") >= count, what="all slow pages are sent away")
         eventually(lambda: connections(server) == 1)
     print(
         f"{count} pages, {publisher.count} reports: memory {grown / MIB:+.1f} MiB, "
@@ -357,7 +363,7 @@ def test_row_54_who_reads_again_in_time_learns_why(own: Own) -> None:
     with Publisher(server, 4) as publisher:
         task_ids = [report["taskId"] for report in publisher.reports]
         with deaf(server, task_ids) as page:
-            eventually(lambda: slow_closes(server) == 1)
+            eventually(lambda: closes(server, "slow") == 1)
             while page.receive() is not None:
                 pass
             assert page.close_code == 4008
