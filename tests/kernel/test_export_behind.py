@@ -160,6 +160,25 @@ def test_units_are_committed_in_the_order_of_the_file(tmp_path: Path) -> None:
     assert ledger.close()
 
 
+@pytest.mark.parametrize("fate", ["failed", "given up"])
+def test_a_unit_whose_digest_never_comes_is_not_committed_nor_what_is_behind_it(
+    fate: str, tmp_path: Path
+) -> None:
+    descriptor = os.open(tmp_path / "journal", os.O_RDWR | os.O_CREAT)
+    ledger = Ledger(descriptor, [], bytes(16), 0, lambda _: None)
+    told: Future[bytes] = Future()
+    units = Unit(5, b"", lambda: Encoded([]), later=told), Unit(5, b"b", lambda: Encoded([]))
+    for place, unit in enumerate(units):
+        ledger.add(unit, Placed(0, 5, 10 * place, 10, b""))(b"%d" % place)
+    if fate == "failed":
+        told.set_exception(MemoryError())
+    else:
+        told.cancel()
+    os.close(descriptor)
+    assert (tmp_path / "journal").read_bytes() == b""
+    assert not ledger.close()
+
+
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "behind"])
 def test_an_entry_that_cannot_be_made_fails_the_writing_and_is_the_last(
     late: bool,  # noqa: FBT001 - a parameter of the test
