@@ -681,6 +681,25 @@ def test_a_copy_that_finds_no_room_is_not_left(
     assert run(make(), path).reused == ROWS
 
 
+def test_a_file_that_cannot_get_its_name_is_gone_on_with(
+    plain_csv: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real = tmp_path / "a.csv", os.replace
+
+    def replace(source: Path, target: Path) -> None:
+        if target == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", replace)
+        with pytest.raises(DestinationError, match="Input/output error"):
+            run(make().to_arrow(), path)
+    result = run(make().to_arrow(), path)
+    assert (result.reused, result.sha256) == (ROWS, plain_csv.sha256)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_without_locks_a_holder_that_shows_no_life_harms_nobody_either(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
