@@ -70,10 +70,12 @@ class Option:
     def refuse(self, value: object) -> str | None:
         """Return what is wrong with `value`, or None if it can be used."""
         if type(value) not in self.kinds:
-            expected = " or ".join(
-                "None" if kind is type(None) else kind.__name__ for kind in self.kinds
-            )
-            return f"must be {expected}, not {type(value).__name__}"
+            words = {type(None): "None", bool: "True or False"}
+            expected = " or ".join(words.get(kind, kind.__name__) for kind in self.kinds)
+            given = type(value).__name__
+            if isinstance(value, str) and not self.secret:
+                given = f"the text {value[:40]!r}"
+            return f"must be {expected}, not {given}"
         if self.choices and value is not None and value not in self.choices:
             return f"must be one of {', '.join(self.choices)}, not {value!r}"
         return self.check(value)
