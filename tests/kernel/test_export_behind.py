@@ -262,6 +262,21 @@ def test_a_file_whose_last_digests_never_came_is_gone_on_with(tmp_path: Path) ->
     assert (again.reused, again.sha256) == (4 * UNIT, digest)
 
 
+@pytest.mark.usefixtures("patient")
+def test_a_file_is_not_remembered_as_a_whole_before_its_last_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*given: Any) -> None:
+        given[3].stop()  # no digest comes any more
+
+    monkeypatch.setattr(finished, "remember_later", die)
+    path = tmp_path / "a.csv"
+    run(pl.DataFrame(table()), path)
+    known = finished.recall(path)
+    assert known is not None
+    assert (known.whole, len(known.records) < ROWS // UNIT) == (False, True)
+
+
 def test_a_file_with_more_rows_than_are_known_of_is_no_unchanged_one(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     run(table(), path).sha256  # noqa: B018 - waits
