@@ -189,3 +189,14 @@ def test_the_room_to_read_into_is_not_filled_before_it_is_read_into() -> None:
 
     assert resident() - before < SIZE // 4
     assert len(room) == SIZE
+
+
+def test_a_file_that_became_shorter_has_no_digest(tmp_path: Path) -> None:
+    path, told = tmp_path / "file", list[str]()
+    path.write_bytes(b"half")
+    with path.open("rb") as file:
+        trail = Trail(file.fileno())
+    trail.end(8, told.append)
+    with pytest.raises(OSError, match="shorter"):
+        trail.hexdigest()
+    assert told == [], "it would be remembered"
