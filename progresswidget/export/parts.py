@@ -170,29 +170,6 @@ def create_probe(destination: Path, content: bytes) -> Part:
     return probe
 
 
-def reopen_part(destination: Path, name: str) -> Part | None:
-    """Open and lock the part that a dead export has left, or return None if it is not to be had.
-
-    Parameters
-    ----------
-    destination
-        The file that it will be.
-    name
-        Its name.
-    """
-    if not is_part(destination, name):
-        return None
-    path = destination.with_name(name)
-    try:
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
-    except OSError:
-        return None
-    if lock(descriptor) is not Lock.THEIRS and _is_there(path, descriptor):
-        return Part(descriptor, path, destination)
-    os.close(descriptor)
-    return None
-
-
 def part_path(destination: Path, digits: str) -> Path:
     """Return the path of the part of `destination` with these digits in its name."""
     return destination.with_name(f"{_stem(destination)}.{digits}.part")
@@ -209,7 +186,7 @@ def named_part(destination: Path, digits: str) -> Part:
     path = part_path(destination, digits)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o666)
-    if lock(descriptor) is Lock.THEIRS or not _is_there(path, descriptor):
+    if lock(descriptor) is Lock.THEIRS or not is_there(path, descriptor):
         os.close(descriptor)
         raise BlockingIOError(errno.EAGAIN, "Somebody else has the part", str(path))
     _take_mode(path, destination)
@@ -320,7 +297,7 @@ def create(
             continue  # the folder was taken for one of a dead export before it had its file
         # Between our `open` and our lock another export may have taken the part for a dead one:
         # then it has the lock and is about to remove the part, or it has done so already.
-        if lock(descriptor) is not Lock.THEIRS and _is_there(path / inner, descriptor):
+        if lock(descriptor) is not Lock.THEIRS and is_there(path / inner, descriptor):
             return descriptor, path
         os.close(descriptor)
         with contextlib.suppress(OSError):  # removed, or Windows forbids it
@@ -328,7 +305,8 @@ def create(
     raise BlockingIOError(errno.EAGAIN, "Other exports remove every file that is begun")
 
 
-def _is_there(path: Path, descriptor: int) -> bool:
+def is_there(path: Path, descriptor: int) -> bool:
+    """Say whether an open file is the one that is under a path."""
     now = existing(path)
     return now is not None and os.path.samestat(now, os.fstat(descriptor))
 

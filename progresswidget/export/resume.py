@@ -135,34 +135,6 @@ def _chunks(descriptor: int, offset: int, size: int) -> Iterator[bytes]:
         size -= len(chunk)
 
 
-def copy_prefix(source: Path, target: int, size: int) -> None:
-    """Copy the first bytes of a file to an open one, within the file system where it can.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read or written, or is shorter.
-    """
-    with source.open("rb", buffering=0) as file:
-        done = 0
-        while done < size:
-            done += _copy(file.fileno(), target, size - done, done)
-
-
-def _copy(source: int, target: int, count: int, offset: int) -> int:
-    if hasattr(os, "copy_file_range"):
-        try:
-            copied = os.copy_file_range(source, target, min(count, 2**30), offset, offset)
-        except OSError:
-            copied = 0  # two file systems, or one that cannot
-        if copied:
-            return copied
-    chunk = os.pread(source, min(count, CHUNK), offset)
-    if not chunk:
-        raise OSError("the file has become shorter")
-    return os.pwrite(target, chunk, offset)
-
-
 def key_of(format: Format, options: Mapping[str, Any], headings: Sequence[Heading]) -> str:
     """Return what the units of a file depend on besides the data, as one digest."""
     sections = [_section(each) for each in headings]

@@ -11,16 +11,16 @@ from progresswidget.export import journal
 from progresswidget.export.blame import blaming_the_values
 from progresswidget.export.contents import Contents
 from progresswidget.export.digest import chain
-from progresswidget.export.lease import Lock, here, lock
+from progresswidget.export.lease import here
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.outlet import Outlet
-from progresswidget.export.parts import create_part, discard, reopen_part
+from progresswidget.export.parts import create_part, discard
 from progresswidget.export.plain import create_plain
+from progresswidget.export.reopening import copied_part, reopen_part
 from progresswidget.export.resume import (
     Damaged,
     StartOver,
     Verification,
-    copy_prefix,
     write_at,
 )
 from progresswidget.export.sink import Sink
@@ -351,36 +351,34 @@ class Run:
 
     def _reopen(self, units: int) -> Part:
         """Go on with the part that an earlier run has left."""
-        path = self.earlier.path
-        part = None if path is None else reopen_part(self._path, path.name)
-        if path is None or part is None:
+        old = self.earlier.path
+        part = None if old is None else reopen_part(self._path, old.name, self._position)
+        if old is None or part is None:
             raise Damaged(0)
-        if lock(part.descriptor) is Lock.OURS:
-            self.part = part
+        self.part = part
+        if part.path == old:
             part.truncate(self._position)
             journal.keep(self._lease.descriptor, units, here())
             return part
-        # Without a lock its writer may only sleep, and would go on writing into it.
-        part.close()
-        part = self._create(units)
+        self._enter(part)
         with suppress(OSError):  # Windows removes none that somebody has opened
-            discard(path)
+            discard(old)
         return part
 
     def _create(self, units: int) -> Part:
-        """Begin a part, with a copy of what is in the file of an earlier run already."""
-        part = create_part(self._path)
-        try:
-            if units and self.earlier.path is not None:
-                copy_prefix(self.earlier.path, part.descriptor, self._position)
-        except BaseException:
-            part.remove()  # nothing tells of it yet, and a full disk would get fuller
-            raise
-        self.part = part
+        """Begin a part, with a copy of what is in the finished file already."""
+        if units and self.earlier.path is not None:
+            with self.earlier.path.open("rb", buffering=0) as file:
+                self.part = copied_part(self._path, file.fileno(), self._position)
+        else:
+            self.part = create_part(self._path)
+        self._enter(self.part)
+        return self.part
+
+    def _enter(self, part: Part) -> None:
         # Without a key nothing goes on from it, but it tells who writes, and a server that
         # tidies up knows by it what is left.
         journal.begin(self._lease.descriptor, self._key, part.path.name, here(), self.records)
-        return part
 
     def _begin_digest(self, units: int) -> None:
         """Begin the digest of what this run writes, with what it has written already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from progresswidget.errors import (
     LeaseLostError,
 )
 from progresswidget.export.lease import here
-from progresswidget.export.parts import create_part, is_part, remove_stale, reopen_part
+from progresswidget.export.parts import create_part, discard, is_part, remove_stale
+from progresswidget.export.reopening import reopen_part
 from progresswidget.transfer import address, journal
 from progresswidget.transfer.pieces import Pieces
 from progresswidget.transfer.receiving import StartOver
@@ -46,12 +48,9 @@ def part_for(
     """
     version, begun = attempt.version, journal.read(lease.descriptor)
     if begun is not None and ranges and _may_join(begun, version, path, url):
-        part = reopen_part(path, begun.part)
+        part = _reopened(path, begun, lease)
         if part is not None:
-            pieces = _verified(part, begun, version, progress)
-            begun.owner = here()
-            journal.begin(lease.descriptor, begun)
-            remove_stale(path, begun.part)
+            pieces = _kept(part, begun, version, lease, progress)
             if attempt.incoming.at == pieces.prefix or not attempt.incoming.at:
                 return part, pieces
             part.close()
@@ -59,8 +58,12 @@ def part_for(
     if attempt.incoming.at:
         raise StartOver
     part = create_part(path)
-    begun = journal.Journal(address.identity(url), part.path.name, here(), version)
-    journal.begin(lease.descriptor, begun)
+    try:
+        begun = journal.Journal(address.identity(url), part.path.name, here(), version)
+        journal.begin(lease.descriptor, begun)
+    except BaseException:
+        part.remove()
+        raise
     return part, Pieces(version.size)
 
 
@@ -72,10 +75,42 @@ def _may_join(begun: journal.Journal, version: Representation, path: Path, url: 
     return known and is_part(path, begun.part) and begun.version.same(version)
 
 
+def _reopened(path: Path, begun: journal.Journal, lease: Lease) -> Part | None:
+    """Return the part that a journal tells of; it tells of the copy where this is one."""
+    old = begun.part
+    part = reopen_part(path, old)
+    if part is None:
+        return None
+    begun.part, begun.owner = part.path.name, here()
+    if old != begun.part:
+        journal.begin(lease.descriptor, begun)
+        with contextlib.suppress(OSError):  # Windows removes none that somebody has opened
+            discard(path.with_name(old))
+    return part
+
+
+def _kept(
+    part: Part,
+    begun: journal.Journal,
+    version: Representation,
+    lease: Lease,
+    progress: Progress,
+) -> Pieces:
+    """Return what of a part is as its journal says; the journal keeps only that."""
+    try:
+        pieces = _verified(part, begun, version, progress)
+        journal.begin(lease.descriptor, begun)
+        remove_stale(part.destination, begun.part)
+    except BaseException as error:
+        leave(lease, part, error)
+        part.close()
+        raise
+    return pieces
+
+
 def _verified(
     part: Part, begun: journal.Journal, version: Representation, progress: Progress
 ) -> Pieces:
-    """Return what of a part is as its journal says; the journal keeps only that."""
     import xxhash
 
     progress.phase = "hashing"

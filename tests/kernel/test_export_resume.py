@@ -34,7 +34,7 @@ from progresswidget.errors import (
     LeaseLostError,
     SourceError,
 )
-from progresswidget.export import behind, finished, journal, resume, running
+from progresswidget.export import behind, finished, journal, reopening, resume
 from progresswidget.export.lease import Lock, lock
 from progresswidget.export.parts import journal_path
 from progresswidget.export.pipeline import Export
@@ -643,14 +643,14 @@ def test_what_the_system_does_not_copy_is_read_and_written(
         return 0
 
     monkeypatch.setattr(os, "copy_file_range", copy_file_range, raising=False)
-    monkeypatch.setattr(resume, "CHUNK", 1_000)
+    monkeypatch.setattr(reopening, "CHUNK", 1_000)
     source, content = tmp_path / "source", random.Random(1).randbytes(3_500)
     source.write_bytes(content)
-    with (tmp_path / "target").open("w+b", buffering=0) as target:
-        resume.copy_prefix(source, target.fileno(), 3_000)
+    with source.open("rb") as file, (tmp_path / "target").open("w+b", buffering=0) as target:
+        reopening.copy_prefix(file.fileno(), target.fileno(), 3_000)
         assert (tmp_path / "target").read_bytes() == content[:3_000]
         with pytest.raises(OSError, match="shorter"):
-            resume.copy_prefix(source, target.fileno(), 3_501)
+            reopening.copy_prefix(file.fileno(), target.fileno(), 3_501)
 
 
 def test_small_pieces_are_written_whole_at_their_places(
@@ -669,12 +669,12 @@ def test_a_copy_that_finds_no_room_is_not_left(
     path = tmp_path / "a.csv"
     first = run(make(), path).sha256
 
-    def fail(source: Path, target: int, size: int) -> None:
-        os.pwrite(target, source.read_bytes()[: size // 2], 0)
+    def fail(source: int, target: int, size: int) -> None:
+        os.pwrite(target, os.pread(source, size // 2, 0), 0)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(running, "copy_prefix", fail)
+        patched.setattr(reopening, "copy_prefix", fail)
         with pytest.raises(DestinationError, match="No space left"):
             run(make(changed_from=ROWS * 9 // 10), path)
     assert list(tmp_path.iterdir()) == [path]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import gzip
 import os
 import random
@@ -10,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,13 +20,17 @@ from odd_server import Answer, OddServer
 
 import progresswidget as pw
 from progresswidget.errors import (
+    DestinationBusyError,
     DestinationExistsError,
     DigestMismatchError,
     ExportCancelledError,
+    ExportHeldError,
+    LeaseLostError,
     OptionError,
     TransferError,
     TransferRefusedError,
 )
+from progresswidget.export.parts import journal_path
 from progresswidget.export.progress import Progress
 from progresswidget.transfer.download import Download
 from progresswidget.transfer.journal import peek
@@ -567,6 +574,84 @@ def test_a_killed_download_goes_on_in_another_process(
     assert not path.exists()
     server.gate.set()
     done = fetch(server, path)
+    assert path.read_bytes() == CONTENT
+    assert done.reused >= 8 * MIB
+    assert not leftovers(tmp_path, "a.bin")
+
+
+@pytest.mark.parametrize("error", [ExportCancelledError, ExportHeldError])
+def test_a_download_may_end_while_it_looks_at_what_is_there(
+    error: type[ExportCancelledError], server: OddServer, tmp_path: Path
+) -> None:
+    server.cuts.append(17 * MIB)
+    server.answers.extend([None, *[Answer("502 Bad Gateway")] * 5])
+    path = tmp_path / "a.bin"
+    with pytest.raises(TransferError):
+        fetch(server, path, connections=1)
+
+    class Ended(Progress):
+        def look(self) -> None:
+            if self.phase == "hashing":
+                raise error("enough")
+
+    ended = Ended()
+    ended.checkpoint = ended.look
+    with pytest.raises(error):
+        Download(server.url, path).run(ended)
+    assert bool(leftovers(tmp_path)) is not error.final
+    assert fetch(server, path).reused == (0 if error.final else 17 * MIB)
+    assert not leftovers(tmp_path, "a.bin")
+
+
+def test_without_locks_a_download_that_shows_no_life_harms_nobody(
+    server: OddServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, f"No locks available {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    path, asleep, wake = tmp_path / "a.bin", threading.Event(), threading.Event()
+
+    class Sleeper(Progress):
+        def look(self) -> None:
+            if (begun := peek(path)) is not None and begun.units:
+                asleep.set()
+                assert wake.wait(60)
+
+    def sleep() -> None:
+        sleeper = Sleeper()
+        sleeper.checkpoint = sleeper.look
+        with pytest.raises(LeaseLostError):
+            Download(server.url, path, connections=1).run(sleeper)
+        lost.append(path)
+
+    lost: list[Path] = []
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    assert asleep.wait(60)
+
+    class TakesOver(Progress):
+        def look(self) -> None:
+            if self.rows == len(CONTENT):  # all of it is there, and has no name yet
+                wake.set()
+                thread.join(60)
+
+    def take_over() -> Transferred:
+        progress = TakesOver()
+        progress.checkpoint = progress.look
+        for _ in range(100):
+            os.utime(journal_path(path), (1, 1))
+            # What was under way when it fell asleep may be entered yet, which is a sign of life.
+            with suppress(DestinationBusyError):
+                return Download(server.url, path).run(progress)
+        raise AssertionError("it shows life again and again")
+
+    try:
+        done = take_over()
+    finally:
+        wake.set()
+        thread.join(60)
+    assert lost == [path]
     assert path.read_bytes() == CONTENT
     assert done.reused >= 8 * MIB
     assert not leftovers(tmp_path, "a.bin")
