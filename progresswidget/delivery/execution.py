@@ -61,12 +61,15 @@ class Entry:
         What was noted of the steps before, by their names.
     keep
         Notes more, and returns when it would survive a loss of power.
+    alone
+        Whether a process that has tried it before is gone for certain, and does not only sleep.
     """
 
     key: str
     note: Mapping[str, Any]
     before: Mapping[str, Mapping[str, Any]]
     keep: Callable[[dict[str, Any]], None]
+    alone: bool
 
 
 class Step(Protocol):
@@ -281,4 +284,4 @@ class Execution:
         def keep(note: dict[str, Any]) -> None:
             self._ledger.write("noted", name, note)
 
-        return Entry(saga.key_of(name), saga.note(name), before, keep)
+        return Entry(saga.key_of(name), saga.note(name), before, keep, self._ledger.alone)

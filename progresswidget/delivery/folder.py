@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.delivery.execution import LostError
 from progresswidget.errors import ProgressWidgetError
 from progresswidget.export.destination import check, existing, explain
-from progresswidget.export.parts import RANDOM, named_part, part_path
+from progresswidget.export.parts import RANDOM, discard, named_part, part_path
+from progresswidget.export.reopening import copy_prefix
 from progresswidget.transfer.fetched import sha256_of
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ ANEW: Final = 2
 COPY: Final = "copy"
 DIGITS: Final = "digits"
 """What is noted of a copy: device and inode, and the digits in its name."""
+BEGUN: Final = "begun"
+"""What is noted before a copy gets another name: the digits of all but the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +58,14 @@ class FolderReceiver:
         """Copy the file beside its name, and look whether it is the same; see `Receiver`."""
         check(self.path, overwrite=self.overwrite)
         try:
-            for _ in range(ANEW):
-                with contextlib.closing(named_part(self.path, entry.key[:RANDOM])) as part:
+            digits = self._begin(entry)
+            with contextlib.closing(named_part(self.path, digits)) as part:
+                for _ in range(ANEW):
                     self._copy(parcel, part, progress)
                     progress.phase = "verifying"
                     if sha256_of(part.path, progress.checkpoint) == parcel.sha256:
                         os.fsync(part.descriptor)
                         stat = os.fstat(part.descriptor)
-                        digits = entry.key[:RANDOM]
                         return {DIGITS: digits, COPY: [stat.st_dev, stat.st_ino]}
                     part.truncate(0)
         except OSError as error:
@@ -100,13 +104,33 @@ class FolderReceiver:
 
     def drop(self, parcel: Parcel, entry: Entry) -> None:
         """Remove the copy; see `Receiver`."""
-        part_path(self.path, entry.key[:RANDOM]).unlink(missing_ok=True)
+        for digits in _digits(entry):
+            part_path(self.path, digits).unlink(missing_ok=True)
+
+    def _begin(self, entry: Entry) -> str:
+        """Return the digits in the name of the copy that is begun, or gone on with."""
+        digits = _digits(entry)[-1]
+        if entry.alone:
+            return digits
+        # Whoever has begun a copy may only sleep, and would go on writing into it, also when it is
+        # somebody's file.
+        old, digits = part_path(self.path, digits), secrets.token_hex(RANDOM // 2)
+        entry.keep({BEGUN: [*_digits(entry)[1:], digits]})
+        with (
+            contextlib.suppress(FileNotFoundError),
+            old.open("rb", buffering=0) as file,
+            contextlib.closing(named_part(self.path, digits)) as part,
+        ):
+            copy_prefix(file.fileno(), part.descriptor, os.fstat(file.fileno()).st_size)
+            discard(old)
+        return digits
 
     def _copy(self, parcel: Parcel, part: Part, progress: Progress) -> None:
         """Copy what is missing; what is there already the digest of the whole is to confirm."""
         progress.phase = "sending"
         offset = min(os.fstat(part.descriptor).st_size, parcel.size)
         part.truncate(offset)
+        progress.rows = offset
         with parcel.path.open("rb", buffering=0) as file:
             while offset < parcel.size:
                 progress.checkpoint()
@@ -117,3 +141,8 @@ class FolderReceiver:
                     written = os.pwrite(part.descriptor, block, offset)
                     block, offset = block[written:], offset + written
                 progress.rows = offset
+
+
+def _digits(entry: Entry) -> list[str]:
+    """Return the digits in the names of all copies that may be there; the last one counts."""
+    return [entry.key[:RANDOM], *entry.note.get(BEGUN, ())]

@@ -49,6 +49,11 @@ class Ledger:
         """Whether all of the saga stands, or is undone: nobody needs the ledger any more."""
         return self.saga is not None and self.saga.move().kind in {"stands", "undone"}
 
+    @property
+    def alone(self) -> bool:
+        """Whether whoever had it before is gone for certain, and does not only sleep."""
+        return self._lease.alone
+
     def check(self) -> None:
         """Make sure that no other process has taken over.
 

@@ -57,10 +57,13 @@ class Lease:
         The journal.
     descriptor
         The open journal.
+    alone
+        Whether whoever held it before is gone for certain, and does not only sleep.
     """
 
     path: Path
     descriptor: int
+    alone: bool = True
     _over: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
@@ -189,7 +192,7 @@ def _try(
             "Wait until it is done, cancel it, or choose another name.",
         )
     if state is Lock.UNKNOWN and (created or sys.platform == "win32"):  # it renames no open file
-        return Lease(path, descriptor) if _is_there(path, descriptor) else None
+        return Lease(path, descriptor, alone=created) if _is_there(path, descriptor) else None
     # Where there are no locks its holder is dead, mostly, and what it has entered is gone on with.
     entered = _content(descriptor) if state is Lock.UNKNOWN else b""
     return _take_over(path, descriptor, entered)
@@ -214,7 +217,7 @@ def _take_over(path: Path, old: int, entered: bytes) -> Lease | None:
             new.unlink()
         raise
     if _is_there(path, descriptor):  # of two that take over, the later one
-        return Lease(path, descriptor)
+        return Lease(path, descriptor, alone=False)
     os.close(descriptor)
     return None
 

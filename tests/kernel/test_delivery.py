@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +23,17 @@ from odd_tus_server import OddTusServer
 import progresswidget as pw
 from progresswidget import protocol
 from progresswidget.delivery import staging
+from progresswidget.delivery.execution import Entry
 from progresswidget.delivery.folder import FolderReceiver
+from progresswidget.delivery.receiver import Parcel
 from progresswidget.delivery.work import Delivery
 from progresswidget.display import _lines
 from progresswidget.errors import (
+    DestinationBusyError,
     DestinationError,
     DestinationExistsError,
     ExportCancelledError,
+    LeaseLostError,
     OptionError,
     SourceError,
     TransferError,
@@ -327,6 +335,77 @@ def test_what_a_killed_process_has_done_is_told_from_the_start(share: Path) -> N
         "done done running",
         "done done done",
     ]
+
+
+def test_without_locks_a_delivery_that_shows_no_life_harms_nobody(
+    here: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, f"No locks available {descriptor} {operation}")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    path, asleep, wake = share / "a.csv", threading.Event(), threading.Event()
+
+    def deliver(progress: Progress) -> None:
+        receiver = FolderReceiver(path, overwrite=True)
+        Delivery(TABLE, "a.csv", receiver, options={}).run(progress)
+
+    class Sleeper(Progress):
+        def look(self) -> None:
+            if self.phase == "sending" and self.rows:
+                asleep.set()
+                assert wake.wait(60)
+
+    def sleep() -> None:
+        sleeper = Sleeper()
+        sleeper.checkpoint = sleeper.look
+        with pytest.raises(LeaseLostError):
+            deliver(sleeper)
+        lost.append(path)
+
+    lost: list[Path] = []
+    thread = threading.Thread(target=sleep)
+    thread.start()
+    assert asleep.wait(60)
+    (ledger,) = here.glob(".a.csv.*.delivery/ledger")
+    sent: list[int] = []
+
+    class Taker(Progress):
+        def look(self) -> None:
+            if self.phase == "sending":
+                sent.append(self.rows)
+
+    def take_over() -> None:
+        taker = Taker()
+        taker.checkpoint = taker.look
+        for _ in range(100):
+            os.utime(ledger, (1, 1))
+            with suppress(DestinationBusyError):
+                return deliver(taker)
+        raise AssertionError("it shows life again and again")
+
+    try:
+        take_over()
+        path.write_text("its owner goes on")
+    finally:
+        wake.set()
+        thread.join(60)
+    assert lost == [path]
+    assert path.read_text() == "its owner goes on"
+    assert list(share.iterdir()) == [path]
+    assert left(here) == []
+    assert sent[0] >= 2**20, "what was there is not sent again"
+
+
+def test_every_copy_that_was_begun_is_dropped(share: Path) -> None:
+    # The last one had no time to become one, and the first one none to be removed.
+    copies = [share / f".a.csv.{digits}.part" for digits in ("01234567", "11111111", "22222222")]
+    for copy in copies:
+        copy.touch()
+    note = {"begun": ["11111111", "22222222", "33333333"]}
+    entry = Entry("0123456789abcdef", note, {}, lambda _: None, alone=True)
+    FolderReceiver(share / "a.csv", overwrite=True).drop(Parcel(share / "a.csv", 0, ""), entry)
+    assert list(share.iterdir()) == []
 
 
 def test_the_longest_name_has_room(here: Path, share: Path) -> None:
