@@ -7,7 +7,7 @@ export puts a new journal in the place of the old one. Before the old holder pub
 whether the journal is still its own, so a sleeper that wakes up later harms nobody.
 
 Where the file system has no locks there are signs of life alone. What a dead holder has left is
-gone on with there too, but in copies of its journal and of its part (see `running`): it may only
+gone on with there too, but in copies of its journal and of its part (see `reopening`): it may only
 sleep, and would write into them.
 """
 
