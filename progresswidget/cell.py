@@ -20,16 +20,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_note_fork)
 
 
+def running_shell() -> Any | None:
+    """Return the IPython that runs in this process, or None."""
+    # Looking only where IPython is loaded already keeps a plain script free of its import. While
+    # another thread imports it, it may lack the function yet.
+    get = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return None if get is None else get()
+
+
 def running_kernel() -> Any | None:
     """Return the ipykernel of this process, or None in a script, a terminal or a worker."""
     # A forked worker inherits the kernel's objects but none of its threads: what it displayed
     # would go nowhere but into the server's log.
     if _forked:
         return None
-    # Looking only where IPython is loaded already keeps a plain script free of its import.
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None)
+    return getattr(running_shell(), "kernel", None)
 
 
 def kernel_id() -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 import time
 import weakref
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anywidget
 
+from progresswidget.cell import running_shell
 from progresswidget.meter import Throttle
 from progresswidget.outbox import outbox
 
@@ -132,7 +132,6 @@ def _finish_cell() -> None:
 
 
 def _look_after_cells() -> None:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = running_shell()
     if shell is not None and _finish_cell not in shell.events.callbacks["post_execute"]:
         shell.events.register("post_execute", _finish_cell)

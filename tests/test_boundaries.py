@@ -47,6 +47,7 @@ ORDER = {
     "progresswidget.textbar": {"progresswidget.protocol", "progresswidget.texts"},
     "progresswidget.outbox": set(),
     "progresswidget.synced": {
+        "progresswidget.cell",
         "progresswidget.meter",
         "progresswidget.outbox",
         "progresswidget.protocol",

@@ -23,8 +23,9 @@ def tenumerate(
     **options: Any,
 ) -> Iterator[tuple[Any, Any]]:
     """Return ``enumerate(iterable, start)`` with progress; of an array `numpy.ndenumerate`."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(iterable, numpy.ndarray):
+    numpy: Any = sys.modules.get("numpy")
+    # While another thread imports it, numpy has no arrays yet.
+    if hasattr(numpy, "ndarray") and isinstance(iterable, numpy.ndarray):
         size = total or iterable.size
         return iter(tqdm_class(numpy.ndenumerate(iterable), total=size, **options))
     return enumerate(tqdm_class(iterable, total=total, **options), start)

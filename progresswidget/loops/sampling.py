@@ -304,5 +304,5 @@ def _by_index(iterator: Any) -> Callable[[], int]:
 
 
 def _is_array(iterable: object) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and type(iterable) is numpy.ndarray
+    # While another thread imports it, numpy has no arrays yet.
+    return type(iterable) is getattr(sys.modules.get("numpy"), "ndarray", None)

@@ -133,6 +133,15 @@ def is_of(frame: object, library: str, *names: str) -> bool:
     return any(known is not None and isinstance(frame, known) for known in classes)
 
 
+def loaded(library: str) -> Any | None:
+    """Return a library that is loaded, or None.
+
+    While another thread imports it, it is there in part; values of its types are not, yet.
+    """
+    module = sys.modules.get(library)
+    return None if getattr(getattr(module, "__spec__", None), "_initializing", False) else module
+
+
 def reason(error: BaseException) -> str:
     """Return what an error of the user's frame says, as text that can be shown anywhere.
 
@@ -201,8 +210,7 @@ def general_kinds() -> tuple[Kind, ...]:
 
 def recognise(frame: object) -> Kind | None:
     """Return the row of the table that can read `frame`, or None."""
-    narrowed = sys.modules.get(f"{__name__}.narrowed")
-    if narrowed is not None and narrowed.recognises(frame):
+    if is_of(frame, f"{__name__}.narrowed", "Narrowed"):
         kind: Kind = frame.kind  # type: ignore[attr-defined]
         return kind
     for kinds in (lambda: KINDS, their_kinds, general_kinds):

@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.sources import loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def precise(kind: pa.DataType, kinds: Collection[type], values: Any) -> pa.DataT
     """Return a type that keeps nanoseconds, which Arrow's inference overlooks in pandas' own."""
     import pyarrow as pa
 
-    pandas = sys.modules.get("pandas")
+    pandas = loaded("pandas")
     if pandas is None:
         return kind
     if not any(issubclass(each, (pandas.Timestamp, pandas.Timedelta)) for each in kinds):
@@ -117,7 +118,7 @@ def family_of(value: object) -> str:
 
 def family(kind: type) -> str:
     """Return what values of a Python type are called, so that those of one name fit together."""
-    for kinds, name in _families("pandas" in sys.modules, "numpy" in sys.modules):
+    for kinds, name in _families(loaded("pandas") is not None, loaded("numpy") is not None):
         if issubclass(kind, kinds):
             return name
     return kind.__name__

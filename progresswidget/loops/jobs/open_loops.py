@@ -10,6 +10,7 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.cell import running_shell
 from progresswidget.loops.jobs.origin import running_request
 from progresswidget.loops.jobs.precedence import precede
 from progresswidget.loops.jobs.receipts import end_cell
@@ -67,8 +68,7 @@ def watch(loop: LoopJob) -> None:
     """
     _of_cells.add(loop)
     precede(show_open)
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = running_shell()
     if shell is not None and _end_with_cell not in shell.events.callbacks["post_run_cell"]:
         shell.events.register("post_run_cell", _end_with_cell)
 

@@ -7,10 +7,10 @@ and nbval compares the order of outputs.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
+from progresswidget.cell import running_shell
 from progresswidget.protocol import JOB_MIMETYPE, RECEIPT_MIMETYPE
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def precede(show: Callable[[], object]) -> None:
     show
         Shows the cards that are due; those of loops themselves do not call it.
     """
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
+    shell = running_shell()
     if shell is None or _thread.hooked:
         return
     _thread.hooked = True
