@@ -12,8 +12,8 @@ readers have themselves (Chinese, Japanese and Korean, of the character collecti
 Adobe-Japan1 and Adobe-Korea1; ISO 32000-1 §9.7.5.2). Those are named in the document and not
 embedded. They have the plain letters of Greek and Cyrillic too, and no accented Greek: on a machine
 without any font file "Ελλάδα" loses its "ά". A character that no font has, such as an emoji, is
-printed as a white square, □. Letters are set one after another, left to right: scripts that join
-them, or run from the right, are not shaped.
+printed as a white square, □. `progresswidget.export.shaping` sets scripts that join letters or run
+from the right.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from progresswidget.export import shaping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -95,7 +97,7 @@ class Face:
         return ord(character) > 0x7F  # noqa: PLR2004 - ASCII is every other font's
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Typeface:
     """A chain of faces, which together print everything.
 
@@ -117,11 +119,17 @@ class Typeface:
 
     def width(self, text: str) -> float:
         """Return the width of a line at size 1."""
+        return sum(self.advances(text))
+
+    def advances(self, text: str) -> Iterable[float]:
+        """Return how much each character adds to the width of a line, at size 1."""
+        if shaping.is_needed(text):
+            return shaping.advances(text, self)
         glyph = self.glyph
-        return sum(glyph(character)[2] for character in text)
+        return (glyph(character)[2] for character in text)
 
     def runs(self, text: str) -> Iterator[tuple[str, str]]:
-        """Cut a line where its font changes; yield the fonts and texts."""
+        """Cut a row of letters where its font changes; yield the fonts and texts."""
         font, run = "", ""
         for character in text:
             own, shown, _ = self.glyph(character)

@@ -104,6 +104,18 @@ def test_numbers_stand_on_the_right() -> None:
     assert sides == [["right"], []]
 
 
+def test_texts_that_run_from_the_right_say_so_and_others_and_numbers_do_not() -> None:
+    table = pa.table({"שם": ["שלום (abc)", "abc שלום", "12"], "n": [1, 2, 3]})
+    document = read(write({"t": table}, title="דוח 2024"))
+    turned = [
+        [bool(cell._tc.xpath(".//w:bidi[../../w:r/w:rPr/w:rtl]")) for cell in row.cells]
+        for row in document.tables[0].rows
+    ]
+    assert turned == [[True, False], [True, False], [False, False], [False, False]]
+    said = [bool(each._p.xpath("./w:pPr/w:bidi")) for each in document.paragraphs]
+    assert said[:2] == [True, False]
+
+
 def test_the_limit_is_stated_and_kept() -> None:
     document = read(write({"t": pa.table({"a": range(1_234)})}, row_limit=3))
     assert "The first 3 of 1,234 rows, 1 column" in paragraphs(document)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,12 @@ def test_moments_are_not_broken_at_their_hyphens(tmp_path: Path) -> None:
     assert style in write(frame, tmp_path / "t.html")
     assert "nth-child" not in write(frame[:, :1], tmp_path / "u.html")
     assert "nth-child" not in write(frame, tmp_path / "f.html", fragment=True)
+
+
+def test_each_text_runs_as_its_first_letter_does(tmp_path: Path) -> None:
+    text = write(pl.DataFrame({"שם": ["שלום (abc)"]}), tmp_path / "t.html", title="דוח")
+    (rule,) = re.findall(r"[^}]*{[^}]*unicode-bidi:plaintext[^}]*}", text)
+    assert rule.partition("{")[0] == "caption,th,td"
 
 
 def test_a_fragment_is_only_the_table(tmp_path: Path) -> None:

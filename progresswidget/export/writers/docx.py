@@ -14,8 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from xml.sax.saxutils import escape
 
+from progresswidget.export.shaping import is_from_the_right
 from progresswidget.export.writers.report import ReportWriter
-from progresswidget.export.writers.report_document import CELL_STYLE, lay_out, new_document, pack
+from progresswidget.export.writers.report_document import (
+    CELL_STYLE,
+    lay_out,
+    new_document,
+    pack,
+    turn,
+)
 from progresswidget.export.writers.report_widths import Strip, strips
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ WIDEST: Final = 60
 WORD: Final = 14
 SAMPLE: Final = 500
 """Rows whose texts decide how wide columns are."""
+RUN: Final = "<w:rPr><w:rtl/></w:rPr>"
 TWIPS: Final = 20
 """To the point; the unit of widths in the file."""
 
@@ -67,7 +75,7 @@ class DocxWriter(ReportWriter):
     def tail(self, units: Sequence[Placed], offset: int) -> Sequence[bytes]:
         """Return the whole document."""
         document = self._document
-        document.add_heading(self.title, 0)
+        turn(document.add_heading(self.title, 0))
         if not self.tables:
             lay_out(document.sections[0], self.sheet, lying=False)
         for position, table in enumerate(self.tables):
@@ -84,7 +92,7 @@ class DocxWriter(ReportWriter):
         if self.orientation == "auto" and sum(natural) > room:
             room = lay_out(section, self.sheet, lying=True)
         if len(self.tables) > 1:
-            document.add_heading(table.name, 1)
+            turn(document.add_heading(table.name, 1))
         document.add_paragraph(table.statement).paragraph_format.keep_with_next = True
         number = PADDING + LETTER * len(f"{len(table.rows)}")
         split = strips(natural, least, room, COLUMNS)
@@ -162,9 +170,11 @@ def _cell(keep: str, text: str, right: bool, width: float) -> str:  # noqa: FBT0
     lines = "<w:br/>".join(
         f'<w:t xml:space="preserve">{escape(line)}</w:t>' for line in text.split("\n")
     )
+    # §17.3.1.6 and §17.3.2.30: Word does not see by itself which way a text runs.
+    turned, run = ("<w:bidi/>", RUN) if not right and is_from_the_right(text) else ("", "")
     side = '<w:jc w:val="right"/>' if right else ""
     return (
         f'<w:tc><w:tcPr><w:tcW w:w="{round(width * TWIPS)}" w:type="dxa"/></w:tcPr>'
-        f'<w:p><w:pPr><w:pStyle w:val="{CELL_STYLE.replace(" ", "")}"/>{keep}{side}</w:pPr>'
-        f"<w:r>{lines}</w:r></w:p></w:tc>"
+        f'<w:p><w:pPr><w:pStyle w:val="{CELL_STYLE.replace(" ", "")}"/>{keep}{turned}{side}</w:pPr>'
+        f"<w:r>{run}{lines}</w:r></w:p></w:tc>"
     )

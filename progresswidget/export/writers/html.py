@@ -37,6 +37,7 @@ STYLE: Final = (
     ":root{color-scheme:light dark}"
     "body{font:14px/1.4 system-ui,sans-serif;margin:1rem}"
     "table{border-collapse:collapse}"
+    "caption,th,td{unicode-bidi:plaintext}"
     "caption{font-weight:600;text-align:start;padding:.5em 0}"
     "th,td{border:1px solid color-mix(in srgb,currentColor 25%,transparent);padding:.25em .6em;"
     "text-align:start;vertical-align:top;white-space:pre-wrap}"

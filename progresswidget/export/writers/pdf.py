@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import MissingExtraError
 from progresswidget.export.fonts import typeface
+from progresswidget.export.shaping import glyphs, is_from_the_right, is_needed
 from progresswidget.export.writers import report_pages
 from progresswidget.export.writers.report import ReportWriter
 from progresswidget.export.writers.report_pages import FOOT, MARGIN, PAD, Faces, Grid, Page, wrap
@@ -131,7 +132,9 @@ class _Document:
         for text, face, size, colour in lines:
             for line in wrap(text, face, room / size):
                 if draw:
-                    self._line(MARGIN, top - size, line, face, size, colour)
+                    turned = _is_turned(line)
+                    x = MARGIN + (room - face.width(line) * size if turned else 0.0)
+                    self._line(x, top - size, line, face, size, colour)
                 top -= size * 1.32
             top -= size * 0.18
         return top - (5.0 if lines else 0.0)
@@ -192,10 +195,10 @@ class _Document:
             y = top - PAD[1] - size * (1 + (report_pages.LEADING - 1) / 2 - 0.2)
             for line in lines:
                 x = left + PAD[0]
-                if number:
+                if number or _is_turned(line):
                     x = left + width - PAD[0] - face.width(line) * size
                 text.setTextOrigin(x, y)
-                self._runs(text, line, face, size)
+                _print(text, line, face, size)
                 y -= grid.line
             left += width
         self._canvas.drawText(text)
@@ -211,14 +214,8 @@ class _Document:
     ) -> None:
         text = self._canvas.beginText(x, y)
         text.setFillColorRGB(*colour)
-        self._runs(text, line, face, size)
+        _print(text, line, face, size)
         self._canvas.drawText(text)
-
-    @staticmethod
-    def _runs(text: Any, line: str, face: Typeface, size: float) -> None:
-        for font, run in face.runs(line):
-            text.setFont(font, size)
-            text.textOut(run)
 
     def _foot(self, width: float, page: str) -> None:
         plain = self._faces.plain
@@ -228,6 +225,24 @@ class _Document:
         lines = wrap(self._title, plain, (right - MARGIN - 20) / size)
         title = lines[0] if len(lines) == 1 else f"{lines[0]} …"
         self._line(MARGIN, MARGIN - 4, title, plain, size, FAINT)
+
+
+def _print(text: Any, line: str, face: Typeface, size: float) -> None:
+    """Print a line where the text is."""
+    if not is_needed(line):
+        for font, run in face.runs(line):
+            text.setFont(font, size)
+            text.textOut(run)
+        return
+    x, y = text.getX(), text.getY()
+    for each in glyphs(line, face):
+        text.setTextOrigin(x + each.x * size, y + each.y * size)
+        text.setFont(each.font, size)
+        text.textOut(each.text)
+
+
+def _is_turned(line: str) -> bool:
+    return is_needed(line) and is_from_the_right(line)
 
 
 def _columns(grid: Grid, strip: int, count: int) -> str:

@@ -11,6 +11,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import MissingExtraError
+from progresswidget.export.shaping import is_from_the_right
 
 if TYPE_CHECKING:
     from docx.document import Document
@@ -97,6 +98,19 @@ def lay_out(section: Any, sheet: tuple[float, float], *, lying: bool) -> float:
     for side in ("left_margin", "right_margin", "top_margin", "bottom_margin"):
         setattr(section, side, Pt(margin))
     return width - 2 * margin
+
+
+def turn(paragraph: Any) -> None:
+    """Let a paragraph run from the right if its first letter does; Word does not see it."""
+    from docx.oxml import OxmlElement
+
+    if not is_from_the_right(paragraph.text):
+        return
+    properties = paragraph._p.get_or_add_pPr()  # noqa: SLF001 - python-docx has no direction
+    # ISO/IEC 29500-1 §17.3.1.6; what comes behind it is in §17.3.1.26.
+    properties.insert_element_before(OxmlElement("w:bidi"), "w:spacing", "w:ind", "w:jc", "w:rPr")
+    for run in paragraph.runs:
+        run.font.rtl = True
 
 
 def pack(document: Document) -> bytes:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from progresswidget.export.shaping import keep_direction
 from progresswidget.export.writers.report_widths import Strip, share, strips
 
 if TYPE_CHECKING:
@@ -183,22 +184,22 @@ def wrap(text: str, face: Typeface, width: float) -> list[str]:
     """
     width += 1e-6  # the width of the longest line, divided and multiplied, still holds that line
     found = []
-    for line in text.split("\n"):
-        rest = line
+    for paragraph in text.split("\n"):
+        lines = []
+        rest = paragraph
         while rest:
             cut = _break(rest, face, width)
-            found.append(rest[:cut].rstrip(" ") if cut < len(rest) else rest)
+            lines.append(rest[:cut].rstrip(" ") if cut < len(rest) else rest)
             rest = rest[cut:].lstrip(" ") if cut < len(rest) else ""
-        if not line:
-            found.append("")
+        found += keep_direction(lines or [""], paragraph)
     return found
 
 
 def _break(text: str, face: Typeface, width: float) -> int:
     used = 0.0
     behind = 0
-    for position, character in enumerate(text):
-        used += face.glyph(character)[2]
+    for position, (character, wide) in enumerate(zip(text, face.advances(text), strict=True)):
+        used += wide
         if used > width and character != " ":
             return behind or max(position, 1)
         following = text[position + 1 : position + 2]
