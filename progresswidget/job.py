@@ -339,8 +339,10 @@ class Job(FileJob):
 
     def _how_to_go_on(self, table: texts.Table) -> str:
         # A transfer that was only stopped can be gone on with; one that was given up cannot.
-        given_up = self._kind != "export" and self._stop_kind.final
-        key = "again_stream" if self._once else "anew" if given_up else "again"
+        key = "anew" if self._kind != "export" and self._stop_kind.final else "again"
+        if self._kind == "export" and not self._in_kernel:
+            key = "again without a cell"
+        key = "again_stream" if self._once else key
         return texts.worded(table, key, self._kind)
 
 

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
 
 BAR_WIDTH: Final = 24
 LEAST_BAR_WIDTH: Final = 6
+LEAST_NAME: Final = 16
+"""Columns that a long name keeps on a narrow terminal."""
 LEAST_LEFT: Final = 0.05
 """Seconds below which nothing is left to be told."""
+LEAST_RATE: Final = 0.5
+"""Rows or bytes a second below which a rate would be told as 0."""
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 
@@ -40,33 +44,34 @@ def draw_line(report: Json, width: int = 200, *, unicode: bool = True) -> str:
     report
         The state of the job, as `progresswidget.protocol` has it.
     width
-        Columns of the terminal; where they are few, the bar shrinks and then some figures go.
+        Columns of the terminal; where they are few, the bar shrinks, then some figures go, then the
+        middle of a long name, and then the rest of the words. What is cut of a figure is another
+        one, so none is cut.
     unicode
         Whether the terminal can show block characters.
     """
     table = texts.terminal_table()
-    ended = report["status"] in protocol.TERMINAL
     shown = 100.0 if report["status"] == "done" else report["progress"]
     # Cut and never rounded up: 100 % is said when it is true.
     percent = "  – %" if shown is None else f"{math.floor(shown):3} %"
-    state = report["status"] if report["status"] != "running" else report["phase"]
-    parts = _amounts(report, table)
-    if report["rate"] is not None and not ended:
-        amount = texts.amount(table, report["kind"], report["rate"], report.get("unit", ""))
-        parts.append(table["rate"].format(amount=amount))
-    if report["eta"] is not None and report["eta"] >= LEAST_LEFT and not ended:
-        parts.append(table["left"].format(time=texts.duration(report["eta"])))
-    if ended:
-        parts.append(table["took"].format(time=texts.duration(report["elapsed"])))
-    separator = " · " if unicode else ", "
-    while True:
-        words = table["state"].format(state=table[state], parts=separator.join(parts))
-        room = width - columns(f"{report['name']} {percent} || {words}")
-        if room >= LEAST_BAR_WIDTH or len(parts) == 1:
-            break
-        del parts[1]  # the size goes first, then the rate: rows and the time left matter most
-    bar = draw_bar(shown, min(max(room, LEAST_BAR_WIDTH), BAR_WIDTH), unicode=unicode)
-    return _cut(f"{report['name']} {percent} |{bar}| {words}", width)
+    state = table[report["status"] if report["status"] != "running" else report["phase"]]
+    parts, separator = _parts(report, table), " · " if unicode else ", "
+    wordings = []
+    while parts:
+        words = table["state"].format(state=state, parts=separator.join(parts))
+        wordings.append(f" {words}")
+        # The size goes first, then the rate: rows and the time left matter most.
+        del parts[1 if len(parts) > 1 else 0]
+    name: str = report["name"]
+    gap = "…" if unicode else "..."
+    names = [_shorten(name, most, gap) for most in (width, max(width // 3, LEAST_NAME), LEAST_NAME)]
+    lines = [(called, words) for called in names for words in wordings]
+    for called, words in [*lines, (names[-1], f" {state}"), (names[-1], "")]:
+        room = width - columns(f"{called} {percent} ||{words}")
+        if room >= LEAST_BAR_WIDTH:
+            bar = draw_bar(shown, min(room, BAR_WIDTH), unicode=unicode)
+            return f"{called} {percent} |{bar}|{words}"
+    return f"{_shorten(name, width - columns(percent) - 1, '')} {percent}"
 
 
 def columns(text: str) -> int:
@@ -74,17 +79,34 @@ def columns(text: str) -> int:
     return len(text) + sum(unicodedata.east_asian_width(each) in "WF" for each in text)
 
 
-def _cut(text: str, width: int) -> str:
-    while columns(text) > width:
-        text = text[:-1]
-    return text
+def _shorten(name: str, width: int, gap: str) -> str:
+    """Return a name of so many columns at most: its beginning, and its end with the ending."""
+    if columns(name) <= width:
+        return name
+    keep = max(width - columns(gap), 0)
+    end = name[-(keep // 2) :] if keep > 1 else ""
+    while columns(end) > keep // 2:
+        end = end[1:]
+    begin = name[:keep]
+    while columns(begin) > keep - columns(end):
+        begin = begin[:-1]
+    return f"{begin}{gap}{end}"
 
 
-def _amounts(report: Json, table: texts.Table) -> list[str]:
-    kind = report["kind"]
-    text = texts.progress(table, kind, report["rows"], report["total"], report.get("unit", ""))
-    # The rows of a transfer are its bytes.
-    return [text, texts.size(report["bytes"])] if kind == "export" else [text]
+def _parts(report: Json, table: texts.Table) -> list[str]:
+    kind, unit = report["kind"], report.get("unit", "")
+    parts = [texts.progress(table, kind, report["rows"], report["total"], unit)]
+    if kind == "export":  # the rows of a transfer are its bytes
+        parts.append(texts.size(report["bytes"]))
+    if report["status"] in protocol.TERMINAL:
+        parts.append(table["took"].format(time=texts.duration(report["elapsed"])))
+        return parts
+    if (report["rate"] or 0) >= LEAST_RATE:
+        amount = texts.amount(table, kind, report["rate"], unit)
+        parts.append(table["rate"].format(amount=amount))
+    if report["eta"] is not None and report["eta"] >= LEAST_LEFT:
+        parts.append(table["left"].format(time=texts.duration(report["eta"])))
+    return parts
 
 
 class TextBar:

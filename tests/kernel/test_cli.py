@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -136,7 +137,10 @@ def test_ctrl_c_says_130(tmp_path: Path) -> None:
     pl.DataFrame({"a": range(3_000_000)}).write_parquet(source)
     command = [sys.executable, "-m", "progresswidget", "export", str(source)]
     with subprocess.Popen(
-        [*command, str(tmp_path / "out.csv.xz")], stderr=subprocess.PIPE, text=True
+        [*command, str(tmp_path / "out.csv.xz")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PROGRESSWIDGET_LANGUAGE": "en"},
     ) as process:
         while process.poll() is None and not list(tmp_path.glob(".*.part")):
             pass
@@ -144,4 +148,5 @@ def test_ctrl_c_says_130(tmp_path: Path) -> None:
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
+    assert "Run it again" in errors  # there is no cell
     assert not (tmp_path / "out.csv.xz").exists()

@@ -109,6 +109,25 @@ def test_a_line_of_chinese_fits_its_terminal(
     assert "正在写入：500 / 1,000 行" in line
 
 
+@pytest.mark.parametrize("unicode", [True, False])
+@pytest.mark.parametrize("name", ["a.csv", f"{'flights_of_2013_' * 5}.csv", f"{'航班' * 30}.csv"])
+def test_no_figure_is_cut_and_no_name_hides_the_rest(name: str, *, unicode: bool) -> None:
+    state = report(name=name, rows=1_234_567, total=2_000_000)
+    for width in range(19, 120):
+        line = draw_line(state, width, unicode=unicode)
+        assert columns(line) <= width
+        assert " 50 %" in line
+        assert line.startswith(name[:2])
+        assert ".csv " in line
+        assert ("1,234,567 of 2,000,000 rows" in line) == ("1,2" in line)
+        assert "1,2" in line or width < 80
+        assert "writing" in line or width < 40
+
+
+def test_what_stands_still_has_no_rate() -> None:
+    assert "/s" not in draw_line(report(rate=0.0, eta=None))
+
+
 def test_what_is_nearly_done_is_not_called_done() -> None:
     line = draw_line(report(phase="finishing", progress=99.9, rows=1000, eta=0.0))
     assert " 99 %" in line
