@@ -1,4 +1,5 @@
 import type { INotebookTracker } from '@jupyterlab/notebook';
+import { OutputArea, OutputAreaModel } from '@jupyterlab/outputarea';
 import { OutputModel, RenderMimeRegistry, standardRendererFactories } from '@jupyterlab/rendermime';
 import { Widget } from '@lumino/widgets';
 import { afterEach, expect, inject, it, vi } from 'vitest';
@@ -163,6 +164,25 @@ it('writes the end into the metadata once, and leaves the data alone', async () 
     [JOB_MIMETYPE]: { taskId: TASK, server: true, snapshot: { ...DONE, path: DONE.name } },
   });
   expect(JSON.stringify(saved.data)).toBe(data);
+});
+
+it('lets an output get its place before it writes an end that is known already', async () => {
+  const { network, rendermime } = setUp();
+  await render(rendermime, output(record()));
+  subscribed(network, record());
+  say(network, DONE, 2, 'task_complete');
+  // JupyterLab's own, which looks for the output in its place when the metadata change.
+  const area = new OutputArea({ model: new OutputAreaModel({ trusted: true }), rendermime });
+  Widget.attach(area, document.body);
+  shown.push(area);
+  const failed = vi.spyOn(console, 'error');
+  area.model.add(output(record()).toJSON());
+  await vi.waitFor(() => {
+    const { metadata } = area.model.get(0).toJSON();
+    expect((metadata as Kept)[JOB_MIMETYPE].snapshot?.status).toBe('done');
+  });
+  expect(failed).not.toHaveBeenCalled();
+  expect(area.widgets).toHaveLength(1);
 });
 
 it('writes the end when the page before it does not, whose cell may not be drawn', async () => {

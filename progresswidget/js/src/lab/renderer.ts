@@ -92,7 +92,8 @@ export class JobRenderer extends OutputRenderer {
     clearTimeout(this.#keeping);
     if (shared)
       this.#keeping = setTimeout(() => this.#keepShared(record, parts, waited), END_GRACE);
-    else this.#write(record, parts);
+    // Of an export that is over when it is shown: JupyterLab is still putting the output into its place.
+    else queueMicrotask(() => this.#write(record, parts));
   }
 
   /** Where several pages show the output one writes, and only what the kernel has not. */
@@ -110,7 +111,7 @@ export class JobRenderer extends OutputRenderer {
     const own = model && jobMetadata(model.metadata);
     const kept = own?.snapshot;
     const same = isSameEnd(kept, record) && kept?.revision === record.revision;
-    if (!model || (same && own?.parts.length === parts.length)) return;
+    if (this.isDisposed || !model || (same && own?.parts.length === parts.length)) return;
     model.setData({ metadata: withSnapshot(model.metadata, record, parts) });
   }
 
