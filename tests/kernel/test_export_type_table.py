@@ -214,6 +214,8 @@ COLUMNS: dict[str, dict[str, Callable[[Path], str | dict[str, str]]]] = {
     "Text": {
         "csv": csv_cell,
         "tsv": tsv_cell,
+    },
+    "HTML, Markdown, DOCX, PDF": {
         "html": html_cell,
         "markdown": markdown_cell,
         "docx": docx_cells,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from progresswidget.errors import ColumnError
 from progresswidget.export.writers import texts
@@ -75,23 +75,22 @@ def plan(kind: pa.DataType) -> Plan:
 
     if isinstance(kind, pa.BaseExtensionType):
         if kind.extension_name == "arrow.uuid":
-            return _in_python(kind)
+            return in_python(texts.writer(kind))
         return plan(kind.storage_type).after(lambda array: array.storage)
     if pa.types.is_dictionary(kind):
         return _dictionary(kind)
     if pa.types.is_run_end_encoded(kind):
         return plan(kind.value_type).after(without_runs)
     if pa.types.is_nested(kind) or pa.types.is_interval(kind):
-        return _in_python(kind)
+        return in_python(texts.writer(kind))
     found = _number(kind) or _moment(kind) or _bytes(kind) or Plan()
     check = bounded(kind)
     return found if check is None else found.after(check)
 
 
-def _in_python(kind: pa.DataType) -> Plan:
+def in_python(write: Callable[[Any], str]) -> Plan:
+    """Return the plan for values each of which a function makes a text of."""
     import pyarrow as pa
-
-    write = texts.writer(kind)
 
     def convert(array: pa.Array) -> pa.Array:
         check_within(array)

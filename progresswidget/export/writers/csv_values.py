@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.export.writers.columns import Plan, plan, zoned
 from progresswidget.export.writers.columns_bounds import bounded
 from progresswidget.export.writers.columns_moments import quick
+from progresswidget.export.writers.storable import without_runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,9 +29,9 @@ def csv_plan(kind: pa.DataType, options: Mapping[str, Any]) -> Plan:
     import polars as pl
     import pyarrow as pa
 
-    plain = _plain(kind)
+    plain = plain_kind(kind)
     if pa.types.is_timestamp(plain) and options["datetime_format"] is not None:
-        return _moment(kind, plain, options["datetime_format"])
+        return moment_plan(kind, options["datetime_format"])
     base = quick(kind) or plan(kind)
     name = "date_format" if pa.types.is_date(plain) else "time_format"
     if (pa.types.is_date(plain) or pa.types.is_time(plain)) and options[name] is not None:
@@ -46,7 +47,8 @@ def csv_plan(kind: pa.DataType, options: Mapping[str, Any]) -> Plan:
     return base
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
+def plain_kind(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values of a column, however they are stored."""
     import pyarrow as pa
 
     while True:
@@ -80,17 +82,19 @@ def _safe(column: pl.Expr) -> pl.Expr:
     return pl.when(risky).then(pl.concat_str(pl.lit("'"), text)).otherwise(text)
 
 
-def _moment(kind: pa.DataType, plain: pa.DataType, pattern: str) -> Plan:
+def moment_plan(kind: pa.DataType, pattern: str) -> Plan:
+    """Return the plan for moments, however they are stored, in a pattern of strftime's signs."""
     import pyarrow as pa
 
-    if plain.tz is None:
-        local = Plan(to_text=lambda column: column.dt.to_string(pattern))
-    else:
-        local = zoned(plain, pattern)
-    check = bounded(plain)
-    local = local if check is None else local.after(check)
     if isinstance(kind, pa.BaseExtensionType):
-        return local.after(lambda array: array.storage)
-    if kind.equals(plain):
-        return local
-    return local.after(lambda array: array.cast(plain))
+        return moment_plan(kind.storage_type, pattern).after(lambda array: array.storage)
+    if pa.types.is_dictionary(kind):
+        return moment_plan(kind.value_type, pattern).after(lambda array: array.dictionary_decode())
+    if pa.types.is_run_end_encoded(kind):
+        return moment_plan(kind.value_type, pattern).after(without_runs)
+    if kind.tz is None:
+        found = Plan(to_text=lambda column: column.dt.to_string(pattern))
+    else:
+        found = zoned(kind, pattern)
+    check = bounded(kind)
+    return found if check is None else found.after(check)

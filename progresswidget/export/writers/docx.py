@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from docx.document import Document
 
-    from progresswidget.export.writers import Heading, Placed
+    from progresswidget.export.writers import Heading
     from progresswidget.export.writers.report import Excerpt
 
 TABLE_STYLE: Final = "LightGrid-Accent1"
@@ -72,8 +72,8 @@ class DocxWriter(ReportWriter):
         super().__init__(headings, options)
         self._document = new_document(self.title)
 
-    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[bytes]:
-        """Return the whole document."""
+    def document(self) -> bytes:
+        """Return the document of all tables."""
         document = self._document
         turn(document.add_heading(self.title, 0))
         if not self.tables:
@@ -82,7 +82,7 @@ class DocxWriter(ReportWriter):
             if position:
                 document.add_section()
             self._add(document, table)
-        return [pack(document)]
+        return pack(document)
 
     def _add(self, document: Document, table: Excerpt) -> None:
         natural, least = _measure(table)

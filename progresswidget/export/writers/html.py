@@ -1,7 +1,7 @@
 """An HTML document with one table, or only the table (HTML Living Standard, section 4.9).
 
-Values have the text that they have in `csv`, with line breaks as they are. Numbers are aligned to
-the right. Nothing is loaded from elsewhere. A missing value is an empty cell.
+Values have the text that `columns_reading` tells, with line breaks as they are. Numbers are aligned
+to the right. Nothing is loaded from elsewhere. A missing value is an empty cell.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from progresswidget.export.writers.columns_frame import (
     frame_of,
     refuse_types,
     text_bytes,
-    text_plan,
 )
+from progresswidget.export.writers.columns_reading import reading_plan
 from progresswidget.export.writers.markdown import is_number
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class HtmlWriter(Writer):
         self._language = escape(options["language"])
         for name in self._schema.names:
             columns.check_name(name)
-        self._plans = [text_plan(field.type) for field in self._schema]
+        self._plans = [reading_plan(field.type) for field in self._schema]
         if any(plan.slow for plan in self._plans):
             self.unit_rows = 8_192
         refuse_types(self._schema, self._plans, "HTML")

@@ -1,8 +1,8 @@
 """Tables of GitHub Flavored Markdown (its specification, section 4.10), a row on each line.
 
-Values have the text that they have in `csv`. Numbers are aligned to the right. Line breaks become
-``<br>``, and signs that would end a cell or begin markup are escaped, among them the dollar that
-begins a formula on GitHub and in Jupyter; a missing value is empty.
+Values have the text that `columns_reading` tells. Numbers are aligned to the right. Line breaks
+become ``<br>``, and signs that would end a cell or begin markup are escaped, among them the dollar
+that begins a formula on GitHub and in Jupyter; a missing value is empty.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from progresswidget.export.writers.columns_frame import (
     frame_of,
     refuse_types,
     text_bytes,
-    text_plan,
 )
+from progresswidget.export.writers.columns_reading import reading_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -89,7 +89,7 @@ class MarkdownWriter(Writer):
             raise ColumnError("A Markdown table needs a column.", "Add one to the frame.")
         for name in self._schema.names:
             columns.check_name(name)
-        self._plans = [text_plan(field.type) for field in self._schema]
+        self._plans = [reading_plan(field.type) for field in self._schema]
         if any(plan.slow for plan in self._plans):
             self.unit_rows = 8_192
         refuse_types(self._schema, self._plans, "Markdown")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from progresswidget.export.fonts import Typeface
-    from progresswidget.export.writers import Heading, Placed
+    from progresswidget.export.writers import Heading
     from progresswidget.export.writers.report import Excerpt
 
 INK: Final = (0.13, 0.16, 0.20)
@@ -66,11 +66,11 @@ class PdfWriter(ReportWriter):
             ) from error
         super().__init__(headings, options)
 
-    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[bytes]:
-        """Return the whole document."""
+    def document(self) -> bytes:
+        """Return the document of all tables."""
         faces = Faces(typeface(bold=False), typeface(bold=True))
         document = _Document(self.title, self.tables, faces)
-        return [document.print(self.sheet, self.orientation)]
+        return document.print(self.sheet, self.orientation)
 
 
 class _Document:

@@ -5,18 +5,30 @@ unless it is set. Where rows are left out the report says so in words, under its
 10,000 of 1,234,567 rows". The rest of the frame is read all the same, to count it. A text of more
 than `CELL` characters is cut too, and what is missing is counted in its cell.
 
-Values are the text that the CSV writer makes of them; its own module lists what that is.
+Values have the text that `columns_reading` tells. Where all moments of a column are midnights and
+have no zone, as the days of pandas, the days stand alone.
 """
 
 from __future__ import annotations
 
-import io
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.errors import ColumnError
+from progresswidget.export.forks import refuse_polars
 from progresswidget.export.options import Option
-from progresswidget.export.writers import Encoded, Heading, Writer
-from progresswidget.export.writers.csv import CsvWriter
+from progresswidget.export.writers import (
+    Encoded,
+    Heading,
+    Piece,
+    Placed,
+    Writer,
+    columns,
+    only_schema,
+)
+from progresswidget.export.writers.columns_frame import frame_of, refuse_types
+from progresswidget.export.writers.columns_reading import MIDNIGHT, reading_plan
+from progresswidget.export.writers.csv_options import OPTIONS as CSV_OPTIONS
+from progresswidget.export.writers.csv_values import plain_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -78,7 +90,7 @@ OPTIONS: Final = (
         "How the sheet lies; auto turns it where the columns need the width.",
         choices=("auto", "portrait", "landscape"),
     ),
-    next(option for option in CsvWriter.OPTIONS if option.name == "null"),
+    next(option for option in CSV_OPTIONS if option.name == "null"),
 )
 
 
@@ -112,15 +124,20 @@ class Excerpt:
     """
 
     def __init__(self, heading: Heading, limit: int | None, null: str, kind: str) -> None:
-        if heading.schema is None:
-            raise ColumnError(f"{heading.name!r} is no table, which {kind} needs.")
+        refuse_polars()
+        schema = only_schema([heading], kind)
+        for name in schema.names:
+            columns.check_name(name)
         self.name = heading.name
-        self.names = [clip(tidy(name), NAME) for name in heading.schema.names]
-        self.numbers = [_is_number(field.type) for field in heading.schema]
+        self.names = [clip(tidy(name), NAME) for name in schema.names]
+        self.numbers = [_is_number(field.type) for field in schema]
         self.rows: list[tuple[str, ...]] = []
         self.seen = 0
         self._limit = limit
-        self._text = _TextWriter(heading, null, kind)
+        self._null = null
+        self._moments = [place for place, field in enumerate(schema) if _is_naive(field.type)]
+        self._plans = [reading_plan(field.type) for field in schema]
+        refuse_types(schema, self._plans, kind)
 
     def add(self, batches: Sequence[pa.RecordBatch]) -> None:
         """Count rows, and keep those that are within the limit."""
@@ -129,6 +146,25 @@ class Excerpt:
             if room > 0:
                 self.rows.extend(self._cells(batch.slice(0, room)))
             self.seen += batch.num_rows
+
+    def shorten(self) -> None:
+        """Leave the time of day out where it is midnight in all of a column."""
+        days = {
+            place
+            for place in self._moments
+            if all(text.endswith(MIDNIGHT) or text == self._null for text in self._column(place))
+        }
+        if days:
+            self.rows = [
+                tuple(
+                    text.removesuffix(MIDNIGHT) if place in days else text
+                    for place, text in enumerate(row)
+                )
+                for row in self.rows
+            ]
+
+    def _column(self, place: int) -> Iterable[str]:
+        return (row[place] for row in self.rows)
 
     @property
     def statement(self) -> str:
@@ -141,30 +177,15 @@ class Excerpt:
         return f"The first {len(self.rows):,} of {self.seen:,} rows, {columns}"
 
     def _cells(self, batch: pa.RecordBatch) -> Iterable[tuple[str, ...]]:
-        import polars as pl
-
         if not self.names:
             return [()] * batch.num_rows
-        lines = b"".join(self._text.encode([batch], self.seen, 0).pieces)
-        # Read back, so that a report agrees with the CSV file to the last digit. Our own quotes
-        # are gone then, and no type is guessed.
-        read = pl.read_csv(
-            io.BytesIO(lines),
-            has_header=False,
-            infer_schema=False,
-            new_columns=[str(position) for position in range(len(self.names))],
-        )
-        texts = [[clip(tidy(text)) for text in column] for column in read.fill_null("")]
+        refuse_polars()
+        frame = frame_of([batch], self._plans, self.seen)
+        texts = [
+            [clip(tidy(self._null if text is None else text)) for text in column]
+            for column in frame.iter_columns()
+        ]
         return zip(*texts, strict=True)
-
-
-class _TextWriter(CsvWriter):
-    """Makes the texts of cells; its errors name the format that the user asked for."""
-
-    def __init__(self, heading: Heading, null: str, kind: str) -> None:
-        self.FORMAT = kind
-        settings: dict[str, Any] = {option.name: option.default for option in self.OPTIONS}
-        super().__init__([heading], settings | {"header": False, "quote": "always", "null": null})
 
 
 def _count(number: int, noun: str) -> str:
@@ -190,6 +211,13 @@ def clip(text: str, most: int = CELL) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most]} … [{len(text) - most:,} more characters]"
+
+
+def _is_naive(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    plain = plain_kind(kind)
+    return bool(pa.types.is_timestamp(plain)) and plain.tz is None
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -235,3 +263,13 @@ class ReportWriter(Writer):
         """Keep some rows, or only count them; the bytes come in the end."""
         self.tables[section].add(batches)
         return Encoded(())
+
+    def tail(self, units: Sequence[Placed], offset: int) -> Sequence[Piece]:
+        """Return the whole document."""
+        for table in self.tables:
+            table.shorten()
+        return [self.document()]
+
+    @abstractmethod
+    def document(self) -> bytes:
+        """Return the document of all tables."""
