@@ -118,8 +118,9 @@ def remember_later(
 
 
 def add_digest(path: Path, stat: os.stat_result, key: str, digest: str) -> None:
-    """Remember the digest of an export too, if it is still what is remembered, and lacks one."""
-    known = recall(path)
+    """Remember the digest of a file too, if it is still what is remembered, and lacks one."""
+    _wait(path)
+    known = _recall(path, stat)
     if known is not None and known.key == key and not known.sha256:
         remember(path, stat, replace(known, sha256=digest))
 
@@ -129,9 +130,14 @@ def recall(path: Path) -> Finished | None:
 
     Waits for what this process is about to remember.
     """
-    wait = _coming.get(path)
-    if wait is not None:
-        wait()
+    _wait(path)
+    try:
+        return _recall(path, path.stat(follow_symlinks=False))
+    except OSError:
+        return None
+
+
+def _recall(path: Path, stat: os.stat_result) -> Finished | None:
     place = _place(path)
     try:
         if place.stat().st_size > MAX_BYTES:
@@ -140,7 +146,7 @@ def recall(path: Path) -> Finished | None:
         same = (
             fields["finished"] == VERSION
             and fields["path"] == str(path)
-            and fields["fingerprint"] == _fingerprint(path.stat(follow_symlinks=False))
+            and fields["fingerprint"] == _fingerprint(stat)
         )
         if not same:
             return None
@@ -158,11 +164,15 @@ def recall(path: Path) -> Finished | None:
 
 def forget(path: Path) -> None:
     """Forget an export."""
+    _wait(path)
+    with contextlib.suppress(OSError):
+        _place(path).unlink()
+
+
+def _wait(path: Path) -> None:
     wait = _coming.get(path)
     if wait is not None:
         wait()
-    with contextlib.suppress(OSError):
-        _place(path).unlink()
 
 
 def _place(path: Path) -> Path:
@@ -190,7 +200,7 @@ def _prune(folder: Path) -> None:
     dead = time.time() - 3_600  # of a process that was killed while it wrote
     # Their times are asked for seldom: of five hundred files that takes longer than a small export.
     by_age = sorted(remembered, key=_age, reverse=True) if too_many else []
-    for entry in [*by_age[LEFT:], *(entry for entry in leftovers if 0 < _age(entry) < dead)]:
+    for entry in [*by_age[LEFT:], *(entry for entry in leftovers if _age(entry) < dead)]:
         with contextlib.suppress(OSError):
             Path(entry.path).unlink()
 

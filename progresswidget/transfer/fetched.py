@@ -38,8 +38,7 @@ def remember(
     path: Path, url: str, published: os.stat_result, version: Representation, digest: str
 ) -> None:
     """Remember a file that was fetched; the digest is an empty text if nobody knows it yet."""
-    key = {"download": address.identity(url), "version": version.to_json()}
-    entry = finished.Finished(json.dumps(key), (), published.st_size, digest)
+    entry = finished.Finished(_key(url, version), (), published.st_size, digest)
     finished.remember(path, published, entry)
 
 
@@ -47,9 +46,11 @@ def add_digest(
     path: Path, url: str, published: os.stat_result, version: Representation, digest: str
 ) -> None:
     """Remember the digest of a file too, if it is still what is remembered, and lacks one."""
-    known = recall(path, url)
-    if known is not None and not known[0].sha256:
-        remember(path, url, published, version, digest)
+    finished.add_digest(path, published, _key(url, version), digest)
+
+
+def _key(url: str, version: Representation) -> str:
+    return json.dumps({"download": address.identity(url), "version": version.to_json()})
 
 
 def sha256_of(path: Path, checkpoint: Callable[[], None]) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
+from progresswidget.export import finished
+from progresswidget.export.behind import Behind
 from progresswidget.export.contents import CHUNK
+from progresswidget.export.finished import Finished
 from progresswidget.export.formats import FORMATS
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
@@ -139,3 +144,102 @@ def test_a_file_in_an_archive_that_was_touched_is_written(changed: str, tmp_path
     second = run([given], path)
     assert second.sha256 != first.sha256
     assert second.sha256 == run([given], tmp_path / "b.tar").sha256
+
+
+def published(path: Path, content: bytes) -> os.stat_result:
+    """Put a new file in the place of the one that is there."""
+    new = path.with_name("new")
+    new.write_bytes(content)
+    new.replace(path)
+    return path.stat()
+
+
+KEY = "the same format and options"
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "a.csv"
+
+
+def waiting() -> tuple[Behind, threading.Event]:
+    """Return what takes a digest, and does so when it is told to."""
+    digests, now = Behind(), threading.Event()
+    digests.put(lambda: bytes(now.wait(60)))
+    return digests, now
+
+
+def test_a_late_digest_is_not_put_over_what_is_known_of_a_newer_file(path: Path) -> None:
+    older = published(path, b"older")
+    finished.remember(path, older, Finished(KEY, (), 5, ""))
+    newer = published(path, b"the newer")
+    finished.remember(path, newer, Finished(KEY, (), 9, ""))
+    finished.add_digest(path, older, KEY, "0" * 64)
+    finished.add_digest(path, newer, "other options", "1" * 64)
+    assert finished.recall(path) == Finished(KEY, [], 9, "")
+    finished.add_digest(path, newer, KEY, "2" * 64)
+    finished.add_digest(path, newer, KEY, "3" * 64)
+    assert finished.recall(path) == Finished(KEY, [], 9, "2" * 64)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_file_is_known_as_a_whole_only_if_all_of_its_digests_came(
+    complete: bool,  # noqa: FBT001
+    path: Path,
+) -> None:
+    stat, (digests, now) = published(path, b"it"), waiting()
+    finished.remember(path, stat, Finished(KEY, (), 2, "", whole=False))
+    finished.remember_later(path, stat, Finished(KEY, (), 2, ""), digests, lambda: complete)
+    now.set()
+    known = finished.recall(path)
+    assert known is not None
+    assert known.whole is complete
+    assert path not in finished._coming
+
+
+def test_late_digests_of_units_are_not_put_over_what_is_known_of_a_newer_file(path: Path) -> None:
+    stat, (digests, now) = published(path, b"older"), waiting()
+    finished.remember_later(path, stat, Finished(KEY, (), 5, ""), digests, lambda: True)
+    newer, (others, later) = published(path, b"the newer"), waiting()
+    finished.remember_later(path, newer, Finished(KEY, (), 9, ""), others, lambda: True)
+    now.set()
+    digests.join()
+    later.set()
+    assert finished.recall(path) == Finished(KEY, [], 9, "")
+
+
+def test_what_is_about_to_be_remembered_is_forgotten_too(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat = published(path, b"it")
+    with monkeypatch.context() as patched:
+        finished_now = Finished(KEY, (), 2, "")
+        patched.setitem(finished._coming, path, lambda: finished.remember(path, stat, finished_now))
+        finished.forget(path)
+    assert finished.recall(path) is None
+
+
+def test_what_cannot_be_remembered_leaves_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace(*names: object) -> None:
+        raise OSError(errno.ENOSPC, f"no room for {names}")
+
+    stat = published(path, b"it")
+    monkeypatch.setattr(os, "replace", replace)
+    finished.remember(path, stat, Finished(KEY, (), 2, ""))
+    assert list((path.parent / "cache/progresswidget/finished").iterdir()) == []
+
+
+def test_what_another_version_remembered_or_is_too_long_counts_for_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stat, known = published(path, b"it"), Finished(KEY, [], 2, "")
+    finished.remember(path, stat, known)
+    assert finished.recall(path) == known
+    with monkeypatch.context() as patched:
+        patched.setattr(finished, "MAX_BYTES", 10)
+        assert finished.recall(path) is None
+    monkeypatch.setattr(finished, "VERSION", finished.VERSION + 1)
+    assert finished.recall(path) is None
