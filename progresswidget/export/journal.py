@@ -138,13 +138,18 @@ def read(descriptor: int) -> Journal | None:
 
 def parse(text: bytes) -> Journal | None:
     """Return what a journal says, as far as its lines are whole; None without a heading."""
-    journal = Journal()
-    for number, line in enumerate(text.split(b"\n")[:-1]):
+    return _understood(text)[0]
+
+
+def _understood(text: bytes) -> tuple[Journal | None, int]:
+    """Return what a journal says, and how many of its bytes say so."""
+    journal, good = Journal(), 0
+    for line in text.split(b"\n")[:-1]:
         try:
             fields = json.loads(line)
-            if number == 0:
+            if not good:
                 if fields["journal"] != VERSION:
-                    return None
+                    return None, 0
                 journal.key, journal.part = str(fields["key"]), str(fields["part"])
                 journal.owner = str(fields["owner"])
             elif "keep" in fields:
@@ -153,8 +158,9 @@ def parse(text: bytes) -> Journal | None:
             else:
                 journal.records.append(Record.from_fields(fields))
         except (ValueError, KeyError, TypeError, RecursionError):
-            return journal if number else None
-    return journal if journal.part else None
+            break  # behind it nothing counts: a unit stands only with those before it
+        good += len(line) + 1
+    return (journal, good) if good else (None, 0)
 
 
 def begin(descriptor: int, key: str, part: str, owner: str, records: Iterable[Record]) -> None:
@@ -166,7 +172,9 @@ def begin(descriptor: int, key: str, part: str, owner: str, records: Iterable[Re
 
 def keep(descriptor: int, units: int, owner: str) -> None:
     """Take back all units but the first ones, and say who goes on from there."""
-    repair(descriptor)
+    text = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    # What follows a line that is torn, or damaged, would never count.
+    os.ftruncate(descriptor, _understood(text)[1])
     append(descriptor, [_line({"keep": units, "owner": owner})])
 
 

@@ -18,7 +18,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from progresswidget.export.journal import MAX_BYTES, append, repair
+from progresswidget.export.journal import MAX_BYTES, append
 from progresswidget.export.parts import journal_path
 from progresswidget.transfer.pieces import Pieces
 from progresswidget.transfer.representation import Representation
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 
-__all__ = ["Journal", "Unit", "begin", "parse", "peek", "read", "record", "repair"]
+__all__ = ["Journal", "Unit", "begin", "parse", "peek", "read", "record"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -360,7 +360,11 @@ def test_a_shorter_frame_leaves_nothing_of_a_longer_part(tmp_path: Path) -> None
     assert result.sha256 == digest(path) == run(shorter, tmp_path / "b.csv").sha256
 
 
-@pytest.mark.parametrize("torn", [b'{"section":0,"rows":', b""], ids=["half", "all but its end"])
+@pytest.mark.parametrize(
+    "torn",
+    [b'{"section":0,"rows":', b"", b"\xff\n", b'{"section":0}\n{}\n'],
+    ids=["half", "all but its end", "damaged", "another"],
+)
 def test_what_is_written_behind_a_torn_line_is_known_too(
     torn: bytes, plain_csv: Result, tmp_path: Path
 ) -> None:
@@ -787,6 +791,25 @@ def test_records_come_back_from_their_lines() -> None:
     parsed = journal.parse(HEADING + record.to_line() * 2 + b'{"keep":1,"owner":"x"}\n{"sec')
     assert parsed is not None
     assert (parsed.records, parsed.owner) == ([record], "x")
+
+
+@pytest.mark.parametrize("number", [-1, 1.0, True, "1", None])
+@pytest.mark.parametrize("name", ["section", "rows", "offset", "size", "since"])
+def test_a_record_whose_number_is_none_is_none(name: str, number: Any) -> None:
+    fields = json.loads(journal.Record(0, 2, 3, 4, b"d" * 16, 0, b"b" * 16).to_line())
+    with pytest.raises(ValueError, match="a number is none"):
+        journal.Record.from_fields(fields | {name: number})
+
+
+@pytest.mark.parametrize(
+    "damage", [b"\xff\n", b"{}\n", b"[]\n", b'{"keep":"1"}\n', b"[" * 9_999 + b"\n"]
+)
+def test_what_is_before_a_damaged_line_counts_and_nothing_behind_it(damage: bytes) -> None:
+    line = journal.Record(0, 2, 3, 4, b"d" * 16, 0, b"b" * 16).to_line()
+    written = journal.parse(HEADING + line + damage + line)
+    assert written is not None
+    assert len(written.records) == 1
+    assert journal.parse(damage + line) is None
 
 
 def test_the_journal_of_another_version_counts_for_nothing() -> None:
