@@ -16,6 +16,7 @@ from progresswidget.errors import (
     UnsupportedSourceError,
 )
 from progresswidget.export.options import Option
+from progresswidget.export.parts import stem
 from progresswidget.export.writers import Entry
 
 if TYPE_CHECKING:
@@ -207,6 +208,9 @@ class _Folder:
         self._top = top
         self._name = name
         self._excluded = excluded
+        self._beginnings: tuple[str, ...] = ()
+        if excluded is not None:
+            self._beginnings = (f".{excluded.name}.", f"{stem(excluded)}.")
 
     def entries(self) -> Iterator[Found]:
         open_folders = [(str(self._top), self._name)]
@@ -227,10 +231,16 @@ class _Folder:
                 raise SourceError(f"{folder!r} cannot be read: {error.strerror}.") from error
 
     def _is_ours(self, folder: str, name: str) -> bool:
+        """Say whether something is the archive, or what is there of it while it is written."""
         archive = self._excluded
-        if archive is None or folder != str(archive.parent):
+        if archive is None:
             return False
-        return name == archive.name or name.startswith(f".{archive.name}.")
+        ours = name.startswith(self._beginnings)
+        if folder == str(archive.parent):
+            return ours or name == archive.name
+        # A delivery prepares it in a folder that is named like its parts.
+        staged = archive.parent.name.startswith(self._beginnings)
+        return ours and staged and folder == str(archive.parent.parent)
 
     def _empty(self, folder: str, name: str) -> Found:
         found = os.stat(folder)  # noqa: PTH116 - walked as texts

@@ -172,7 +172,7 @@ def create_probe(destination: Path, content: bytes) -> Part:
 
 def part_path(destination: Path, digits: str) -> Path:
     """Return the path of the part of `destination` with these digits in its name."""
-    return destination.with_name(f"{_stem(destination)}.{digits}.part")
+    return destination.with_name(f"{stem(destination)}.{digits}.part")
 
 
 def named_part(destination: Path, digits: str) -> Part:
@@ -200,7 +200,7 @@ def is_part(destination: Path, name: str) -> bool:
 
 def journal_path(destination: Path) -> Path:
     """Return where the journal of an export to `destination` lies."""
-    return destination.with_name(f"{_stem(destination)}.journal")
+    return destination.with_name(f"{stem(destination)}.journal")
 
 
 def remove_stale(destination: Path, but: str = "") -> None:
@@ -221,7 +221,7 @@ def remove_stale(destination: Path, but: str = "") -> None:
 
 
 def _part_name(destination: Path) -> re.Pattern[str]:
-    return re.compile(re.escape(_stem(destination)) + rf"\.[0-9a-f]{{{RANDOM}}}\.part")
+    return re.compile(re.escape(stem(destination)) + rf"\.[0-9a-f]{{{RANDOM}}}\.part")
 
 
 def _remove_if_free(path: Path) -> None:
@@ -311,7 +311,7 @@ def is_there(path: Path, descriptor: int) -> bool:
     return now is not None and os.path.samestat(now, os.fstat(descriptor))
 
 
-def _stem(destination: Path) -> str:
+def stem(destination: Path) -> str:
     """Return the beginning of the names of the parts of `destination`."""
     longest = name_max(destination.parent) - len(".") - RANDOM - len(".part") - len(".journal")
     stem = f".{destination.name}"

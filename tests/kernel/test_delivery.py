@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -395,6 +396,16 @@ def test_without_locks_a_delivery_that_shows_no_life_harms_nobody(
     assert list(share.iterdir()) == [path]
     assert left(here) == []
     assert sent[0] >= 2**20, "what was there is not sent again"
+
+
+def test_the_folder_in_which_an_archive_is_prepared_is_not_in_it(here: Path, share: Path) -> None:
+    (here / "notes.md").write_text("kept")
+    (here / ".a.zip.12345678.delivery").mkdir()  # of another place, where it was killed
+    (here / ".a.zip.12345678.delivery/ledger").touch()
+    (here / ".b.zip.12345678.delivery").mkdir()
+    pw.deliver([here], "a.zip", share)
+    with zipfile.ZipFile(share / "a.zip") as archive:
+        assert archive.namelist() == ["here/notes.md", "here/.b.zip.12345678.delivery/"]
 
 
 def test_every_copy_that_was_begun_is_dropped(share: Path) -> None:

@@ -17,6 +17,7 @@ from killed_archives import ROWS, frames, kill
 from pyarrow import orc
 
 from progresswidget.export import behind
+from progresswidget.export.parts import journal_path, part_path
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.export.writers import zip_structure as structure
@@ -159,3 +160,15 @@ def test_followers_are_told_of_what_stands_alone(
         starts = {each.header_offset for each in archive.infolist()}
     assert archive.start_dir in told
     assert told <= starts | {archive.start_dir}
+
+
+@pytest.mark.parametrize("length", [1, 240], ids=["short", "long"])
+def test_what_there_is_of_the_archive_itself_is_not_in_it(length: int, tmp_path: Path) -> None:
+    path = tmp_path / f"{'n' * length}.zip"
+    journal_path(path).touch()
+    part_path(path, "12345678").touch()
+    (tmp_path / "notes.md").write_text("kept")
+    for _ in range(2):
+        Export([tmp_path], path).run(Progress())
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == [f"{tmp_path.name}/notes.md"]
