@@ -70,8 +70,8 @@ class Staging:
             If another process is at it.
         """
         lease = self._take()
-        lease.start()
         try:
+            lease.start()
             yield lease
         finally:
             if lease.empty:

@@ -152,8 +152,8 @@ def take(
 def holding(path: Path, owner: Callable[[int], str]) -> Iterator[Lease]:
     """Hold the lease of a file, as `take` has it; a journal without an entry is removed."""
     lease = take(path, owner)
-    lease.start()
     try:
+        lease.start()
         yield lease
     finally:
         if lease.empty:

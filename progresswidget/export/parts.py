@@ -214,7 +214,11 @@ def remove_stale(destination: Path, but: str = "") -> None:
         The name of one that is still wanted.
     """
     name = _part_name(destination)
-    for path in destination.parent.iterdir():
+    try:
+        paths = list(destination.parent.iterdir())
+    except PermissionError:
+        return  # one may write into a folder without seeing what is in it
+    for path in paths:
         if path.name != but and name.fullmatch(path.name):
             with contextlib.suppress(OSError):
                 _remove_if_free(path)
@@ -324,7 +328,10 @@ def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable, where the system can."""
     if sys.platform == "win32":
         return  # Windows cannot open a folder
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except PermissionError:
+        return  # nor one that may only be written into
     try:
         with contextlib.suppress(OSError):  # some network file systems cannot
             os.fsync(descriptor)

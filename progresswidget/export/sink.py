@@ -96,7 +96,11 @@ class Sink:
         self._waiting = 0
         self._queue: SimpleQueue[tuple[_Work, Future[int] | None] | None] = SimpleQueue()
         self._thread = Worker(self._work, "sink")
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._trail.stop()
+            raise
 
     def append(self, pieces: Sequence[Piece], checkpoint: Callable[[], None] = lambda: None) -> int:
         """Hand over pieces; return how many bytes they are. Waits while too many are under way.

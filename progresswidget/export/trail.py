@@ -86,7 +86,11 @@ class Trail:
         self._done = threading.Event()
         self._callback: Callable[[str], None] = lambda _: None
         self._behind = Worker(self._follow, "digest")
-        self._behind.start()
+        try:
+            self._behind.start()
+        except BaseException:
+            os.close(self._descriptor)  # and with it the lock of the part
+            raise
 
     def advance(self, written: int) -> None:
         """Say how many bytes are in the file; waits if the digest is too far behind.

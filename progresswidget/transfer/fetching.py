@@ -95,19 +95,18 @@ class Fetch:
         part, pieces = part_for(
             self._attempt, wanted.path, wanted.url, self._lease, progress, ranges=wanted.ranges
         )
-        trail = Trail(part.descriptor, CLOSE)
-        try:
-            check_room(wanted.path, version.size, pieces.count)
-            self._receive(part, pieces, trail)
-            return self._publish(part, pieces, trail), trail.hexdigest
-        except BaseException as error:
-            trail.stop()
-            with contextlib.suppress(OSError):
-                trail.hexdigest()  # it has a descriptor of the part, and with it the lock
-            leave(self._lease, part, error)
-            raise
-        finally:
-            part.close()
+        with contextlib.closing(part):
+            trail = Trail(part.descriptor, CLOSE)
+            try:
+                check_room(wanted.path, version.size, pieces.count)
+                self._receive(part, pieces, trail)
+                return self._publish(part, pieces, trail), trail.hexdigest
+            except BaseException as error:
+                trail.stop()
+                with contextlib.suppress(OSError):
+                    trail.hexdigest()  # it has a descriptor of the part, and with it the lock
+                leave(self._lease, part, error)
+                raise
 
     def _receive(self, part: Part, pieces: Pieces, trail: Trail) -> None:
         wanted, version = self._wanted, self._attempt.version

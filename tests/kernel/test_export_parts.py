@@ -7,18 +7,21 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyrage
 import pytest
 
+from progresswidget.errors import ColumnError
 from progresswidget.export.parts import open_part, remove_stale
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 def test_parts_of_the_living_stay_and_parts_of_the_dead_go(tmp_path: Path) -> None:
@@ -178,3 +181,50 @@ def test_all_of_a_file_is_on_the_disk_before_it_has_its_name_and_then_the_name(
     whole = disk.path.read_bytes()
     # A loss of power in between leaves the old file, or the new one with all its bytes.
     assert disk.synced == [("file", whole, old), ("folder", b"", whole)]
+
+
+def test_a_folder_that_may_only_be_written_into_gets_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_open, real_list = os.open, Path.iterdir
+
+    def open_(path: Path, flags: int, mode: int = 0o777) -> int:
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real_open(path, flags, mode)
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return real_list(path)
+
+    path = tmp_path / "a.csv"
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", open_)
+        patched.setattr(Path, "iterdir", iterdir)
+        Export(pa.table({"n": [1]}), path).run(Progress())
+    assert path.read_text() == "n\n1\n"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["lease", "digest", "sink"])
+def test_where_no_thread_can_be_had_nothing_stays_open(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = threading.Thread.start
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == f"progresswidget-{name}":
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    path, frame = tmp_path / "a.csv", pa.table({"n": range(1_000)})
+    Export(frame, path).run(Progress()).sha256  # noqa: B018 - whatever is opened once is open
+    opened = len(os.listdir("/dev/fd"))  # noqa: PTH208
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", start)
+        with pytest.raises((RuntimeError, ColumnError), match="new thread"):
+            Export(frame.slice(1), path).run(Progress())
+    assert len(os.listdir("/dev/fd")) == opened  # noqa: PTH208
+    assert list(tmp_path.iterdir()) == [path]
+    assert Export(frame.slice(1), path).run(Progress()).rows == 999
