@@ -7,6 +7,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import docx
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -170,6 +171,17 @@ def test_more_columns_than_a_page_shows_are_numbered_tables_below_one_another() 
         assert [row[0] for row in rows] == ["1", "2"]
         found += head[1:]
     assert found == table.column_names
+
+
+def test_each_part_of_a_wide_pandas_frame_begins_with_the_index(tmp_path: Path) -> None:
+    wide = {f"a longer name {number}": [1, 2] for number in range(40)}
+    Export(pd.DataFrame(wide, index=["first", "second"]), tmp_path / "t.docx").run(Progress())
+    document = read((tmp_path / "t.docx").read_bytes())
+    assert len(document.tables) > 1
+    heads = [[cell.text for cell in table.rows[0].cells] for table in document.tables]
+    assert [name for head in heads for name in head[1:]] == list(wide)
+    for table in document.tables:
+        assert [row.cells[0].text for row in table.rows] == ["", "first", "second"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pypdf
@@ -177,6 +178,30 @@ def test_a_wide_table_lies_and_a_wider_one_is_split_into_numbered_strips() -> No
     assert all("\n# column_" in page for page in pages)
     names = re.findall(r"column_\s*(\d{3})", "\n".join(pages))
     assert names == [name[-3:] for name in table.column_names]
+
+
+def test_each_strip_of_a_pandas_frame_begins_with_the_index(tmp_path: Path) -> None:
+    index = pd.MultiIndex.from_product([["north", "south"], [2024]], names=["region", "year"])
+    wide = {f"column_{number:03}": ["some text here", "and here"] for number in range(60)}
+    Export(pd.DataFrame(wide, index=index), tmp_path / "t.pdf").run(Progress())
+    pages = read((tmp_path / "t.pdf").read_bytes())
+    assert len(pages) > 1
+    assert all("\nregion year column_" in page for page in pages)
+    assert all("\nnorth 2024 some" in page for page in pages)
+    assert not any("#" in page for page in pages)
+    names = re.findall(r"column_\s*(\d{3})", "\n".join(pages))
+    assert names == [f"{number:03}" for number in range(60)]
+    spans = re.findall(r"Columns (\d+) to (\d+) of 62\n", "\n".join(pages))
+    assert (spans[0][0], spans[-1][1]) == ("3", "62")
+    assert [int(begin) for begin, _ in spans[1:]] == [int(end) + 1 for _, end in spans[:-1]]
+
+
+def test_names_of_rows_that_need_half_of_the_page_are_not_repeated(tmp_path: Path) -> None:
+    wide = {f"column_{number:03}": ["some text here"] for number in range(60)}
+    frame = pd.DataFrame(wide).set_index([f"column_{number:03}" for number in range(20)])
+    Export(frame, tmp_path / "t.pdf").run(Progress())
+    pages = read((tmp_path / "t.pdf").read_bytes())
+    assert all("# numbers the rows" in page for page in pages)
 
 
 @pytest.mark.parametrize(

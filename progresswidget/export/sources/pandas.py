@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from progresswidget.errors import ColumnError
+from progresswidget.export.labels import noted
 from progresswidget.export.sources import Source, is_of
 from progresswidget.export.sources.batches import Pace, make_batch
 from progresswidget.export.sources.objects import first_failure, object_type
@@ -81,12 +82,12 @@ def read(frame: pd.DataFrame | pd.Series[Any], flavour: Flavour, *, index: bool 
         names = _index_names(kept.index, labels, flavour, wanted=index)
         if names:
             columns = _index_columns(kept.index, names, text=True) + columns
-        schema = pa.schema([(column.name, column.kind) for column in columns])
+        metadata = noted(len(names) if flavour == "text" else 0)
     else:
         metadata, names = _metadata(kept, labels, columns, index=index)
         extra = _index_columns(kept.index, names, text=False) if names else []
         columns += extra
-        schema = pa.schema([(column.name, column.kind) for column in columns], metadata=metadata)
+    schema = pa.schema([(column.name, column.kind) for column in columns], metadata=metadata)
     return Source(schema, len(kept), lambda: _batches(columns, schema, len(kept)), at_hand=True)
 
 

@@ -2,8 +2,9 @@
 
 `report` says which rows are written and what values look like. A table lies on its side where it
 is wide; one with more columns than a page can show, or than the 63 that Word takes, is split into
-several tables below one another, each with the row number as its first column. A dict of frames is
-one document with a heading for each. The same rows and options give the same bytes.
+several tables below one another, each of which begins with the columns that name the rows, or else
+with their number. A dict of frames is one document with a heading for each. The same rows and
+options give the same bytes.
 
 Fonts are not part of the file: the program that shows it has some for every script.
 """
@@ -23,7 +24,7 @@ from progresswidget.export.writers.report_document import (
     pack,
     turn,
 )
-from progresswidget.export.writers.report_widths import Strip, strips
+from progresswidget.export.writers.report_widths import Strip, named_strips, span, strips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,18 +95,27 @@ class DocxWriter(ReportWriter):
         if len(self.tables) > 1:
             turn(document.add_heading(table.name, 1))
         document.add_paragraph(table.statement).paragraph_format.keep_with_next = True
-        number = PADDING + LETTER * len(f"{len(table.rows)}")
-        split = strips(natural, least, room, COLUMNS)
-        if len(split) > 1:
-            split = strips(natural, least, room - number, COLUMNS - 1)
+        split, labels, number = _split(table, natural, least, room)
         for strip in split:
-            numbered = len(split) > 1
-            if numbered:
-                first, last = strip.columns[0] + 1, strip.columns[-1] + 1
-                said = document.add_paragraph(f"Columns {first} to {last} of {len(table.names)}")
+            if len(split) > 1:
+                said = document.add_paragraph(span(strip, labels, len(table.names)))
                 said.paragraph_format.keep_with_next = True
-            _append(document, _table(table, strip, number if numbered else 0.0))
+            _append(document, _table(table, strip, number))
             document.add_paragraph()
+
+
+def _split(
+    table: Excerpt, natural: list[float], least: list[float], room: float
+) -> tuple[list[Strip], int, float]:
+    """Return strips of columns, how many of each name the rows, and how wide their number is."""
+    whole = strips(natural, least, room, COLUMNS)
+    if len(whole) == 1:
+        return whole, 0, 0.0
+    named = named_strips(natural, least, room, table.labels, COLUMNS)
+    if named:
+        return named, table.labels, 0.0
+    number = PADDING + LETTER * len(f"{len(table.rows)}")
+    return strips(natural, least, room - number, COLUMNS - 1), 0, number
 
 
 def _measure(table: Excerpt) -> tuple[list[float], list[float]]:

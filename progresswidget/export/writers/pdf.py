@@ -17,6 +17,7 @@ from progresswidget.export.shaping import glyphs, is_from_the_right, is_needed
 from progresswidget.export.writers import report_pages
 from progresswidget.export.writers.report import ReportWriter
 from progresswidget.export.writers.report_pages import FOOT, MARGIN, PAD, Faces, Grid, Page, wrap
+from progresswidget.export.writers.report_widths import span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -125,7 +126,9 @@ class _Document:
                     lines.append((table.name, bold, NAME, INK))
                 lines.append((table.statement, plain, SMALL, FAINT))
             if len(grid.strips) > 1:
-                lines.append((_columns(grid, page.strip, len(table.names)), plain, SMALL, FAINT))
+                said = span(grid.strips[page.strip], grid.labels, len(table.names))
+                said += "; # numbers the rows" if grid.number_width else ""
+                lines.append((said, plain, SMALL, FAINT))
         if draw and page.first and page.table >= 0:
             self._bookmark(page.table)
         room = grid.sheet[0] - 2 * MARGIN
@@ -243,10 +246,3 @@ def _print(text: Any, line: str, face: Typeface, size: float) -> None:
 
 def _is_turned(line: str) -> bool:
     return is_needed(line) and is_from_the_right(line)
-
-
-def _columns(grid: Grid, strip: int, count: int) -> str:
-    columns = grid.strips[strip].columns
-    first, last = columns[0] + 1, columns[-1] + 1
-    which = f"Column {first}" if first == last else f"Columns {first} to {last}"
-    return f"{which} of {count}; # numbers the rows"

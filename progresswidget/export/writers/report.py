@@ -14,6 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
+from progresswidget.export import labels
 from progresswidget.export.forks import refuse_polars
 from progresswidget.export.options import Option
 from progresswidget.export.writers import (
@@ -114,6 +115,8 @@ class Excerpt:
         The cells that are printed.
     numbers
         For each column whether it holds numbers, which stand on the right.
+    labels
+        How many of the first columns name the rows.
     seen
         All rows so far.
 
@@ -131,6 +134,7 @@ class Excerpt:
         self.name = heading.name
         self.names = [clip(tidy(name), NAME) for name in schema.names]
         self.numbers = [_is_number(field.type) for field in schema]
+        self.labels = labels.count(schema)
         self.rows: list[tuple[str, ...]] = []
         self.seen = 0
         self._limit = limit

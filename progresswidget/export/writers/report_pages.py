@@ -1,8 +1,9 @@
 """Pages of a printed table: how wide columns are, where lines break, which rows a page has.
 
 Nothing is cut. A table that is too wide for the sheet is tried lying and in smaller type, down to
-`SIZES`' last; one that is wider still is split into strips of columns, each over all rows, whose
-first column then is the row number. A row that is higher than a page goes on on the next.
+`SIZES`' last; one that is wider still is split into strips of columns, each over all rows, which
+begin with the columns that name the rows, or else with their number. A row that is higher than a
+page goes on on the next.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.export.shaping import keep_direction
-from progresswidget.export.writers.report_widths import Strip, share, strips
+from progresswidget.export.writers.report_widths import Strip, named_strips, share, strips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,13 +63,16 @@ class Grid:
     strips
         Columns with their widths in points.
     number_width
-        The width of the row numbers, 0 where there is one strip.
+        The width of the row numbers; 0 where there is one strip, or the rows have names.
+    labels
+        How many columns name the rows at the begin of each strip.
     """
 
     sheet: tuple[float, float]
     size: float
     strips: tuple[Strip, ...]
     number_width: float
+    labels: int = 0
 
     @property
     def line(self) -> float:
@@ -136,10 +140,14 @@ def fit(table: Excerpt, faces: Faces, sheet: tuple[float, float], orientation: s
         if widths is not None:
             whole = Strip(tuple(range(len(widths))), tuple(widths))
             return Grid(each, size, (whole,), 0.0)
-    number = faces.plain.width("0" * len(str(len(table.rows)))) * STRIP_SIZE + padding
     wide = [width * STRIP_SIZE + padding for width in natural]
     small = [width * STRIP_SIZE + padding for width in least]
-    split = strips(wide, small, sheets[-1][0] - 2 * MARGIN - number)
+    room = sheets[-1][0] - 2 * MARGIN
+    named = named_strips(wide, small, room, table.labels)
+    if named:
+        return Grid(sheets[-1], STRIP_SIZE, tuple(named), 0.0, table.labels)
+    number = faces.plain.width("0" * len(str(len(table.rows)))) * STRIP_SIZE + padding
+    split = strips(wide, small, room - number)
     return Grid(sheets[-1], STRIP_SIZE, tuple(split), number if len(split) > 1 else 0.0)
 
 

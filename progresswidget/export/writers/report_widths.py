@@ -87,3 +87,44 @@ def strips(
             found.append(Strip(tuple(range(begin, end)), tuple(widths)))
             begin = end
     return found
+
+
+def named_strips(
+    natural: Sequence[float],
+    least: Sequence[float],
+    room: float,
+    labels: int,
+    most: int | None = None,
+) -> list[Strip]:
+    """Split columns so that each strip begins with those that name the rows.
+
+    None are returned where there are none that do, or where they leave less than half of the room.
+
+    Parameters
+    ----------
+    natural, least, room, most
+        As for `strips`.
+    labels
+        How many of the first columns name the rows.
+    """
+    if not 0 < labels < (len(natural) if most is None else min(most, len(natural))):
+        return []
+    widths: Sequence[float] | None = natural[:labels]
+    if sum(natural[:labels]) > room / 2:
+        widths = share(natural[:labels], least[:labels], room / 2)
+    if widths is None:
+        return []
+    rest = None if most is None else most - labels
+    found = strips(natural[labels:], least[labels:], room - sum(widths), rest)
+    repeated = tuple(range(labels))
+    return [
+        Strip((*repeated, *(column + labels for column in strip.columns)), (*widths, *strip.widths))
+        for strip in found
+    ]
+
+
+def span(strip: Strip, labels: int, of: int) -> str:
+    """Say which columns of all a strip has, besides those that name the rows."""
+    first, last = strip.columns[labels] + 1, strip.columns[-1] + 1
+    which = f"Column {first}" if first == last else f"Columns {first} to {last}"
+    return f"{which} of {of}"
