@@ -216,6 +216,7 @@ class FileJob(Followed, BaseJob):
             "progress": self._percent(),
             "rows": self.rows,
             "reused": self.reused,
+            "read": self._progress.read,
             "undone": self._progress.undone,
             "total": self.total,
             "columns": self.columns,

@@ -22,6 +22,7 @@ _NO_FILE: Final[Json] = {
     "format": "",
     "mediaType": "",
     "reused": 0,
+    "read": 0,
     "columns": 0,
     "bytes": 0,
     "ended": None,

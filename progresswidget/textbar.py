@@ -96,7 +96,10 @@ def _shorten(name: str, width: int, gap: str) -> str:
 def _parts(report: Json, table: texts.Table) -> list[str]:
     kind, unit = report["kind"], report.get("unit", "")
     parts = [texts.progress(table, kind, report["rows"], report["total"], unit)]
-    if kind == "export":  # the rows of a transfer are its bytes
+    if kind == "export" and not report["rows"] and report.get("read"):
+        # Of a slow source rows are written many at a time, and it is not to seem to stand still.
+        parts = [table["read"].format(rows=texts.amount(table, kind, report["read"]))]
+    elif kind == "export":  # the rows of a transfer are its bytes
         parts.append(texts.size(report["bytes"]))
     if report["status"] in protocol.TERMINAL:
         parts.append(table["took"].format(time=texts.duration(report["elapsed"])))

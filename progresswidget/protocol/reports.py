@@ -80,6 +80,7 @@ REPORT_FIELDS: Final[Fields] = {
 # Fields that came later: a kernel of an older version, or a record saved by one, does without them.
 LATER_FIELDS: Final[Fields] = {
     "reused": Field("count", "Rows or bytes of those that an earlier run had written.", missing=0),
+    "read": Field("count", "Rows read of the source, written or not.", missing=0),
     "undone": Field("count", "Steps of a delivery that were taken back.", missing=0),
     "appendOnly": Field("flag", "Whether the file can be read while it is written.", missing=False),
     "parent": Field(
@@ -332,6 +333,7 @@ def queued(task_id: str, order: Json, now: int) -> Json:
         "progress": 0,
         "rows": 0,
         "reused": 0,
+        "read": 0,
         "undone": 0,
         "bytes": 0,
         "rate": None,

@@ -155,6 +155,21 @@ def test_pause_holds_the_rows_and_resume_lets_them_go(tmp_path: Path, no_server:
     assert job.result(30).rows == 60
 
 
+def test_what_is_read_of_a_slow_source_is_told_before_it_is_written(
+    tmp_path: Path, no_server: None
+) -> None:
+    tap = Tap()
+    job = pw.export(tap.reader(), tmp_path / "a.parquet", background=True)
+    tap.wait_until_asked()
+    tap.let(1)
+    tap.wait_until_asked()
+    report = job.report()
+    assert (report["read"], report["rows"]) == (10, 0)
+    tap.let(2)
+    assert job.result(30).rows == 30
+    assert job.report()["read"] == 30
+
+
 def test_cancel_leaves_no_file_and_no_part(tmp_path: Path, no_server: None) -> None:
     tap = Tap()
     job = pw.export(tap.reader(), tmp_path / "a.csv", background=True)

@@ -124,6 +124,13 @@ def test_no_figure_is_cut_and_no_name_hides_the_rest(name: str, *, unicode: bool
         assert "writing" in line or width < 40
 
 
+def test_rows_that_are_read_and_not_written_yet_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = report(phase="reading", progress=None, total=None, rows=0, read=26_000, rate=0, eta=None)
+    assert draw_line(read).endswith("reading: 26,000 rows read")
+    monkeypatch.setenv("PROGRESSWIDGET_LANGUAGE", "zh")
+    assert draw_line(read).endswith("正在读取：已读取 26,000 行")
+
+
 def test_what_stands_still_has_no_rate() -> None:
     assert "/s" not in draw_line(report(rate=0.0, eta=None))
 

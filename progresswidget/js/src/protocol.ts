@@ -86,6 +86,8 @@ export interface JobRecord {
   readonly rows: number;
   /** Rows of those that an earlier run had written. */
   readonly reused: number;
+  /** Rows read of the source, written or not. */
+  readonly read: number;
   readonly total: number | null;
   readonly columns: number;
   readonly bytes: number;

@@ -53,6 +53,7 @@ export const RECORD_FIELDS: Rules = {
   kernelId: ['text', true, 64],
   cellId: ['text', true, 64],
   reused: ['count', false, MOST, 0],
+  read: ['count', false, MOST, 0],
   appendOnly: ['flag', false, MOST, false],
   parent: [TASK_ID, true, MOST, null],
   within: [TASK_ID, true, MOST, null],

@@ -58,6 +58,9 @@ describe('a single row', () => {
     expect(ENGLISH.rowsOf('1', '21')).toBe('1 of 21 rows');
     expect(ENGLISH.rate('1')).toBe('1 row/s');
     expect(CHINESE.rows('1')).toBe('1 行');
+    expect(ENGLISH.rowsRead('1')).toBe('1 row read');
+    expect(ENGLISH.rowsRead('26,000')).toBe('26,000 rows read');
+    expect(CHINESE.rowsRead('26,000')).toBe('已读取 26,000 行');
   });
 });
 

@@ -94,6 +94,12 @@ describe('the line of numbers', () => {
   it.each([
     ['nothing is written yet', record({ rows: 0, bytes: 4, rate: 0, eta: null }), 0, '42% · 2.4 s'],
     [
+      'rows are read and none is written yet',
+      record({ rows: 0, read: 26_000, bytes: 4, rate: 0, eta: null }),
+      0,
+      '42% · 26,000 rows read · 2.4 s',
+    ],
+    [
       'the rate is 0',
       record({ rate: 0.2 }),
       0,

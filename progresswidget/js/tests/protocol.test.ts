@@ -26,6 +26,7 @@ function golden(file: string): Golden[] {
 /** What is read where an older server says nothing. */
 const MISSING = {
   reused: 0,
+  read: 0,
   appendOnly: false,
   userId: null,
   parent: null,

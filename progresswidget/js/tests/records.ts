@@ -20,6 +20,7 @@ export function record(changes: Partial<JobRecord> = {}): JobRecord {
     progress: 42.4,
     rows: 1_428_000,
     reused: 0,
+    read: 0,
     total: 3_367_760,
     columns: 19,
     bytes: 138_412_032,

@@ -104,6 +104,7 @@ export const CHINESE: Messages = {
     allUndone: (count, undone) => `显示全部 ${count} 个步骤，${undone} 个已撤销`,
     said: { undoing: '正在撤销', undone: '已撤销', unbegun: '未开始' },
   },
+  rowsRead: (count) => `已读取 ${count} 行`,
   reused: (count) => `沿用 ${count} 行`,
   rate: (rows) => `${rows} 行/秒`,
   sizeOf: (size, total) => `${size} / ${total}`,

@@ -107,6 +107,7 @@ export const ENGLISH: Messages = {
     allUndone: (count, undone) => `Show all ${count} steps, ${undone} undone`,
     said: { undoing: 'Undoing', undone: 'Undone', unbegun: 'Not begun' },
   },
+  rowsRead: (count) => `${count} ${rowWord(count)} read`,
   reused: (count) => `${count} kept`,
   rate: (rows) => `${rows} ${rowWord(rows)}/s`,
   sizeOf: (size, total) => `${size} of ${total}`,

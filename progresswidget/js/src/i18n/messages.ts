@@ -56,6 +56,8 @@ export interface Messages {
     /** Where that is not what is said of a job; `unbegun` where the job ended before. */
     readonly said: Readonly<Record<'undoing' | 'undone' | 'unbegun', string>>;
   };
+  /** Of what nothing is written yet. */
+  readonly rowsRead: (count: string) => string;
   /** How many of the rows were there already. */
   readonly reused: (count: string) => string;
   readonly rate: (rows: string) => string;

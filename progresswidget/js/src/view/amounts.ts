@@ -57,6 +57,9 @@ export function partsOf(
       (rows > 0 || isGroup(record) || (isTask(record) && record.total !== null)))
   ) {
     for (const [name, part] of amountOf(record, messages)) parts.set(name, part);
+  } else if (record.kind === 'export' && record.read > 0) {
+    // Of a slow source rows are written many at a time, and it is not to seem to stand still.
+    parts.set('rows', { text: messages.rowsRead(formatCount(record.read, locale)) });
   }
   const rate = status === 'running' ? (record.rate ?? 0) : 0;
   if (rate > (isTask(record) ? 0 : 0.5)) {
