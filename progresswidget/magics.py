@@ -6,6 +6,7 @@ import argparse
 import ast
 import glob
 import shlex
+from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from IPython.core.error import UsageError
@@ -128,18 +129,24 @@ class ExportMagics(Magics):  # type: ignore[misc]
 
     def _run(self, cell: str) -> Any:
         """Run a cell's statements and return the value of the expression at its end."""
+        shell = self.shell
         # With the line of the magic before it, so that errors count lines as the user does.
-        source = "\n" + self.shell.transform_cell(cell)
-        name = self.shell.compile.cache(source, self.shell.execution_count, raw_code="\n" + cell)
-        body = ast.parse(source, name).body
-        if not body or not isinstance(body[-1], ast.Expr):
-            raise UsageError("The last line of the cell must be the frame to export.")
-        last = body.pop()
-        statements = ast.Module(body=body, type_ignores=[])
-        space = self.shell.user_ns
-        exec(compile(statements, name, "exec"), self.shell.user_global_ns, space)  # noqa: S102
-        value = ast.Expression(last.value)
-        return eval(compile(value, name, "eval"), self.shell.user_global_ns, space)  # noqa: S307
+        source = "\n" + shell.transform_cell(cell)
+        # The cell that runs is the last input; its own count IPython raises before or after it.
+        number = len(shell.history_manager.input_hist_parsed) - 1
+        name = shell.compile.cache(source, number, raw_code="\n" + cell)
+        try:
+            body = ast.parse(source, name).body
+            if not body or not isinstance(body[-1], ast.Expr):
+                raise UsageError("The last line of the cell must be the frame to export.")
+            value = compile(ast.Expression(body.pop().value), name, "eval")
+            statements = compile(ast.Module(body=body, type_ignores=[]), name, "exec")
+        except SyntaxError as error:
+            # Without the frames of IPython and of this package, which it would show.
+            where = "".join(format_exception_only(error)).partition("\n")[2].rstrip()
+            raise UsageError(f"line {error.lineno} of the cell:\n{where}") from None
+        exec(statements, shell.user_global_ns, shell.user_ns)  # noqa: S102
+        return eval(value, shell.user_global_ns, shell.user_ns)  # noqa: S307
 
 
 def complete(shell: InteractiveShell, event: Any) -> list[str]:

@@ -89,10 +89,12 @@ def test_a_cell_exports_its_last_value(shell: InteractiveShell, tmp_path: Path) 
         ("%export sales a.csv --option header", "NAME=VALUE"),
         ("%export 'sales a.csv", "No closing quotation"),
         ("%%export a.csv\nx = 1", "last line"),
+        ("%%export a.csv\nx = 1\nsales[", r"line 3 of the cell:\n +sales\[\n.*never closed"),
+        ("%%export a.csv\nx = await later()\nsales", r"line 2 of the cell:\n.*'await' outside"),
     ],
 )
 def test_wrong_lines_say_what_is_wrong(shell: InteractiveShell, cell: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=f"(?s){message}"):
         run(shell, cell)
 
 
@@ -107,9 +109,11 @@ def test_a_name_that_is_missing_in_a_function_keeps_its_traceback(
 def test_an_error_in_a_cell_is_shown_with_its_line(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shell.run_cell("%%export a.csv\nx = 1\ny = x / 0\nsales")
+    shell.run_cell("sales", store_history=True)
+    shell.run_cell("%%export a.csv\nx = 1\ny = x / 0\nsales", store_history=True)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert "----> 3 y = x / 0" in shown
+    assert "input-2-" in shown  # the second cell
 
 
 @pytest.mark.parametrize(
