@@ -37,7 +37,7 @@ from progresswidget.export.workers import Worker
 from progresswidget.filejob import FileJob
 from progresswidget.reporting import reporter
 from progresswidget.textbar import TextBar
-from progresswidget.waiting import LOOK, wait
+from progresswidget.waiting import LOOK, wait, wait_async
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -151,7 +151,7 @@ class Job(FileJob):
             self._callbacks.append(wake)
         # Looked at after the callback is in place: an end in between is not missed.
         if not self._settled.is_set():
-            await ended.wait()
+            await wait_async(ended)
         return self.result(0)
 
     def _refuse_forks(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -32,3 +34,14 @@ def wait(event: threading.Event, timeout: float | None = None) -> bool:
             return False
         event.wait(min(left, LOOK))
     return True
+
+
+async def wait_async(event: asyncio.Event) -> None:
+    """Wait for an event of an event loop.
+
+    ipykernel takes note of Ctrl-C, or ■, and does not wake its loop for that: it would be obeyed
+    when the event has come. A look now and then wakes the loop.
+    """
+    while not event.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(event.wait(), LOOK)

@@ -141,6 +141,35 @@ def test_awaiting_a_failed_job_raises(tmp_path: Path, no_server: None) -> None:
         asyncio.run(main())
 
 
+def test_a_job_that_is_awaited_can_be_interrupted_in_a_kernel(
+    tmp_path: Path, no_server: None
+) -> None:
+    tap = Tap(batches=1)
+
+    async def wait(job: pw.Job) -> None:
+        await job
+
+    async def main() -> None:
+        job = pw.export(tap.reader(), tmp_path / "a.csv", background=True)
+        waiting = asyncio.ensure_future(wait(job))
+        # As ipykernel does: its loop is not woken when a signal comes.
+        loop = asyncio.get_running_loop()
+        before = signal.signal(signal.SIGUSR2, lambda *_: loop.call_soon(waiting.cancel))
+        stop = threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGUSR2])
+        late = threading.Timer(10, tap.let, [1])
+        stop.start()
+        late.start()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        late.cancel()
+        signal.signal(signal.SIGUSR2, before)
+        assert job.state == "running", "nobody heard of it before the end"
+        tap.let(1)
+        assert (await job).rows == 10
+
+    asyncio.run(main())
+
+
 def test_pause_holds_the_rows_and_resume_lets_them_go(tmp_path: Path, no_server: None) -> None:
     tap = Tap(batches=6)
     job = pw.export(tap.reader(), tmp_path / "a.csv", background=True)
