@@ -12,7 +12,7 @@ The notebook is not run: what is in the document are the outputs that the file h
 - **.md** is one file too, with the images of outputs in it as ``data:`` addresses. An image that a
   Markdown cell names by its path stays a reference.
 - **.pdf** is the web page as a Chromium prints it, whichever is installed.
-- **.docx** is converted here, without any other program. Tables of outputs are text in it.
+- **.docx** is converted here, without any other program. Formulas stay as they are written.
 
 Widgets are programs and cannot be printed: their text is shown instead, so an export's bar becomes
 its receipt in words.

@@ -21,6 +21,8 @@ DEEPEST: Final = 3
 LINKS: Final = ("http://", "https://", "mailto:")
 BLUE: Final = "0563C1"
 TABLE_STYLE: Final = "Table Grid"
+BLOCKS: Final = "address, article, blockquote, div, dd, dt, h1, h2, h3, h4, h5, h6, li, p, pre, tr"
+"""Elements that begin and end a line."""
 
 
 class Prose:
@@ -219,11 +221,26 @@ def _is_break(markup: str) -> bool:
 
 def text_of(markup: str) -> str:
     """Return the text of some HTML."""
+    return "\n".join(lines_of(parsed(markup).get_text()))
+
+
+def parsed(markup: str) -> Any:
+    """Return the elements of some HTML that are seen, with line feeds where they begin a line."""
     from bs4 import BeautifulSoup
 
-    soup = BeautifulSoup(markup, "html.parser")
+    soup: Any = BeautifulSoup(markup, "html.parser")
     for each in soup.select("script, style"):
         each.decompose()
     for each in soup.select("br"):
         each.replace_with("\n")
-    return "\n".join(line.strip() for line in soup.get_text().splitlines() if line.strip())
+    for each in soup.select(BLOCKS):
+        each.insert_before("\n")
+        each.insert_after("\n")
+    for each in soup.select("td, th"):
+        each.append(" ")
+    return soup
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines of a text that are not empty."""
+    return [line.strip() for line in text.splitlines() if line.strip()]

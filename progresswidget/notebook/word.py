@@ -5,10 +5,18 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export.writers.report import PAGES, tidy
-from progresswidget.export.writers.report_document import CODE_STYLE, lay_out, new_document, pack
+from progresswidget.export.writers.report_document import (
+    CELL_STYLE,
+    CODE_STYLE,
+    lay_out,
+    new_document,
+    pack,
+)
+from progresswidget.notebook import tables
 from progresswidget.notebook.prose import Prose, text_of
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ SHADE: Final = "F3F4F6"
 RED: Final = "B3261E"
 RASTER: Final = ("image/png", "image/jpeg")
 TEXTS: Final = ("text/plain", "text/latex")
+UNTOLD: Final = re.compile(r"<[\w.]+ object( at \w+)?>")
 PIXEL: Final = 0.75
 """Points of a CSS pixel (CSS Values and Units Level 4, §6.2)."""
 
@@ -74,12 +83,18 @@ class _Paper:
         if "text/markdown" in data:
             self._prose.add(data["text/markdown"])
             return
-        for kind in TEXTS:
-            if kind in data:
-                self._code(data[kind])
-                return
-        if "text/html" in data:
-            self._code(text_of(data["text/html"]))
+        markup = data.get("text/html", "")
+        frames = tables.find(markup)
+        for each in frames:
+            if isinstance(each, str):
+                said = self.document.add_paragraph(tidy(each), style=CELL_STYLE)
+                said.paragraph_format.keep_with_next = each is not frames[-1]
+            else:
+                tables.write(self.document, each, self._room)
+        text = next((data[kind] for kind in TEXTS if kind in data), "")
+        if not frames:
+            # What has no text of its own is called by its type: <IPython.core.display.HTML object>.
+            self._code(text_of(markup) if markup and (not text or UNTOLD.fullmatch(text)) else text)
 
     def _code(self, text: str, *, shade: str = "", colour: str = "") -> None:
         from docx.shared import RGBColor
@@ -123,6 +138,9 @@ class _Paper:
             shape = run.add_picture(io.BytesIO(content), width=Pt(width) if width else None)
         except (InvalidImageStreamError, UnexpectedEndOfFileError, UnrecognizedImageError):
             return False
+        for side in "TBLR":
+            # ISO/IEC 29500-1 §20.4.2.8: what it is apart from the text; LibreOffice takes 9 points.
+            shape._inline.set(f"dist{side}", "0")  # noqa: SLF001 - python-docx leaves them out
         most = Pt(self._room)
         if shape.width > most:
             shape.height = round(shape.height * most / shape.width)

@@ -255,6 +255,7 @@ def test_word_has_code_outputs_errors_and_pictures(document: Any) -> None:
     assert "Traceback\nZeroDivisionError: division by zero" in code
     assert "fenced = True" in code
     assert len(document.inline_shapes) == 3
+    assert all(shape._inline.get("distL") == "0" for shape in document.inline_shapes)
     assert "<Figure>" not in code
 
 
