@@ -200,3 +200,46 @@ def test_a_file_that_became_shorter_has_no_digest(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="shorter"):
         trail.hexdigest()
     assert told == [], "it would be remembered"
+
+
+def test_a_digest_that_was_given_up_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    with path.open("rb") as file:
+        trail = Trail(file.fileno())
+    trail.stop()
+    with pytest.raises(InterruptedError, match="given up"):
+        trail.hexdigest()
+
+
+def test_what_is_read_in_pieces_is_hashed_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.preadv
+    monkeypatch.setattr(os, "preadv", lambda file, rooms, at: real(file, [rooms[0][:7]], at))
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(100)))
+    assert trails.digest_of(path)() == hashlib.sha256(bytes(range(100))).hexdigest()
+
+
+def test_what_is_being_read_is_not_lent_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, reads, go = os.preadv, threading.Event(), threading.Event()
+
+    def preadv(file: int, rooms: list[memoryview], at: int) -> int:
+        reads.set()
+        assert go.wait(60)
+        return real(file, rooms, at)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    path = tmp_path / "file"
+    path.write_bytes(b"data")
+    with path.open("rb") as file:
+        trail = Trail(file.fileno(), distance=0)
+    trail.advance(4)
+    assert reads.wait(60)
+    assert not trail.lend(0, memoryview(b"data"), lambda _: None)
+    go.set()
+    trail.end(4, lambda _: None)
+    assert trail.hexdigest() == hashlib.sha256(b"data").hexdigest()
