@@ -74,7 +74,7 @@ class Staging:
             lease.start()
             yield lease
         finally:
-            if lease.empty:
+            if lease.empty and lease.ours:
                 self.clear()
                 lease.remove()
             lease.close()

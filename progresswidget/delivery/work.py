@@ -147,7 +147,7 @@ class Delivery:
             try:
                 notes = execution.run()
             finally:
-                if ledger.over:
+                if ledger.over and lease.ours:
                     self._staging.clear()
                     lease.remove()
         return self._transferred(notes, write, progress, time.monotonic() - started)

@@ -78,12 +78,17 @@ class Lease:
         LeaseLostError
             If somebody has.
         """
-        if not _is_there(self.path, self.descriptor):
+        if not self.ours:
             raise LeaseLostError(
                 f"Another export has taken over {self.path.name}: this one stood still for too "
                 "long.",
                 "Run it again if its file is the one you want.",
             )
+
+    @property
+    def ours(self) -> bool:
+        """Whether nobody has taken over."""
+        return _is_there(self.path, self.descriptor)
 
     @property
     def empty(self) -> bool:

@@ -26,6 +26,7 @@ from progresswidget import protocol
 from progresswidget.delivery import staging
 from progresswidget.delivery.execution import Entry
 from progresswidget.delivery.folder import FolderReceiver
+from progresswidget.delivery.ledger import Ledger
 from progresswidget.delivery.receiver import Parcel
 from progresswidget.delivery.work import Delivery
 from progresswidget.display import _lines
@@ -396,6 +397,38 @@ def test_without_locks_a_delivery_that_shows_no_life_harms_nobody(
     assert list(share.iterdir()) == [path]
     assert left(here) == []
     assert sent[0] >= 2**20, "what was there is not sent again"
+
+
+@pytest.mark.parametrize("moment", ["before all", "after all"])
+def test_whoever_was_taken_over_removes_nothing_of_the_other(
+    moment: str, here: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery = Delivery(TABLE, "a.csv", FolderReceiver(share / "a.csv", overwrite=True), options={})
+    (folder,) = here.iterdir()
+    real = Ledger.write
+
+    def take_over() -> None:
+        (folder / "new").touch()
+        (folder / "new").replace(folder / "ledger")
+        (folder / "its part").touch()
+
+    def write(ledger: Ledger, event: str, step: str, note: Any = None) -> None:
+        real(ledger, event, step, note)
+        if (event, step) == ("done", "publish"):
+            take_over()
+
+    def begin(ledger: Ledger, steps: list[str]) -> None:
+        take_over()
+        raise KeyboardInterrupt(ledger, steps)
+
+    with monkeypatch.context() as patched:
+        if moment == "before all":
+            patched.setattr(Ledger, "begin", begin)
+        patched.setattr(Ledger, "write", write)
+        with suppress(KeyboardInterrupt):
+            delivery.run(Progress())
+    assert (share / "a.csv").exists() == (moment == "after all")
+    assert {path.name for path in folder.iterdir()} >= {"ledger", "its part"}
 
 
 def test_the_folder_in_which_an_archive_is_prepared_is_not_in_it(here: Path, share: Path) -> None:

@@ -101,6 +101,16 @@ def test_no_life_is_shown_for_another_that_has_taken_over(
     os.close(other)
 
 
+def test_life_is_shown_for_as_long_as_it_is_held(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = beats(3, monkeypatch)
+    with holding(journal, lambda _: ""):
+        os.utime(journal, LONG_AGO)
+        assert more()
+        assert journal.stat().st_mtime != LONG_AGO[1]
+
+
 def test_what_is_entered_stays_and_what_is_empty_goes(journal: Path) -> None:
     with holding(journal, lambda _: ""):
         assert journal.exists()
