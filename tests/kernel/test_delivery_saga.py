@@ -99,7 +99,13 @@ def test_what_is_torn_or_damaged_does_not_count_and_what_follows_does(tmp_path: 
         ledger.begin(STEPS)
         ledger.write("begun", "write")
     whole = path.read_bytes()
-    for rest in (b'{"done": "wri', b"\xff\xfe\n", b'{"done": "publish"}\n', b'{"saga": 9}\n{}\n'):
+    for rest in (
+        b'{"done": "wri',
+        b'{"done": "write"}',
+        b"\xff\xfe\n",
+        b'{"done": "publish"}\n',
+        b'{"saga": 9}\n{}\n',
+    ):
         path.write_bytes(whole + rest)
         with closing(take(path)) as lease:
             ledger = Ledger(lease)

@@ -144,6 +144,7 @@ def test_a_journal_that_goes_between_its_opening_and_its_lock_is_none(
 def test_what_was_taken_over_is_locked_too(journal: Path) -> None:
     opened = len(os.listdir("/dev/fd"))  # noqa: PTH208
     with closing(take(journal)) as old:
+        os.write(old.descriptor, b"line\n")
         os.utime(journal, LONG_AGO)
         with closing(take(journal)) as new:
             with pytest.raises(LeaseLostError):
@@ -166,13 +167,81 @@ def test_of_two_that_take_over_the_later_one_has_it(
             others.append(-1)
             others.append(put_another_in_its_place(journal))
 
+    opened = len(os.listdir("/dev/fd"))  # noqa: PTH208
     with closing(take(journal)):
         os.utime(journal, LONG_AGO)
         monkeypatch.setattr(os, "replace", replace)
         with pytest.raises(DestinationBusyError):
             take(journal)
     os.close(others[1])
+    assert len(os.listdir("/dev/fd")) == opened  # noqa: PTH208
     assert os.listdir(journal.parent) == [journal.name]  # noqa: PTH208
+
+
+def test_nothing_is_taken_over_from_whoever_has_done_so_already(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, others = fcntl.flock, list[int]()
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not others:
+            others.append(-1)
+            others.append(put_another_in_its_place(journal))
+            raise BlockingIOError(errno.EAGAIN, "the sleeper has it")
+        real(descriptor, operation)
+
+    journal.touch()
+    os.utime(journal, LONG_AGO)
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(DestinationBusyError):
+        take(journal)
+    assert os.path.samestat(journal.stat(), os.fstat(others[1]))
+    os.close(others[1])
+
+
+def test_whoever_comes_between_the_making_of_a_journal_and_its_lock_has_it(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, others = fcntl.flock, list[int]()
+
+    def flock(descriptor: int, operation: int) -> None:
+        if not others:
+            others.append(os.open(journal, os.O_RDWR))
+            real(others[0], operation)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(DestinationBusyError):
+        take(journal)
+    assert os.path.samestat(journal.stat(), os.fstat(others[0]))
+    os.close(others[0])
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_copy_of_a_journal_that_finds_no_room_is_not_left(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def append(descriptor: int, lines: list[bytes]) -> None:
+        raise OSError(errno.ENOSPC, f"no room for {descriptor} {lines}")
+
+    journal.write_bytes(b"line\n")
+    os.utime(journal, LONG_AGO)
+    opened = len(os.listdir("/dev/fd"))  # noqa: PTH208
+    monkeypatch.setattr(leases, "append", append)
+    with pytest.raises(OSError, match="no room"):
+        take(journal)
+    assert list(journal.parent.iterdir()) == [journal]
+    assert journal.read_bytes() == b"line\n"
+    assert len(os.listdir("/dev/fd")) == opened  # noqa: PTH208
+
+
+def test_a_link_is_no_journal(journal: Path) -> None:
+    victim = journal.with_name("victim")
+    victim.write_text("precious")
+    journal.symlink_to(victim)
+    with pytest.raises(OSError, match=os.strerror(errno.ELOOP)):
+        take(journal)
+    assert victim.read_text() == "precious"
 
 
 @pytest.mark.usefixtures("no_locks")
