@@ -9,6 +9,6 @@ export. The rest runs through once, in the calling thread and in as many as ther
 The modules: `address` and `target` for from where to where, `wire` and `session` for requests,
 `token` for who asks, `retry` and `persistence` for how often, `answers` for what is said,
 `representation` for which version, `pieces` and `journal` for what is there already, `fetched`,
-`asking`, `joining`, `incoming`, `receiving` and `download` for the one direction, `tus`, `sender`,
-`remembered` and `upload` for the other.
+`asking`, `joining`, `incoming`, `connection`, `arrivals`, `receiving`, `fetching` and `download`
+for the one direction, `tus`, `sender`, `remembered` and `upload` for the other.
 """

@@ -28,10 +28,10 @@ from progresswidget.transfer.asking import (
     file_name,
     nothing_is_left,
 )
+from progresswidget.transfer.connection import StartOver
 from progresswidget.transfer.fetching import Fetch, Wanted
 from progresswidget.transfer.outcome import FileKind, Transferred
 from progresswidget.transfer.persistence import Persistence
-from progresswidget.transfer.receiving import StartOver
 from progresswidget.transfer.retry import Clock, Tries
 from progresswidget.transfer.session import Session, attended, no_server
 from progresswidget.transfer.target import choose

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from progresswidget.errors import DigestMismatchError
 from progresswidget.export.trail import CLOSE, Trail
 from progresswidget.transfer import address, fetched
+from progresswidget.transfer.arrivals import Arrivals
+from progresswidget.transfer.connection import Source, StartOver
 from progresswidget.transfer.joining import leave, part_for
 from progresswidget.transfer.pieces import LEAST, Pieces
-from progresswidget.transfer.receiving import Receiver, StartOver
+from progresswidget.transfer.receiving import Receiver
 from progresswidget.transfer.target import check_room
 
 if TYPE_CHECKING:
@@ -113,18 +115,9 @@ class Fetch:
         left = (version.size or 0) - pieces.count
         connections = wanted.connections if self._is_divisible else 1
         pieces.connections = max(1, min(connections, left // LEAST))
-        receiver = Receiver(
-            self._attempt.session,
-            wanted.url,
-            version,
-            part,
-            self._lease.descriptor,
-            pieces,
-            self._progress,
-            trail,
-            self._clock,
-            unsafe=bool(wanted.expected),
-        )
+        source = Source(self._attempt.session, wanted.url, version, unsafe=bool(wanted.expected))
+        arrivals = Arrivals(part, self._lease.descriptor, pieces, trail)
+        receiver = Receiver(source, arrivals, self._progress, self._clock)
         receiver.run(self._attempt.incoming, pieces.connections)
 
     @property

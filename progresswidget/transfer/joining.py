@@ -16,8 +16,8 @@ from progresswidget.export.lease import here
 from progresswidget.export.parts import create_part, discard, is_part, remove_stale
 from progresswidget.export.reopening import reopen_part
 from progresswidget.transfer import address, journal
+from progresswidget.transfer.connection import StartOver
 from progresswidget.transfer.pieces import Pieces
-from progresswidget.transfer.receiving import StartOver
 
 if TYPE_CHECKING:
     from pathlib import Path
