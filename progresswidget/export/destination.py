@@ -105,8 +105,16 @@ def check(path: Path, *, overwrite: bool) -> None:
         raise DestinationError(f"{path} is a folder.", "Add the name of the file.")
     if not stat.S_ISREG(old.st_mode):
         raise DestinationError(f"{path} is no ordinary file, so it cannot be replaced.")
-    if not overwrite and not is_claim(old):
+    if is_claim(old):
+        return
+    if not overwrite:
         raise taken(path)
+    # A rename would replace it all the same: only the folder is asked.
+    if not os.access(path, os.W_OK):
+        raise DestinationError(
+            f"{path} is there already and is write-protected.",
+            "Choose another name, or allow it to be written to first.",
+        )
 
 
 def _folder_problem(path: Path) -> int:

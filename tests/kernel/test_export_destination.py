@@ -101,6 +101,24 @@ def test_the_mode_honours_the_umask(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_a_write_protected_file_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+    path.chmod(0o444)
+    allowed = os.access
+    # As it is for everybody but root, as whom tests may run.
+    monkeypatch.setattr(os, "access", lambda file, mode: file != path and allowed(file, mode))
+    with pytest.raises(DestinationError, match="write-protected"):
+        Export(pl.DataFrame({"a": [1]}), path)
+    assert path.read_text() == "old"
+    monkeypatch.undo()
+    path.chmod(0o644)
+    Export(pl.DataFrame({"a": [1]}), path).run(Progress())
+    assert path.read_text() == "a\n1\n"
+
+
 def test_a_private_file_stays_private_when_it_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("old")
