@@ -68,8 +68,11 @@ class Outlet:
             write(self)
         except BaseException as error:  # noqa: BLE001 - raised by `drain`
             self._encoded.set_exception(self._failure or error)
-        else:
+            return
+        if self._failure is None:
             self._encoded.set_result(None)
+        else:  # the encoder has passed over it, and a piece is missing
+            self._encoded.set_exception(self._failure)
 
     def write(self, data: bytes) -> int:
         """Take a piece."""

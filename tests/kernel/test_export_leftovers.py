@@ -65,6 +65,12 @@ def test_what_is_left_is_removed_after_a_moment(
     leftovers.remove_soon(tmp_path / "t.csv")
     settled()
     assert list(tmp_path.iterdir()) == []
+    assert leftovers._doomed == {}
+
+
+def test_where_the_folder_is_gone_nothing_is_left(tmp_path: Path) -> None:
+    leftovers.remove(tmp_path / "gone" / "t.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_end_of_the_process_comes_before_that(tmp_path: Path) -> None:
