@@ -79,13 +79,16 @@ class FolderReceiver:
         if found is not None:
             return found
         sent = entry.before["send"]
+        lost = LostError(f"The copy beside {self.path} was removed.", "Run it again.")
         try:
-            with contextlib.closing(named_part(self.path, sent[DIGITS])) as part:
-                stat = os.fstat(part.descriptor)
-                if [stat.st_dev, stat.st_ino] != sent[COPY]:
+            with contextlib.closing(named_part(self.path, sent[DIGITS], create=False)) as part:
+                # A new file may have the inode of the one that was removed.
+                if _identity(os.fstat(part.descriptor)) != [*sent[COPY], parcel.size]:
                     part.remove()
-                    raise LostError(f"The copy beside {self.path} was removed.", "Run it again.")
+                    raise lost
                 part.publish(overwrite=self.overwrite)
+        except FileNotFoundError as error:
+            raise lost from error
         except ProgressWidgetError:
             raise
         except OSError as error:
@@ -96,7 +99,7 @@ class FolderReceiver:
         """Look whether the name is that of the copy; see `Receiver`."""
         sent = entry.before["send"]
         stat = existing(self.path)
-        if stat is None or [stat.st_dev, stat.st_ino, stat.st_size] != [*sent[COPY], parcel.size]:
+        if stat is None or _identity(stat) != [*sent[COPY], parcel.size]:
             return None
         # Where nothing may be replaced it has both names for a moment.
         part_path(self.path, sent[DIGITS]).unlink(missing_ok=True)
@@ -146,3 +149,7 @@ class FolderReceiver:
 def _digits(entry: Entry) -> list[str]:
     """Return the digits in the names of all copies that may be there; the last one counts."""
     return [entry.key[:RANDOM], *entry.note.get(BEGUN, ())]
+
+
+def _identity(stat: os.stat_result) -> list[int]:
+    return [stat.st_dev, stat.st_ino, stat.st_size]

@@ -175,8 +175,13 @@ def part_path(destination: Path, digits: str) -> Path:
     return destination.with_name(f"{stem(destination)}.{digits}.part")
 
 
-def named_part(destination: Path, digits: str) -> Part:
-    """Open and lock the part with these digits in its name; it is created where there is none.
+def named_part(destination: Path, digits: str, *, create: bool = True) -> Part:
+    """Open and lock the part with these digits in its name.
+
+    Parameters
+    ----------
+    create
+        Whether it is created where there is none.
 
     Raises
     ------
@@ -184,7 +189,8 @@ def named_part(destination: Path, digits: str) -> Part:
         If it cannot be opened, or somebody else has it.
     """
     path = part_path(destination, digits)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    made = os.O_CREAT if create else 0
+    flags = os.O_RDWR | made | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o666)
     if lock(descriptor) is Lock.THEIRS or not is_there(path, descriptor):
         os.close(descriptor)

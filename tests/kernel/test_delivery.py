@@ -35,6 +35,7 @@ from progresswidget.errors import (
     DestinationError,
     DestinationExistsError,
     ExportCancelledError,
+    ExportHeldError,
     LeaseLostError,
     OptionError,
     SourceError,
@@ -397,6 +398,115 @@ def test_without_locks_a_delivery_that_shows_no_life_harms_nobody(
     assert list(share.iterdir()) == [path]
     assert left(here) == []
     assert sent[0] >= 2**20, "what was there is not sent again"
+
+
+def to_share(share: Path, progress: Progress) -> None:
+    receiver = FolderReceiver(share / "a.csv", overwrite=True)
+    Delivery(TABLE, "a.csv", receiver, options={}).run(progress)
+
+
+class Interrupted(Progress):
+    """It ends in the middle of the copy, for the next run to go on."""
+
+    def stop(self) -> None:
+        if self.phase == "sending" and self.rows:
+            raise ExportHeldError("restarted")
+
+
+@pytest.mark.parametrize("damage", ["in it", "behind it"])
+def test_a_copy_that_was_damaged_is_made_anew(damage: str, share: Path) -> None:
+    interrupted = Interrupted()
+    interrupted.checkpoint = interrupted.stop
+    with pytest.raises(ExportHeldError):
+        to_share(share, interrupted)
+    (part,) = share.iterdir()
+    content = part.read_bytes()
+    part.write_bytes(b"#" + content[1:] if damage == "in it" else content + bytes(2**21))
+    to_share(share, Progress())
+    pw.export(TABLE, share / "b.csv")
+    assert (share / "a.csv").read_bytes() == (share / "b.csv").read_bytes()
+    assert set(share.iterdir()) == {share / "a.csv", share / "b.csv"}
+
+
+def test_a_copy_is_on_the_disk_before_it_counts_as_sent(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fsync, write = os.fsync, Ledger.write
+    synced: dict[Path, int] = {}
+    sent: list[dict[Path, int]] = []
+
+    def fsync_(descriptor: int) -> None:
+        path = Path(f"/dev/fd/{descriptor}").resolve()
+        synced[path.parent] = path.stat().st_size
+        fsync(descriptor)
+
+    def write_(ledger: Ledger, event: str, step: str, note: Any = None) -> None:
+        if (event, step) == ("done", "send"):
+            sent.append(dict(synced))
+        write(ledger, event, step, note)
+
+    monkeypatch.setattr(os, "fsync", fsync_)
+    monkeypatch.setattr(Ledger, "write", write_)
+    to_share(share, Progress())
+    assert [each.get(share) for each in sent] == [(share / "a.csv").stat().st_size]
+
+
+def test_what_stands_already_is_not_sent_once_more(
+    here: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Ledger.write
+
+    def last(ledger: Ledger, event: str, step: str, note: Any = None) -> None:
+        if (event, step) == ("done", "publish"):
+            raise KeyboardInterrupt
+        write(ledger, event, step, note)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "write", last)
+        with pytest.raises(KeyboardInterrupt):
+            to_share(share, Progress())
+    inode = (share / "a.csv").stat().st_ino
+    told = Told()
+    to_share(share, told)
+    assert (share / "a.csv").stat().st_ino == inode
+    assert "done running queued" not in told.words()
+    assert list(share.iterdir()) == [share / "a.csv"]
+    assert left(here) == []
+
+
+@pytest.mark.parametrize("event", ["removed", "taken", "same size", "two names"])
+def test_whatever_happens_before_it_is_published(
+    event: str, here: Path, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = share / "a.csv", Ledger.write
+    pw.export(TABLE, here / "b.csv")
+    content = (here / "b.csv").read_bytes()
+    (here / "b.csv").unlink()
+
+    def happen(ledger: Ledger, what: str, step: str, note: Any = None) -> None:
+        write(ledger, what, step, note)
+        if (what, step) == ("done", "send"):
+            monkeypatch.setattr(Ledger, "write", write)
+            (part,) = share.iterdir()
+            if event == "removed":
+                part.unlink()
+            elif event == "two names":  # where nothing is replaced it has both for a moment
+                path.hardlink_to(part)
+            else:
+                path.write_bytes(b"old" if event == "taken" else bytes(len(content)))
+
+    monkeypatch.setattr(Ledger, "write", happen)
+    receiver = FolderReceiver(path, overwrite=event in {"removed", "same size"})
+    delivery = Delivery(TABLE, "a.csv", receiver, options={})
+    if event == "taken":
+        with pytest.raises(DestinationExistsError):
+            delivery.run(Progress())
+        assert path.read_bytes() == b"old"
+    else:
+        delivery.run(Progress())
+        assert path.read_bytes() == content
+    assert list(share.iterdir()) == [path]
+    assert left(here) == []
 
 
 @pytest.mark.parametrize("moment", ["before all", "after all"])
