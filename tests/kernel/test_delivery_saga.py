@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import tempfile
 from contextlib import closing
@@ -17,6 +19,7 @@ from progresswidget.delivery.execution import Entry, Execution, LostError, Verdi
 from progresswidget.delivery.ledger import Ledger
 from progresswidget.delivery.saga import Saga
 from progresswidget.errors import ExportCancelledError, LeaseLostError
+from progresswidget.export import journal
 from progresswidget.export.lease import take
 from progresswidget.transfer.retry import Clock, Tries
 
@@ -116,6 +119,67 @@ def test_what_is_torn_or_damaged_does_not_count_and_what_follows_does(tmp_path: 
             again = Ledger(lease).saga
             assert again is not None
             assert (again.stage("write"), again.note("write")) == ("done", {"size": 1})
+
+
+def test_each_line_is_on_the_disk_before_anything_else_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, list[Path | bytes]()
+
+    def fsync(descriptor: int) -> None:
+        place = Path(f"/dev/fd/{descriptor}").resolve()
+        synced.append(place if place.is_dir() else place.read_bytes().splitlines()[-1])
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with closing(take(folder / "ledger")) as lease:
+        ledger = Ledger(lease)
+        heading = json.dumps(ledger.begin(STEPS).to_line(), separators=(",", ":")).encode()
+        ledger.write("begun", "write")
+    assert synced == [heading, folder, tmp_path, b'{"begun":"write"}']
+
+
+def test_a_line_that_finds_no_room_counts_as_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def append(descriptor: int, lines: list[bytes]) -> None:
+        os.pwrite(descriptor, b"".join(lines)[:5], os.fstat(descriptor).st_size)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with closing(take(tmp_path / "ledger")) as lease:
+        ledger = Ledger(lease)
+        saga = ledger.begin(STEPS)
+        before = (tmp_path / "ledger").read_bytes()
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, "append", append)
+            with pytest.raises(OSError, match="No space left"):
+                ledger.write("begun", "write")
+        assert (tmp_path / "ledger").read_bytes() == before
+        assert saga.stage("write") == "open"
+        ledger.write("begun", "write")
+        assert saga.stage("write") == "begun"
+
+
+def test_a_ledger_is_needed_until_all_stands_or_is_undone(tmp_path: Path) -> None:
+    with closing(take(tmp_path / "ledger")) as lease:
+        ledger = Ledger(lease)
+        assert not ledger.over
+        ledger.begin(STEPS)
+        ledger.write("begun", "write")
+        ledger.write("abandoned", "cancelled")
+        assert not ledger.over
+        ledger.write("undoing", "write")
+        assert not ledger.over
+        ledger.write("undone", "write")
+        assert ledger.over
+        ledger.begin(STEPS)
+        for step in STEPS:
+            assert not ledger.over
+            ledger.write("begun", step)
+            ledger.write("done", step)
+        assert ledger.over
 
 
 # --- Processes that end anywhere ------------------------------------------------------------------
