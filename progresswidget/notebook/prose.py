@@ -6,7 +6,8 @@ import html
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.export.writers.report import tidy
-from progresswidget.export.writers.report_document import CODE_STYLE, MONOSPACE
+from progresswidget.export.writers.report_document import CODE_STYLE, MONOSPACE, turn
+from progresswidget.notebook import code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,8 +19,12 @@ if TYPE_CHECKING:
 PLUGINS: Final = ("table", "strikethrough", "math", "task_lists", "url")
 DEEPEST: Final = 3
 """Levels of lists that Word's template has styles for; deeper ones look like the third."""
+INDENT: Final = 18.0
+"""Points of white beside a quotation."""
 LINKS: Final = ("http://", "https://", "mailto:")
 BLUE: Final = "0563C1"
+SHADE: Final = "F3F4F6"
+"""Behind code, as in JupyterLab's light theme."""
 TABLE_STYLE: Final = "Table Grid"
 BLOCKS: Final = "address, article, blockquote, div, dd, dt, h1, h2, h3, h4, h5, h6, li, p, pre, tr"
 """Elements that begin and end a line."""
@@ -41,6 +46,7 @@ class Prose:
 
         self._document = document
         self._picture = picture
+        self._quotes = 0  # that are open
         self._parse: Any = mistune.create_markdown(renderer=None, plugins=list(PLUGINS))
         self._blocks: dict[str, Callable[[Token], None]] = {
             "heading": self._heading,
@@ -57,21 +63,15 @@ class Prose:
         for token in self._parse(source):
             self._block(token)
 
-    def shade(self, paragraph: Any, colour: str) -> None:
-        """Colour what is behind a paragraph."""
-        from docx.oxml import parse_xml
-        from docx.oxml.ns import nsdecls
-
-        shading = f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{colour}"/>'
-        properties = paragraph._p.get_or_add_pPr()  # noqa: SLF001 - python-docx has no shading
-        properties.insert_element_before(
-            parse_xml(shading), "w:tabs", "w:spacing", "w:ind", "w:jc", "w:rPr"
-        )
-
     def _block(self, token: Token, style: str | None = None) -> None:
+        from docx.shared import Pt
+
         kind = token["type"]
         if kind in {"paragraph", "block_text"}:
-            self._spans(self._document.add_paragraph(style=style), token["children"])
+            paragraph = self._document.add_paragraph(style=style)
+            if style == "Quote":
+                paragraph.paragraph_format.left_indent = Pt(INDENT * self._quotes)
+            self._line(paragraph, token["children"])
         elif kind == "block_html":
             text = text_of(token["raw"])
             if text:
@@ -80,14 +80,19 @@ class Prose:
             self._blocks[kind](token)
 
     def _heading(self, token: Token) -> None:
-        self._spans(self._document.add_heading(level=token["attrs"]["level"]), token["children"])
+        self._line(self._document.add_heading(level=token["attrs"]["level"]), token["children"])
 
     def _quote(self, token: Token) -> None:
+        self._quotes += 1
         for child in token["children"]:
             self._block(child, "Quote")
+        self._quotes -= 1
 
     def _code(self, token: Token) -> None:
-        self._document.add_paragraph(tidy(token["raw"].rstrip("\n")), style=CODE_STYLE)
+        paragraph = self._document.add_paragraph(style=CODE_STYLE)
+        language, *_ = token.get("attrs", {}).get("info", "").split() or [""]
+        code.write(paragraph, token["raw"].rstrip("\n"), language)
+        shade(paragraph)
 
     def _formula(self, token: Token) -> None:
         self._document.add_paragraph(tidy(f"$$ {token['raw'].strip()} $$"), style=CODE_STYLE)
@@ -114,7 +119,7 @@ class Prose:
                 )
                 if number and not position:
                     _count_with(paragraph, number)
-                self._spans(paragraph, child["children"])
+                self._line(paragraph, child["children"])
 
     def _numbering(self, style: str, start: int) -> int:
         """Return a new count for a list; those of one style would go on counting otherwise."""
@@ -127,6 +132,8 @@ class Prose:
         return int(count.numId)
 
     def _table(self, token: Token) -> None:
+        from docx.oxml import OxmlElement
+
         rows: list[Sequence[Token]] = []
         for part in token["children"]:
             if part["type"] == "table_head":
@@ -134,6 +141,7 @@ class Prose:
             else:
                 rows.extend(row["children"] for row in part["children"])
         table = self._document.add_table(len(rows), len(rows[0]), TABLE_STYLE)
+        table.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))  # noqa: SLF001
         for row, cells in zip(rows, table.rows, strict=True):
             for content, cell in zip(row, cells.cells, strict=False):
                 self._cell(content, cell.paragraphs[0])
@@ -146,6 +154,10 @@ class Prose:
         if side in {"right", "center"}:
             paragraph.alignment = getattr(WD_ALIGN_PARAGRAPH, side.upper())
         self._spans(paragraph, content["children"], {"bold"} if content["attrs"]["head"] else set())
+
+    def _line(self, paragraph: Any, tokens: Sequence[Token]) -> None:
+        self._spans(paragraph, tokens)
+        turn(paragraph)
 
     def _spans(
         self,
@@ -200,6 +212,18 @@ class Prose:
         label: list[Token] = token["children"] or [{"type": "text", "raw": "image"}]
         link = {"type": "link", "attrs": {"url": address}, "children": label}
         self._link(paragraph, link, looks)
+
+
+def shade(paragraph: Any) -> None:
+    """Colour what is behind a paragraph of code."""
+    from docx.oxml import parse_xml
+    from docx.oxml.ns import nsdecls
+
+    shading = f'<w:shd {nsdecls("w")} w:val="clear" w:color="auto" w:fill="{SHADE}"/>'
+    properties = paragraph._p.get_or_add_pPr()  # noqa: SLF001 - python-docx has no shading
+    properties.insert_element_before(
+        parse_xml(shading), "w:tabs", "w:bidi", "w:spacing", "w:ind", "w:jc", "w:rPr"
+    )
 
 
 def _run(paragraph: Any, text: str, looks: set[str] | frozenset[str]) -> Any:

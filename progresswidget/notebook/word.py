@@ -16,14 +16,12 @@ from progresswidget.export.writers.report_document import (
     new_document,
     pack,
 )
-from progresswidget.notebook import tables
-from progresswidget.notebook.prose import Prose, text_of
+from progresswidget.notebook import code, tables
+from progresswidget.notebook.prose import Prose, shade, text_of
 
 if TYPE_CHECKING:
     from progresswidget.notebook.document import Document
 
-SHADE: Final = "F3F4F6"
-"""Behind code that was run, as in JupyterLab's light theme."""
 RED: Final = "B3261E"
 RASTER: Final = ("image/png", "image/jpeg")
 TEXTS: Final = ("text/plain", "text/latex")
@@ -55,6 +53,7 @@ class _Paper:
         self._image_of = document.image
         self._room = room
         self._prose = Prose(self.document, self._picture)
+        self._language = _language(document.notebook.metadata)
 
     def cell(self, cell: Any) -> None:
         """Write a cell and its outputs."""
@@ -62,7 +61,7 @@ class _Paper:
             self._prose.add(cell.source)
         elif cell.cell_type == "code":
             if cell.source.strip():
-                self._code(cell.source, shade=SHADE)
+                self._source(cell.source)
             for output in cell.outputs:
                 self._output(output)
 
@@ -96,7 +95,12 @@ class _Paper:
             # What has no text of its own is called by its type: <IPython.core.display.HTML object>.
             self._code(text_of(markup) if markup and (not text or UNTOLD.fullmatch(text)) else text)
 
-    def _code(self, text: str, *, shade: str = "", colour: str = "") -> None:
+    def _source(self, source: str) -> None:
+        paragraph = self.document.add_paragraph(style=CODE_STYLE)
+        code.write(paragraph, source.rstrip("\n"), self._language)
+        shade(paragraph)
+
+    def _code(self, text: str, *, colour: str = "") -> None:
         from docx.shared import RGBColor
         from nbconvert.filters.ansi import strip_ansi
 
@@ -104,8 +108,6 @@ class _Paper:
         run = paragraph.add_run(tidy(strip_ansi(text).rstrip("\n")))
         if colour:
             run.font.color.rgb = RGBColor.from_string(colour)
-        if shade:
-            self._prose.shade(paragraph, shade)
 
     def _image(self, data: str, size: Any) -> bool:
         width = size.get("width") if isinstance(size, dict) else None
@@ -146,3 +148,10 @@ class _Paper:
             shape.height = round(shape.height * most / shape.width)
             shape.width = most
         return True
+
+
+def _language(metadata: Any) -> str:
+    """Return the language of the cells, by the name that Pygments has for it."""
+    about = metadata.get("language_info", {})
+    named = (about.get("pygments_lexer"), about.get("name"))
+    return next((each for each in named if each and isinstance(each, str)), "ipython3")

@@ -259,6 +259,52 @@ def test_word_has_code_outputs_errors_and_pictures(document: Any) -> None:
     assert "<Figure>" not in code
 
 
+def word_with(cells: Sequence[Any], **metadata: Any) -> Any:
+    notebook = new_notebook(cells=list(cells), metadata=metadata)
+    return docx.Document(io.BytesIO(word.docx(Document(notebook, "n", Path("/none")))))
+
+
+@pytest.mark.parametrize("metadata", [{}, {"language_info": {"name": "python"}}])
+def test_code_of_word_has_colours(metadata: dict[str, Any]) -> None:
+    source = "def f(x):  # twice\n    return 'é' * 2\n%time f(1)"
+    fenced = new_markdown_cell(f"```python\n{source}\n```")
+    document = word_with([new_code_cell(source), fenced], **metadata)
+    for code in document.paragraphs:
+        assert code.text == source
+        assert code._p.xpath("./w:pPr/w:shd/@w:fill") == ["F3F4F6"]
+        looks = {run.text.strip(): run.font for run in code.runs}
+        assert looks["return"].bold
+        assert looks["# twice"].italic
+        assert looks["'é'"].color.rgb not in {looks["return"].color.rgb, None}
+
+
+def test_code_of_another_language_has_its_colours_and_of_none_has_none() -> None:
+    cell = new_code_cell("SELECT a -- twice\nFROM t")
+    info = {"name": "other", "pygments_lexer": "sql"}
+    (code,) = word_with([cell], language_info=info).paragraphs
+    assert [run.font.bold for run in code.runs if run.text.strip() in {"SELECT", "FROM"}] == [
+        True
+    ] * 2
+    (code,) = word_with([cell], language_info={"name": "no such"}).paragraphs
+    assert [run.text for run in code.runs] == [cell.source]
+
+
+def test_quotations_of_word_are_indented_and_heads_of_tables_repeated() -> None:
+    document = word_with([new_markdown_cell("> one\n>\n> > two\n\n| a |\n|---|\n| 1 |")])
+    one, two, _ = document.paragraphs
+    assert two.paragraph_format.left_indent == 2 * one.paragraph_format.left_indent > 0
+    marked = [bool(row.xpath("./w:trPr/w:tblHeader")) for row in document.tables[0]._tbl.tr_lst]
+    assert marked == [True, False]
+
+
+def test_prose_of_word_runs_as_its_first_letter_does() -> None:
+    texts = "# דוח abc\n\nשלום **(abc)** 12\n\nabc שלום\n\n- פריט"
+    document = word_with([new_markdown_cell(texts)])
+    turned = [bool(each._p.xpath("./w:pPr/w:bidi")) for each in document.paragraphs]
+    assert turned == [True, True, False, True]
+    assert all(run.font.rtl for run in document.paragraphs[1].runs)
+
+
 def test_a_picture_of_word_is_no_wider_than_the_page(tmp_path: Path) -> None:
     image = new_output("display_data", {"image/png": encoded(4_000)})
     odd = new_output("display_data", {"image/png": "AAAA", "text/plain": "instead"})
