@@ -61,6 +61,7 @@ def test_of_a_link_the_target_is_replaced(exists: bool, tmp_path: Path) -> None:
         ("missing/a.csv", "Create the folder first"),
         ("file/a.csv", "file and no folder"),
         ("x" * 252 + ".csv", "Choose a shorter name"),
+        ("ü" * 126 + ".csv", "Choose a shorter name"),
         ("x/" * 2_100 + "a.csv", "Choose a shorter name"),
         ("circle.csv", "in a circle|no ordinary file"),
         ("pipe.csv", "no ordinary file"),
@@ -81,6 +82,28 @@ def test_what_cannot_be_written_is_refused_at_once(
     with pytest.raises(DestinationError, match=message):
         Export(pl.DataFrame({"a": [1]}), name, format="csv")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_folder_that_may_not_be_written_into_is_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As it is for everybody but root, as whom tests may run.
+    monkeypatch.setattr(os, "access", lambda _, mode: not mode & os.W_OK)
+    with pytest.raises(DestinationError, match="choose another folder"):
+        Export(pl.DataFrame({"a": [1]}), tmp_path / "a.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_where_the_system_does_not_tell_how_long_names_may_be_the_usual_is_assumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pathconf(folder: Path, name: str) -> int:
+        raise OSError(errno.EINVAL, f"{name} of {folder} is not known")
+
+    monkeypatch.setattr(os, "pathconf", pathconf)
+    path = tmp_path / ("x" * 251 + ".csv")
+    Export(pl.DataFrame({"a": [1]}), path).run(Progress())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_longest_name_that_is_allowed(tmp_path: Path) -> None:
