@@ -7,19 +7,20 @@ tells the journal of it.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import wait
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from progresswidget.export import journal
+from progresswidget.export import finished, journal
 from progresswidget.export.lease import here
 from progresswidget.export.ledger import Ledger
 from progresswidget.export.outlet import Outlet
 from progresswidget.export.parts import create_part, discard
 from progresswidget.export.plain import create_plain
 from progresswidget.export.reopening import copied_part, reopen_part
-from progresswidget.export.resume import Damaged, write_at
+from progresswidget.export.resume import Damaged, StartOver, write_at
 from progresswidget.export.sink import Sink
 from progresswidget.export.units import LOOK
 
@@ -161,7 +162,7 @@ class Draft:
 
         Raises
         ------
-        Damaged
+        Damaged, StartOver
             If they are not to be had any more.
         OSError
             If there can be no part.
@@ -242,12 +243,22 @@ class Draft:
     def _create(self, earlier: Earlier, units: int) -> Part:
         """Begin a part, with a copy of what is in the finished file already."""
         if units and earlier.path is not None:
-            with earlier.path.open("rb", buffering=0) as file:
-                self.part = copied_part(self._path, file.fileno(), self.position)
+            self.part = self._copy(earlier.path)
         else:
             self.part = create_part(self._path)
         self._enter(self.part)
         return self.part
+
+    def _copy(self, path: Path) -> Part:
+        try:
+            with path.open("rb", buffering=0) as file:
+                part = copied_part(self._path, file.fileno(), self.position)
+                if finished.is_known(path, os.fstat(file.fileno())):
+                    return part
+        except FileNotFoundError:
+            raise StartOver from None
+        part.remove()
+        raise StartOver  # somebody has written into it while it was compared
 
     def _enter(self, part: Part) -> None:
         # Without a key nothing goes on from it, but it tells who writes, and a server that

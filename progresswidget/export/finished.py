@@ -137,6 +137,11 @@ def recall(path: Path) -> Finished | None:
         return None
 
 
+def is_known(path: Path, stat: os.stat_result) -> bool:
+    """Say whether a file, of which `stat` tells, is still the one that is remembered."""
+    return _recall(path, stat) is not None
+
+
 def _recall(path: Path, stat: os.stat_result) -> Finished | None:
     place = _place(path)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from progresswidget.export import finished
 from progresswidget.export.blame import blaming_the_values
 from progresswidget.export.comparison import Comparison
 from progresswidget.export.contents import Contents
@@ -70,7 +71,8 @@ class Run:
         phase: str,
         filter: Filter | None,
     ) -> None:
-        self._sections, self._writer, self._progress = sections, writer, progress
+        self._path, self._sections, self._writer = path, sections, writer
+        self._progress = progress
         self._phase, self.resumable = phase, writer.resumable
         self.earlier = earlier
         self.tally = Tally(sections, writer, progress)
@@ -146,14 +148,19 @@ class Run:
                     self._progress.checkpoint()
                 self._end(index)
         if self._comparison.on:
-            earlier = self.earlier
-            if earlier.finished and earlier.whole and len(self._placed) == len(earlier.records):
-                self._progress.bytes = earlier.size
+            if self._stands():
+                self._progress.bytes = self.earlier.size
                 return None
             self._write_from_here()
         self._progress.phase = "finishing"
         draft.add(writer.tail(self._placed, draft.position))
         return draft.finish()
+
+    def _stands(self) -> bool:
+        """Say whether the finished file is what would be written, and still there as it was."""
+        earlier = self.earlier
+        whole = earlier.finished and earlier.whole and len(self._placed) == len(earlier.records)
+        return whole and finished.recall(self._path) is not None
 
     def _begin(self, section: int) -> None:
         comparing, earlier = self._comparison.on, self.earlier

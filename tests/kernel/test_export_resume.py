@@ -525,6 +525,31 @@ def test_a_file_that_was_touched_is_written_anew(fate: str, tmp_path: Path) -> N
     assert result.reused == 0
 
 
+@pytest.mark.parametrize("changed_from", [ROWS * 9 // 10, None], ids=["changed", "unchanged"])
+@pytest.mark.parametrize("fate", ["written into", "removed"])
+def test_a_file_that_is_changed_while_it_is_compared_is_written_anew(
+    fate: str, changed_from: int | None, tmp_path: Path
+) -> None:
+    path, frame = tmp_path / "a.csv", make(changed_from=changed_from)
+    run(make(), path).sha256  # noqa: B018 - waits until it is remembered
+
+    class Meddled(Progress):
+        def look(self) -> None:
+            if self.phase == "hashing" and self.rows == 2 * UNIT:
+                if fate == "removed":
+                    path.unlink(missing_ok=True)
+                else:
+                    with path.open("r+b") as file:
+                        file.write(b"#")
+
+    meddled = Meddled()
+    meddled.checkpoint = meddled.look
+    result = Export(frame, path).run(meddled)
+    assert result.reused == 0
+    assert result.sha256 == digest(path) == run(frame, tmp_path / "b.csv").sha256
+    assert set(tmp_path.iterdir()) == {path, tmp_path / "b.csv"}
+
+
 def test_a_stream_is_gone_on_with_too(plain_csv: Result, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     interrupted(path, 3)
