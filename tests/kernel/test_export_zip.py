@@ -10,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import polars as pl
+import pyarrow as pa
 import pytest
 import pyzipper
 from isal import isal_zlib
@@ -172,3 +173,19 @@ def test_what_there_is_of_the_archive_itself_is_not_in_it(length: int, tmp_path:
         Export([tmp_path], path).run(Progress())
         with zipfile.ZipFile(path) as archive:
             assert archive.namelist() == [f"{tmp_path.name}/notes.md"]
+
+
+def test_a_stream_that_differs_in_the_middle_of_an_entry_is_not_read_in_vain(
+    tmp_path: Path,
+) -> None:
+    path, changed = tmp_path / "a.zip", FRAME.with_columns(n=pl.col("n").replace(299_999, -1))
+
+    def stream(frame: pl.DataFrame) -> dict[str, object]:
+        table = frame.to_arrow()
+        return {"a.orc": pa.RecordBatchReader.from_batches(table.schema, table.to_batches())}
+
+    for frame in (FRAME, changed, changed):
+        result = Export(stream(frame), path).run(Progress())
+        assert (result.rows, result.reused) == (300_000, 0)
+    with zipfile.ZipFile(path) as archive:
+        assert orc.read_table(io.BytesIO(archive.read("a.orc")))["n"][-1].as_py() == -1
