@@ -107,9 +107,10 @@ class Part:
         """Close the file and remove it; what was published stays."""
         if sys.platform == "win32":
             self.close()  # Windows removes no open file
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-        self.close()
+        try:
+            self.path.unlink(missing_ok=True)
+        finally:
+            self.close()
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,7 +139,8 @@ class Writing:
                 return self._keep(run)
             return self._publish(run, run.part, *filled)
         except BaseException as error:
-            self._leave(run, error)
+            with suppress(OSError):  # what has ended it is what is told
+                self._leave(run, error)
             raise
 
     def _attempt(self, earlier: Earlier) -> Run:

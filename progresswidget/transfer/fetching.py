@@ -107,7 +107,8 @@ class Fetch:
                 trail.stop()
                 with contextlib.suppress(OSError):
                     trail.hexdigest()  # it has a descriptor of the part, and with it the lock
-                leave(self._lease, part, error)
+                with contextlib.suppress(OSError):  # what has ended it is what is told
+                    leave(self._lease, part, error)
                 raise
 
     def _receive(self, part: Part, pieces: Pieces, trail: Trail) -> None:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ import pyarrow as pa
 import pyrage
 import pytest
 
-from progresswidget.errors import ColumnError
+from progresswidget.errors import ColumnError, SourceError
 from progresswidget.export.parts import open_part, remove_stale
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
@@ -207,6 +208,16 @@ def test_a_folder_that_may_only_be_written_into_gets_the_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def opened(folder: Path) -> list[str]:
+    """Return what this process has open in a folder, also what is removed."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # that of the listing itself, or of a thread
+            found.append(str(link.readlink()))
+    return [each for each in found if each.startswith(f"{folder}/")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nothing tells what is open")
 @pytest.mark.parametrize("name", ["lease", "digest", "sink"])
 def test_where_no_thread_can_be_had_nothing_stays_open(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -219,12 +230,29 @@ def test_where_no_thread_can_be_had_nothing_stays_open(
         real(thread)
 
     path, frame = tmp_path / "a.csv", pa.table({"n": range(1_000)})
-    Export(frame, path).run(Progress()).sha256  # noqa: B018 - whatever is opened once is open
-    opened = len(os.listdir("/dev/fd"))  # noqa: PTH208
+    Export(frame, path).run(Progress()).sha256  # noqa: B018 - waits
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", start)
         with pytest.raises((RuntimeError, ColumnError), match="new thread"):
             Export(frame.slice(1), path).run(Progress())
-    assert len(os.listdir("/dev/fd")) == opened  # noqa: PTH208
+    assert opened(tmp_path) == []
     assert list(tmp_path.iterdir()) == [path]
     assert Export(frame.slice(1), path).run(Progress()).rows == 999
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="nothing tells what is open")
+def test_what_has_ended_an_export_is_told_also_where_nothing_can_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows() -> Iterator[dict[str, int]]:
+        yield {"n": 1}
+        monkeypatch.setattr(Path, "unlink", refuse)
+        raise ValueError("the source has failed")
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{path} {missing_ok}")
+
+    export = Export(rows, tmp_path / "a.csv")
+    with pytest.raises(SourceError, match="the source has failed"):
+        export.run(Progress())
+    assert opened(tmp_path) == []
