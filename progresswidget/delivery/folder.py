@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from progresswidget.delivery.execution import LostError
 from progresswidget.errors import ProgressWidgetError
 from progresswidget.export.destination import check, existing, explain
-from progresswidget.export.parts import RANDOM, discard, named_part, part_path
-from progresswidget.export.reopening import copy_prefix
+from progresswidget.export.parts import RANDOM, discard, part_path
+from progresswidget.export.reopening import copy_prefix, named_part
 from progresswidget.transfer.fetched import sha256_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class FolderReceiver:
                     self._copy(parcel, part, progress)
                     progress.phase = "verifying"
                     if sha256_of(part.path, progress.checkpoint) == parcel.sha256:
-                        os.fsync(part.descriptor)
+                        part.sync()
                         stat = os.fstat(part.descriptor)
                         return {DIGITS: digits, COPY: [stat.st_dev, stat.st_ino]}
                     part.truncate(0)

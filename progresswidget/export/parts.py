@@ -74,6 +74,23 @@ class Part:
         """Cut off what is behind the first bytes."""
         os.ftruncate(self.descriptor, size)
 
+    def sync(self) -> None:
+        """Make what is in the file durable; where that fails the file is removed.
+
+        Linux tells of a failure once, and then takes what did not reach the disk for written: who
+        went on with it would find it whole in memory (fsync(2), notes on errors).
+
+        Raises
+        ------
+        OSError
+            If the system refuses.
+        """
+        try:
+            os.fsync(self.descriptor)
+        except OSError:
+            self.remove()
+            raise
+
     def publish(self, *, overwrite: bool) -> os.stat_result:
         """Make the file durable and give it its final name, in one step.
 
@@ -88,7 +105,7 @@ class Part:
         OSError
             If the system refuses.
         """
-        os.fsync(self.descriptor)
+        self.sync()
         if sys.platform == "win32":
             self.close()  # Windows renames no open file
         if overwrite:
@@ -141,11 +158,12 @@ def create_part(destination: Path) -> Part:
     """
     remove_stale(destination)
     descriptor, path = create(destination)
-    _take_mode(path, destination)
+    take_mode(path, destination)
     return Part(descriptor, path, destination)
 
 
-def _take_mode(path: Path, destination: Path) -> None:
+def take_mode(path: Path, destination: Path) -> None:
+    """Give a part the mode of the file that it will replace."""
     old = existing(destination)
     if old is not None:
         with contextlib.suppress(OSError):  # file systems without modes refuse
@@ -174,30 +192,6 @@ def create_probe(destination: Path, content: bytes) -> Part:
 def part_path(destination: Path, digits: str) -> Path:
     """Return the path of the part of `destination` with these digits in its name."""
     return destination.with_name(f"{stem(destination)}.{digits}.part")
-
-
-def named_part(destination: Path, digits: str, *, create: bool = True) -> Part:
-    """Open and lock the part with these digits in its name.
-
-    Parameters
-    ----------
-    create
-        Whether it is created where there is none.
-
-    Raises
-    ------
-    OSError
-        If it cannot be opened, or somebody else has it.
-    """
-    path = part_path(destination, digits)
-    made = os.O_CREAT if create else 0
-    flags = os.O_RDWR | made | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o666)
-    if lock(descriptor) is Lock.THEIRS or not is_there(path, descriptor):
-        os.close(descriptor)
-        raise BlockingIOError(errno.EAGAIN, "Somebody else has the part", str(path))
-    _take_mode(path, destination)
-    return Part(descriptor, path, destination)
 
 
 def is_part(destination: Path, name: str) -> bool:

@@ -7,11 +7,19 @@ taken over. So the one who goes on does so in a part of its own.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.export.lease import Lock, lock
-from progresswidget.export.parts import Part, create_part, is_part, is_there
+from progresswidget.export.parts import (
+    Part,
+    create_part,
+    is_part,
+    is_there,
+    part_path,
+    take_mode,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +64,30 @@ def reopen_part(destination: Path, name: str, size: int | None = None) -> Part |
         return None
     finally:
         os.close(descriptor)
+
+
+def named_part(destination: Path, digits: str, *, create: bool = True) -> Part:
+    """Open and lock the part with these digits in its name.
+
+    Parameters
+    ----------
+    create
+        Whether it is created where there is none.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened, or somebody else has it.
+    """
+    path = part_path(destination, digits)
+    made = os.O_CREAT if create else 0
+    flags = os.O_RDWR | made | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o666)
+    if lock(descriptor) is Lock.THEIRS or not is_there(path, descriptor):
+        os.close(descriptor)
+        raise BlockingIOError(errno.EAGAIN, "Somebody else has the part", str(path))
+    take_mode(path, destination)
+    return Part(descriptor, path, destination)
 
 
 def copied_part(destination: Path, source: int, size: int) -> Part:

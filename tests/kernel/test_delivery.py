@@ -451,6 +451,25 @@ def test_a_copy_is_on_the_disk_before_it_counts_as_sent(
     assert [each.get(share) for each in sent] == [(share / "a.csv").stat().st_size]
 
 
+def test_a_copy_that_did_not_reach_the_disk_is_made_anew(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if Path(f"/dev/fd/{descriptor}").resolve().parent == share:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        with pytest.raises(DestinationError, match="No space left"):
+            to_share(share, Progress())
+    assert list(share.iterdir()) == []
+    to_share(share, Progress())
+    assert list(share.iterdir()) == [share / "a.csv"]
+
+
 def test_what_stands_already_is_not_sent_once_more(
     here: Path, share: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyrage
 import pytest
 
-from progresswidget.errors import ColumnError, SourceError
+from progresswidget.errors import ColumnError, DestinationError, SourceError
 from progresswidget.export.parts import open_part, remove_stale
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
@@ -256,3 +256,20 @@ def test_what_has_ended_an_export_is_told_also_where_nothing_can_be_removed(
     with pytest.raises(SourceError, match="the source has failed"):
         export.run(Progress())
     assert opened(tmp_path) == []
+
+
+def test_what_did_not_reach_the_disk_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, frame = tmp_path / "a.csv", pa.table({"n": range(200_000)})
+
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, f"{os.strerror(errno.EIO)} {descriptor}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        with pytest.raises(DestinationError, match="Input/output error"):
+            Export(frame, path).run(Progress())
+    assert list(tmp_path.glob(".*.part")) == []
+    assert Export(frame, path).run(Progress()).reused == 0
+    assert list(tmp_path.iterdir()) == [path]
