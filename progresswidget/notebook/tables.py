@@ -114,7 +114,11 @@ def write(document: Document, table: Table, room: float) -> None:
     columns = range(len(table.grid[0]))
     numbers = [table.is_number(column) for column in columns]
     sizes = [
-        report_table.measure(_alone(table.grid[:SAMPLE], column), number=numbers[column])
+        report_table.measure(
+            _alone(table.grid[: table.head], column),
+            _alone(table.grid[table.head :][:SAMPLE], column),
+            number=numbers[column],
+        )
         for column in columns
     ]
     natural, least = [wide for wide, _ in sizes], [small for _, small in sizes]

@@ -141,6 +141,13 @@ def test_a_wide_table_turns_the_sheet_unless_it_is_held() -> None:
     assert narrow.orientation == WD_ORIENTATION.PORTRAIT
 
 
+def test_long_names_above_short_values_do_not_turn_the_sheet() -> None:
+    name = "Average number of units sold per customer and quarter"
+    table = pa.table({f"{name} {number}": [1, 2] for number in range(4)})
+    (section,) = read(write({"t": table})).sections
+    assert section.orientation == WD_ORIENTATION.PORTRAIT
+
+
 def test_several_tables_have_headings_and_sheets_of_their_own(tmp_path: Path) -> None:
     wide = pl.DataFrame({f"long_name_{n}": ["some text"] for n in range(9)})
     frames = {"small": pl.DataFrame({"a": [1]}), "wide": wide}

@@ -180,6 +180,16 @@ def test_a_wide_table_lies_and_a_wider_one_is_split_into_numbered_strips() -> No
     assert names == [name[-3:] for name in table.column_names]
 
 
+def test_names_that_are_longer_than_what_is_below_are_wrapped() -> None:
+    name = "Average number of units sold per customer and quarter"
+    table = pa.table({f"{name} {number}": [1, 2] for number in range(4)})
+    reader = pypdf.PdfReader(io.BytesIO(write({"t": table})))
+    (page,) = reader.pages
+    assert page.mediabox.width < page.mediabox.height
+    assert page.extract_text().count("Average number of") == 4
+    assert name not in page.extract_text()
+
+
 def test_each_strip_of_a_pandas_frame_begins_with_the_index(tmp_path: Path) -> None:
     index = pd.MultiIndex.from_product([["north", "south"], [2024]], names=["region", "year"])
     wide = {f"column_{number:03}": ["some text here", "and here"] for number in range(60)}

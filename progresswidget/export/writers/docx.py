@@ -109,8 +109,8 @@ def _split(
 def _measure(table: Excerpt) -> tuple[list[float], list[float]]:
     natural, least = [], []
     for position, name in enumerate(table.names):
-        texts = (name, *(row[position] for row in table.rows[:SAMPLE]))
-        wide, small = measure(texts, number=table.numbers[position])
+        texts = (row[position] for row in table.rows[:SAMPLE])
+        wide, small = measure([name], texts, number=table.numbers[position])
         natural.append(wide)
         least.append(small)
     return natural, least

@@ -34,6 +34,8 @@ PAD: Final = (4.5, 2.2)
 WIDEST: Final = 44.0
 """Widths in em: a longer text is wrapped, a longer word torn."""
 WORD: Final = 15.0
+HEAD: Final = 11.0
+"""Where a name is wrapped if the values below it are no wider."""
 NUMBER: Final = 30.0
 
 # A line may break behind a space, these marks, and any Chinese, Japanese or Korean character.
@@ -155,6 +157,7 @@ def _measure(table: Excerpt, faces: Faces) -> tuple[list[float], list[float]]:
     natural, least = [], []
     for position, name in enumerate(table.names):
         longest, word = _extent([name], faces.bold)
+        longest = min(longest, max(HEAD, word))
         cells = (row[position] for row in table.rows)
         if table.numbers[position]:
             widest = max(map(faces.plain.width, cells), default=0.0)

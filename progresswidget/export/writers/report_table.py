@@ -6,6 +6,7 @@ is text, which is parsed at once.
 
 from __future__ import annotations
 
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -25,6 +26,9 @@ LETTER: Final = 4.6
 PADDING: Final = 12.0
 WIDEST: Final = 60
 WORD: Final = 14
+HEAD: Final = 22
+BOLD: Final = 1.15
+"""How much wider bold letters are."""
 TWIPS: Final = 20
 """To the point; the unit of widths in the file."""
 
@@ -53,17 +57,22 @@ class Cell(NamedTuple):
     down: str = ""
 
 
-def measure(texts: Iterable[str], *, number: bool) -> tuple[float, float]:
+def measure(names: Iterable[str], texts: Iterable[str], *, number: bool) -> tuple[float, float]:
     """Return the width in points at which a column is not wrapped, and the least.
 
     Parameters
     ----------
+    names
+        What stands in its head; that is wrapped where what stands below is no wider.
     texts
         What stands in it.
     number
         Whether these are numbers, which are not torn.
     """
     longest = words = 0
+    for name in names:
+        words = max([words, *(ceil(_letters(word) * BOLD) for word in name.split())])
+        longest = max(longest, min(ceil(_letters(name) * BOLD), max(HEAD, words)))
     for text in texts:
         longest = max(longest, *map(_letters, text.split("\n")))
         words = max([words, *map(_letters, text.split())])
