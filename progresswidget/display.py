@@ -208,11 +208,11 @@ class Display:
 
 def _new_widget(job: BaseJob) -> JobMirror | None:
     try:
-        from progresswidget.widget import JobMirror
+        from progresswidget.widget import mirror_of
     except ImportError as error:  # a kernel without ipywidgets still has the other views
         _log.debug("no widget: %s", error)
         return None
     except FileNotFoundError:  # anywidget reads the script where the class is made
         _log.warning("the widget is not built: run `make build` in the source tree")
         return None
-    return JobMirror(job)
+    return mirror_of(job)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from progresswidget.protocol import Json
 
 ESM: Final = Path(__file__).parent / "static" / "widget.js"
+AGAIN: Final = ESM.with_name("again.js")
 BAR_STYLES: Final = ("", "success", "info", "warning", "danger")
 """Those of `ipywidgets.IntProgress`; the empty one leaves the colour to the state."""
 
@@ -106,6 +107,42 @@ class JobMirror(SyncedWidget):
         action = content.get("action") if isinstance(content, dict) else None
         if action in protocol.ACTIONS:
             outbox().put(getattr(self._job, str(action)))
+
+
+class LaterMirror(JobMirror):
+    """The same of a later job, with the code of the first one's: a page is sent that once.
+
+    Parameters
+    ----------
+    job
+        The job to show.
+    first
+        The widget that the code is in.
+    """
+
+    _esm = AGAIN
+    code_of = traitlets.Unicode(read_only=True, help="The model that has the code.").tag(sync=True)
+
+    def __init__(self, job: BaseJob, first: JobMirror) -> None:
+        self._first = first
+        super().__init__(job)
+
+    def open(self) -> None:
+        """Tell the front end of the widget, and where the code is."""
+        self.set_trait("code_of", self._first.model_id)
+        super().open()
+
+
+_first: JobMirror | None = None
+
+
+def mirror_of(job: BaseJob) -> JobMirror:
+    """Return a widget for the own output of a job."""
+    global _first  # noqa: PLW0603 - it is a fact about the kernel
+    if _first is None or _first.comm is None:  # somebody has closed it
+        _first = JobMirror(job)
+        return _first
+    return LaterMirror(job, _first)
 
 
 class ExportWidget(JobMirror):

@@ -169,7 +169,9 @@ def test_the_loops_of_the_tutorial_wait_as_long_as_its_first_cell_says() -> None
     assert all(re.search(r"command, .*PAUSE", cell) for cell in code if told in cell)
 
 
-@pytest.mark.parametrize(("name", "limit"), [("widget.js", 40_000), ("dialog.js", 24_000)])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("widget.js", 40_000), ("dialog.js", 24_000), ("again.js", 600)]
+)
 def test_what_travels_with_notebooks_stays_small(name: str, limit: int) -> None:
     """Each is in every notebook that shows it where no labextension is installed."""
     bundle = (ROOT / "progresswidget" / "static" / name).read_bytes()

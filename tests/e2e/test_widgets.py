@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from widget_host import WidgetHost
 
 import progresswidget as pw
+from progresswidget.widget import JobMirror, LaterMirror
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,6 +128,14 @@ def test_what_nbconvert_writes_shows_the_last_state(
     expect(mine).to_have_attribute("aria-valuenow", "70")
     # A loop that ran when it was saved: no kernel stands behind a rate or a time left.
     expect(page.locator(".pw-progress")).to_have_attribute("data-live", "false")
+
+
+def test_a_page_of_nbconvert_takes_the_code_of_the_first_job_for_the_next(
+    show: Shower, host: WidgetHost, job: Any
+) -> None:
+    first = JobMirror(job)
+    page = show(html=host.exported(LaterMirror(job, first), first))
+    expect(page.locator(".pw-job[data-state=done]")).to_have_count(2)
 
 
 def test_a_job_that_ran_when_it_was_saved_says_so(show: Shower, tmp_path: Path) -> None:

@@ -259,3 +259,22 @@ def new_subshell(client: BlockingKernelClient) -> str:
     reply = client.get_control_msg(timeout=LIMIT)
     subshell: str = reply["content"]["subshell_id"]
     return subshell
+
+
+def test_a_page_is_sent_the_code_once(kernel: Kernel) -> None:
+    def opened(code: str) -> list[dict[str, Any]]:
+        return [
+            message["content"] | message["content"]["data"]["state"]
+            for message in kernel.run(code)
+            if message["msg_type"] == "comm_open" and "snapshot" in str(message["content"])
+        ]
+
+    export = 'pw.export(pa.table({"n": [1]}), "b.csv")\n'
+    kernel.run(export)
+    (second,) = opened(export)
+    assert len(second["_esm"]) < 2_000
+    first, later = opened("import ipywidgets\nipywidgets.Widget.close_all()\n" + 2 * export)
+    assert len(first["_esm"]) > 50_000
+    assert "code_of" not in first
+    assert len(later["_esm"]) < 2_000
+    assert later["code_of"] == first["comm_id"] != second["code_of"]

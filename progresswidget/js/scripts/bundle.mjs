@@ -62,6 +62,7 @@ const entries = [
     plugins: [...shared.plugins, smaller],
   },
   { ...shared, minify: true, entryPoints: ['src/dialog.ts'], outfile: '../static/dialog.js' },
+  { ...shared, minify: true, entryPoints: ['src/again.ts'], outfile: '../static/again.js' },
   {
     ...shared,
     entryPoints: ['src/lab/index.ts'],
