@@ -19,7 +19,6 @@ import secrets
 import socket
 import sys
 import threading
-import time
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
@@ -116,9 +115,7 @@ class Lease:
                 os.utime(self.path)
 
 
-def take(
-    path: Path, owner: Callable[[int], str] = lambda _: "", clock: Callable[[], float] = time.time
-) -> Lease:
+def take(path: Path, owner: Callable[[int], str] = lambda _: "") -> Lease:
     """Take the lease of a file.
 
     Parameters
@@ -127,8 +124,6 @@ def take(
         Its journal.
     owner
         Says of an open journal who holds it, for the message.
-    clock
-        Seconds since the epoch, as the file system has them.
 
     Raises
     ------
@@ -142,7 +137,7 @@ def take(
         if descriptor < 0:
             continue  # removed in this moment
         try:
-            lease = _try(path, descriptor, owner, clock, created=created)
+            lease = _try(path, descriptor, owner, created=created)
         except BaseException:
             os.close(descriptor)
             raise
@@ -179,19 +174,13 @@ def _open(path: Path) -> tuple[int, bool]:
 
 
 def _try(
-    path: Path,
-    descriptor: int,
-    owner: Callable[[int], str],
-    clock: Callable[[], float],
-    *,
-    created: bool,
+    path: Path, descriptor: int, owner: Callable[[int], str], *, created: bool
 ) -> Lease | None:
-    age = clock() - os.fstat(descriptor).st_mtime
     state = lock(descriptor)
     if state is Lock.OURS:
         return Lease(path, descriptor) if _is_there(path, descriptor) else None
-    fresh = age < LIMIT and (state is Lock.THEIRS or not created)
-    if fresh:
+    somebodys = state is Lock.THEIRS or not created
+    if somebodys and _age(path, descriptor) < LIMIT:
         raise DestinationBusyError(
             f"Another export is writing this file{owner(descriptor)}.",
             "Wait until it is done, cancel it, or choose another name.",
@@ -203,6 +192,25 @@ def _try(
     return _take_over(path, descriptor, entered)
 
 
+def _age(path: Path, descriptor: int) -> float:
+    """Return for how many seconds there was no sign of life.
+
+    By the clock of the file system: the machine that has it may be minutes ahead or behind.
+    """
+    probe = _beside(path)
+    now = os.open(probe, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        return os.fstat(now).st_mtime - os.fstat(descriptor).st_mtime
+    finally:
+        os.close(now)
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}")
+
+
 def _content(descriptor: int) -> bytes:
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
 
@@ -210,7 +218,7 @@ def _content(descriptor: int) -> bytes:
 def _take_over(path: Path, old: int, entered: bytes) -> Lease | None:
     if not _is_there(path, old):
         return None
-    new = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}")
+    new = _beside(path)
     descriptor = os.open(new, _FLAGS | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         lock(descriptor)

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from contextlib import closing
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -176,6 +177,26 @@ def test_of_two_that_take_over_the_later_one_has_it(
     os.close(others[1])
     assert len(os.listdir("/dev/fd")) == opened  # noqa: PTH208
     assert os.listdir(journal.parent) == [journal.name]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("seconds", [-300.0, 300.0])
+def test_the_clock_of_the_file_system_may_be_another(
+    seconds: float, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fstat
+
+    def fstat(descriptor: int) -> SimpleNamespace:
+        found = real(descriptor)
+        same = {name: getattr(found, name) for name in ("st_dev", "st_ino", "st_size")}
+        return SimpleNamespace(**same, st_mtime=found.st_mtime + seconds)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    with closing(take(journal)):
+        with pytest.raises(DestinationBusyError):
+            take(journal)
+        os.utime(journal, (time.time() - LIMIT - 1,) * 2)
+        take(journal).close()
+    assert list(journal.parent.iterdir()) == [journal]
 
 
 def test_nothing_is_taken_over_from_whoever_has_done_so_already(
