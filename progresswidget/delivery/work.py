@@ -23,7 +23,7 @@ from progresswidget.errors import (
     TransferError,
     TransferRefusedError,
 )
-from progresswidget.export.destination import locate
+from progresswidget.export.destination import explain, locate
 from progresswidget.export.pipeline import Export
 from progresswidget.export.progress import Progress
 from progresswidget.transfer.outcome import FileKind, Transferred
@@ -120,6 +120,14 @@ class Delivery:
             If it cannot be delivered. What may be different the next time leaves what there is for
             the next run; anything else undoes it.
         """
+        try:
+            return self._run(progress)
+        except ProgressWidgetError:
+            raise
+        except OSError as error:
+            raise explain(error, self.path) from error
+
+    def _run(self, progress: Progress) -> Transferred:
         started = time.monotonic()
 
         def tell(name: str, status: str) -> None:

@@ -180,6 +180,7 @@ class Writing:
     def _publish(self, run: Run, part: Part, size: int, trail: Trail) -> Result:
         path, key = self._plan.path, self._key
         try:
+            path.parent.stat()  # whoever has removed the folder has not taken over
             self._lease.check()
             published = part.publish(overwrite=self._plan.overwrite)
         except BaseException:

@@ -470,6 +470,17 @@ def test_a_copy_that_did_not_reach_the_disk_is_made_anew(
     assert list(share.iterdir()) == [share / "a.csv"]
 
 
+def test_a_ledger_that_finds_no_room_is_told_of_in_words(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(ledger: Ledger, *line: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{ledger} {line}")
+
+    monkeypatch.setattr(Ledger, "_write", write)
+    with pytest.raises(DestinationError, match="free some space"):
+        to_share(share, Progress())
+
+
 def test_what_stands_already_is_not_sent_once_more(
     here: Path, share: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
