@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from progresswidget.errors import MissingExtraError, ProgressWidgetError, SourceError
+from progresswidget.notebook.printing import in_strips
 from progresswidget.notebook.web import html
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def pdf(document: Document, seconds: float = SECONDS) -> bytes:
         If it did not print.
     """
     program = find()
-    page = html(document).replace(b"<head>", b"<head>" + QUIET, 1)
+    page = in_strips(html(document).decode()).encode()
+    page = page.replace(b"<head>", b"<head>" + QUIET, 1)
     # A Chromium that comes as a snap sees no hidden folder and has a /tmp of its own.
     home = Path.home() if "snap" in Path(program).resolve().parts else None
     with tempfile.TemporaryDirectory(

@@ -45,6 +45,7 @@ class Place:
 
     text: str
     head: bool = False
+    cell: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Table:
 
     grid: list[list[Place]]
     head: int
+
+    @property
+    def columns(self) -> int:
+        """How many columns it has."""
+        return len(self.grid[0]) if self.grid else 0
 
     @property
     def labels(self) -> int:
@@ -87,7 +93,7 @@ def find(markup: str) -> list[Table | str]:
         return []
     tables = []
     for each in soup.find_all("table"):
-        tables.append(_table(each))
+        tables.append(grid_of(each))
         title = each.caption.get_text() if each.caption else ""
         each.replace_with(f"\n{title}{_BREAK}")
     texts = ["\n".join(lines_of(part)) for part in soup.get_text().split(_BREAK)]
@@ -111,30 +117,53 @@ def write(document: Document, table: Table, room: float) -> None:
     room
         The width of the page, in points.
     """
-    columns = range(len(table.grid[0]))
-    numbers = [table.is_number(column) for column in columns]
-    sizes = [
-        report_table.measure(
-            _alone(table.grid[: table.head], column),
-            _alone(table.grid[table.head :][:SAMPLE], column),
-            number=numbers[column],
-        )
-        for column in columns
-    ]
-    natural, least = [wide for wide, _ in sizes], [small for _, small in sizes]
-    split, labels = strips(natural, least, room, COLUMNS), 0
-    if len(split) > 1:
-        named = named_strips(natural, least, room, table.labels, COLUMNS)
-        split, labels = (named, table.labels) if named else (split, 0)
+    numbers = [table.is_number(column) for column in range(table.columns)]
+    split, labels = cut(table, room, COLUMNS)
     for strip in split:
         if len(split) > 1:
-            said = document.add_paragraph(span(strip, labels, len(columns)))
+            said = document.add_paragraph(span(strip, labels, table.columns))
             said.paragraph_format.keep_with_next = True
         report_table.append(document, _rows(table, strip, numbers), strip.widths, table.head)
         document.add_paragraph()
 
 
-def _table(element: Any) -> Table:
+def cut(table: Table, room: float, most: int | None = None) -> tuple[list[Strip], int]:
+    """Return the strips in which a table fits a page, and how many columns of each name the rows.
+
+    Parameters
+    ----------
+    table
+        The table.
+    room
+        The width of the page, in points.
+    most
+        How many columns a strip may have.
+    """
+    sizes = [
+        report_table.measure(
+            _alone(table.grid[: table.head], column),
+            _alone(table.grid[table.head :][:SAMPLE], column),
+            number=table.is_number(column),
+        )
+        for column in range(table.columns)
+    ]
+    natural, least = [wide for wide, _ in sizes], [small for _, small in sizes]
+    whole = strips(natural, least, room, most)
+    if len(whole) == 1:
+        return whole, 0
+    named = named_strips(natural, least, room, table.labels, most)
+    return (named, table.labels) if named else (whole, 0)
+
+
+def covered(row: Sequence[Place], strip: Strip) -> Iterator[tuple[Place, list[int]]]:
+    """Yield the cells of a row in a strip, and the columns that each has there."""
+    for _, columns in groupby(strip.columns, lambda column: id(row[column])):
+        own = list(columns)
+        yield row[own[0]], own
+
+
+def grid_of(element: Any) -> Table:
+    """Take a table of HTML apart."""
     grid: list[list[Place]] = []
     head = 0
     reaching: dict[int, tuple[int, Place]] = {}  # column -> rows that a cell still covers
@@ -145,7 +174,7 @@ def _table(element: Any) -> Table:
         row: list[Place] = []
         for cell in cells:
             _continue(row, reaching)
-            place = Place(clip(tidy(_text(cell))), cell.name == "th")
+            place = Place(clip(tidy(_text(cell))), cell.name == "th", cell)
             down = _reach(cell, "rowspan")
             for _ in range(_reach(cell, "colspan")):
                 if down > 1:
@@ -191,9 +220,7 @@ def _rows(table: Table, strip: Strip, numbers: Sequence[bool]) -> Iterator[list[
         above = table.grid[at - 1] if at else []
         below = table.grid[at + 1] if at + 1 < len(table.grid) else []
         cells = []
-        for _, covered in groupby(strip.columns, lambda column: id(row[column])):  # noqa: B023 - at once
-            first, *more = covered
-            place = row[first]
+        for place, (first, *more) in covered(row, strip):
             went = bool(above) and above[first] is place
             goes = bool(below) and below[first] is place
             right = numbers[first] and not more

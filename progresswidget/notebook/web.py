@@ -23,7 +23,10 @@ PAGE: Final = f"""
 {{%- block html_head_js_mathjax -%}}{{%- endblock -%}}
 {{%- block html_head_js_mermaidjs -%}}{{%- endblock -%}}
 {{%- block extra_css -%}}
-<style>@media print {{ pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }} }}</style>
+<style>@media print {{
+  pre {{ white-space: pre-wrap; }}
+  pre, td, th {{ overflow-wrap: anywhere; }}
+}}</style>
 {{%- endblock -%}}
 """
 """The template of JupyterLab's look without its scripts: the tools of four other sites."""

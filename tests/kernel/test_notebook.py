@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import chromium
 import docx
 import nbformat
+import pandas as pd
 import pypdf
 import pytest
 from bs4 import BeautifulSoup
@@ -437,6 +438,17 @@ def test_what_scripts_of_an_output_ask_for_is_held_back(
     open_page.write_text(page.read_text("utf-8").replace("Content-Security-Policy", "x"), "utf-8")
     assert "the script ran" in print_page(browser, open_page)
     assert {"/script", "/image", "/style"} <= set(site.asked)
+
+
+def test_no_column_of_a_wide_frame_is_beyond_the_edge_of_the_sheet(
+    tmp_path: Path, browser: str
+) -> None:
+    names = [f"measure {number:02}" for number in range(25)]
+    markup = pd.DataFrame([range(1_000_000, 1_000_025)], columns=names).to_html()
+    cell = new_code_cell("frame", outputs=[new_output("display_data", {"text/html": markup})])
+    path = export_notebook(save(tmp_path / "n.ipynb", [cell]), tmp_path / "n.pdf")
+    text = "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    assert [number for number in range(25) if f"10000{number:02}" not in text] == []
 
 
 def test_a_browser_that_takes_too_long_is_ended(notebook: Path, browser: str) -> None:
