@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from progresswidget.errors import OptionError, UnsupportedFormatError
+from progresswidget.export.foreign import brought
 from progresswidget.export.writers import compressed
 from progresswidget.export.writers.compressed import CODECS, Codec
 
@@ -259,8 +259,8 @@ FORMATS: Final[dict[str, Format]] = {
 @cache
 def formats() -> Mapping[str, Format]:
     """Return every format by its name, those of other packages too; ours go first."""
-    theirs = {point.name: point.load() for point in entry_points(group=GROUP)}
-    return {**theirs, **FORMATS}
+    theirs = {name: row for name, row in brought(GROUP) if name not in FORMATS}
+    return {**FORMATS, **theirs}
 
 
 def find_format(file_name: str, format: str | None = None, *, encrypted: bool = False) -> Format:

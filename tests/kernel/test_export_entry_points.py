@@ -198,3 +198,31 @@ for frame, name in ((3, "a.csv"), ([{"a": 1}], "a.nothing")):
     kinds, formats = run(code, package).splitlines()
     assert "ledger frame" in kinds
     assert "python -m progresswidget formats" in formats
+
+
+def test_a_package_that_is_broken_costs_nobody_else_anything(package: Path) -> None:
+    (package / "ledger/writer.py").write_text("import a_module_that_nobody_has")
+    (package / "ledger/source.py").write_text("raise RuntimeError('broken')")
+    code = """
+import warnings
+with warnings.catch_warnings(record=True, action="always") as told:
+    print(write([{"n": 1}], "a.csv").read_text(), end="")
+    try:
+        Export(3, "a.csv")
+    except TypeError as error:
+        print(type(error).__name__)
+print(*(each.message for each in told), sep="\\n")
+"""
+    *done, formats, sources = run(code, package).splitlines()
+    assert done == ["n", "1", "UnsupportedSourceError"]
+    assert formats.startswith(
+        "'ledger' of the entry points progresswidget.formats cannot be loaded"
+    )
+    assert formats.endswith("No module named 'a_module_that_nobody_has'")
+    assert sources.endswith("progresswidget.sources cannot be loaded: RuntimeError: broken")
+
+
+def test_the_ending_of_one_of_our_formats_stays_ours(package: Path) -> None:
+    writer = package / "ledger/writer.py"
+    writer.write_text(writer.read_text().replace('(".ledger",)', '(".ledger", ".csv")'))
+    assert run('print(write([{"n": 1}], "a.csv").read_text(), end="")', package) == "n\n1\n"

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from progresswidget.errors import UnsupportedSourceError
+from progresswidget.export.foreign import brought
 from progresswidget.export.options import Option
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def their_kinds() -> tuple[Kind, ...]:
     A package adds one by an entry point of the group ``progresswidget.sources`` whose object is a
     `Kind`.
     """
-    return tuple(point.load() for point in entry_points(group=GROUP))
+    return tuple(kind for _, kind in brought(GROUP))
 
 
 @cache
