@@ -19,6 +19,7 @@ from the right.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,8 @@ READERS_OWN: Final = (
 )
 """The Asian fonts, and a character set whose characters their collection holds."""
 
+# Characters that reportlab writes as one number; ISO 32000-1 §9.10.3 wants two halves of UTF-16.
+_BEYOND: Final = re.compile("<([0-9A-F]{5,6})>")
 MISSING: Final = "□"
 INVISIBLE: Final = frozenset("\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufe0e\ufe0f\ufeff")
 """Characters that only guide the layout of others (Unicode, Default_Ignorable_Code_Point)."""
@@ -191,15 +194,35 @@ def _vera(*, bold: bool) -> Face:
 def _embed(path: Path) -> Face | None:
     """Register a file; None if reportlab cannot embed it, as with PostScript outlines."""
     from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.ttfonts import TTFError, TTFont
+    from reportlab.pdfbase.ttfonts import TTFError
 
     name = f"progresswidget:{path}"  # reportlab's table of fonts is the whole process's
     try:
-        font: Any = TTFont(name, str(path))
+        font: Any = _kind()(name, str(path))
     except (TTFError, OSError):
         return None
     pdfmetrics.registerFont(font)
     return Face(name, frozenset(font.face.charToGlyph))
+
+
+@cache
+def _kind() -> Any:
+    from reportlab.pdfbase.ttfonts import TTFont
+
+    class Font(TTFont):  # type: ignore[misc]
+        """A font of which emoji, too, can be searched and copied."""
+
+        def addObjects(self, doc: Any) -> None:  # noqa: N802 - reportlab's
+            super().addObjects(doc)
+            for name, made in doc.idToObject.items():
+                if name.startswith("toUnicodeCMap:"):
+                    made.content = _BEYOND.sub(_in_utf_16, made.content)
+
+    return Font
+
+
+def _in_utf_16(code: re.Match[str]) -> str:
+    return f"<{chr(int(code[1], 16)).encode('utf-16-be').hex().upper()}>"
 
 
 @cache

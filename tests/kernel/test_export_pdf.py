@@ -242,7 +242,7 @@ def test_two_files_of_one_frame_are_equal(tmp_path: Path) -> None:
 
 
 def test_text_of_many_scripts_is_there_to_be_read_and_copied() -> None:
-    texts = ["Füße", "Łódź", "Ελλάδα", "Москва", "中文", "ひらがな", "한국어", "→ ≤ €"]
+    texts = ["Füße", "Łódź", "Ελλάδα", "Москва", "中文", "ひらがな", "한국어", "→ ≤ €", "😀"]
     text = "\n".join(read(write({"t": pa.table({"a": texts})})))
     for each in texts:
         assert each in text
