@@ -74,7 +74,7 @@ def test_a_digest_that_cannot_be_noted_can_be_had_all_the_same(tmp_path: Path) -
         trail.end(4, fail)
         assert trail._done.wait(60), "nobody who waits may wait for ever"
         for thread in threading.enumerate():
-            if thread.name == "progresswidget-digest-end":
+            if thread.name == "progresswidget-digest":
                 thread.join(60)
     finally:
         threading.excepthook = before
