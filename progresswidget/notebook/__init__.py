@@ -11,7 +11,8 @@ The notebook is not run: what is in the document are the outputs that the file h
   formulas stay as they are written, in LaTeX.
 - **.md** is one file too, with the images of outputs in it as ``data:`` addresses. An image that a
   Markdown cell names by its path stays a reference.
-- **.pdf** is the web page as a Chromium prints it, whichever is installed.
+- **.pdf** is the web page as a Chromium prints it, whichever is installed. Frames that are
+  wider than the sheet are printed in parts.
 - **.docx** is converted here, without any other program. Formulas stay as they are written.
 
 Widgets are programs and cannot be printed: their text is shown instead, so an export's bar becomes
