@@ -562,7 +562,8 @@ def test_a_stream_is_gone_on_with_too(plain_csv: Result, tmp_path: Path) -> None
     assert 0 < result.reused < 3 * UNIT
 
 
-def test_a_cancel_throws_away_what_was_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("frame", [make(), make().to_arrow()], ids=["another", "the same"])
+def test_a_cancel_throws_away_what_was_left(frame: object, tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     interrupted(path, 3)
 
@@ -570,8 +571,16 @@ def test_a_cancel_throws_away_what_was_left(tmp_path: Path) -> None:
         raise ExportCancelledError("enough")
 
     with pytest.raises(ExportCancelledError):
-        Export(make(), path).run(Progress(checkpoint=cancel))
+        Export(frame, path).run(Progress(checkpoint=cancel))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_export_left_goes_also_where_the_file_stands(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    run(make(), path)
+    (tmp_path / ".a.csv.0123abcd.part").touch()
+    assert run(make(), path).reused == ROWS
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_two_exports_of_one_file_at_a_time_are_refused(tmp_path: Path) -> None:
