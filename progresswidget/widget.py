@@ -132,6 +132,12 @@ class LaterMirror(JobMirror):
         self.set_trait("code_of", self._first.model_id)
         super().open()
 
+    def _obey(self, widget: object, content: object, buffers: object) -> None:
+        if content == {"ask": "code"}:  # of a page that does not know the models of other cells
+            outbox().put(lambda: self.send({"code": ESM.read_text("utf-8")}))
+            return
+        super()._obey(widget, content, buffers)
+
 
 _first: JobMirror | None = None
 

@@ -278,3 +278,23 @@ def test_a_page_is_sent_the_code_once(kernel: Kernel) -> None:
     assert "code_of" not in first
     assert len(later["_esm"]) < 2_000
     assert later["code_of"] == first["comm_id"] != second["code_of"]
+
+
+def test_a_page_that_does_not_know_other_cells_is_sent_the_code_when_it_asks(
+    kernel: Kernel,
+) -> None:
+    export = 'pw.export(pa.table({"n": [1]}), "c.csv")\n'
+    (later,) = [
+        message["content"]
+        for message in kernel.run(2 * export)
+        if message["msg_type"] == "comm_open" and "code_of" in str(message["content"])
+    ][-1:]
+    asked = {"method": "custom", "content": {"ask": "code"}}
+    kernel.send(later["comm_id"], asked)
+    while True:
+        message = kernel.client.get_iopub_msg(timeout=LIMIT)
+        data = message["content"].get("data", {})
+        if message["msg_type"] == "comm_msg" and data.get("method") == "custom":
+            break
+    assert "initialize" in data["content"]["code"]
+    assert len(data["content"]["code"]) > 50_000

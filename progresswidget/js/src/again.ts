@@ -1,6 +1,7 @@
 /**
  * The anywidget of every job but the first one of a kernel: the code is that of the first, which a
- * page has already. Sent with each of them it would be more than most exports.
+ * page has already. Sent with each of them it would be more than most exports. A page that does not
+ * know the models of other cells asks the kernel.
  */
 
 import type { AnyModel } from '@anywidget/types';
@@ -16,6 +17,9 @@ type Code = Promise<typeof widget>;
 /** Milliseconds between two looks for a model, and how many there are. */
 const PAUSE = 100;
 const LOOKS = 50;
+
+/** Milliseconds after which a kernel that was asked will not answer any more. */
+const PATIENCE = 30_000;
 
 /** By the model that they came with; each widget is a module of its own, and the page is shared. */
 const KEY = Symbol.for('progresswidget.code');
@@ -45,10 +49,31 @@ async function find(model: AnyModel, id: string, looks = LOOKS): Promise<AnyMode
   }
 }
 
+/** What the kernel answers; nobody is there to do so in a notebook that was only opened. */
+function ask(model: AnyModel): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => settle(new Error('The kernel has not sent the code.')), PATIENCE);
+    const told = (content: { code?: string }): void => {
+      if (content.code !== undefined) settle(content.code);
+    };
+    function settle(answer: string | Error): void {
+      clearTimeout(late);
+      model.off('msg:custom', told);
+      if (answer instanceof Error) reject(answer);
+      else resolve(answer);
+    }
+    model.on('msg:custom', told);
+    model.send({ ask: 'code' });
+  });
+}
+
 async function load(model: AnyModel, id: string): Code {
-  const first = await find(model, id);
+  const source: string = await find(model, id).then(
+    (first) => first.get('_esm'),
+    () => ask(model),
+  );
   // As anywidget itself does with the code of a widget.
-  const url = URL.createObjectURL(new Blob([first.get('_esm')], { type: 'text/javascript' }));
+  const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   try {
     const { default: code } = await import(/* @vite-ignore */ url);
     return code;

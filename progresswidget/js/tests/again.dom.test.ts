@@ -16,11 +16,20 @@ export default {
 };
 `;
 
+type Told = (content: { code?: string }) => void;
+
 function context(id: string, models: Map<string, string>, signal?: AbortSignal) {
   const said: string[] = [];
+  const asked: unknown[] = [];
+  const listeners = new Set<Told>();
   const model = {
     said,
+    asked,
+    listeners,
     get: () => id,
+    on: (_: string, told: Told) => listeners.add(told),
+    off: (_: string, told: Told) => listeners.delete(told),
+    send: (content: unknown) => asked.push(content),
     widget_manager: {
       get_model: async (wanted: string) => {
         const code = models.get(wanted);
@@ -67,13 +76,30 @@ it('gives up in the end, and tries anew with the next view', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   const models = new Map<string, string>();
   const never = context('never', models);
-  const failed = expect(again.render(never)).rejects.toThrow('no such model');
-  await vi.advanceTimersByTimeAsync(10_000);
+  const failed = expect(again.render(never)).rejects.toThrow('The kernel has not sent the code.');
+  await vi.advanceTimersByTimeAsync(40_000);
+  expect(never.model.listeners.size).toBe(0);
   vi.useRealTimers();
   await failed;
   models.set('never', CODE);
   await again.render(never);
   expect(never.el.textContent).toMatch('module');
+});
+
+it('asks the kernel on a page that does not know the first one', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  const apart = context('apart', new Map());
+  const drawn = again.render(apart);
+  await vi.advanceTimersByTimeAsync(10_000);
+  vi.useRealTimers();
+  expect(apart.model.asked).toEqual([{ ask: 'code' }]);
+  for (const told of apart.model.listeners) {
+    told({});
+    told({ code: CODE });
+  }
+  await drawn;
+  expect(apart.el.textContent).toMatch('module');
+  expect(apart.model.listeners.size).toBe(0);
 });
 
 it('draws nothing for a view that has gone meanwhile', async () => {
