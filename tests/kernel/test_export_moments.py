@@ -71,8 +71,8 @@ def test_batches_of_a_unit_may_lie_within_the_tables_beyond_them_or_be_empty(
     path = tmp_path / f"a.{suffix}"
     assert Export(pa.table({"t": pa.chunked_array(batches)}), path).run(Progress()).rows == 3
     written = path.read_text()
-    assert "1970-01-01T00:00:00" in written
-    assert "9999-01-01T00:00:00" in written
+    assert "1970-01-01T00:00:00" in written.replace(" 0", "T0")
+    assert "9999-01-01T00:00:00" in written.replace(" 0", "T0")
     assert {text(each, "s").type for each in batches} == {pa.string_view()}
 
 

@@ -37,6 +37,7 @@ async def test_a_report_is_answered_and_seen(server: Server, report: Report) -> 
     assert record == expected | {
         "url": url,
         "notebook": None,
+        "read": 0,
         "pending": None,
         "userId": None,
         "source": None,
